@@ -1,0 +1,2 @@
+//! The hand-written loop that Bucketline is measured against, and the measurement
+fn main() {}

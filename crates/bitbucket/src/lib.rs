@@ -1,0 +1,1 @@
+//! Bitbucket Cloud as a source

@@ -1,0 +1,1 @@
+//! Bucketline as a library: sessions, events, results

@@ -1,0 +1,1 @@
+//! What a destination is: load plan, merge, checkpoint, and its conformance suite

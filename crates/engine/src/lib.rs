@@ -1,0 +1,1 @@
+//! Names and SELECT: catalogs, scans, EXPLAIN, on DataFusion

@@ -1,0 +1,133 @@
+//! Who asks.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+/// What a client signs its requests with. `Debug` shows the kind alone.
+#[derive(Clone, Default)]
+pub enum Credential {
+    /// Nothing is sent.
+    #[default]
+    Anonymous,
+    /// HTTP Basic (RFC 7617).
+    Basic {
+        /// The user name; it may not contain a colon.
+        user: String,
+        /// The password or token.
+        password: SecretString,
+    },
+    /// A bearer token (RFC 6750).
+    Bearer(SecretString),
+}
+
+/// The kinds of [`Credential`], without what is secret in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CredentialKind {
+    /// See [`Credential::Anonymous`].
+    Anonymous,
+    /// See [`Credential::Basic`].
+    Basic,
+    /// See [`Credential::Bearer`].
+    Bearer,
+}
+
+impl fmt::Display for CredentialKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CredentialKind::Anonymous => "anonymous",
+            CredentialKind::Basic => "basic",
+            CredentialKind::Bearer => "bearer",
+        })
+    }
+}
+
+impl Credential {
+    /// Which kind this is.
+    pub fn kind(&self) -> CredentialKind {
+        match self {
+            Credential::Anonymous => CredentialKind::Anonymous,
+            Credential::Basic { .. } => CredentialKind::Basic,
+            Credential::Bearer(_) => CredentialKind::Bearer,
+        }
+    }
+
+    /// A stable fingerprint of whom a service counts these requests for: 16 hex digits of a
+    /// SHA-256. Tokens of one Basic user share it; every bearer token has its own.
+    pub fn holder(&self) -> String {
+        match self {
+            Credential::Anonymous => fingerprint(&["anonymous"]),
+            Credential::Basic { user, .. } => fingerprint(&["basic", &user.to_lowercase()]),
+            Credential::Bearer(token) => fingerprint(&["bearer", token.expose_secret()]),
+        }
+    }
+
+    /// The `Authorization` header, marked sensitive; `Err` says in words, without the secret, why
+    /// there can be none.
+    pub(crate) fn authorization(&self) -> Result<Option<HeaderValue>, &'static str> {
+        let text = match self {
+            Credential::Anonymous => return Ok(None),
+            Credential::Basic { user, .. } if user.contains(':') => {
+                return Err("the user name contains a colon");
+            }
+            Credential::Basic { user, password } => {
+                if password.expose_secret().is_empty() {
+                    return Err("the password is empty");
+                }
+                format!("Basic {}", basic_pair(user, password))
+            }
+            Credential::Bearer(token) if token.expose_secret().is_empty() => {
+                return Err("the token is empty");
+            }
+            Credential::Bearer(token) => format!("Bearer {}", token.expose_secret()),
+        };
+        let mut value = HeaderValue::from_str(&text)
+            .map_err(|_| "it contains a line break or another control character")?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+
+    /// `text` without the secret, should a server or a proxy have echoed it.
+    pub(crate) fn scrub(&self, text: &str) -> String {
+        let (secret, pair) = match self {
+            Credential::Anonymous => return text.to_owned(),
+            Credential::Basic { user, password } => (password, Some(basic_pair(user, password))),
+            Credential::Bearer(token) => (token, None),
+        };
+        let mut text = text.replace(secret.expose_secret(), MASK);
+        if let Some(pair) = pair {
+            text = text.replace(&pair, MASK);
+        }
+        text
+    }
+}
+
+pub(crate) const MASK: &str = "***";
+
+fn basic_pair(user: &str, password: &SecretString) -> String {
+    STANDARD.encode(format!("{user}:{}", password.expose_secret()))
+}
+
+/// 16 hex digits over parts that cannot run into each other.
+pub(crate) fn fingerprint(parts: &[&str]) -> String {
+    let mut hash = Sha256::new_with_prefix("limit holder");
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Credential::Anonymous => f.write_str("Anonymous"),
+            Credential::Basic { .. } => write!(f, "Basic({MASK})"),
+            Credential::Bearer(_) => write!(f, "Bearer({MASK})"),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Telling others what a client does.
+
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use crate::retry::Cause;
+
+/// Told about everything a client does, on the thread that does it: be quick, and don't block.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: &Event<'_>);
+}
+
+/// What happened. URLs are [redacted](crate::redact); nothing here is secret.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A request is about to be sent.
+    Request {
+        /// What is asked for.
+        url: &'a str,
+        /// Which attempt, or hop of a redirect, this is; the first is 1.
+        attempt: u32,
+    },
+    /// An answer was read to its end, whatever its status.
+    Response {
+        /// What was asked for.
+        url: &'a str,
+        /// The HTTP status.
+        status: u16,
+        /// Size of the body after decompression.
+        bytes: u64,
+        /// Time from sending to the last byte.
+        elapsed: Duration,
+    },
+    /// An attempt failed and another one follows.
+    Retry {
+        /// What was asked for.
+        url: &'a str,
+        /// The attempt that failed.
+        attempt: u32,
+        /// The pause before the next one.
+        delay: Duration,
+        /// Why it failed.
+        cause: Cause,
+    },
+    /// Requests pause, all of this limit holder's. Told once for each pause, not once a request.
+    Waiting {
+        /// Why.
+        reason: WaitReason,
+        /// When the pause is expected to end.
+        until: SystemTime,
+        /// How long that is from now.
+        wait: Duration,
+    },
+    /// The service announces that what was asked for will go away. Told once for each
+    /// announcement and depth of path.
+    Deprecation {
+        /// What was asked for.
+        url: &'a str,
+        /// The `Deprecation` header, as sent.
+        deprecation: Option<&'a str>,
+        /// The `Sunset` header, as sent.
+        sunset: Option<&'a str>,
+        /// The target of the `Link` header with `rel="deprecation"`.
+        link: Option<&'a str>,
+    },
+    /// The budget's file could not be read or written; requests go on, counted from here alone.
+    BudgetTrouble {
+        /// The file.
+        path: &'a Path,
+        /// What is wrong with it.
+        reason: &'a str,
+    },
+}
+
+/// Why requests pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitReason {
+    /// The hour's budget is spent.
+    Budget,
+    /// The service asked to slow down.
+    RateLimit,
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WaitReason::Budget => "the hour's request budget is spent",
+            WaitReason::RateLimit => "the service asked to slow down",
+        })
+    }
+}

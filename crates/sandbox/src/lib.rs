@@ -1,0 +1,1 @@
+//! A stateful imitation of Bitbucket Cloud's REST API to try and test against

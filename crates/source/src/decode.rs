@@ -1,0 +1,1 @@
+//! Rows of JSON into Arrow batches.

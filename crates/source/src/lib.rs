@@ -1,0 +1,23 @@
+//! What a source is: tables as data, scan requests, scan plans, pages of Arrow batches.
+//!
+//! A source publishes [`TableSpec`]s, which are data (see [`spec`]), turns a [`ScanRequest`] into a
+//! [`ScanPlan`] without any I/O, and reads a plan slice by slice as a stream of [`Page`]s. It knows
+//! nothing of SQL, of the engine or of any destination.
+
+pub mod decode;
+mod error;
+mod plan;
+mod predicate;
+mod slice;
+mod source;
+pub mod spec;
+
+pub use error::{Error, ErrorKind, Result};
+pub use plan::{
+    Estimate, Order, Parameter, PlannedPredicate, Pushdown, RequestShape, ScanPlan, ScanRequest,
+    SliceChoice,
+};
+pub use predicate::{Literal, Operator, Predicate};
+pub use slice::{Checkpoint, End, Page, Position, Reading, Slice, SliceId};
+pub use source::{Identity, Observer, PageStream, ReadContext, Scope, ScopeKind, Source};
+pub use spec::{ColumnSpec, TableSpec};

@@ -1,0 +1,116 @@
+//! Slices: the unit of fetching, checkpoint, retry and progress.
+
+use std::fmt;
+
+use arrow::array::RecordBatch;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// The stable name of a slice: the UUID of its repository, workspace or account, never a slug.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SliceId(pub String);
+
+impl fmt::Display for SliceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One part of a table that is fetched, committed and retried on its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slice {
+    /// Its stable identity.
+    pub id: SliceId,
+    /// What people call it, such as `acme/api`.
+    pub label: String,
+    /// The values of the table's parent columns in this slice, in the order of
+    /// [`TableSpec::parents`](crate::TableSpec::parents). NULL is `None`.
+    pub parents: Vec<Option<String>>,
+    /// What the listing said of the slice's last change; equal proofs mean that tables with
+    /// [`TableSpec::unchanged_by_proof`](crate::TableSpec::unchanged_by_proof) need no request.
+    pub proof: Option<String>,
+}
+
+/// What is remembered of a slice between runs of an incremental table. Stored as JSON with the rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Where the last finished walk ended; `None` until the first load has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<DateTime<Utc>>,
+    /// Where an unfinished walk stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub walk: Option<Position>,
+    /// The walk goes through the values of the table's split parameter one by one, because the
+    /// service cannot sort across them in this slice.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub split: bool,
+}
+
+/// The position of an unfinished walk in cursor order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The server's time when the walk began (S).
+    pub started: DateTime<Utc>,
+    /// The server's time when the walk first met a row later than `started`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed: Option<DateTime<Utc>>,
+    /// The highest cursor value read so far, over all parts of the walk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub highest: Option<DateTime<Utc>>,
+    /// Which value of the split parameter is being walked, by index; 0 in a walk that is not split.
+    #[serde(default)]
+    pub part: usize,
+    /// The last cursor value read in this part. `None`: nothing yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<DateTime<Utc>>,
+    /// Keys of the rows read at exactly `after`, so that a row read twice is dropped; while a run of
+    /// rows with one cursor value is drained, the highest key read at it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<i64>,
+    /// The walk is draining the rows whose cursor is exactly `after`, by key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub draining: bool,
+    /// The walk is reading the rows without a cursor value, by key, up to the last of `seen`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nulls: bool,
+}
+
+/// How a slice is to be read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// Every row once, in the plan's order, up to the plan's limit.
+    Scan,
+    /// The rows changed since the checkpoint, in ascending cursor order (design, section 5).
+    Changes(Checkpoint),
+    /// The whole slice by its immutable key, to find out what is gone.
+    Listing,
+}
+
+/// One page of a slice, with the position that it leads to.
+#[derive(Debug)]
+pub struct Page {
+    /// The rows, in the plan's schema ([`ScanPlan::schema`](crate::ScanPlan::schema)).
+    pub rows: RecordBatch,
+    /// The checkpoint to commit together with these rows; only for [`Reading::Changes`].
+    pub checkpoint: Option<Checkpoint>,
+    /// Set on the last page of the slice, and on that alone. A stream that ends without it has not
+    /// ended: it failed.
+    pub end: Option<End>,
+}
+
+/// How a slice ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Everything was read. `pages` counts the page-numbered pages of a list whose order is not
+    /// stable; a list of several is to be read a second time before anything absent is deleted.
+    Complete {
+        /// Pages of an unstable list; 0 or 1 is as good as a walk by key.
+        unstable_pages: usize,
+    },
+    /// The table does not exist in this slice (tracker switched off): success, rows stay.
+    NotApplicable {
+        /// Why, in words for a person.
+        why: String,
+    },
+}

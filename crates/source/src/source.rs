@@ -1,0 +1,126 @@
+//! The contract of a source.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use crate::{Page, Reading, Result, ScanPlan, ScanRequest, Slice, TableSpec};
+
+/// What a schema of a source means: a part of its data.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scope {
+    /// The kind of scope.
+    pub kind: ScopeKind,
+    /// The schema's name as the source spells it.
+    pub name: String,
+    /// The stable identity of what it names; `None` for the whole.
+    pub uuid: Option<String>,
+}
+
+/// The kinds of scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ScopeKind {
+    /// Everything the connection covers.
+    Whole,
+    /// One project.
+    Project,
+    /// One repository.
+    Repository,
+}
+
+/// Whose data a connection reads. Compared between runs, never shown with a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The service's origin, such as `https://api.bitbucket.org`.
+    pub origin: String,
+    /// UUID of the workspace; `None` if the connection names none.
+    pub workspace: Option<String>,
+    /// A fingerprint of the credential's identity and scopes, not of its secret.
+    pub credential: String,
+}
+
+/// Hears what a source has to say while it works. Each call returns at once.
+pub trait Observer: Send + Sync {
+    /// A note for the user: what was skipped, assumed or announced. Notes repeat; the hearer folds them.
+    fn note(&self, text: &str);
+    /// A wait longer than a moment began, for the reason given.
+    fn waiting(&self, reason: &str, duration: std::time::Duration);
+}
+
+/// What a caller hands to every operation that may make requests.
+#[derive(Clone)]
+pub struct ReadContext {
+    requests: Arc<AtomicU64>,
+    observer: Arc<dyn Observer>,
+}
+
+impl fmt::Debug for ReadContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadContext").field("requests", &self.requests()).finish_non_exhaustive()
+    }
+}
+
+impl ReadContext {
+    /// A context whose counter starts at zero.
+    pub fn new(observer: Arc<dyn Observer>) -> Self {
+        Self { requests: Arc::default(), observer }
+    }
+
+    /// Counts one request that was sent, a repeated one as well.
+    pub fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests sent so far under this context.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Who hears notes and waits.
+    pub fn observer(&self) -> &dyn Observer {
+        self.observer.as_ref()
+    }
+}
+
+/// The pages of one slice. Nothing is requested before it is polled; dropping it stops at once.
+pub type PageStream = BoxStream<'static, Result<Page>>;
+
+/// A place that rows come from.
+#[async_trait]
+pub trait Source: Send + Sync + fmt::Debug + 'static {
+    /// Its tables. Fixed while the source lives; no I/O.
+    fn tables(&self) -> &[Arc<TableSpec>];
+
+    /// The scope that names without a schema mean (`Information`).
+    fn default_scope(&self) -> Scope;
+
+    /// Every scope, the default first; lists projects and repositories.
+    async fn scopes(&self, context: &ReadContext) -> Result<Vec<Scope>>;
+
+    /// The scopes a schema name means, compared without regard to case when `exact` is false: none,
+    /// one, or several (a project `API` and a repository `api`). Costs look-ups of single names.
+    async fn find_scopes(&self, name: &str, exact: bool, context: &ReadContext) -> Result<Vec<Scope>>;
+
+    /// Turns a request into a plan. Pure.
+    ///
+    /// # Errors
+    /// If the connection lacks what the table needs (no workspace), or the request is malformed.
+    fn plan(&self, request: ScanRequest) -> Result<ScanPlan>;
+
+    /// The slices of a plan, in a stable order, without doubles. The listing of repositories is read
+    /// once between two calls of [`Source::forget_listing`].
+    async fn slices(&self, plan: &ScanPlan, context: &ReadContext) -> Result<Vec<Slice>>;
+
+    /// Makes the next [`Source::slices`] list anew; called at the start of every script.
+    fn forget_listing(&self);
+
+    /// Reads one slice of a plan. In [`Reading::Changes`] and [`Reading::Listing`] the plan's order and
+    /// limit are not used.
+    fn read(&self, plan: Arc<ScanPlan>, slice: &Slice, reading: Reading, context: &ReadContext) -> PageStream;
+
+    /// Whose data this is; may cost one look-up, remembered afterwards.
+    async fn identity(&self, context: &ReadContext) -> Result<Identity>;
+}

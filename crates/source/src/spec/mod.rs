@@ -1,0 +1,257 @@
+//! Tables as data.
+//!
+//! A table file holds the tables of one family as TOML. [`load`] reads it and reports every mistake
+//! it finds, not only the first. From a loaded [`TableSpec`] come the Arrow schema, the system
+//! tables, the pushdown, EXPLAIN and the table's documentation page.
+
+mod load;
+
+use std::time::Duration;
+
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+
+pub use load::load;
+
+use crate::Operator;
+
+/// Key of the field metadata that marks a text column as JSON (value `json`).
+pub const LOGICAL_TYPE: &str = "bucketline.type";
+
+/// One table of a source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableSpec {
+    /// Its name, such as `PullRequests`.
+    pub name: String,
+    /// One line about it.
+    pub doc: String,
+    /// Path under the base URL, with `{workspace}` and `{repository}`.
+    pub path: String,
+    /// Where the rows are in an answer: a member's name (`values`), or empty if the answer is one row.
+    pub rows: String,
+    /// What it is fetched per.
+    pub slice: SliceKind,
+    /// Indices of the key columns.
+    pub key: Vec<usize>,
+    /// The change column, if changes can be found by it.
+    pub cursor: Option<Cursor>,
+    /// How a whole slice is walked.
+    pub walk: Walk,
+    /// The largest page the service gives.
+    pub page_size: usize,
+    /// All columns; parent columns come first.
+    pub columns: Vec<ColumnSpec>,
+    /// A parameter bound to a column, sent with every request.
+    pub parameter: Option<BoundParameter>,
+    /// The scopes a credential needs.
+    pub scopes: Scopes,
+    /// Set if the service removed the endpoint.
+    pub removed: Option<Removal>,
+    /// A repository whose listed proof did not move needs no request.
+    pub unchanged_by_proof: bool,
+    /// What a copy does not see, in words.
+    pub blind_spots: Vec<String>,
+    /// The named Rust hook that reads this table, where data cannot say how.
+    pub reader: Option<String>,
+}
+
+/// What a table is fetched per.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SliceKind {
+    /// Once for the account.
+    Account,
+    /// Once per workspace.
+    Workspace,
+    /// Once per repository.
+    Repository,
+}
+
+/// The change column of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// Index of the column; a sortable, range-filterable timestamp.
+    pub column: usize,
+    /// Read again before the mark when a new walk starts.
+    pub look_back: Duration,
+    /// Rows may lack a value; they are walked by key on each run.
+    pub nullable: bool,
+    /// Index of the whole-number key column that orders rows of one cursor value.
+    pub tie: usize,
+}
+
+/// How a whole slice is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Walk {
+    /// By an immutable, sortable, filterable column: `column > last`, or `>= last` with doubles dropped
+    /// when it is not unique.
+    Keyset {
+        /// Index of the column.
+        column: usize,
+        /// No two rows of a slice share a value.
+        unique: bool,
+    },
+    /// By following `next`, with this `sort`; the order may shift between pages.
+    Pages {
+        /// The sort field, if the service takes one.
+        sort: Option<String>,
+    },
+}
+
+/// A query parameter whose values are those of a column, such as `state=OPEN&state=MERGED`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundParameter {
+    /// The parameter's name; repeated once a value.
+    pub name: String,
+    /// Index of the column.
+    pub column: usize,
+    /// All values, in the order in which a split walk goes through them.
+    pub values: Vec<String>,
+    /// The service fails to sort across all values in large slices; a walk may be split by value.
+    pub split: bool,
+}
+
+/// Scopes by style of credential.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scopes {
+    /// New style, for API tokens: `read:repository:bitbucket`.
+    pub token: String,
+    /// Old style, for OAuth consumers and access tokens: `repository`.
+    pub oauth: String,
+}
+
+/// A removal by the service.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removal {
+    /// The day, `2026-08-20`.
+    pub since: String,
+    /// The announcement, `CHANGE-3071`.
+    pub change: String,
+    /// What remains possible, a sentence.
+    pub instead: String,
+}
+
+/// One column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnSpec {
+    /// Its name, such as `ReporterDisplayName`.
+    pub name: String,
+    /// One line about it.
+    pub doc: String,
+    /// Its type.
+    pub kind: ColumnKind,
+    /// Where its value comes from.
+    pub origin: Origin,
+    /// Values may be missing.
+    pub nullable: bool,
+    /// The value never changes in a row.
+    pub immutable: bool,
+    /// What the service can filter on it.
+    pub filter: Filter,
+    /// The service sorts by it as SQL does (nulls, ties and collation considered).
+    pub sort: bool,
+    /// List answers leave it out unless `fields=+...` asks for it.
+    pub extra: bool,
+}
+
+/// The type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnKind {
+    /// A boolean.
+    Bool,
+    /// A 64-bit whole number.
+    Int,
+    /// A 64-bit floating-point number.
+    Float,
+    /// A text.
+    Text,
+    /// An instant with microseconds, UTC.
+    Timestamp,
+    /// Any JSON value as its text.
+    Json,
+}
+
+/// Where a column's value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The slice's parent.
+    Parent(Parent),
+    /// The row's JSON, member by member.
+    Row(Vec<String>),
+}
+
+/// A value a slice gives to all its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Parent {
+    /// The workspace's slug.
+    Workspace,
+    /// The repository's slug.
+    Repository,
+    /// The repository's UUID in braces.
+    RepositoryUuid,
+}
+
+/// What the service can filter on a column.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The name in `q`; the row's path unless the table file says otherwise.
+    pub field: String,
+    /// Operators for which the service returns exactly the matching rows.
+    pub exact: Vec<Operator>,
+    /// Operators for which it returns all matching rows and perhaps more.
+    pub narrowing: Vec<Operator>,
+}
+
+impl ColumnKind {
+    /// The Arrow type of the column.
+    pub fn data_type(self) -> DataType {
+        match self {
+            Self::Bool => DataType::Boolean,
+            Self::Int => DataType::Int64,
+            Self::Float => DataType::Float64,
+            Self::Text | Self::Json => DataType::Utf8,
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
+        }
+    }
+}
+
+impl ColumnSpec {
+    /// The Arrow field; JSON columns carry [`LOGICAL_TYPE`].
+    pub fn field(&self) -> Field {
+        let field = Field::new(&self.name, self.kind.data_type(), self.nullable);
+        match self.kind {
+            ColumnKind::Json => {
+                field.with_metadata([(LOGICAL_TYPE.to_owned(), "json".to_owned())].into())
+            }
+            _ => field,
+        }
+    }
+}
+
+impl TableSpec {
+    /// The schema of all columns.
+    pub fn schema(&self) -> Schema {
+        Schema::new(self.columns.iter().map(ColumnSpec::field).collect::<Vec<_>>())
+    }
+
+    /// The index of a column, its name compared without regard to case.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Indices of the columns that come from the slice, in the order of [`crate::Slice::parents`].
+    pub fn parents(&self) -> impl Iterator<Item = usize> + '_ {
+        self.columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| matches!(column.origin, Origin::Parent(_)))
+            .map(|(index, _)| index)
+    }
+
+    /// How REPLICATE keeps a copy of the whole table up to date.
+    pub fn is_incremental(&self) -> bool {
+        self.cursor.is_some()
+    }
+}

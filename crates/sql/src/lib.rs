@@ -1,0 +1,1 @@
+//! The SQL dialect of Bucketline: scripts, statements, positions, connection strings

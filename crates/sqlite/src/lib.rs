@@ -1,0 +1,1 @@
+//! SQLite as a destination and as a source

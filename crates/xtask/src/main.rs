@@ -1,0 +1,2 @@
+//! Development tasks: cargo x ci, test, bench, docs
+fn main() {}
