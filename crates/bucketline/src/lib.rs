@@ -1,1 +1,46 @@
-//! Bucketline as a library: sessions, events, results
+//! Bucketline as a library: replicate Bitbucket Cloud into a database with SQL.
+//!
+//! A [`Session`] has connections to read from and a destination to write to. [`Session::run`] runs a script
+//! and gives back what happens as a stream of [`Event`]s; nothing runs unless the stream is polled, and
+//! dropping it cancels the script, keeping what was committed.
+//!
+//! ```no_run
+//! use bucketline::{ConnectionProperties, Event, Session};
+//! use futures::StreamExt;
+//!
+//! # async fn example() -> Result<(), bucketline::Error> {
+//! let session = Session::builder()
+//!     .connection("prod", ConnectionProperties::parse("example", "Workspace=acme;Token=env:BITBUCKET_TOKEN")?)
+//!     .sqlite("copy.db")
+//!     .build()?;
+//! let mut events = session.run("REPLICATE PullRequests;");
+//! while let Some(event) = events.next().await {
+//!     match event {
+//!         Event::Replicated(report) => println!("{report}"),
+//!         Event::Failed(error) => return Err(error),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod config;
+mod connection;
+mod error;
+mod event;
+mod run;
+mod secret;
+mod session;
+mod statement;
+
+pub use bucketline_destination as destination;
+pub use bucketline_replicate::{Failure, Mode, Outcome, Report, SliceReport};
+pub use bucketline_source as source;
+pub use bucketline_sql as sql;
+pub use config::Config;
+pub use connection::{ConnectionProperties, connection_properties};
+pub use error::{Error, Result};
+pub use event::Event;
+pub use run::Run;
+pub use session::{Builder, Session};

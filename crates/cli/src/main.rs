@@ -1,2 +1,135 @@
-//! The command line of Bucketline
-fn main() {}
+//! The command line of Bucketline: scripts, one-liners, an interactive session, a sandbox.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod arguments;
+mod demo;
+mod diagnostic;
+mod ending;
+mod error;
+mod escape;
+mod execute;
+mod interrupt;
+mod output;
+mod repl;
+mod reporter;
+mod sandbox;
+mod script;
+mod settings;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use crate::arguments::{Arguments, ColorChoice, Command, Options};
+use crate::diagnostic::Diagnostic;
+use crate::ending::Ending;
+use crate::error::{Error, Result};
+use crate::execute::{Stage, run_all};
+use crate::interrupt::Interrupts;
+use crate::output::Output;
+use crate::reporter::Reporter;
+use crate::script::Script;
+use crate::settings::{Settings, Surroundings};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.command.is_some() && !arguments.execute.is_empty() {
+        let message = "-e stands alone: give either SQL or a command";
+        Arguments::command()
+            .error(ErrorKind::ArgumentConflict, message)
+            .exit();
+    }
+    let coloured = is_coloured(arguments.options.color);
+    let ended = start(&arguments, coloured);
+    let ending = ended.unwrap_or_else(|error| {
+        let text = Diagnostic::from(&error).draw(coloured);
+        // Whoever closed the standard error does not want to be told.
+        drop(io::stderr().write_all(text.as_bytes()));
+        match error {
+            Error::Library(error) => Ending::of(&error),
+            Error::Output(_) | Error::Terminal(_) | Error::Runtime(_) => Ending::Failed,
+            _ => Ending::Usage,
+        }
+    });
+    ending.into()
+}
+
+/// Starts the program's threads, not before it is known that they are needed.
+fn start(arguments: &Arguments, coloured: bool) -> Result<Ending> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(Error::Runtime)?;
+    let ending = runtime.block_on(Box::pin(dispatch(arguments, coloured)));
+    // Threads that still wait, such as for the terminal, must not keep the user waiting.
+    runtime.shutdown_background();
+    ending
+}
+
+async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
+    let interrupts = Interrupts::listen();
+    let options = &arguments.options;
+    let scripts = match &arguments.command {
+        Some(Command::Sandbox(sandbox)) => return sandbox::serve(sandbox, &interrupts).await,
+        Some(Command::Demo(demo)) => return demo::run_demo(demo, coloured, &interrupts).await,
+        Some(Command::Run { files }) => Some(
+            files
+                .iter()
+                .map(|file| Script::read(file))
+                .collect::<Result<_>>()?,
+        ),
+        None if !arguments.execute.is_empty() => Some(
+            arguments
+                .execute
+                .iter()
+                .cloned()
+                .map(Script::from_argument)
+                .collect::<Vec<_>>(),
+        ),
+        None if !io::stdin().is_terminal() => Some(vec![Script::standard_input()?]),
+        None => None,
+    };
+    let settings = settings(options)?;
+    let mut stage = Stage {
+        output: Output::stdout(options.format),
+        reporter: Reporter::new(options.quiet, !options.no_progress, coloured),
+        interrupts,
+    };
+    for note in &settings.notes {
+        stage.reporter.note(note);
+    }
+    let session = settings.open()?;
+    match scripts {
+        Some(scripts) => run_all(&session, &scripts, &mut stage).await,
+        None => repl::talk(&session, &settings, &mut stage).await,
+    }
+}
+
+fn settings(options: &Options) -> Result<Settings> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let home = std::env::home_dir();
+    Settings::resolve(
+        options,
+        &Surroundings {
+            variable: &variable,
+            home,
+            folder: PathBuf::new(),
+        },
+    )
+}
+
+fn is_coloured(choice: ColorChoice) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+                || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+            io::stderr().is_terminal() && !plain
+        }
+    }
+}

@@ -1,1 +1,30 @@
-//! What a destination is: load plan, merge, checkpoint, and its conformance suite
+//! What a destination is: it takes rows, deletes and positions of many slices, and applies what was
+//! written for a slice together with that slice's checkpoint in one short transaction.
+//!
+//! The contract is [`Destination`] and [`Load`]; the suite in [`conformance`] is its text, and every
+//! destination runs it. A destination knows nothing of SQL statements, of the engine or of sources.
+
+mod change;
+mod column_type;
+pub mod conformance;
+mod convert;
+mod destination;
+mod error;
+pub mod iso8601;
+mod layout;
+mod load;
+pub mod memory;
+mod name;
+mod pending;
+mod state;
+
+pub use change::{Change, Counts, RowFilter, Scalar};
+pub use column_type::ColumnType;
+pub use convert::convert;
+pub use destination::{BatchStream, Capabilities, Condition, Destination, Query, TableInfo};
+pub use error::{Error, ErrorKind, Result};
+pub use layout::{Evolution, Layout, StoredColumn, check_name, describe_row};
+pub use load::{Column, Holder, Load, LoadPlan, Target};
+pub use name::TableName;
+pub use pending::{Pending, Uncommitted};
+pub use state::{Checkpoints, Physical, Staged, TableState, TableStatus};

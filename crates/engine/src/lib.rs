@@ -1,1 +1,20 @@
-//! Names and SELECT: catalogs, scans, EXPLAIN, on DataFusion
+//! Names and SELECT: connections as catalogs, scopes as schemas, scans that push filters, order and limit to
+//! their source, and EXPLAIN. DataFusion plans and executes; only this crate, and what stands on it, links it.
+
+mod catalog;
+mod error;
+mod explain;
+mod flatten;
+mod names;
+mod query;
+mod rows;
+mod scan;
+mod session;
+mod system;
+
+pub use catalog::{Catalog, CatalogEntry, CatalogTable, Connection};
+pub use datafusion;
+pub use error::{Error, ErrorKind, Result};
+pub use query::QueryRun;
+pub use rows::{Applied, Output, RowPlan, WholePlan, Work, is_json};
+pub use session::{DEFAULT_DESTINATION, Session, Settings};

@@ -1,1 +1,40 @@
-//! The executor of REPLICATE
+//! The executor of REPLICATE.
+//!
+//! A run cuts a statement's work into slices (a repository, or the workspace), reads each from where
+//! its checkpoint stands, and merges what it reads into the destination's table, page by page, each
+//! page together with the position that it leads to. What it does, and what it never does, is
+//! section 5 of the design.
+
+mod catalog;
+mod columns;
+mod compiled;
+mod error;
+mod events;
+mod explain;
+mod fingerprint;
+mod job;
+mod keep;
+mod keys;
+mod pages;
+mod prepare;
+mod record;
+mod replicate;
+mod report;
+mod run;
+mod script;
+mod standing;
+mod statement;
+mod survey;
+mod tally;
+mod walk;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+pub use catalog::DestinationCatalog;
+pub use error::{Error, ErrorKind, Result};
+pub use events::{Event, Events, Silent};
+pub use replicate::{explain, replicate};
+pub use report::{Failure, Mode, Outcome, Report, SliceReport};
+pub use script::{RunOptions, ScriptRun};

@@ -25,10 +25,12 @@ mod config;
 mod credential;
 mod deprecation;
 mod error;
+mod failure;
 mod observer;
 mod origin;
 mod problem;
 mod redact;
+mod response;
 mod retry;
 mod transport;
 mod usage;
@@ -36,13 +38,14 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Client, RequestOptions, Response};
+pub use client::{Client, RequestOptions};
 pub use config::ClientConfig;
 pub use credential::{Credential, CredentialKind};
 pub use error::{Error, ErrorKind};
 pub use observer::{Event, Observer, WaitReason};
 pub use problem::{Problem, ProblemReader};
 pub use redact::redact;
+pub use response::Response;
 pub use retry::Cause;
 pub use usage::{Meter, Usage};
 

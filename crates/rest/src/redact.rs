@@ -33,11 +33,27 @@ pub fn redact(url: &Url) -> String {
 }
 
 /// Parts of a parameter's name that give it away.
-const SECRET_PARTS: [&str; 8] =
-    ["token", "secret", "passw", "signature", "credential", "apikey", "api_key", "api-key"];
+const SECRET_PARTS: [&str; 8] = [
+    "token",
+    "secret",
+    "passw",
+    "signature",
+    "credential",
+    "apikey",
+    "api_key",
+    "api-key",
+];
 /// Names that are secret only as a whole: `author` is not `auth`.
-const SECRET_NAMES: [&str; 8] =
-    ["auth", "authorization", "code", "jwt", "key", "pwd", "session", "sig"];
+const SECRET_NAMES: [&str; 8] = [
+    "auth",
+    "authorization",
+    "code",
+    "jwt",
+    "key",
+    "pwd",
+    "session",
+    "sig",
+];
 
 fn looks_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();

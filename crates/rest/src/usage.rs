@@ -27,7 +27,7 @@ struct Counts {
     requests: AtomicU64,
     retries: AtomicU64,
     bytes: AtomicU64,
-    waited_micros: AtomicU64,
+    waited_nanos: AtomicU64,
 }
 
 impl Meter {
@@ -42,7 +42,7 @@ impl Meter {
             requests: self.0.requests.load(Relaxed),
             retries: self.0.retries.load(Relaxed),
             bytes: self.0.bytes.load(Relaxed),
-            waited: Duration::from_micros(self.0.waited_micros.load(Relaxed)),
+            waited: Duration::from_nanos(self.0.waited_nanos.load(Relaxed)),
         }
     }
 
@@ -50,7 +50,7 @@ impl Meter {
         self.0.requests.fetch_add(spent.requests, Relaxed);
         self.0.retries.fetch_add(spent.retries, Relaxed);
         self.0.bytes.fetch_add(spent.bytes, Relaxed);
-        let micros = u64::try_from(spent.waited.as_micros()).unwrap_or(u64::MAX);
-        self.0.waited_micros.fetch_add(micros, Relaxed);
+        let nanos = u64::try_from(spent.waited.as_nanos()).unwrap_or(u64::MAX);
+        self.0.waited_nanos.fetch_add(nanos, Relaxed);
     }
 }

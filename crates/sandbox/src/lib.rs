@@ -1,1 +1,108 @@
-//! A stateful imitation of Bitbucket Cloud's REST API to try and test against
+//! A stateful imitation of Bitbucket Cloud's REST API to try and test against.
+//!
+//! It is true rather than kind: what it answers comes from the published specification and from
+//! recorded behaviour, bugs included, and it shares no code with any client.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), bucketline_sandbox::Error> {
+//! use bucketline_sandbox::{Change, Config, IssueEdit, Kind, Sandbox};
+//!
+//! let sandbox = Sandbox::start(Config::default()).await?;
+//! println!("{}", sandbox.base_url());
+//! sandbox.apply(Change::UpdateIssue {
+//!     repository: "acme/api".to_owned(),
+//!     id: 7,
+//!     edit: IssueEdit { title: Some("New".to_owned()), ..IssueEdit::default() },
+//! })?;
+//! let truth = sandbox.snapshot(Kind::Issues, "acme");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it serves
+//!
+//! Under `/2.0`: `user`, `user/workspaces`, `user/workspaces/{workspace}/permission`,
+//! `workspaces/{workspace}`, its `projects` and each project, `repositories/{workspace}`, each
+//! repository, and its `refs/branches`, `pullrequests` and `issues`, as lists and one by one. Calls
+//! that the service removed answer 410; so do issues once [`Day::AfterRemoval`] is played.
+//!
+//! # Credentials
+//!
+//! By default each of the workspaces `acme` and `globex` has two, all obviously fake:
+//!
+//! | kind | user name | secret |
+//! |---|---|---|
+//! | API token, HTTP Basic | `user1@acme.example` | `sandbox-api-token-acme` |
+//! | workspace access token, Bearer | | `sandbox-access-token-acme` |
+//!
+//! Access tokens cannot have an issue scope: issues answer 403 to them, as they did.
+//!
+//! # Data
+//!
+//! Everything follows from the seed. Issues and pull requests are computed when they are read; what
+//! is held is an index of 24 bytes each and the objects that were changed.
+//!
+//! # Changing it while it runs
+//!
+//! [`Sandbox::apply`], [`Sandbox::on_page`] and [`Sandbox::fault`] in the same process; from another
+//! one, without credentials:
+//!
+//! | request | body | |
+//! |---|---|---|
+//! | `POST /_sandbox/changes` | a [`Change`] or a list | applies in order, answers a list of [`Applied`] |
+//! | `POST /_sandbox/hooks` | a [`Hook`] or a list | `DELETE` removes all |
+//! | `POST /_sandbox/faults` | a [`Fault`] or a list | `DELETE` removes all |
+//! | `GET /_sandbox/requests` | | list of [`Logged`]; `DELETE` empties the log |
+//! | `GET /_sandbox/requests/count?path=PATTERN` | | `{"count": n}` |
+//! | `GET /_sandbox/snapshot/{workspace}/{kind}` | | one [`Snapshot`] a line |
+//! | `GET /_sandbox/clock` | | `{"now": "..."}` |
+//! | `PUT /_sandbox/latency` | `{"millis": n}` | |
+//!
+//! # Patterns
+//!
+//! Faults, hooks and counters name requests by a pattern of the path as sent, such as
+//! `/2.0/repositories/acme/*/issues`: `*` stands for any text, and a pattern that has a `?` is held
+//! against path and query. Links to further pages of `repositories/{workspace}` name the workspace
+//! by its UUID, as the service's do.
+
+//!
+//! # What is inferred
+//!
+//! Nobody recorded these, so a client should not lean on them: the message of a `q` that cannot be
+//! parsed (`Invalid query: ...`); the texts for a missing issue, branch or project; that `!=` and
+//! `!~` match null, that nulls sort last, and that equal keys sort in no useful order; that a page
+//! beyond the end is empty; the default order of lists (as the rows lie: a changed one moves to the
+//! end); that `/user` and what is under it answer an access token with 403 without the scope
+//! `account` and with 401 otherwise; the values of `X-Credential-Type` and `X-RateLimit-Resource`,
+//! and that `X-RateLimit-NearLimit` turns true at a fifth of the limit.
+//!
+//! Not imitated: adding fields to an embedded object with `fields` beyond those it is embedded with
+//! (`+values.destination.repository.owner`), OAuth, and writing through the API.
+
+mod api;
+mod clock;
+mod config;
+mod connection;
+mod control;
+mod error;
+mod faults;
+mod hooks;
+mod http;
+mod journal;
+mod json;
+mod pattern;
+mod query;
+mod sandbox;
+mod server;
+mod snapshot;
+mod world;
+
+pub use clock::Clock;
+pub use config::{Config, Count, Credential, CredentialKind, Day, WorkspaceConfig};
+pub use error::Error;
+pub use faults::{Fault, FaultKind, RetryAfter};
+pub use hooks::Hook;
+pub use journal::Logged;
+pub use sandbox::Sandbox;
+pub use snapshot::{Kind, Snapshot};
+pub use world::change::{Applied, Change, IssueEdit, PullRequestEdit};

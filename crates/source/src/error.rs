@@ -64,7 +64,13 @@ pub struct Error {
 impl Error {
     /// An error with a stable code (`BL2xxx` here, `BL3xxx`/`BL4xxx` from what stands on this crate).
     pub fn new(kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), hint: None, source: None }
+        Self {
+            kind,
+            code,
+            message: message.into(),
+            hint: None,
+            source: None,
+        }
     }
 
     /// Adds what the user can do.

@@ -6,6 +6,7 @@
 
 pub mod decode;
 mod error;
+mod explain;
 mod plan;
 mod predicate;
 mod slice;

@@ -27,7 +27,11 @@ impl fmt::Display for Literal {
             Self::Float(value) => write!(f, "{value}"),
             Self::Text(value) => write!(f, "'{}'", value.replace('\'', "''")),
             Self::Timestamp(value) => {
-                write!(f, "'{}'", value.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+                write!(
+                    f,
+                    "'{}'",
+                    value.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+                )
             }
         }
     }
@@ -92,7 +96,10 @@ pub struct Predicate {
 impl Predicate {
     /// The condition as SQL, with the column's name.
     pub fn display<'a>(&'a self, column: &'a str) -> impl fmt::Display + 'a {
-        Shown { predicate: self, column }
+        Shown {
+            predicate: self,
+            column,
+        }
     }
 }
 
@@ -103,7 +110,9 @@ struct Shown<'a> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Predicate { operator, values, .. } = self.predicate;
+        let Predicate {
+            operator, values, ..
+        } = self.predicate;
         write!(f, "{} {operator}", self.column)?;
         match operator {
             Operator::IsNull | Operator::IsNotNull => Ok(()),

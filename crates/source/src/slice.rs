@@ -65,7 +65,8 @@ pub struct Position {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<DateTime<Utc>>,
     /// Keys of the rows read at exactly `after`, so that a row read twice is dropped; while a run of
-    /// rows with one cursor value is drained, the highest key read at it.
+    /// rows with one cursor value is drained, the highest key read at it. Empty while `after` is
+    /// set and nothing is drained: all rows at `after` were read, and the walk goes on above it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<i64>,
     /// The walk is draining the rows whose cursor is exactly `after`, by key.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::{Page, Reading, Result, ScanPlan, ScanRequest, Slice, TableSpec};
+use crate::{Page, Reading, RequestShape, Result, ScanPlan, ScanRequest, Slice, TableSpec};
 
 /// What a schema of a source means: a part of its data.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,14 +59,19 @@ pub struct ReadContext {
 
 impl fmt::Debug for ReadContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadContext").field("requests", &self.requests()).finish_non_exhaustive()
+        f.debug_struct("ReadContext")
+            .field("requests", &self.requests())
+            .finish_non_exhaustive()
     }
 }
 
 impl ReadContext {
     /// A context whose counter starts at zero.
     pub fn new(observer: Arc<dyn Observer>) -> Self {
-        Self { requests: Arc::default(), observer }
+        Self {
+            requests: Arc::default(),
+            observer,
+        }
     }
 
     /// Counts one request that was sent, a repeated one as well.
@@ -102,13 +107,25 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
 
     /// The scopes a schema name means, compared without regard to case when `exact` is false: none,
     /// one, or several (a project `API` and a repository `api`). Costs look-ups of single names.
-    async fn find_scopes(&self, name: &str, exact: bool, context: &ReadContext) -> Result<Vec<Scope>>;
+    async fn find_scopes(
+        &self,
+        name: &str,
+        exact: bool,
+        context: &ReadContext,
+    ) -> Result<Vec<Scope>>;
 
     /// Turns a request into a plan. Pure.
     ///
     /// # Errors
     /// If the connection lacks what the table needs (no workspace), or the request is malformed.
     fn plan(&self, request: ScanRequest) -> Result<ScanPlan>;
+
+    /// The requests that reading a plan in this way starts with, for people. Pure; the look-ups and
+    /// the rows' first page.
+    fn explain(&self, plan: &ScanPlan, reading: &Reading) -> Vec<RequestShape> {
+        let _ = reading;
+        plan.requests.clone()
+    }
 
     /// The slices of a plan, in a stable order, without doubles. The listing of repositories is read
     /// once between two calls of [`Source::forget_listing`].
@@ -119,7 +136,13 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
 
     /// Reads one slice of a plan. In [`Reading::Changes`] and [`Reading::Listing`] the plan's order and
     /// limit are not used.
-    fn read(&self, plan: Arc<ScanPlan>, slice: &Slice, reading: Reading, context: &ReadContext) -> PageStream;
+    fn read(
+        &self,
+        plan: Arc<ScanPlan>,
+        slice: &Slice,
+        reading: Reading,
+        context: &ReadContext,
+    ) -> PageStream;
 
     /// Whose data this is; may cost one look-up, remembered afterwards.
     async fn identity(&self, context: &ReadContext) -> Result<Identity>;

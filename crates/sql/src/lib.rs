@@ -1,1 +1,49 @@
-//! The SQL dialect of Bucketline: scripts, statements, positions, connection strings
+//! The SQL dialect of Bucketline: scripts, statements, positions, connection strings.
+//!
+//! Text goes in, [`Statement`]s come out, each with its exact place; an error in one statement
+//! does not hide the others. The grammar is in `grammar/bucketline.ebnf`.
+//!
+//! ```
+//! use bucketline_sql::{Statement, parse_script};
+//!
+//! let script = parse_script("REPLICATE Issues; SELECT Id FORM Issues;");
+//! assert!(matches!(&script[0], Ok(located) if located.statement.verb() == "REPLICATE"));
+//! let error = script[1].as_ref().unwrap_err();
+//! assert_eq!((error.code(), error.span().start.column), ("BL1002", 34));
+//! assert_eq!(error.hint().unwrap(), "`FORM` was read as an alias; did you mean `FROM`?");
+//! ```
+
+mod connection_string;
+mod dialect;
+mod error;
+mod lexer;
+mod name;
+mod nearest;
+mod option;
+mod parse;
+mod position;
+mod print;
+mod query;
+mod relation;
+mod rewrite;
+mod secret;
+mod statement;
+
+pub use connection_string::ConnectionString;
+pub use dialect::BucketlineDialect;
+pub use error::{Error, ErrorKind};
+pub use name::{Ident, Name};
+pub use nearest::nearest;
+pub use option::{
+    OptionName, OptionSpec, OptionValue, Options, REPLICATE_OPTIONS, ReplicateOption, ValueKind,
+};
+pub use parse::{is_unfinished, parse_script, parse_statement};
+pub use position::{Position, Span};
+pub use query::{DataType, Expression, Query};
+pub use secret::{is_sensitive, mask_source};
+pub use sqlparser;
+pub use statement::{
+    Against, Argument, Cache, CacheMode, CheckCache, Column, ColumnList, ConnectionSettings,
+    CreateConnection, Delete, DropConnection, Execute, Explain, GetDeleted, Insert, Located,
+    Property, Replicate, Set, Show, ShowKind, SkipCheck, Source, Statement, Update, Value,
+};

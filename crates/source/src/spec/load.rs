@@ -1,11 +1,561 @@
 //! Reading table files.
+//!
+//! A file holds `[[table]]` entries. What each attribute means is said at [`TableSpec`] and
+//! [`ColumnSpec`]; the file's own spellings are these:
+//!
+//! ```toml
+//! [[table]]
+//! name = "Things"
+//! doc = "The things of a repository."
+//! path = "/repositories/{workspace}/{repository}/things"
+//! rows = "values"                          # "" if an answer is one row
+//! slice = "repository"                     # account | workspace | repository
+//! key = ["RepositoryUUID", "Id"]
+//! cursor = { column = "UpdatedOn", tie = "Id", look_back = "10m" }   # nullable = true
+//! walk = { column = "Id", unique = true }  # or { pages = true, sort = "name" }
+//! page_size = 100
+//! scopes = { token = "read:things", oauth = "things" }
+//! columns = [
+//!   { name = "Id", type = "int", at = "id", required = true, immutable = true, sort = true, exact = "range", doc = "..." },
+//!   { name = "Title", type = "text", at = "title", narrowing = "text", doc = "..." },
+//!   { name = "UpdatedOn", type = "timestamp", at = "updated_on", required = true, sort = true, exact = "range", doc = "..." },
+//! ]
+//! ```
+//!
+//! The columns that come from the parent are not written: `slice` says which they are.
+//! `exact` and `narrowing` name operators in SQL's spelling or the sets of [`SETS`], one or a list.
+//! `field` is the name the service filters by where it is not `at`, and `null_field` that for the
+//! null tests.
 
-use crate::{Error, ErrorKind, Result, TableSpec};
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::entry::{Entry, Mistakes};
+use super::{
+    BoundParameter, ColumnKind, Cursor, Filter, Origin, Parent, Removal, Scopes, SliceKind, Walk,
+};
+use crate::{ColumnSpec, Error, ErrorKind, Operator, Result, TableSpec};
+use Operator::{Contains, Eq, Gt, GtEq, In, IsNotNull, IsNull, Lt, LtEq, NotEq, NotIn};
+
+const OPERATORS: [Operator; 11] = [
+    Eq, NotEq, Lt, LtEq, Gt, GtEq, In, NotIn, IsNull, IsNotNull, Contains,
+];
+
+/// The named sets of operators.
+const SETS: [(&str, &[Operator]); 4] = [
+    ("equality", &[Eq, NotEq, In, NotIn]),
+    ("range", &[Eq, NotEq, In, NotIn, Lt, LtEq, Gt, GtEq]),
+    // `<>` and `NOT IN` would lose rows where the service's equality is wider than SQL's.
+    ("text", &[Eq, In, Contains]),
+    ("null", &[IsNull, IsNotNull]),
+];
+
+const KINDS: [(&str, ColumnKind); 6] = [
+    ("bool", ColumnKind::Bool),
+    ("int", ColumnKind::Int),
+    ("float", ColumnKind::Float),
+    ("text", ColumnKind::Text),
+    ("timestamp", ColumnKind::Timestamp),
+    ("json", ColumnKind::Json),
+];
+
+const SLICES: [(&str, SliceKind); 3] = [
+    ("account", SliceKind::Account),
+    ("workspace", SliceKind::Workspace),
+    ("repository", SliceKind::Repository),
+];
 
 /// Reads the tables of one table file. `origin` names it in errors.
 ///
 /// # Errors
-/// One error that lists every mistake in the file, each with its table and column.
-pub fn load(origin: &str, _text: &str) -> Result<Vec<TableSpec>> {
-    Err(Error::new(ErrorKind::Spec, "BL2001", format!("{origin}: not loaded")))
+/// One error (BL2001) that lists every mistake in the file, each with its table and column. A file
+/// that is not TOML has one mistake, with its line.
+pub fn load(origin: &str, text: &str) -> Result<Vec<TableSpec>> {
+    let failure = |lines: &str| {
+        Error::new(
+            ErrorKind::Spec,
+            "BL2001",
+            format!("the table file {origin} is wrong:{lines}"),
+        )
+    };
+    let root: toml::Table = text
+        .parse()
+        .map_err(|error| failure(&format!(" {error}")))?;
+
+    let mistakes = Mistakes::default();
+    let mut file = Entry::new(&root, "file".into(), &mistakes);
+    let mut names = HashSet::new();
+    let mut tables = Vec::new();
+    for entry in file.entries("table") {
+        let name = entry.peek("name").unwrap_or("?").to_owned();
+        if !names.insert(name.to_lowercase()) {
+            mistakes.add(
+                &format!("table {name}"),
+                "its name is taken by an earlier table",
+            );
+        }
+        tables.extend(table(entry.at(format!("table {name}"))));
+    }
+    file.finish();
+
+    let mistakes = mistakes.into_lines();
+    if !mistakes.is_empty() {
+        return Err(failure(
+            &mistakes
+                .iter()
+                .map(|line| format!("\n  {line}"))
+                .collect::<String>(),
+        ));
+    }
+    Ok(tables)
+}
+
+/// Reads one table; `None` if what is missing leaves nothing to build.
+fn table(mut entry: Entry<'_>) -> Option<TableSpec> {
+    let name = entry.required_text("name");
+    let doc = entry.required_text("doc");
+    let path = entry.required_text("path");
+    let rows = entry.text("rows").unwrap_or_else(|| "values".to_owned());
+    let slice = entry.required_choice("slice", &SLICES);
+    let mut columns = parents(slice.unwrap_or(SliceKind::Account));
+    columns.extend(entry.entries("columns").into_iter().filter_map(column));
+    check_columns(&entry, &columns);
+
+    let find = |entry: &Entry<'_>, attribute: &str, column: &str| {
+        let found = columns.iter().position(|known| known.name == column);
+        if found.is_none() {
+            entry.mistake(&format!("{attribute}: there is no column `{column}`"));
+        }
+        found
+    };
+    let key = key(&mut entry, &columns, find);
+    let cursor = entry
+        .entry("cursor")
+        .and_then(|cursor| self::cursor(cursor, &columns, &key, find));
+    let walk = entry.entry("walk");
+    if walk.is_none() {
+        entry.mistake("`walk` is missing: { column = .., unique = .. } or { pages = true }");
+    }
+    let walk = walk.and_then(|walk| self::walk(walk, &columns, find));
+    let parameter = entry
+        .entry("parameter")
+        .and_then(|bound| parameter(bound, &columns, find));
+    if let Some(path) = &path {
+        check_path(&entry, path, slice);
+    }
+    let page_size = match entry.integer("page_size") {
+        Some(size @ 1..) => usize::try_from(size).ok(),
+        Some(_) => {
+            entry.mistake("`page_size` must be at least 1");
+            None
+        }
+        None => {
+            entry.mistake("`page_size` is missing");
+            None
+        }
+    };
+    let scopes = match entry.entry("scopes") {
+        Some(mut scopes) => {
+            let read = Scopes {
+                token: scopes.required_text("token").unwrap_or_default(),
+                oauth: scopes.required_text("oauth").unwrap_or_default(),
+            };
+            scopes.finish();
+            read
+        }
+        None => {
+            entry.mistake("`scopes` is missing: { token = .., oauth = .. }");
+            Scopes::default()
+        }
+    };
+    let removed = entry.entry("removed").and_then(removal);
+    let unchanged_by_proof = entry.flag("unchanged_by_proof");
+    let blind_spots = entry.texts("blind_spots").unwrap_or_default();
+    let reader = entry.text("reader");
+    entry.finish();
+    Some(TableSpec {
+        name: name?,
+        doc: doc?,
+        path: path?,
+        rows,
+        slice: slice?,
+        key,
+        cursor,
+        walk: walk?,
+        page_size: page_size?,
+        parameter,
+        scopes,
+        removed,
+        unchanged_by_proof,
+        blind_spots,
+        reader,
+        columns,
+    })
+}
+
+/// The columns that a slice gives to its rows.
+fn parents(slice: SliceKind) -> Vec<ColumnSpec> {
+    let column = |name: &str, doc: &str, parent, nullable, immutable| ColumnSpec {
+        name: name.to_owned(),
+        doc: doc.to_owned(),
+        kind: ColumnKind::Text,
+        origin: Origin::Parent(parent),
+        nullable,
+        immutable,
+        filter: Filter::default(),
+        sort: false,
+        extra: false,
+    };
+    let workspace = column(
+        "Workspace",
+        "The workspace's slug; it can change.",
+        Parent::Workspace,
+        true,
+        false,
+    );
+    match slice {
+        SliceKind::Account => Vec::new(),
+        SliceKind::Workspace => vec![workspace],
+        SliceKind::Repository => vec![
+            workspace,
+            column(
+                "Repository",
+                "The repository's slug; it can change.",
+                Parent::Repository,
+                true,
+                false,
+            ),
+            column(
+                "RepositoryUUID",
+                "The repository's UUID in braces; it never changes.",
+                Parent::RepositoryUuid,
+                false,
+                true,
+            ),
+        ],
+    }
+}
+
+fn column(entry: Entry<'_>) -> Option<ColumnSpec> {
+    let place = format!("column {}", entry.peek("name").unwrap_or("?"));
+    let mut entry = entry.within(&place);
+    let name = entry.required_text("name");
+    let doc = entry.required_text("doc");
+    let kind = entry.required_choice("type", &KINDS);
+    let at = entry.required_text("at");
+    if at
+        .as_deref()
+        .is_some_and(|at| at.split('.').any(str::is_empty))
+    {
+        entry.mistake("`at` must be member names joined by dots");
+    }
+    let exact = operators(&mut entry, "exact");
+    let narrowing = operators(&mut entry, "narrowing");
+    for operator in exact.iter().filter(|operator| narrowing.contains(operator)) {
+        entry.mistake(&format!("`{operator}` is both exact and narrowing"));
+    }
+    if let Some(kind) = kind {
+        for operator in exact.iter().chain(&narrowing) {
+            if !operator.fits(kind) {
+                entry.mistake(&format!(
+                    "`{operator}` means nothing for a column of this type"
+                ));
+            }
+        }
+    }
+    let field = entry.text("field").or_else(|| at.clone());
+    let null_field = entry.text("null_field").or_else(|| field.clone());
+    let column = ColumnSpec {
+        nullable: !entry.flag("required"),
+        immutable: entry.flag("immutable"),
+        sort: entry.flag("sort"),
+        extra: entry.flag("extra"),
+        filter: Filter {
+            field: field.unwrap_or_default(),
+            null_field: null_field.unwrap_or_default(),
+            exact,
+            narrowing,
+        },
+        origin: Origin::Row(
+            at.unwrap_or_default()
+                .split('.')
+                .map(str::to_owned)
+                .collect(),
+        ),
+        name: name.clone().unwrap_or_default(),
+        doc: doc.unwrap_or_default(),
+        kind: kind.unwrap_or(ColumnKind::Text),
+    };
+    entry.finish();
+    // A column whose type is wrong still exists for those who name it.
+    name.map(|_| column)
+}
+
+fn operators(entry: &mut Entry<'_>, attribute: &'static str) -> Vec<Operator> {
+    let mut found = Vec::new();
+    for word in entry.texts(attribute).unwrap_or_default() {
+        let set = SETS
+            .iter()
+            .find(|(name, _)| *name == word)
+            .map(|(_, operators)| *operators);
+        let one = OPERATORS
+            .iter()
+            .find(|operator| operator.to_string() == word);
+        match (set, one) {
+            (Some(set), _) => found.extend_from_slice(set),
+            (None, Some(one)) => found.push(*one),
+            (None, None) => {
+                let sets = SETS.iter().map(|(name, _)| (*name).to_owned());
+                let allowed: Vec<_> = sets
+                    .chain(OPERATORS.iter().map(Operator::to_string))
+                    .collect();
+                entry.mistake(&format!(
+                    "`{attribute}`: `{word}` is no operator; allowed: {}",
+                    allowed.join(", ")
+                ));
+            }
+        }
+    }
+    let mut once = HashSet::new();
+    found.retain(|operator| once.insert(*operator));
+    found
+}
+
+impl Operator {
+    /// Whether the comparison can be made with values of this kind.
+    fn fits(self, kind: ColumnKind) -> bool {
+        match self {
+            IsNull | IsNotNull => true,
+            Contains => kind == ColumnKind::Text,
+            Lt | LtEq | Gt | GtEq => !matches!(kind, ColumnKind::Json | ColumnKind::Bool),
+            Eq | NotEq | In | NotIn => kind != ColumnKind::Json,
+        }
+    }
+}
+
+fn check_columns(entry: &Entry<'_>, columns: &[ColumnSpec]) {
+    let mut names = HashSet::new();
+    for column in columns {
+        if !names.insert(column.name.to_lowercase()) {
+            entry.mistake(&format!(
+                "column {}: its name is taken by an earlier column",
+                column.name
+            ));
+        }
+    }
+    if columns
+        .iter()
+        .all(|column| matches!(column.origin, Origin::Parent(_)))
+    {
+        entry.mistake("it has no columns");
+    }
+}
+
+fn key(
+    entry: &mut Entry<'_>,
+    columns: &[ColumnSpec],
+    find: impl Fn(&Entry<'_>, &str, &str) -> Option<usize>,
+) -> Vec<usize> {
+    let names = entry.texts("key").unwrap_or_default();
+    if names.is_empty() {
+        entry.mistake("`key` is missing: the names of its key columns");
+    }
+    let mut key = Vec::new();
+    for name in &names {
+        let Some(index) = find(entry, "key", name) else {
+            continue;
+        };
+        let column = &columns[index];
+        if key.contains(&index) {
+            entry.mistake(&format!("key: `{name}` is named twice"));
+        }
+        if column.nullable {
+            entry.mistake(&format!("key: `{name}` must be `required`"));
+        }
+        if !matches!(column.kind, ColumnKind::Int | ColumnKind::Text) {
+            entry.mistake(&format!("key: `{name}` must be an int or a text"));
+        }
+        key.push(index);
+    }
+    key
+}
+
+fn cursor(
+    mut entry: Entry<'_>,
+    columns: &[ColumnSpec],
+    key: &[usize],
+    find: impl Fn(&Entry<'_>, &str, &str) -> Option<usize>,
+) -> Option<Cursor> {
+    let column = entry
+        .required_text("column")
+        .and_then(|name| find(&entry, "cursor", &name));
+    let tie = entry
+        .required_text("tie")
+        .and_then(|name| find(&entry, "tie", &name));
+    let look_back = entry.required_text("look_back");
+    let span = look_back.as_deref().and_then(duration);
+    if look_back.is_some() && span.is_none() {
+        entry.mistake("`look_back` must be a whole number and s, m, h or d, such as \"10m\"");
+    }
+    let nullable = entry.flag("nullable");
+    entry.finish();
+    let (column, tie) = (column?, tie?);
+    let spec = &columns[column];
+    if spec.kind != ColumnKind::Timestamp {
+        entry.mistake(&format!("`{}` must be a timestamp", spec.name));
+    }
+    if spec.nullable != nullable {
+        entry.mistake(&format!(
+            "`{}` must be `required`, or the cursor `nullable = true`",
+            spec.name
+        ));
+    }
+    check_walkable(&entry, spec, &[Eq, Gt, GtEq]);
+    if nullable && !spec.filter.exact.contains(&IsNull) {
+        entry.mistake(&format!("`{}` needs the exact operator IS NULL", spec.name));
+    }
+    let spec = &columns[tie];
+    if spec.kind != ColumnKind::Int || !key.contains(&tie) {
+        entry.mistake(&format!("tie: `{}` must be an int of the key", spec.name));
+    }
+    check_walkable(&entry, spec, &[Gt]);
+    Some(Cursor {
+        column,
+        look_back: span?,
+        nullable,
+        tie,
+    })
+}
+
+fn walk(
+    mut entry: Entry<'_>,
+    columns: &[ColumnSpec],
+    find: impl Fn(&Entry<'_>, &str, &str) -> Option<usize>,
+) -> Option<Walk> {
+    let pages = entry.flag("pages");
+    let column = entry.text("column");
+    let unique = entry.flag("unique");
+    let sort = entry.text("sort");
+    entry.finish();
+    match (pages, column) {
+        (true, None) => Some(Walk::Pages { sort }),
+        (false, Some(name)) => {
+            if sort.is_some() {
+                entry.mistake("`sort` goes with `pages`; a walk by a column is sorted by it");
+            }
+            let column = find(&entry, "walk", &name)?;
+            let spec = &columns[column];
+            if !spec.immutable {
+                entry.mistake(&format!("`{name}` must be `immutable`"));
+            }
+            if !matches!(spec.kind, ColumnKind::Int | ColumnKind::Timestamp) {
+                entry.mistake(&format!("`{name}` must be an int or a timestamp"));
+            }
+            check_walkable(&entry, spec, if unique { &[Gt] } else { &[Gt, GtEq] });
+            Some(Walk::Keyset { column, unique })
+        }
+        _ => {
+            entry.mistake("either `column` or `pages = true`");
+            None
+        }
+    }
+}
+
+/// A walk needs the column sorted and these conditions answered exactly.
+fn check_walkable(entry: &Entry<'_>, column: &ColumnSpec, needed: &[Operator]) {
+    if !column.sort {
+        entry.mistake(&format!("`{}` must have `sort = true`", column.name));
+    }
+    for operator in needed
+        .iter()
+        .filter(|operator| !column.filter.exact.contains(operator))
+    {
+        entry.mistake(&format!(
+            "`{}` needs the exact operator {operator}",
+            column.name
+        ));
+    }
+}
+
+fn parameter(
+    mut entry: Entry<'_>,
+    columns: &[ColumnSpec],
+    find: impl Fn(&Entry<'_>, &str, &str) -> Option<usize>,
+) -> Option<BoundParameter> {
+    let name = entry.required_text("name");
+    let column = entry
+        .required_text("column")
+        .and_then(|name| find(&entry, "parameter", &name));
+    let values = entry.texts("values").unwrap_or_default();
+    if values.is_empty() {
+        entry.mistake("`values` must list the parameter's values");
+    }
+    let split = entry.flag("split");
+    entry.finish();
+    let column = column?;
+    let spec = &columns[column];
+    if spec.kind != ColumnKind::Text {
+        entry.mistake(&format!("`{}` must be a text", spec.name));
+    }
+    if split && !spec.filter.exact.contains(&Eq) {
+        entry.mistake(&format!(
+            "`{}` needs the exact operator = to be split by",
+            spec.name
+        ));
+    }
+    Some(BoundParameter {
+        name: name?,
+        column,
+        values,
+        split,
+    })
+}
+
+fn removal(mut entry: Entry<'_>) -> Option<Removal> {
+    let since = entry.required_text("since");
+    let change = entry.required_text("change");
+    let instead = entry.required_text("instead");
+    entry.finish();
+    if since
+        .as_deref()
+        .is_some_and(|day| day.parse::<chrono::NaiveDate>().is_err())
+    {
+        entry.mistake("`since` must be a day, such as \"2026-08-20\"");
+    }
+    Some(Removal {
+        since: since?,
+        change: change?,
+        instead: instead?,
+    })
+}
+
+fn check_path(entry: &Entry<'_>, path: &str, slice: Option<SliceKind>) {
+    if !path.starts_with('/') {
+        entry.mistake("`path` must start with a slash");
+    }
+    let Some(slice) = slice else { return };
+    for (placeholder, wanted) in [
+        ("{workspace}", slice != SliceKind::Account),
+        ("{repository}", slice == SliceKind::Repository),
+    ] {
+        if path.contains(placeholder) != wanted {
+            let must = if wanted { "must" } else { "must not" };
+            entry.mistake(&format!(
+                "`path` of such a slice {must} contain {placeholder}"
+            ));
+        }
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let unit = text.chars().last()?;
+    let count: u64 = text.strip_suffix(unit)?.parse().ok()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return None,
+    };
+    Some(Duration::from_secs(count.checked_mul(seconds)?))
 }

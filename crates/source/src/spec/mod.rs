@@ -4,7 +4,10 @@
 //! it finds, not only the first. From a loaded [`TableSpec`] come the Arrow schema, the system
 //! tables, the pushdown, EXPLAIN and the table's documentation page.
 
+mod entry;
 mod load;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -198,6 +201,9 @@ pub enum Parent {
 pub struct Filter {
     /// The name in `q`; the row's path unless the table file says otherwise.
     pub field: String,
+    /// The name in `q` for the null tests, where the object rather than its member is tested
+    /// (`assignee = null`); else the same as `field`.
+    pub null_field: String,
     /// Operators for which the service returns exactly the matching rows.
     pub exact: Vec<Operator>,
     /// Operators for which it returns all matching rows and perhaps more.
@@ -233,12 +239,19 @@ impl ColumnSpec {
 impl TableSpec {
     /// The schema of all columns.
     pub fn schema(&self) -> Schema {
-        Schema::new(self.columns.iter().map(ColumnSpec::field).collect::<Vec<_>>())
+        Schema::new(
+            self.columns
+                .iter()
+                .map(ColumnSpec::field)
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// The index of a column, its name compared without regard to case.
     pub fn column(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+        self.columns
+            .iter()
+            .position(|column| column.name.eq_ignore_ascii_case(name))
     }
 
     /// Indices of the columns that come from the slice, in the order of [`crate::Slice::parents`].

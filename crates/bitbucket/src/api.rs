@@ -1,0 +1,163 @@
+//! Asking Bitbucket, on behalf of someone.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bucketline_rest::{Client, Error as RestError, Event, Meter, RequestOptions, Response, Url};
+use bucketline_source::spec::SliceKind;
+use bucketline_source::{Error, ErrorKind, Parameter, ReadContext, Result};
+
+use crate::query;
+
+/// The client of one connection and those who listen while it works.
+#[derive(Clone)]
+pub(crate) struct Api {
+    client: Client,
+    listeners: Arc<Listeners>,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api")
+            .field("base_url", &self.client.base_url().as_str())
+            .finish()
+    }
+}
+
+/// The contexts of the operations under way; they hear of waits and announcements.
+#[derive(Default)]
+struct Listeners(Mutex<Vec<(u64, ReadContext)>>);
+
+impl Api {
+    pub(crate) fn new(client: Client) -> Self {
+        let listeners = Arc::new(Listeners::default());
+        client.observe(listeners.clone());
+        Self { client, listeners }
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The address of a path under the base URL.
+    pub(crate) fn address(&self, path: &str, parameters: &[Parameter]) -> Result<Url> {
+        let base = self.client.base_url().as_str().trim_end_matches('/');
+        let pairs = parameters
+            .iter()
+            .map(|parameter| (&*parameter.name, &*parameter.value));
+        let text = format!("{base}{path}{}", query::query_string(pairs));
+        Url::parse(&text).map_err(|error| {
+            Error::new(
+                ErrorKind::Rejected,
+                "BL4016",
+                format!("{text} is no address: {error}"),
+            )
+        })
+    }
+
+    /// Asks, counting every request that it takes into the context.
+    pub(crate) async fn get(
+        &self,
+        url: &Url,
+        options: RequestOptions,
+        context: &ReadContext,
+    ) -> Result<Response, RestError> {
+        let _listening = self.listeners.join(context);
+        let meter = Meter::new();
+        let counting = Counting {
+            meter: &meter,
+            context,
+        };
+        let answer = self.client.metered(&meter).get_with(url, options).await;
+        drop(counting);
+        answer
+    }
+}
+
+/// Counts into a context what a meter has when it is dropped, as a cancelled request counts too.
+struct Counting<'a> {
+    meter: &'a Meter,
+    context: &'a ReadContext,
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        for _ in 0..self.meter.usage().requests {
+            self.context.count_request();
+        }
+    }
+}
+
+impl Listeners {
+    fn join(self: &Arc<Self>, context: &ReadContext) -> Listening {
+        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = list.last().map_or(0, |(id, _)| id + 1);
+        list.push((id, context.clone()));
+        Listening {
+            listeners: self.clone(),
+            id,
+        }
+    }
+
+    fn tell(&self, tell: impl Fn(&ReadContext)) {
+        let contexts: Vec<_> = {
+            let list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            list.iter().map(|(_, context)| context.clone()).collect()
+        };
+        contexts.iter().for_each(tell);
+    }
+}
+
+struct Listening {
+    listeners: Arc<Listeners>,
+    id: u64,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let mut list = self
+            .listeners
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        list.retain(|(id, _)| *id != self.id);
+    }
+}
+
+impl bucketline_rest::Observer for Listeners {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Waiting { reason, wait, .. } => {
+                self.tell(|context| context.observer().waiting(&reason.to_string(), *wait));
+            }
+            Event::Deprecation {
+                url, sunset, link, ..
+            } => {
+                let url = url.split('?').next().unwrap_or(url);
+                let when = sunset.map_or(String::new(), |sunset| format!(" on {sunset}"));
+                let link = link.map_or(String::new(), |link| format!(", see {link}"));
+                self.tell(|context| {
+                    context.observer().note(&format!(
+                        "Bitbucket announces the removal of {url}{when}{link}"
+                    ));
+                });
+            }
+            Event::BudgetTrouble { path, reason } => self.tell(|context| {
+                context.observer().note(&format!(
+                    "the request budget in {} is counted by this process alone: {reason}",
+                    path.display()
+                ));
+            }),
+            _ => {}
+        }
+    }
+}
+
+/// Where a slice's rows are, for an address.
+pub(crate) fn fill(path: &str, kind: SliceKind, workspace: &str, slice: &str) -> String {
+    let path = path.replace("{workspace}", &query::segment(workspace));
+    match kind {
+        SliceKind::Repository => path.replace("{repository}", &query::segment(slice)),
+        SliceKind::Account | SliceKind::Workspace => path,
+    }
+}

@@ -1,0 +1,334 @@
+//! The source itself.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bucketline_rest::{Client, RequestOptions};
+use bucketline_source::spec::SliceKind;
+use bucketline_source::{
+    Error, ErrorKind, Identity, PageStream, ReadContext, Reading, RequestShape, Result, ScanPlan,
+    ScanRequest, Scope, ScopeKind, Slice, SliceChoice, SliceId, Source, TableSpec,
+};
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+
+use crate::api::Api;
+use crate::choice;
+use crate::failure::{Place, explain};
+use crate::listing::{Listing, Repository};
+use crate::names;
+use crate::plan;
+use crate::query;
+use crate::reading::{self, Connection};
+use crate::settings::Settings;
+use crate::shape::Purpose;
+use crate::tables::tables;
+
+/// A connection to Bitbucket Cloud.
+#[derive(Debug)]
+pub struct Bitbucket {
+    connection: Connection,
+    page_size: Option<usize>,
+    /// Whom the service counts requests for.
+    holder: String,
+    listing: Listing,
+    workspace: OnceCell<Workspace>,
+}
+
+/// What the connection's workspace is.
+#[derive(Debug, Clone)]
+struct Workspace {
+    uuid: String,
+    slug: String,
+    /// The scopes of the credential, sorted; empty if the service did not say.
+    scopes: Vec<String>,
+}
+
+impl Bitbucket {
+    /// A connection; nothing is asked yet.
+    ///
+    /// # Errors
+    /// `Configuration` if the address, the credential or the workspace's name cannot be used.
+    pub fn new(settings: Settings) -> Result<Self> {
+        let Settings {
+            client,
+            workspace,
+            page_size,
+        } = settings;
+        let unusable = |name: &str| {
+            Error::new(
+                ErrorKind::Configuration,
+                "BL4004",
+                format!("`{name}` is neither a workspace's slug nor its UUID in braces"),
+            )
+        };
+        // Slugs are lower case in every address.
+        let workspace = match workspace
+            .as_deref()
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+        {
+            Some(name) if choice::is_address(&name.to_lowercase()) => Some(name.to_lowercase()),
+            Some(name) => return Err(unusable(name)),
+            None => None,
+        };
+        let credential = client.credential.kind();
+        let holder = client
+            .limit_holder
+            .clone()
+            .unwrap_or_else(|| client.credential.holder());
+        let place = Place::new(
+            "the connection",
+            client.base_url.host_str().unwrap_or_default(),
+        );
+        let client = Client::new(client).map_err(|error| explain(error, &place, None))?;
+        let connection = Connection {
+            api: Api::new(client),
+            workspace,
+            credential,
+        };
+        Ok(Self {
+            connection,
+            page_size,
+            holder,
+            listing: Listing::default(),
+            workspace: OnceCell::new(),
+        })
+    }
+
+    /// The client that makes the requests, to observe or meter them.
+    pub fn client(&self) -> &Client {
+        self.connection.api.client()
+    }
+
+    async fn workspace(&self, context: &ReadContext) -> Result<&Workspace> {
+        self.workspace
+            .get_or_try_init(|| self.look_up_workspace(context))
+            .await
+    }
+
+    async fn look_up_workspace(&self, context: &ReadContext) -> Result<Workspace> {
+        #[derive(Deserialize)]
+        struct Answer {
+            uuid: String,
+            slug: String,
+        }
+        let Some(name) = &self.connection.workspace else {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "BL4001",
+                "this connection names no workspace",
+            ));
+        };
+        let api = &self.connection.api;
+        let url = api.address(&format!("/workspaces/{}", query::segment(name)), &[])?;
+        let place = Place::new("the workspace", name.clone());
+        let answer = api
+            .get(&url, RequestOptions::default(), context)
+            .await
+            .map_err(|error| explain(error, &place, None))?;
+        let Answer { uuid, slug } = serde_json::from_slice(&answer.body).map_err(|error| {
+            let message = format!("the workspace {name} cannot be read: {error}");
+            Error::new(ErrorKind::Decode, "BL4020", message)
+        })?;
+        let header = answer
+            .headers
+            .get("x-oauth-scopes")
+            .and_then(|value| value.to_str().ok());
+        let mut scopes: Vec<_> = header
+            .unwrap_or_default()
+            .split([',', ' '])
+            .filter(|scope| !scope.is_empty())
+            .map(str::to_owned)
+            .collect();
+        scopes.sort_unstable();
+        Ok(Workspace { uuid, slug, scopes })
+    }
+
+    /// The one slice of a table of the account or the workspace.
+    async fn only_slice(&self, plan: &ScanPlan, context: &ReadContext) -> Result<Slice> {
+        let table = &plan.request.table;
+        if table.slice == SliceKind::Account {
+            let id = SliceId("account".to_owned());
+            return Ok(Slice {
+                id,
+                label: "the account".to_owned(),
+                parents: Vec::new(),
+                proof: None,
+            });
+        }
+        let configured = self.connection.workspace.clone().unwrap_or_default();
+        let (id, slug) = if choice::needs_look_up(plan, &configured) || self.workspace.initialized()
+        {
+            let workspace = self.workspace(context).await?;
+            (workspace.uuid.clone(), workspace.slug.clone())
+        } else {
+            (configured.clone(), configured)
+        };
+        let parents = choice::parents(table, &slug, None);
+        Ok(Slice {
+            id: SliceId(id),
+            label: slug,
+            parents,
+            proof: None,
+        })
+    }
+
+    /// Slices of repositories that are named.
+    async fn named_slices(
+        &self,
+        plan: &ScanPlan,
+        names: &[String],
+        context: &ReadContext,
+    ) -> Result<Vec<Slice>> {
+        let configured = self.connection.workspace.clone().unwrap_or_default();
+        if plan.request.scope.kind != ScopeKind::Repository
+            && !choice::needs_look_up(plan, &configured)
+        {
+            let unresolved = |slug: &String| Slice {
+                id: SliceId(slug.clone()),
+                label: format!("{configured}/{slug}"),
+                parents: choice::parents(&plan.request.table, &configured, Some((slug, slug))),
+                proof: None,
+            };
+            return Ok(names.iter().map(unresolved).collect());
+        }
+        let mut slices: Vec<Slice> = Vec::new();
+        for name in names {
+            match self.listing.one(name, &self.connection, context).await? {
+                Some(repository) => slices.push(slice(plan, &repository)),
+                None if plan.request.scope.kind == ScopeKind::Repository => {
+                    let name = &plan.request.scope.name;
+                    return Err(Error::new(
+                        ErrorKind::NotFound,
+                        "BL4012",
+                        format!(
+                            "there is no repository {configured}/{name}, or this credential may not see it"
+                        ),
+                    ));
+                }
+                None => context.observer().note(&format!(
+                    "there is no repository {configured}/{name}, or this credential may not see it"
+                )),
+            }
+        }
+        let mut once = HashSet::new();
+        slices.retain(|slice| once.insert(slice.id.clone()));
+        Ok(slices)
+    }
+}
+
+fn slice(plan: &ScanPlan, repository: &Repository) -> Slice {
+    let names = Some((repository.slug.as_str(), repository.uuid.as_str()));
+    Slice {
+        id: SliceId(repository.uuid.clone()),
+        label: repository.label(),
+        parents: choice::parents(&plan.request.table, &repository.workspace, names),
+        proof: repository.proof.clone(),
+    }
+}
+
+/// Whether a repository belongs to a plan's scope.
+fn in_scope(scope: &Scope, repository: &Repository) -> bool {
+    match (scope.kind, &scope.uuid) {
+        (ScopeKind::Project, Some(uuid)) => repository.project_uuid.as_ref() == Some(uuid),
+        (ScopeKind::Project, None) => repository.project_key.as_ref() == Some(&scope.name),
+        (ScopeKind::Whole | ScopeKind::Repository, _) => true,
+    }
+}
+
+#[async_trait]
+impl Source for Bitbucket {
+    fn tables(&self) -> &[Arc<TableSpec>] {
+        tables()
+    }
+
+    fn default_scope(&self) -> Scope {
+        names::whole()
+    }
+
+    async fn scopes(&self, context: &ReadContext) -> Result<Vec<Scope>> {
+        names::all(&self.listing, &self.connection, context).await
+    }
+
+    async fn find_scopes(
+        &self,
+        name: &str,
+        exact: bool,
+        context: &ReadContext,
+    ) -> Result<Vec<Scope>> {
+        names::find(name, exact, &self.listing, &self.connection, context).await
+    }
+
+    fn plan(&self, request: ScanRequest) -> Result<ScanPlan> {
+        plan::plan(
+            request,
+            self.connection.workspace.as_deref(),
+            self.page_size,
+        )
+    }
+
+    fn explain(&self, plan: &ScanPlan, reading: &Reading) -> Vec<RequestShape> {
+        let purpose = match reading {
+            Reading::Scan => Purpose::Scan,
+            Reading::Changes(checkpoint) if checkpoint.mark.is_none() => Purpose::FirstLoad,
+            Reading::Changes(_) => Purpose::Changes,
+            Reading::Listing => Purpose::Listing,
+        };
+        plan::requests(plan, self.connection.workspace.as_deref(), purpose)
+    }
+
+    async fn slices(&self, plan: &ScanPlan, context: &ReadContext) -> Result<Vec<Slice>> {
+        let mut slices = match &plan.slices {
+            SliceChoice::One => vec![self.only_slice(plan, context).await?],
+            SliceChoice::Named(names) => self.named_slices(plan, names, context).await?,
+            SliceChoice::Listed => {
+                let all = self.listing.all(&self.connection, context).await?;
+                let scope = &plan.request.scope;
+                let all = all.iter().filter(|repository| in_scope(scope, repository));
+                all.map(|repository| slice(plan, repository)).collect()
+            }
+        };
+        slices.retain(|slice| choice::passes(plan, &slice.parents));
+        Ok(slices)
+    }
+
+    fn forget_listing(&self) {
+        self.listing.forget();
+    }
+
+    fn read(
+        &self,
+        plan: Arc<ScanPlan>,
+        slice: &Slice,
+        reading: Reading,
+        context: &ReadContext,
+    ) -> PageStream {
+        reading::read(
+            self.connection.clone(),
+            plan,
+            slice.clone(),
+            reading,
+            context.clone(),
+        )
+    }
+
+    async fn identity(&self, context: &ReadContext) -> Result<Identity> {
+        let origin = self.client().base_url().origin().ascii_serialization();
+        if self.connection.workspace.is_none() {
+            return Ok(Identity {
+                origin,
+                workspace: None,
+                credential: self.holder.clone(),
+            });
+        }
+        let workspace = self.workspace(context).await?;
+        let credential = format!("{} {}", self.holder, workspace.scopes.join(","));
+        Ok(Identity {
+            origin,
+            workspace: Some(workspace.uuid.clone()),
+            credential: credential.trim_end().to_owned(),
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! From failed requests to errors that say whose data could not be read, and why.
+
+use bucketline_rest::{Error as RestError, ErrorKind as RestKind};
+use bucketline_source::{Error, ErrorKind, TableSpec};
+
+/// What was being read, for messages.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// The table, or what else it was: `look-up of repository`.
+    pub(crate) what: String,
+    /// Where: `acme/api`, or the workspace.
+    pub(crate) label: String,
+}
+
+impl Place {
+    pub(crate) fn new(what: impl Into<String>, label: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            label: label.into(),
+        }
+    }
+}
+
+/// Why a request of a slice gave no rows.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The table does not exist in this slice.
+    NotApplicable(String),
+    /// The service failed with 500, as it does when it sorts too much.
+    Overwhelmed(Error),
+    /// Anything else.
+    Error(Error),
+}
+
+impl Failure {
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Self::NotApplicable(why) => Error::new(ErrorKind::NotFound, "BL4012", why),
+            Self::Overwhelmed(error) | Self::Error(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// What a failed request about a table's rows means for its slice.
+pub(crate) fn failure(error: RestError, table: &TableSpec, place: &Place) -> Failure {
+    let message = error
+        .problem()
+        .map_or("", |problem| problem.message.as_str());
+    if error.kind() == RestKind::NotFound && message.to_lowercase().contains("issue tracker") {
+        return Failure::NotApplicable(format!("{} has no issue tracker", place.label));
+    }
+    let overwhelmed = error.status() == Some(500);
+    let error = explain(error, place, Some(table));
+    if overwhelmed {
+        Failure::Overwhelmed(error)
+    } else {
+        Failure::Error(error)
+    }
+}
+
+/// The error for people. Kinds and codes follow the status first: the service's texts may be
+/// localized.
+pub(crate) fn explain(error: RestError, place: &Place, table: Option<&TableSpec>) -> Error {
+    let Place { what, label } = place;
+    let subject = format!("{what} of {label}");
+    let problem = error.problem().cloned().unwrap_or_default();
+    let said = if problem.message.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", problem.message.trim_end_matches('.'))
+    };
+    let hint = error.hint();
+    let (kind, code, message, own_hint) = match error.kind() {
+        RestKind::Unauthorized => (
+            ErrorKind::Unauthorized,
+            error.code(),
+            format!("Bitbucket does not accept the credential ({subject}){said}"),
+            Some("check the token and its expiry; an API token goes with the account's e-mail address, an access token alone".to_owned()),
+        ),
+        RestKind::Forbidden if !problem.required_scopes.is_empty() => {
+            let mut missing: Vec<_> = problem.missing_scopes().collect();
+            if missing.is_empty() {
+                missing = problem.required_scopes.iter().map(String::as_str).collect();
+            }
+            (
+                ErrorKind::MissingScope,
+                "BL4010",
+                format!("the credential lacks the scope {} for {subject}", missing.join(", ")),
+                Some(scope_hint(table, &missing)),
+            )
+        }
+        RestKind::Forbidden => (
+            ErrorKind::Forbidden,
+            "BL4011",
+            format!("{subject} may not be read with this credential{said}"),
+            Some(format!("ask an administrator of {label} for access")),
+        ),
+        RestKind::NotFound => (
+            ErrorKind::NotFound,
+            "BL4012",
+            format!("{subject} was not found{said}"),
+            Some("it does not exist, or this credential may not see it: Bitbucket answers the same".to_owned()),
+        ),
+        RestKind::Gone => return gone(error, &subject, table, &problem),
+        RestKind::RateLimited | RestKind::BudgetWait => {
+            (ErrorKind::RateLimited, error.code(), format!("{error} ({subject})"), None)
+        }
+        RestKind::BadRequest => (
+            ErrorKind::Rejected,
+            "BL4015",
+            format!("Bitbucket rejected the request for {subject}{said}"),
+            None,
+        ),
+        RestKind::InsecureScheme
+        | RestKind::InvalidUrl
+        | RestKind::InvalidCredential
+        | RestKind::InvalidConfig
+        | RestKind::State => {
+            (ErrorKind::Configuration, error.code(), format!("{error} ({subject})"), None)
+        }
+        _ => (ErrorKind::Unavailable, error.code(), format!("{subject}: {error}"), None),
+    };
+    let mapped = Error::new(kind, code, message).with_source(error);
+    match own_hint.or(hint) {
+        Some(hint) => mapped.with_hint(hint),
+        None => mapped,
+    }
+}
+
+fn scope_hint(table: Option<&TableSpec>, missing: &[&str]) -> String {
+    match table {
+        Some(table) => format!(
+            "make a token with {} (API token) or {} (access token, OAuth consumer); scopes of an existing token cannot be changed",
+            table.scopes.token, table.scopes.oauth
+        ),
+        None => format!("make a token with {}", missing.join(", ")),
+    }
+}
+
+fn gone(
+    error: RestError,
+    subject: &str,
+    table: Option<&TableSpec>,
+    problem: &bucketline_rest::Problem,
+) -> Error {
+    let Some(change) = &problem.change else {
+        let message = if problem.message.is_empty() {
+            format!("{subject} is gone (410)")
+        } else {
+            format!("{subject} is gone (410): {}", problem.message)
+        };
+        return Error::new(ErrorKind::Removed, "BL4014", message)
+            .with_hint(
+                "the workspace was deleted or its account is blocked; rows replicated before stay",
+            )
+            .with_source(error);
+    };
+    let removal = table.and_then(|table| table.removed.as_ref());
+    let mut message = format!("Bitbucket Cloud removed what {subject} is read from");
+    if let Some(removal) = removal {
+        message.push_str(&format!(" on {}", removal.since));
+    }
+    message.push_str(&format!(" ({change})"));
+    let mut hint = removal
+        .map_or("rows replicated before stay as they are.", |removal| {
+            removal.instead.as_str()
+        })
+        .to_owned();
+    if let Some(address) = &problem.announcement {
+        hint.push_str(&format!(" See {address}"));
+    }
+    Error::new(ErrorKind::Removed, "BL4013", message)
+        .with_hint(hint)
+        .with_source(error)
+}

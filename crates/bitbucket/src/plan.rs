@@ -1,0 +1,310 @@
+//! From what is asked to what will be requested. Pure: no I/O here.
+
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use bucketline_source::spec::{Origin, Parent, SliceKind, Walk};
+use bucketline_source::{
+    Error, ErrorKind, Estimate, Literal, PlannedPredicate, Predicate, Pushdown, RequestShape,
+    Result, ScanPlan, ScanRequest, Scope, ScopeKind, SliceChoice, TableSpec,
+};
+
+use crate::choice;
+use crate::listing;
+use crate::query;
+use crate::shape::{self, Paging, Purpose, Shape};
+use crate::workspaces;
+
+/// Plans a request of a connection to `workspace`.
+///
+/// # Errors
+/// `Configuration` (BL4001) if the table needs a workspace and the connection names none; `Name`
+/// (BL4002) if the table means nothing in the request's scope; `Rejected` (BL4003) if the request
+/// names columns that the table does not have.
+pub(crate) fn plan(
+    request: ScanRequest,
+    workspace: Option<&str>,
+    page_size: Option<usize>,
+) -> Result<ScanPlan> {
+    check(&request, workspace)?;
+    let table = request.table.clone();
+    let predicates: Vec<_> = request
+        .predicates
+        .iter()
+        .map(|predicate| planned(&table, predicate))
+        .collect();
+    let slices = choice::choose(&request, &predicates);
+    let exact = predicates
+        .iter()
+        .all(|planned| planned.pushdown == Pushdown::Exact);
+    let by_hook = table.reader.is_some();
+    let single = shape::is_single(&table, &request.scope);
+    let orderable = request.order.is_none_or(|order| {
+        let column = &table.columns[order.column];
+        column.sort && !column.nullable
+    });
+    let limited = request.limit.is_some() && exact && orderable && !by_hook && !single;
+    // Without a limit all pages are read anyway, and a walk by key is the safer one.
+    let ordered = limited && request.order.is_some();
+    let page_size = [
+        request.page_size,
+        page_size,
+        request.limit.filter(|_| limited),
+    ]
+    .into_iter()
+    .flatten()
+    .fold(table.page_size, usize::min)
+    .max(1);
+    let fields: Vec<_> = request
+        .columns
+        .iter()
+        .map(|column| table.columns[*column].field())
+        .collect();
+    let mut plan = ScanPlan {
+        schema: Arc::new(Schema::new(fields)),
+        predicates,
+        slices,
+        ordered,
+        limited,
+        page_size,
+        requests: Vec::new(),
+        estimate: Estimate::AtLeast(1),
+        notes: notes(&request, limited, exact, orderable),
+        request,
+    };
+    plan.requests = requests(&plan, workspace, Purpose::Scan);
+    plan.estimate = estimate(&plan, workspace);
+    Ok(plan)
+}
+
+fn check(request: &ScanRequest, workspace: Option<&str>) -> Result<()> {
+    let table = &request.table;
+    if table.slice != SliceKind::Account && workspace.is_none() {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            "BL4001",
+            format!("{} are read from a workspace, and this connection names none", table.name),
+        )
+        .with_hint("set the connection's Workspace to the workspace's slug; the table Workspaces lists those that the credential can see"));
+    }
+    let misplaced = match (table.slice, request.scope.kind) {
+        (SliceKind::Account, kind) => kind != ScopeKind::Whole,
+        (SliceKind::Workspace, ScopeKind::Repository) => table.name != "Repositories",
+        _ => false,
+    };
+    if misplaced {
+        let Scope { kind, name, .. } = &request.scope;
+        let kind = if *kind == ScopeKind::Project {
+            "project"
+        } else {
+            "repository"
+        };
+        return Err(Error::new(
+            ErrorKind::Name,
+            "BL4002",
+            format!("the {kind} `{name}` has no table {}", table.name),
+        )
+        .with_hint(format!(
+            "it is a table of {}: write {}.{}",
+            crate::names::WHOLE,
+            crate::names::WHOLE,
+            table.name
+        )));
+    }
+    let columns = request.columns.iter().copied();
+    let named = columns
+        .chain(request.predicates.iter().map(|predicate| predicate.column))
+        .chain(request.order.map(|order| order.column));
+    if let Some(index) = named
+        .into_iter()
+        .find(|index| *index >= table.columns.len())
+    {
+        return Err(Error::new(
+            ErrorKind::Rejected,
+            "BL4003",
+            format!("{} has no column number {index}", table.name),
+        ));
+    }
+    Ok(())
+}
+
+fn planned(table: &TableSpec, predicate: &Predicate) -> PlannedPredicate {
+    let column = &table.columns[predicate.column];
+    let chooses_slices = matches!(column.origin, Origin::Parent(_));
+    let pushdown = if chooses_slices {
+        if choice::can_evaluate(predicate) {
+            Pushdown::Exact
+        } else {
+            Pushdown::Kept
+        }
+    } else if table.parameter.as_ref().is_some_and(|bound| {
+        let known =
+            |value: &Literal| matches!(value, Literal::Text(text) if bound.values.contains(text));
+        bound.column == predicate.column && !predicate.values.iter().all(known)
+    }) {
+        // A value that the parameter does not know cannot be asked for.
+        Pushdown::Kept
+    } else {
+        query::pushdown(column, predicate)
+    };
+    PlannedPredicate {
+        predicate: predicate.clone(),
+        pushdown,
+        chooses_slices: chooses_slices && pushdown != Pushdown::Kept,
+        immutable: column.immutable,
+    }
+}
+
+/// The requests for people: look-ups and the listing first, then the rows' first page.
+pub(crate) fn requests(
+    plan: &ScanPlan,
+    workspace: Option<&str>,
+    purpose: Purpose,
+) -> Vec<RequestShape> {
+    if plan.request.table.reader.is_some() {
+        return workspaces::requests(plan);
+    }
+    let workspace = workspace.map_or_else(|| "{workspace}".to_owned(), query::segment);
+    let mut requests = Vec::new();
+    let mut repository = "{repository}".to_owned();
+    match &plan.slices {
+        SliceChoice::Listed => requests.extend(listing::shape(&workspace)),
+        SliceChoice::Named(names) => {
+            if let [name] = names.as_slice() {
+                repository = query::segment(name);
+            }
+            if choice::needs_look_up(plan, &workspace) {
+                requests.extend(names.iter().map(|name| RequestShape {
+                    method: "GET",
+                    path: format!("/repositories/{workspace}/{}", query::segment(name)),
+                    parameters: Vec::new(),
+                    purpose: "look-up of repository".to_owned(),
+                    paging: String::new(),
+                }));
+            }
+        }
+        SliceChoice::One if choice::needs_look_up(plan, &workspace) => {
+            requests.push(RequestShape {
+                method: "GET",
+                path: format!("/workspaces/{workspace}"),
+                parameters: Vec::new(),
+                purpose: "look-up of workspace, once a connection".to_owned(),
+                paging: String::new(),
+            });
+        }
+        SliceChoice::One => {}
+    }
+    let shape = Shape::of(plan, purpose);
+    let path = shape
+        .path
+        .replace("{workspace}", &workspace)
+        .replace("{repository}", &repository);
+    let (condition, sort, paging) = first_page(plan, purpose);
+    requests.push(RequestShape {
+        method: "GET",
+        path,
+        parameters: shape.parameters(&plan.request.table, condition, sort.as_deref(), None),
+        purpose: "rows".to_owned(),
+        paging,
+    });
+    requests
+}
+
+/// Condition and sort of a walk's first page, and how the next one is addressed, in words.
+fn first_page(plan: &ScanPlan, purpose: Purpose) -> (Option<String>, Option<String>, String) {
+    let table = &plan.request.table;
+    let by_key = |column: usize, unique: bool| {
+        let field = &table.columns[column].filter.field;
+        if unique {
+            format!("{field} > last seen")
+        } else {
+            format!("{field} >= last seen, doubles dropped")
+        }
+    };
+    let links = "next link".to_owned();
+    match (purpose, &table.cursor, &table.walk) {
+        (Purpose::FirstLoad | Purpose::Changes, Some(cursor), _) => {
+            let field = table.columns[cursor.column].filter.field.clone();
+            let since = (purpose == Purpose::Changes).then(|| {
+                format!(
+                    "{field} >= last mark less {} min",
+                    cursor.look_back.as_secs() / 60
+                )
+            });
+            (since, Some(field), by_key(cursor.column, false))
+        }
+        (Purpose::Listing, _, Walk::Keyset { column, unique }) => {
+            let field = table.columns[*column].filter.field.clone();
+            (None, Some(field), by_key(*column, *unique))
+        }
+        (Purpose::Listing, _, Walk::Pages { sort }) => (None, sort.clone(), links),
+        _ => {
+            let paging = match shape::paging(plan) {
+                Paging::Single => "one page".to_owned(),
+                Paging::Links => links,
+                Paging::Keyset { column, unique } => by_key(column, unique),
+            };
+            (None, shape::sort(plan), paging)
+        }
+    }
+}
+
+fn estimate(plan: &ScanPlan, workspace: Option<&str>) -> Estimate {
+    let table = &plan.request.table;
+    let slices = match &plan.slices {
+        SliceChoice::One => 1,
+        SliceChoice::Named(names) => names.len() as u64,
+        SliceChoice::Listed => return Estimate::AtLeast(1),
+    };
+    let look_ups = match &plan.slices {
+        _ if table.reader.is_some() => 0,
+        _ if choice::needs_look_up(plan, workspace.unwrap_or_default()) => slices,
+        _ => 0,
+    };
+    if table.reader.is_none() && shape::paging(plan) == Paging::Single {
+        Estimate::Exactly(look_ups + slices)
+    } else {
+        Estimate::AtLeast(look_ups + slices)
+    }
+}
+
+fn notes(request: &ScanRequest, limited: bool, exact: bool, orderable: bool) -> Vec<String> {
+    let table = &request.table;
+    let mut notes = Vec::new();
+    if let Some(removed) = &table.removed {
+        notes.push(format!(
+            "Bitbucket Cloud removed {} on {} ({})",
+            table.name, removed.since, removed.change
+        ));
+    }
+    if let (Some(limit), false) = (request.limit, limited) {
+        let why = match (exact, request.order) {
+            (false, _) => "a condition is evaluated here".to_owned(),
+            (true, Some(order)) if !orderable => {
+                format!(
+                    "the API does not order by {} as SQL does",
+                    table.columns[order.column].name
+                )
+            }
+            _ => format!("{} are read as a whole", table.name),
+        };
+        notes.push(format!(
+            "LIMIT {limit} is applied here, not by the API: {why}"
+        ));
+    }
+    if limited
+        && request.limit.is_some_and(|limit| limit > table.page_size)
+        && request.order.is_some()
+    {
+        notes.push("several pages in an order that may shift while they are read".to_owned());
+    }
+    notes
+}
+
+/// Whether a column holds this parent's value.
+pub(crate) fn is_parent(table: &TableSpec, column: usize, parent: Parent) -> bool {
+    table.columns[column].origin == Origin::Parent(parent)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! What a connection to Bitbucket Cloud is made from.
+
+use bucketline_rest::{ClientConfig, Credential, Url};
+
+use crate::problem::read_problem;
+
+/// The API's address.
+pub const BASE_URL: &str = "https://api.bitbucket.org/2.0";
+
+/// Requests an hour that Bitbucket grants to a user, an access token or a consumer.
+const REQUESTS_PER_HOUR: u32 = 1_000;
+/// Requests of that hour left to the user's other tools.
+const RESERVE: u32 = 50;
+
+/// How a [`Bitbucket`](crate::Bitbucket) signs in and what it reads.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Address, credential, budget, concurrency and time limits.
+    pub client: ClientConfig,
+    /// The workspace's slug, or its UUID in braces. Without one only `Workspaces` can be read.
+    pub workspace: Option<String>,
+    /// Rows a page, when a user wants fewer than the tables' maxima.
+    pub page_size: Option<usize>,
+}
+
+impl Settings {
+    /// Settings with Bitbucket's limits: 1,000 requests an hour less a margin of 50.
+    pub fn new(base_url: Url, credential: Credential) -> Self {
+        let agent = concat!("bucketline/", env!("CARGO_PKG_VERSION"));
+        let mut client = ClientConfig::new(base_url, credential, agent, read_problem);
+        client.requests_per_hour = Some(REQUESTS_PER_HOUR);
+        client.reserve = RESERVE;
+        Self {
+            client,
+            workspace: None,
+            page_size: None,
+        }
+    }
+}

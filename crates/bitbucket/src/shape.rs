@@ -1,0 +1,349 @@
+//! What the requests for a plan's rows look like.
+
+use std::collections::HashSet;
+
+use bucketline_source::spec::{BoundParameter, Origin, SliceKind, Walk};
+use bucketline_source::{
+    Literal, Operator, Parameter, PlannedPredicate, Pushdown, ScanPlan, ScanRequest, Scope,
+    ScopeKind, TableSpec,
+};
+
+use crate::query;
+
+/// Why rows are read; decides what may be pushed down and which columns the walk itself needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Each matching row once.
+    Scan,
+    /// The first load of an incremental table: everything may be pushed down.
+    FirstLoad,
+    /// What changed since: a row that stopped matching must be seen.
+    Changes,
+    /// The whole slice.
+    Listing,
+}
+
+/// How the pages of a [`Purpose::Scan`] follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paging {
+    /// One page holds all that is wanted.
+    Single,
+    /// Links are followed; the order may shift between pages.
+    Links,
+    /// By an immutable column.
+    Keyset {
+        /// Its index.
+        column: usize,
+        /// No two rows of a slice share a value.
+        unique: bool,
+    },
+}
+
+/// The requests of one slice, but for what depends on the page.
+#[derive(Debug, Clone)]
+pub(crate) struct Shape {
+    /// The path under the base URL, with `{workspace}` and `{repository}`.
+    pub(crate) path: String,
+    /// An answer is one row without an envelope.
+    pub(crate) single: bool,
+    /// What the service is to filter.
+    pub(crate) conditions: Vec<String>,
+    /// One of the conditions may stop to hold for a row.
+    pub(crate) mutable: bool,
+    /// The columns to decode: the wanted ones first, then those the walk needs.
+    pub(crate) columns: Vec<usize>,
+    /// The `fields` parameter.
+    pub(crate) fields: Option<String>,
+    /// The values of the bound parameter, by index.
+    pub(crate) values: Vec<usize>,
+    /// Rows a page.
+    pub(crate) page_size: usize,
+}
+
+impl Shape {
+    /// The shape of a finished plan's requests.
+    pub(crate) fn of(plan: &ScanPlan, purpose: Purpose) -> Self {
+        Self::new(
+            &plan.request,
+            &plan.predicates,
+            plan.page_size,
+            paging(plan),
+            purpose,
+        )
+    }
+
+    fn new(
+        request: &ScanRequest,
+        predicates: &[PlannedPredicate],
+        page_size: usize,
+        paging: Paging,
+        purpose: Purpose,
+    ) -> Self {
+        let table = &*request.table;
+        let pushed: Vec<_> = predicates
+            .iter()
+            .filter(|planned| !planned.chooses_slices && planned.pushdown != Pushdown::Kept)
+            .filter(|planned| match purpose {
+                Purpose::Scan | Purpose::FirstLoad => true,
+                Purpose::Changes => planned.immutable,
+                Purpose::Listing => false,
+            })
+            .collect();
+        let single = is_single(table, &request.scope);
+        let mut conditions: Vec<_> = if single {
+            Vec::new()
+        } else {
+            scope_condition(table, &request.scope).into_iter().collect()
+        };
+        if !single {
+            conditions.extend(pushed.iter().map(|planned| {
+                let predicate = &planned.predicate;
+                query::condition(&table.columns[predicate.column], predicate)
+            }));
+        }
+        let mut columns = request.columns.clone();
+        // Parts of a split walk are put in order here.
+        let ordered_by = request
+            .order
+            .filter(|_| purpose == Purpose::Scan && table.parameter.is_some());
+        let walked = walked(table, paging, purpose).into_iter();
+        for column in walked.chain(ordered_by.map(|order| order.column)) {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        let values = match &table.parameter {
+            Some(bound) => bound_values(bound, pushed.iter().map(|planned| &planned.predicate)),
+            None => Vec::new(),
+        };
+        Self {
+            path: path(table, &request.scope),
+            single,
+            mutable: pushed.iter().any(|planned| !planned.immutable),
+            fields: fields(table, &columns, single),
+            conditions,
+            columns,
+            values,
+            page_size,
+        }
+    }
+
+    /// The parameters of a request. `condition` and `sort` belong to the page; `part` is the one
+    /// value of the bound parameter in a walk that is split.
+    pub(crate) fn parameters(
+        &self,
+        table: &TableSpec,
+        condition: Option<String>,
+        sort: Option<&str>,
+        part: Option<usize>,
+    ) -> Vec<Parameter> {
+        let mut parameters = Vec::new();
+        let mut add = |name: &str, value: String| {
+            parameters.push(Parameter {
+                name: name.to_owned(),
+                value,
+            });
+        };
+        if self.single {
+            if let Some(fields) = &self.fields {
+                add("fields", fields.clone());
+            }
+            return parameters;
+        }
+        let mut conditions = self.conditions.clone();
+        if let Some(bound) = &table.parameter {
+            let chosen = part.map_or_else(|| self.values.clone(), |part| vec![part]);
+            for value in chosen {
+                add(&bound.name, bound.values[value].clone());
+            }
+            if let Some(part) = part {
+                // With a `q` that does not name the state, the parameter has been ignored.
+                let field = &table.columns[bound.column].filter.field;
+                let equal = format!("{field} = {}", query::quoted(&bound.values[part]));
+                if !conditions.contains(&equal) {
+                    conditions.push(equal);
+                }
+            }
+        }
+        conditions.extend(condition);
+        if let Some(all) = query::all(&conditions) {
+            add("q", all);
+        }
+        if let Some(sort) = sort {
+            add("sort", sort.to_owned());
+        }
+        add("pagelen", self.page_size.to_string());
+        if let Some(fields) = &self.fields {
+            add("fields", fields.clone());
+        }
+        parameters
+    }
+}
+
+/// How the pages of a plan's scan follow each other.
+pub(crate) fn paging(plan: &ScanPlan) -> Paging {
+    let fits = plan.limited
+        && plan
+            .request
+            .limit
+            .is_some_and(|limit| limit <= plan.page_size);
+    if fits || is_single(&plan.request.table, &plan.request.scope) {
+        return Paging::Single;
+    }
+    match plan.request.table.walk {
+        _ if plan.ordered => Paging::Links,
+        Walk::Keyset { column, unique } => Paging::Keyset { column, unique },
+        Walk::Pages { .. } => Paging::Links,
+    }
+}
+
+/// The `sort` parameter of a plan's scan.
+pub(crate) fn sort(plan: &ScanPlan) -> Option<String> {
+    let table = &plan.request.table;
+    match (
+        plan.request.order.filter(|_| plan.ordered),
+        paging(plan),
+        &table.walk,
+    ) {
+        (Some(order), ..) => {
+            let field = &table.columns[order.column].filter.field;
+            Some(if order.descending {
+                format!("-{field}")
+            } else {
+                field.clone()
+            })
+        }
+        (None, Paging::Single, _) => None,
+        (None, Paging::Keyset { column, .. }, _) => {
+            Some(table.columns[column].filter.field.clone())
+        }
+        (None, Paging::Links, Walk::Pages { sort }) => sort.clone(),
+        (None, Paging::Links, Walk::Keyset { .. }) => None,
+    }
+}
+
+/// The columns that a walk looks at itself.
+fn walked(table: &TableSpec, paging: Paging, purpose: Purpose) -> Vec<usize> {
+    let own_key = || {
+        let key = table.key.iter().copied();
+        key.filter(|index| matches!(table.columns[*index].origin, Origin::Row(_)))
+    };
+    match (purpose, &table.cursor, &table.walk) {
+        (Purpose::FirstLoad | Purpose::Changes, Some(cursor), _) => vec![cursor.column, cursor.tie],
+        (Purpose::Listing, _, Walk::Keyset { column, .. }) => own_key().chain([*column]).collect(),
+        (Purpose::Listing, ..) => own_key().collect(),
+        _ => match paging {
+            Paging::Single => Vec::new(),
+            Paging::Links => own_key().collect(),
+            Paging::Keyset {
+                column,
+                unique: true,
+            } => vec![column],
+            Paging::Keyset {
+                column,
+                unique: false,
+            } => own_key().chain([column]).collect(),
+        },
+    }
+}
+
+/// The object that a scope names is read by itself from the table of such objects.
+pub(crate) fn is_single(table: &TableSpec, scope: &Scope) -> bool {
+    matches!(
+        (table.name.as_str(), scope.kind),
+        ("Repositories", ScopeKind::Repository) | ("Projects", ScopeKind::Project)
+    )
+}
+
+fn path(table: &TableSpec, scope: &Scope) -> String {
+    if !is_single(table, scope) {
+        return table.path.clone();
+    }
+    // A project has no address by its UUID.
+    let name = match (scope.kind, &scope.uuid) {
+        (ScopeKind::Repository, Some(uuid)) => uuid,
+        _ => &scope.name,
+    };
+    format!("{}/{}", table.path, query::segment(name))
+}
+
+/// A table of the workspace, narrowed to the project that is its scope.
+fn scope_condition(table: &TableSpec, scope: &Scope) -> Option<String> {
+    let narrowed = table.name == "Repositories"
+        && table.slice == SliceKind::Workspace
+        && scope.kind == ScopeKind::Project;
+    narrowed.then(|| format!("project.key = {}", query::quoted(&scope.name)))
+}
+
+/// The values of the bound parameter that the predicates leave, in the table's order; all of them
+/// if none is left, for then it is the conditions that return nothing.
+fn bound_values<'a>(
+    bound: &BoundParameter,
+    predicates: impl Iterator<Item = &'a bucketline_source::Predicate>,
+) -> Vec<usize> {
+    let mut left: Vec<usize> = (0..bound.values.len()).collect();
+    for predicate in predicates.filter(|predicate| predicate.column == bound.column) {
+        let named: HashSet<&str> = predicate
+            .values
+            .iter()
+            .filter_map(|value| match value {
+                Literal::Text(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        let is_named = |index: &usize| named.contains(bound.values[*index].as_str());
+        match predicate.operator {
+            Operator::Eq | Operator::In => left.retain(is_named),
+            Operator::NotEq | Operator::NotIn => left.retain(|index| !is_named(index)),
+            _ => {}
+        }
+    }
+    if left.is_empty() {
+        (0..bound.values.len()).collect()
+    } else {
+        left
+    }
+}
+
+/// The `fields` parameter for these columns: nothing if the service's own choice has them all.
+fn fields(table: &TableSpec, columns: &[usize], single: bool) -> Option<String> {
+    let prefix = if single || table.rows.is_empty() {
+        ""
+    } else {
+        "values."
+    };
+    let path = |index: usize| match &table.columns[index].origin {
+        Origin::Row(path) => Some(format!("{prefix}{}", path.join("."))),
+        Origin::Parent(_) => None,
+    };
+    let usual = |index: &usize| {
+        let column = &table.columns[*index];
+        matches!(column.origin, Origin::Row(_)) && !column.extra
+    };
+    let all_usual = (0..table.columns.len())
+        .filter(usual)
+        .all(|index| columns.contains(&index));
+    let mut names: Vec<String>;
+    if all_usual {
+        let extra = |index: &&usize| table.columns[**index].extra;
+        names = columns
+            .iter()
+            .filter(extra)
+            .filter_map(|index| path(*index))
+            .collect();
+        for name in &mut names {
+            name.insert(0, '+');
+        }
+    } else {
+        names = columns.iter().filter_map(|index| path(*index)).collect();
+        if names.is_empty() {
+            // Rows are only counted: any member that they all have will do.
+            names.push(format!("{prefix}type"));
+        }
+        if !single {
+            // Without `next` the list would end after its first page.
+            names.splice(0..0, ["next", "page", "pagelen", "size"].map(str::to_owned));
+        }
+    }
+    (!names.is_empty()).then(|| names.join(","))
+}

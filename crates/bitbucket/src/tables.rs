@@ -1,0 +1,70 @@
+//! The tables, as their files in `specs/` say.
+
+use std::sync::{Arc, LazyLock};
+
+use bucketline_source::{Result, TableSpec, spec};
+
+/// The table files, built into the program.
+const FILES: [(&str, &str); 6] = [
+    ("workspaces.toml", include_str!("../specs/workspaces.toml")),
+    ("projects.toml", include_str!("../specs/projects.toml")),
+    (
+        "repositories.toml",
+        include_str!("../specs/repositories.toml"),
+    ),
+    ("issues.toml", include_str!("../specs/issues.toml")),
+    (
+        "pullrequests.toml",
+        include_str!("../specs/pullrequests.toml"),
+    ),
+    ("branches.toml", include_str!("../specs/branches.toml")),
+];
+
+static TABLES: LazyLock<Vec<Arc<TableSpec>>> = LazyLock::new(|| match read() {
+    Ok(tables) => tables.into_iter().map(Arc::new).collect(),
+    // The files are part of the program, and a test reads them.
+    Err(error) => unreachable!("{error}"),
+});
+
+fn read() -> Result<Vec<TableSpec>> {
+    let mut tables = Vec::new();
+    for (name, text) in FILES {
+        tables.extend(spec::load(name, text)?);
+    }
+    Ok(tables)
+}
+
+/// The tables of Bitbucket Cloud, without any connection.
+pub fn tables() -> &'static [Arc<TableSpec>] {
+    &TABLES
+}
+
+/// A table that this crate itself reads.
+pub(crate) fn table(name: &str) -> &'static Arc<TableSpec> {
+    let found = TABLES.iter().find(|table| table.name == name);
+    found.unwrap_or_else(|| unreachable!("there is a table file of {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_table_files_are_sound() {
+        let tables = read().unwrap_or_else(|error| panic!("{error}"));
+        let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "Workspaces",
+                "Projects",
+                "Repositories",
+                "Issues",
+                "PullRequests",
+                "Branches"
+            ]
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! What a statement, a connection or the configuration can fail with.
+
+use std::error::Error as StdError;
+
+use bucketline_engine as engine;
+use bucketline_replicate as replicate;
+use bucketline_source as source;
+use bucketline_sql::{self as sql, Span};
+
+/// The result of an operation of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error with all that a person needs: what happened, where in the script, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    code: &'static str,
+    message: String,
+    hint: Option<String>,
+    span: Option<Span>,
+    partial: bool,
+    #[source]
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, span: None, partial: false, source: None }
+    }
+
+    /// A file of the configuration cannot be read, or says something wrong.
+    pub(crate) fn configuration(message: impl Into<String>) -> Self {
+        Self::new("BL8001", message)
+    }
+
+    /// A connection's properties are wrong.
+    pub(crate) fn connection(message: impl Into<String>) -> Self {
+        Self::new("BL8002", message)
+    }
+
+    /// A secret cannot be found where a reference points.
+    pub(crate) fn secret(message: impl Into<String>) -> Self {
+        Self::new("BL8003", message)
+    }
+
+    /// The statement is understood, but it cannot be executed yet.
+    pub(crate) fn not_yet(message: impl Into<String>) -> Self {
+        Self::new("BL8004", message)
+    }
+
+    /// Bitbucket is only read.
+    pub(crate) fn read_only(message: impl Into<String>) -> Self {
+        Self::new("BL8005", message)
+    }
+
+    pub(crate) fn prefixed(mut self, prefix: &str) -> Self {
+        self.message.insert_str(0, prefix);
+        self.span = None;
+        self
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn at(mut self, span: Span) -> Self {
+        self.span.get_or_insert(span);
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The stable code, a heading of `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What the user can do, if there is something.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Where in the script it is, if it is anywhere.
+    pub fn span(&self) -> Option<Span> {
+        self.span
+    }
+
+    /// Some slices of a REPLICATE failed and the others were done; the script goes on.
+    pub fn is_partial(&self) -> bool {
+        self.partial
+    }
+}
+
+fn passed_on(
+    code: &'static str,
+    message: String,
+    hint: Option<String>,
+    span: Option<Span>,
+    source: impl Into<Box<dyn StdError + Send + Sync>>,
+) -> Error {
+    Error { code, message, hint, span, partial: false, source: Some(source.into()) }
+}
+
+impl From<sql::Error> for Error {
+    fn from(error: sql::Error) -> Self {
+        passed_on(error.code(), error.message().to_owned(), error.hint(), Some(error.span()), error)
+    }
+}
+
+impl From<engine::Error> for Error {
+    fn from(error: engine::Error) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        passed_on(error.code(), error.to_string(), hint, error.span(), error)
+    }
+}
+
+impl From<source::Error> for Error {
+    fn from(error: source::Error) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        passed_on(error.code(), error.to_string(), hint, None, error)
+    }
+}
+
+impl From<replicate::Error> for Error {
+    fn from(error: replicate::Error) -> Self {
+        let partial = error.kind() == replicate::ErrorKind::Partial;
+        let mut read = passed_on(error.code(), error.to_string(), error.hint(), error.span(), error);
+        read.partial = partial;
+        read
+    }
+}

@@ -1,0 +1,163 @@
+//! A running script as a stream of events.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bucketline_replicate::{Event as Progress, Events, ScriptRun};
+use bucketline_source::{Observer, ReadContext};
+use bucketline_sql::{Located, parse_script};
+use futures::Stream;
+use futures::future::BoxFuture;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::{Event, Session, statement};
+
+/// The events of a running script. Dropping it cancels the script; what was committed stays.
+pub struct Run<'a> {
+    // Polled only when every event so far was taken, so that a slow reader slows the script down.
+    driver: Option<BoxFuture<'a, ()>>,
+    events: UnboundedReceiver<Event>,
+}
+
+impl std::fmt::Debug for Run<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("running", &self.driver.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(session: &'a Session, script: &str) -> Self {
+        let (sender, events) = unbounded_channel();
+        let script = script.to_owned();
+        let driver = Box::pin(async move { drive(session, &script, &Voice::new(sender)).await });
+        Self { driver: Some(driver), events }
+    }
+}
+
+impl Stream for Run<'_> {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            if let Poll::Ready(event) = self.events.poll_recv(context) {
+                return Poll::Ready(event);
+            }
+            match &mut self.driver {
+                Some(driver) => match driver.as_mut().poll(context) {
+                    // What it said before it ended, and the end of the channel, are still to be taken.
+                    Poll::Ready(()) => self.driver = None,
+                    Poll::Pending => return self.events.poll_recv(context),
+                },
+                None => return self.events.poll_recv(context),
+            }
+        }
+    }
+}
+
+/// Carries events out of a statement; notes that repeat are said once.
+#[derive(Clone)]
+pub(crate) struct Voice {
+    sender: UnboundedSender<Event>,
+    notes: Arc<Mutex<Vec<String>>>,
+}
+
+impl Voice {
+    fn new(sender: UnboundedSender<Event>) -> Self {
+        Self { sender, notes: Arc::default() }
+    }
+
+    /// Says something. Nobody may be listening any more.
+    pub(crate) fn say(&self, event: Event) {
+        drop(self.sender.send(event));
+    }
+
+    /// The same voice as the executor of REPLICATE wants it.
+    pub(crate) fn events(&self) -> Arc<dyn Events> {
+        Arc::new(self.clone())
+    }
+
+    fn forget_notes(&self) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl Observer for Voice {
+    fn note(&self, text: &str) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !notes.iter().any(|known| known == text) {
+            notes.push(text.to_owned());
+            self.say(Event::Note(text.to_owned()));
+        }
+    }
+
+    fn waiting(&self, reason: &str, duration: Duration) {
+        self.say(Event::Waiting { reason: reason.to_owned(), duration });
+    }
+}
+
+impl Events for Voice {
+    fn event(&self, event: &Progress<'_>) {
+        match event {
+            Progress::Note { text } => self.note(text),
+            other => {
+                if let Some(event) = Event::from_progress(other) {
+                    self.say(event);
+                }
+            }
+        }
+    }
+}
+
+/// Runs the statements in order. A script with a syntax error is not begun; a failed statement stops it, unless
+/// only some of its slices failed.
+async fn drive(session: &Session, script: &str, voice: &Voice) {
+    let mut statements: Vec<Located> = Vec::new();
+    let mut broken = false;
+    for parsed in parse_script(script) {
+        match parsed {
+            Ok(statement) => statements.push(statement),
+            Err(error) => {
+                broken = true;
+                voice.say(Event::Failed(error.into()));
+            }
+        }
+    }
+    if broken {
+        if !statements.is_empty() {
+            voice.say(Event::Stopped { remaining: statements.len() });
+        }
+        return;
+    }
+    session.engine.forget_listings();
+    let shared = ScriptRun::new(session.options.clone());
+    let total = statements.len();
+    for (index, located) in statements.into_iter().enumerate() {
+        let text = located.statement.masked();
+        voice.say(Event::Started { number: index + 1, total, text, span: located.span });
+        voice.forget_notes();
+        let context = ReadContext::new(Arc::new(voice.clone()));
+        let started = Instant::now();
+        let scene = statement::Scene { session, shared: &shared, context: &context, voice };
+        match scene.execute(located.statement).await {
+            Ok(done) => voice.say(Event::Ended {
+                rows: done.rows,
+                requests: done.requests.unwrap_or_else(|| context.requests()),
+                elapsed: started.elapsed(),
+            }),
+            Err(error) => {
+                let partial = error.is_partial();
+                voice.say(Event::Failed(error.at(located.span)));
+                if !partial {
+                    let remaining = total - index - 1;
+                    if remaining > 0 {
+                        voice.say(Event::Stopped { remaining });
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}
+

@@ -1,0 +1,36 @@
+//! References to secrets: `env:NAME`, `file:PATH`, or the secret itself.
+
+use std::fs;
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use crate::{Error, Result};
+
+/// Finds the secret that a property's value refers to. `property` names it in errors; the value is never shown.
+pub(crate) fn resolve(property: &str, value: &str) -> Result<SecretString> {
+    let secret = match value.split_once(':') {
+        Some(("env", name)) => std::env::var(name).map_err(|error| {
+            Error::secret(format!("{property}: the environment variable {name} cannot be read: {error}"))
+                .with_hint(format!("set {name} before you start Bucketline"))
+        })?,
+        Some(("file", path)) => {
+            let path = Path::new(path);
+            fs::read_to_string(path).map_err(|error| {
+                Error::secret(format!("{property}: the file {} cannot be read: {error}", path.display()))
+                    .with_hint("the file should hold the secret alone, readable by you only (mode 0600)")
+            })?
+        }
+        _ => value.to_owned(),
+    };
+    let secret = secret.trim();
+    if secret.is_empty() {
+        return Err(Error::secret(format!("{property} is empty")));
+    }
+    Ok(SecretString::from(secret))
+}
+
+/// Whether a value is a reference rather than a secret.
+pub(crate) fn is_reference(value: &str) -> bool {
+    matches!(value.split_once(':'), Some(("env" | "file", _)))
+}

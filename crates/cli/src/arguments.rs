@@ -1,0 +1,225 @@
+//! What can be typed on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  bucketline demo                                  see it work, without a Bitbucket account
+  bucketline -e 'REPLICATE PullRequests;'          one statement
+  bucketline run nightly.sql                       a script
+  bucketline --format csv -e 'SELECT * FROM Repositories;' > repositories.csv
+  bucketline                                       an interactive session
+
+Environment:
+  BITBUCKET_WORKSPACE, BITBUCKET_EMAIL, BITBUCKET_API_TOKEN or BITBUCKET_ACCESS_TOKEN
+                         make a connection named bitbucket, unless the file has one
+  BUCKETLINE_CONFIG, BUCKETLINE_DESTINATION, BUCKETLINE_STATE
+                         the configuration file, the SQLite file, the folder of request budgets
+  NO_COLOR               no colours
+
+Exit codes:
+  0 all is well   1 a statement failed   2 wrong arguments, configuration or syntax
+  3 a REPLICATE was done in part   130 interrupted";
+
+/// Replicates Bitbucket Cloud into a database with SQL.
+#[derive(Debug, Parser)]
+#[command(name = "bucketline", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// Run this SQL; may be repeated, each is a script of its own
+    #[arg(short = 'e', long = "execute", value_name = "SQL")]
+    pub(crate) execute: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run scripts, in order; - is the standard input
+    Run {
+        /// Files with SQL
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Serve an imitation of Bitbucket Cloud to try things against
+    Sandbox(SandboxArguments),
+    /// Replicate two accounts of a sandbox into one SQLite file, step by step
+    Demo(DemoArguments),
+}
+
+/// Options of every command that runs SQL.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Options of all commands")]
+pub(crate) struct Options {
+    /// Configuration file [default: bucketline.toml here, else in the user's configuration folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// A connection, such as prod="Workspace=acme;User=me@example.com;Token=env:TOKEN"; may be repeated
+    #[arg(long = "connection", global = true, value_name = "NAME=PROPERTIES")]
+    pub(crate) connections: Vec<String>,
+
+    /// SQLite file to write to [default: bucketline.db]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) destination: Option<PathBuf>,
+
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(crate) format: Format,
+
+    /// Print results and errors only
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+
+    /// Never draw progress bars
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(crate) color: ColorChoice,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns aligned for people; long texts are cut
+    #[default]
+    Table,
+    /// RFC 4180, with a header
+    Csv,
+    /// One array of objects for each result
+    Json,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Options of `bucketline sandbox`.
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArguments {
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 7990)]
+    pub(crate) port: u16,
+
+    /// Slugs of the workspaces
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "acme,globex",
+        value_name = "SLUGS"
+    )]
+    pub(crate) workspaces: Vec<String>,
+
+    /// Repositories in each workspace
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub(crate) repositories: u32,
+
+    /// Issues in each workspace
+    #[arg(long, default_value_t = 480, value_name = "N")]
+    pub(crate) issues: u64,
+
+    /// Pull requests in each workspace
+    #[arg(long, default_value_t = 300, value_name = "N")]
+    pub(crate) pull_requests: u64,
+
+    /// Branches in each repository
+    #[arg(long, default_value_t = 6, value_name = "N")]
+    pub(crate) branches: u32,
+
+    /// Repositories of each workspace without an issue tracker
+    #[arg(long, value_name = "N")]
+    pub(crate) trackers_off: Option<u32>,
+
+    /// Issues in each repository that share one updated_on
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) same_updated_on: u32,
+
+    /// Seed of the generated data
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+
+    /// Which day is played: before or after 2026-08-20, when issues were removed
+    #[arg(long, value_enum, default_value_t = Day::Before)]
+    pub(crate) day: Day,
+
+    /// Milliseconds that every answer is held back
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) latency_ms: u64,
+
+    /// Requests an hour for each user or access token; 0 is no limit
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub(crate) requests_per_hour: u32,
+
+    /// Do not compress answers
+    #[arg(long)]
+    pub(crate) no_gzip: bool,
+}
+
+/// A day that the sandbox plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Day {
+    /// Issues answer
+    Before,
+    /// Issues answer 410
+    After,
+}
+
+/// Options of `bucketline demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Folder for the files of the demonstration; must be new or empty [default: a temporary folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+
+    /// Keep the sandbox running at the end, to go on by hand, until Ctrl-C
+    #[arg(long)]
+    pub(crate) serve: bool,
+
+    /// Port of the sandbox on 127.0.0.1 [default: a free one]
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_name = "PORT",
+        hide_default_value = true
+    )]
+    pub(crate) port: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Arguments, Format};
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        let before = ["bucketline", "--format", "csv", "run", "a.sql"];
+        let after = ["bucketline", "run", "a.sql", "--format", "csv"];
+        for line in [before, after] {
+            assert_eq!(
+                Arguments::try_parse_from(line).unwrap().options.format,
+                Format::Csv
+            );
+        }
+    }
+}

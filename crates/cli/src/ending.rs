@@ -1,0 +1,55 @@
+//! How the program ends.
+
+use std::process::ExitCode;
+
+/// How a script, and at last the program, ended; of several the greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ending {
+    /// All is well.
+    Success,
+    /// A REPLICATE was done in part: some slices failed.
+    Partial,
+    /// A statement failed.
+    Failed,
+    /// Arguments, configuration or syntax are wrong.
+    Usage,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Ending {
+    /// The process's exit code, as documented.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Partial => 3,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// How an error of the library ends the program.
+    pub(crate) fn of(error: &bucketline::Error) -> Self {
+        if error.is_partial() {
+            return Self::Partial;
+        }
+        match error.code() {
+            // Configuration, connection, secret.
+            "BL8001" | "BL8002" | "BL8003" => Self::Usage,
+            syntax if syntax.starts_with("BL1") => Self::Usage,
+            _ => Self::Failed,
+        }
+    }
+
+    /// Whether what follows in the queue is still run.
+    pub(crate) fn goes_on(self) -> bool {
+        matches!(self, Self::Success | Self::Partial)
+    }
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        Self::from(ending.code())
+    }
+}

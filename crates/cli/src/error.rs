@@ -1,0 +1,90 @@
+//! What the command line itself can fail with.
+
+use std::io;
+use std::path::PathBuf;
+
+/// The result of an operation of the command line.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of the command line, or one of the library that ends the program.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The library's, with its own code.
+    #[error(transparent)]
+    Library(Box<bucketline::Error>),
+    /// A script cannot be read.
+    #[error("{name} cannot be read")]
+    Script { name: String, source: io::Error },
+    /// `--connection` is not `NAME=PROPERTIES`.
+    #[error("--connection needs NAME=PROPERTIES")]
+    ConnectionOption,
+    /// A secret stands on the command line.
+    #[error(
+        "--connection {name}: a secret must not stand on the command line, where the process list shows it"
+    )]
+    LiteralSecret { name: String },
+    /// Two sign-ins are given by the environment.
+    #[error("BITBUCKET_API_TOKEN needs BITBUCKET_EMAIL")]
+    EmailMissing,
+    /// The demonstration's folder holds something.
+    #[error("{} is not empty", folder.display())]
+    FolderNotEmpty { folder: PathBuf },
+    /// A file or folder cannot be written.
+    #[error("{} cannot be written", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    /// The sandbox cannot start or change.
+    #[error(transparent)]
+    Sandbox(#[from] bucketline_sandbox::Error),
+    /// Results cannot be printed.
+    #[error("the result cannot be printed")]
+    Output(#[source] io::Error),
+    /// The terminal cannot be used.
+    #[error("the terminal cannot be used")]
+    Terminal(#[from] rustyline::error::ReadlineError),
+    /// The program's threads cannot be started.
+    #[error("the program's threads cannot be started")]
+    Runtime(#[source] io::Error),
+}
+
+impl From<bucketline::Error> for Error {
+    fn from(error: bucketline::Error) -> Self {
+        Self::Library(Box::new(error))
+    }
+}
+
+impl Error {
+    /// The stable code, a heading of `docs/errors.md`.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Library(error) => error.code(),
+            Self::Script { .. } => "BL8101",
+            Self::ConnectionOption => "BL8102",
+            Self::LiteralSecret { .. } => "BL8103",
+            Self::EmailMissing => "BL8104",
+            Self::FolderNotEmpty { .. } => "BL8105",
+            Self::Write { .. } => "BL8106",
+            Self::Sandbox(_) => "BL8107",
+            Self::Output(_) => "BL8108",
+            Self::Terminal(_) => "BL8109",
+            Self::Runtime(_) => "BL8110",
+        }
+    }
+
+    /// What the user can do, if there is something.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Library(error) => return error.hint().map(str::to_owned),
+            Self::ConnectionOption => {
+                "--connection prod=\"Workspace=acme;User=me@example.com;Token=env:BITBUCKET_API_TOKEN\""
+            }
+            Self::LiteralSecret { .. } => "Token=env:NAME or Token=file:PATH says where it is",
+            Self::EmailMissing => {
+                "it is the e-mail address of the Atlassian account that made the token"
+            }
+            Self::FolderNotEmpty { .. } => "--keep DIR takes a folder that is new or empty",
+            Self::Sandbox(bucketline_sandbox::Error::Listen { .. }) => "--port 0 takes a free port",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

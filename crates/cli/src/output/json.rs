@@ -1,0 +1,137 @@
+//! Results as JSON.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, FieldRef};
+use arrow::error::ArrowError;
+use arrow::json::writer::{LineDelimited, NullableEncoder};
+use arrow::json::{Encoder, EncoderFactory, EncoderOptions, WriterBuilder};
+use bucketline::source::spec::LOGICAL_TYPE;
+
+use super::{Printer, unprintable};
+
+/// An array of one object a row, each on its line, NULL as `null`. Columns that hold JSON are
+/// embedded as it is. A result that is not whole leaves the array open, so that nobody takes it for
+/// one that is.
+pub(super) struct Json {
+    any: bool,
+    line: Vec<u8>,
+}
+
+impl Json {
+    pub(super) fn begin(sink: &mut dyn Write) -> io::Result<Self> {
+        sink.write_all(b"[")?;
+        Ok(Self {
+            any: false,
+            line: Vec::new(),
+        })
+    }
+}
+
+impl Printer for Json {
+    fn rows(&mut self, batch: &RecordBatch, sink: &mut dyn Write) -> io::Result<()> {
+        self.line.clear();
+        let mut writer = WriterBuilder::new()
+            .with_explicit_nulls(true)
+            .with_encoder_factory(Arc::new(Embedded))
+            .build::<_, LineDelimited>(&mut self.line);
+        writer
+            .write(batch)
+            .and_then(|()| writer.finish())
+            .map_err(unprintable)?;
+        drop(writer);
+        for line in self
+            .line
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
+            sink.write_all(if self.any { b",\n" } else { b"\n" })?;
+            write_safe(line, sink)?;
+            self.any = true;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, whole: bool, sink: &mut dyn Write) -> io::Result<()> {
+        sink.write_all(match (whole, self.any) {
+            (true, true) => b"\n]\n",
+            (true, false) => b"]\n",
+            (false, _) => b"\n",
+        })
+    }
+}
+
+/// JSON escapes control characters below U+0020 only; these are obeyed by terminals, too. Outside
+/// of texts they cannot stand.
+fn write_safe(line: &[u8], sink: &mut dyn Write) -> io::Result<()> {
+    let mut rest = line;
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, 0x7f | 0xc2)) {
+        let (before, found) = rest.split_at(at);
+        sink.write_all(before)?;
+        rest = match *found {
+            [0x7f, ..] => {
+                sink.write_all(b"\\u007f")?;
+                &found[1..]
+            }
+            [0xc2, next @ 0x80..=0x9f, ..] => {
+                write!(sink, "\\u00{next:02x}")?;
+                &found[2..]
+            }
+            _ => {
+                sink.write_all(&found[..1])?;
+                &found[1..]
+            }
+        };
+    }
+    sink.write_all(rest)
+}
+
+/// Writes columns that hold JSON as JSON.
+#[derive(Debug)]
+struct Embedded;
+
+impl EncoderFactory for Embedded {
+    fn make_default_encoder<'a>(
+        &self,
+        field: &'a FieldRef,
+        array: &'a dyn Array,
+        _options: &'a EncoderOptions,
+    ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
+        if field
+            .metadata()
+            .get(LOGICAL_TYPE)
+            .is_none_or(|it| it != "json")
+        {
+            return Ok(None);
+        }
+        let texts: Box<dyn Fn(usize) -> &'a str + 'a> = match array.data_type() {
+            DataType::Utf8 => Box::new(|row| array.as_string::<i32>().value(row)),
+            DataType::LargeUtf8 => Box::new(|row| array.as_string::<i64>().value(row)),
+            DataType::Utf8View => Box::new(|row| array.as_string_view().value(row)),
+            _ => return Ok(None),
+        };
+        Ok(Some(NullableEncoder::new(
+            Box::new(Raw(texts)),
+            array.logical_nulls(),
+        )))
+    }
+}
+
+struct Raw<'a>(Box<dyn Fn(usize) -> &'a str + 'a>);
+
+impl Encoder for Raw<'_> {
+    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
+        let text = (self.0)(row);
+        // Written anew, so that it stands on one line; what is no JSON stays the text that it is.
+        let written = match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(value) => serde_json::to_vec(&value),
+            Err(_) => serde_json::to_vec(text),
+        };
+        match written {
+            Ok(bytes) => out.extend_from_slice(&bytes),
+            Err(_) => out.extend_from_slice(b"null"),
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! What people are told while statements run: progress, notes, summaries.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use bucketline::sql::mask_source;
+use bucketline::{Event, Failure, Outcome, Report, SliceReport};
+use chrono::{DateTime, Local, TimeDelta};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::escape::{escape, escape_except};
+use crate::script::Script;
+
+/// A statement that runs no longer than this shows no progress.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// Waits that end so close to each other are one.
+const SAME_WAIT: TimeDelta = TimeDelta::seconds(2);
+
+/// Longest text of a statement in a heading.
+const HEADING: usize = 100;
+
+/// Where people are told something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Channel {
+    /// The standard error: results have the standard output to themselves.
+    Stderr,
+    /// The standard output, for a program that has no results but what it tells.
+    Stdout,
+}
+
+/// Tells people what happens.
+pub(crate) struct Reporter {
+    channel: Channel,
+    quiet: bool,
+    /// Whether progress is drawn in place.
+    live: bool,
+    coloured: bool,
+    /// Statements and what they did are told as a story, without notes and what lies between.
+    story: bool,
+    running: Option<Running>,
+}
+
+/// The statement that runs.
+struct Running {
+    since: Instant,
+    label: Option<String>,
+    replicating: bool,
+    /// Rows are being printed; nothing is drawn into them.
+    printing: bool,
+    slices: usize,
+    ended: usize,
+    /// Rows of slices that have ended, then of those that have not.
+    read: u64,
+    reading: Vec<(String, u64)>,
+    requests: u64,
+    waiting: Option<(DateTime<Local>, String)>,
+    bar: Option<ProgressBar>,
+}
+
+impl Reporter {
+    /// Tells what happens on the standard error, `quiet` errors alone.
+    pub(crate) fn new(quiet: bool, progress: bool, coloured: bool) -> Self {
+        let live = progress && !quiet && io::stderr().is_terminal();
+        Self {
+            channel: Channel::Stderr,
+            quiet,
+            live,
+            coloured,
+            story: false,
+            running: None,
+        }
+    }
+
+    /// Tells on the standard output which statements run and what they did.
+    pub(crate) fn story(coloured: bool) -> Self {
+        Self {
+            channel: Channel::Stdout,
+            quiet: false,
+            live: false,
+            coloured,
+            story: true,
+            running: None,
+        }
+    }
+
+    /// Whether [`tick`](Self::tick) wants to be called.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// Whether errors are drawn in colour.
+    pub(crate) fn is_coloured(&self) -> bool {
+        self.coloured
+    }
+
+    /// One line, whatever is in it.
+    pub(crate) fn line(&mut self, text: &str) {
+        if !self.quiet {
+            self.block(&format!("{}\n", escape(text)));
+        }
+    }
+
+    /// A line that begins with `note:`.
+    pub(crate) fn note(&mut self, text: &str) {
+        let mark = if self.coloured {
+            "\u{1b}[1;36mnote\u{1b}[0m"
+        } else {
+            "note"
+        };
+        if !self.quiet {
+            self.block(&format!("{mark}: {}\n", escape(text)));
+        }
+    }
+
+    /// Lines that are safe to print as they are, such as a drawn error; also if quiet.
+    pub(crate) fn block(&mut self, text: &str) {
+        let channel = self.channel;
+        let print = || {
+            // Whoever closed it does not want to be told.
+            drop(match channel {
+                Channel::Stderr => io::stderr().write_all(text.as_bytes()),
+                Channel::Stdout => io::stdout().write_all(text.as_bytes()),
+            });
+        };
+        match self
+            .running
+            .as_ref()
+            .and_then(|running| running.bar.as_ref())
+        {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    /// What an event says, except for results and errors.
+    pub(crate) fn hear(&mut self, event: &Event, script: &Script) {
+        match event {
+            Event::Started {
+                number,
+                total,
+                text,
+                span,
+            } => {
+                self.running = Some(Running::default());
+                if self.story {
+                    let text = script.text.get(span.range()).unwrap_or(text);
+                    let text = escape_except(text, &['\n']).replace('\n', "\n  ");
+                    self.block(&format!("> {};\n", mask_source(&text)));
+                } else if *total > 1 {
+                    self.line(&format!("[{number}/{total}] {}", heading(text)));
+                }
+            }
+            Event::Replicating {
+                table,
+                mode,
+                slices,
+                ..
+            } => {
+                let parts = match slices {
+                    0 => String::new(),
+                    1 => ", 1 slice".to_owned(),
+                    slices => format!(", {slices} slices"),
+                };
+                if !self.live && !self.story {
+                    self.line(&format!("{table}: {mode}{parts}"));
+                }
+                if let Some(running) = &mut self.running {
+                    running.label = Some(table.clone());
+                    running.replicating = true;
+                    running.slices = *slices;
+                }
+            }
+            Event::SliceProgress { slice, read } => {
+                if let Some(running) = &mut self.running {
+                    running.progress(slice, *read);
+                }
+            }
+            Event::SliceEnded(slice) => {
+                if let Some(running) = &mut self.running {
+                    running.slice_ended(slice);
+                }
+            }
+            Event::Waiting { reason, duration } => self.waiting(reason, *duration),
+            Event::Replicated(report) => self.replicated(report),
+            Event::Message(text) if self.story => self.line(&format!("  {text}")),
+            Event::Message(text) => self.line(text),
+            Event::Note(_) if self.story => {}
+            Event::Note(text) => self.note(text),
+            Event::Ended {
+                rows,
+                requests,
+                elapsed,
+            } => {
+                let running = self.running.as_ref();
+                let replicated = running.is_some_and(|running| running.replicating);
+                let printed = running.is_some_and(|running| running.printing);
+                self.finish();
+                if !replicated && (printed || *requests > 0) {
+                    let rows = printed.then_some(*rows);
+                    self.line(
+                        &Summary {
+                            rows,
+                            requests: *requests,
+                            elapsed: *elapsed,
+                        }
+                        .to_string(),
+                    );
+                }
+            }
+            Event::Stopped { remaining } => {
+                self.finish();
+                self.note(&not_run(*remaining));
+            }
+            Event::Failed(_) => self.finish(),
+            _ => {}
+        }
+    }
+
+    /// Makes room for results on the same terminal.
+    pub(crate) fn step_aside(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.printing = true;
+            if let Some(bar) = running.bar.take() {
+                bar.finish_and_clear();
+            }
+        }
+    }
+
+    /// Draws the progress anew.
+    pub(crate) fn tick(&mut self) {
+        if let (true, Some(running)) = (self.live, &mut self.running) {
+            running.draw();
+        }
+    }
+
+    /// Ends the drawing of progress.
+    pub(crate) fn finish(&mut self) {
+        if let Some(bar) = self.running.take().and_then(|running| running.bar) {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn waiting(&mut self, reason: &str, duration: Duration) {
+        let now = Local::now();
+        let delta = TimeDelta::from_std(duration).unwrap_or_default();
+        let until = now.checked_add_signed(delta).unwrap_or(now);
+        let same_day = until.date_naive() == now.date_naive();
+        let clock = until.format(if same_day { "%H:%M:%S" } else { "%F %H:%M:%S" });
+        let text = format!("waiting until {clock} ({}): {reason}", Elapsed(duration));
+        // Every slice that waits says so.
+        let known = self
+            .running
+            .as_ref()
+            .and_then(|running| running.waiting.as_ref());
+        let told = known.is_some_and(|(known, _)| (until - known).abs() < SAME_WAIT);
+        if !self.live && !told {
+            self.line(&text);
+        }
+        if let Some(running) = &mut self.running {
+            running.waiting = Some((until, text));
+        }
+    }
+
+    fn replicated(&mut self, report: &Report) {
+        if let Some(bar) = self.running.as_mut().and_then(|running| running.bar.take()) {
+            bar.finish_and_clear();
+        }
+        for (slice, failure) in report.failed() {
+            let Failure {
+                code,
+                message,
+                hint,
+                ..
+            } = failure;
+            let mark = if self.coloured {
+                "\u{1b}[1;31mfailed\u{1b}[0m"
+            } else {
+                "failed"
+            };
+            let hint = hint
+                .as_ref()
+                .map_or_else(String::new, |hint| format!("\n  hint: {}", escape(hint)));
+            self.block(&format!(
+                "{mark}: {}: {} [{code}]{hint}\n",
+                escape(slice),
+                escape(message)
+            ));
+        }
+        let indent = if self.story { "  " } else { "" };
+        self.line(&format!("{indent}{report}"));
+    }
+}
+
+impl Default for Running {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            label: None,
+            replicating: false,
+            printing: false,
+            slices: 0,
+            ended: 0,
+            read: 0,
+            reading: Vec::new(),
+            requests: 0,
+            waiting: None,
+            bar: None,
+        }
+    }
+}
+
+impl Running {
+    fn progress(&mut self, slice: &str, read: u64) {
+        match self.reading.iter_mut().find(|(name, _)| name == slice) {
+            Some((_, known)) => *known = read,
+            None => self.reading.push((slice.to_owned(), read)),
+        }
+    }
+
+    fn slice_ended(&mut self, slice: &SliceReport) {
+        self.reading.retain(|(name, _)| *name != slice.slice);
+        self.read += slice.read;
+        self.requests += slice.requests;
+        if !matches!(
+            slice.outcome,
+            Outcome::Vanished | Outcome::Dropped | Outcome::Left
+        ) {
+            self.ended += 1;
+        }
+    }
+
+    fn draw(&mut self) {
+        if self.printing || self.since.elapsed() < PATIENCE {
+            return;
+        }
+        let text = self.text();
+        let bar = self.bar.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{spinner} {msg}");
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+        });
+        bar.set_message(text);
+        bar.tick();
+    }
+
+    /// `Issues: 3/8 slices, 1,204 rows, 13 requests, 1.8 s`
+    fn text(&self) -> String {
+        if let Some((until, text)) = &self.waiting
+            && *until > Local::now()
+        {
+            return text.clone();
+        }
+        let elapsed = Elapsed(self.since.elapsed());
+        let Some(label) = &self.label else {
+            return elapsed.to_string();
+        };
+        let read = self.read + self.reading.iter().map(|(_, read)| read).sum::<u64>();
+        let mut text = format!("{}: ", escape(label));
+        if self.slices > 0 {
+            text.push_str(&format!("{}/{} slices, ", self.ended, self.slices));
+        }
+        text.push_str(&format!("{}, ", counted(read, "row")));
+        if self.requests > 0 {
+            text.push_str(&format!("{}, ", counted(self.requests, "request")));
+        }
+        text + &elapsed.to_string()
+    }
+}
+
+/// What a statement did: `3 rows, 1 request, 0.2 s`.
+struct Summary {
+    rows: Option<u64>,
+    requests: u64,
+    elapsed: Duration,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            rows,
+            requests,
+            elapsed,
+        } = self;
+        if let Some(rows) = rows {
+            write!(f, "{}, ", counted(*rows, "row"))?;
+        }
+        write!(
+            f,
+            "{}, {}",
+            counted(*requests, "request"),
+            Elapsed(*elapsed)
+        )
+    }
+}
+
+/// A duration for people: `1.8 s`, `2 min 5 s`.
+struct Elapsed(Duration);
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match seconds {
+            0..120 => write!(f, "{:.1} s", self.0.as_secs_f64()),
+            _ => write!(f, "{} min {} s", seconds / 60, seconds % 60),
+        }
+    }
+}
+
+/// `1,204 rows`, `1 row`.
+fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    format!("{text} {what}{plural}")
+}
+
+fn not_run(statements: usize) -> String {
+    match statements {
+        1 => "1 statement was not run".to_owned(),
+        more => format!("{more} statements were not run"),
+    }
+}
+
+/// A statement on one line, cut where it is long.
+fn heading(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= HEADING {
+        return line;
+    }
+    line.chars().take(HEADING - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Elapsed, Summary, counted, heading};
+
+    #[test]
+    fn figures_read_well() {
+        assert_eq!(counted(0, "row"), "0 rows");
+        assert_eq!(counted(1, "request"), "1 request");
+        assert_eq!(counted(1_204_000, "row"), "1,204,000 rows");
+        assert_eq!(Elapsed(Duration::from_millis(1_840)).to_string(), "1.8 s");
+        assert_eq!(Elapsed(Duration::from_secs(125)).to_string(), "2 min 5 s");
+        let summary = Summary {
+            rows: Some(1204),
+            requests: 1,
+            elapsed: Duration::from_millis(50),
+        };
+        assert_eq!(summary.to_string(), "1,204 rows, 1 request, 0.1 s");
+    }
+
+    #[test]
+    fn a_heading_is_one_short_line() {
+        assert_eq!(heading("SELECT 1,\n   2"), "SELECT 1, 2");
+        assert_eq!(heading(&"é".repeat(200)).chars().count(), 100);
+    }
+}

@@ -1,0 +1,336 @@
+//! What the command line, the environment and the configuration file mean together. An option
+//! counts before the environment, and that before the file.
+
+use std::path::PathBuf;
+
+use bucketline::{Config, ConnectionProperties, Session};
+
+use crate::arguments::Options;
+use crate::error::{Error, Result};
+
+const FILE: &str = "bucketline.toml";
+
+/// The connection that the environment makes.
+const FROM_ENVIRONMENT: &str = "bitbucket";
+
+/// What surrounds the program.
+pub(crate) struct Surroundings<'a> {
+    /// A variable of the environment.
+    pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The user's folder.
+    pub(crate) home: Option<PathBuf>,
+    /// The current folder; empty, so that its files are named as the user would.
+    pub(crate) folder: PathBuf,
+}
+
+impl Surroundings<'_> {
+    fn path(&self, variable: &str) -> Option<PathBuf> {
+        (self.variable)(variable)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    }
+
+    fn is_set(&self, variable: &str) -> bool {
+        (self.variable)(variable).is_some_and(|value| !value.is_empty())
+    }
+
+    /// Our folder in the one that `variable` names, else in `fallback` of the user's.
+    fn ours(&self, variable: &str, fallback: &str) -> Option<PathBuf> {
+        let base = self.path(variable).filter(|path| path.is_absolute());
+        Some(
+            base.or_else(|| Some(self.home.as_ref()?.join(fallback)))?
+                .join("bucketline"),
+        )
+    }
+}
+
+/// What a session is made from.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Connections by name; the first is the current one.
+    pub(crate) connections: Vec<(String, ConnectionProperties)>,
+    /// The SQLite file that is written to.
+    pub(crate) destination: PathBuf,
+    /// Where request budgets and the history are kept.
+    pub(crate) state: Option<PathBuf>,
+    /// What the user should know.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Settings {
+    /// Reads the configuration file and puts everything together.
+    pub(crate) fn resolve(options: &Options, surroundings: &Surroundings<'_>) -> Result<Self> {
+        let file = match configuration_file(options, surroundings) {
+            Some(path) => Config::read(&path)?,
+            None => Config::default(),
+        };
+        let mut connections = file.connections;
+        if !connections
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case(FROM_ENVIRONMENT))
+        {
+            let properties = environment_connection(surroundings)?;
+            connections.extend(properties.map(|it| (FROM_ENVIRONMENT.to_owned(), it)));
+        }
+        for option in &options.connections {
+            let (name, properties) = connection_option(option)?;
+            let same = connections
+                .iter_mut()
+                .find(|(other, _)| other.eq_ignore_ascii_case(&name));
+            match same {
+                Some((_, replaced)) => *replaced = properties,
+                None => connections.push((name, properties)),
+            }
+        }
+        let mut notes = file.notes;
+        notes.extend(
+            connections
+                .iter()
+                .flat_map(|(_, properties)| properties.unknown()),
+        );
+        let destination = options
+            .destination
+            .clone()
+            .or_else(|| surroundings.path("BUCKETLINE_DESTINATION"))
+            .or(file.destination)
+            .unwrap_or_else(|| PathBuf::from("bucketline.db"));
+        let state = surroundings
+            .path("BUCKETLINE_STATE")
+            .or_else(|| surroundings.ours("XDG_STATE_HOME", ".local/state"));
+        Ok(Self {
+            connections,
+            destination,
+            state,
+            notes,
+        })
+    }
+
+    /// Makes the session. No request is made and no file is written.
+    pub(crate) fn open(&self) -> Result<Session> {
+        let mut builder = Session::builder().sqlite(&self.destination);
+        if let Some(state) = &self.state {
+            builder = builder.state_dir(state);
+        }
+        for (name, properties) in &self.connections {
+            builder = builder.connection(name, properties.clone());
+        }
+        Ok(builder.build()?)
+    }
+}
+
+/// The file that is named, or the first that is there: in the current folder, in the user's
+/// configuration folder.
+fn configuration_file(options: &Options, surroundings: &Surroundings<'_>) -> Option<PathBuf> {
+    if let Some(named) = options
+        .config
+        .clone()
+        .or_else(|| surroundings.path("BUCKETLINE_CONFIG"))
+    {
+        return Some(named);
+    }
+    let here = surroundings.folder.join(FILE);
+    let users = surroundings
+        .ours("XDG_CONFIG_HOME", ".config")
+        .map(|folder| folder.join(FILE));
+    [Some(here), users]
+        .into_iter()
+        .flatten()
+        .find(|path| path.is_file())
+}
+
+/// The connection of `BITBUCKET_*`. Its secret stays a reference.
+fn environment_connection(surroundings: &Surroundings<'_>) -> Result<Option<ConnectionProperties>> {
+    let mut pairs = vec![];
+    if let Some(workspace) = (surroundings.variable)("BITBUCKET_WORKSPACE") {
+        pairs.push(("Workspace", workspace));
+    }
+    if surroundings.is_set("BITBUCKET_API_TOKEN") {
+        let email = (surroundings.variable)("BITBUCKET_EMAIL").filter(|email| !email.is_empty());
+        pairs.push(("AuthScheme", "APIToken".to_owned()));
+        pairs.push(("User", email.ok_or(Error::EmailMissing)?));
+        pairs.push(("Token", "env:BITBUCKET_API_TOKEN".to_owned()));
+    } else if surroundings.is_set("BITBUCKET_ACCESS_TOKEN") {
+        pairs.push(("AuthScheme", "AccessToken".to_owned()));
+        pairs.push(("Token", "env:BITBUCKET_ACCESS_TOKEN".to_owned()));
+    } else {
+        // A workspace alone is no wish for a connection: pipelines set it for other ends.
+        return Ok(None);
+    }
+    Ok(Some(ConnectionProperties::new(
+        "the environment's connection",
+        pairs,
+    )))
+}
+
+fn connection_option(option: &str) -> Result<(String, ConnectionProperties)> {
+    let (name, properties) = option.split_once('=').ok_or(Error::ConnectionOption)?;
+    let name = name.trim();
+    // `--connection "Workspace=acme;Token=..."` forgot the name.
+    if name.is_empty() || !properties.contains('=') {
+        return Err(Error::ConnectionOption);
+    }
+    let properties = ConnectionProperties::parse(format!("--connection {name}"), properties)?;
+    if properties.has_literal_secret() {
+        return Err(Error::LiteralSecret {
+            name: name.to_owned(),
+        });
+    }
+    Ok((name.to_owned(), properties))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::{Settings, Surroundings};
+    use crate::arguments::Options;
+    use crate::error::{Error, Result};
+
+    /// Settings in a folder whose configuration has this text.
+    fn resolve(file: &str, variables: &[(&str, &str)], options: &Options) -> Result<Settings> {
+        let folder = tempfile::tempdir().unwrap();
+        if !file.is_empty() {
+            fs::write(folder.path().join("bucketline.toml"), file).unwrap();
+        }
+        let variable = |name: &str| {
+            variables
+                .iter()
+                .find(|(it, _)| *it == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        Settings::resolve(
+            options,
+            &Surroundings {
+                variable: &variable,
+                home: Some(PathBuf::from("/nowhere")),
+                folder: folder.path().to_owned(),
+            },
+        )
+    }
+
+    fn names(settings: &Settings) -> Vec<&str> {
+        settings
+            .connections
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
+    fn with_connection(text: &str) -> Options {
+        Options {
+            connections: vec![text.to_owned()],
+            ..Options::default()
+        }
+    }
+
+    const FILE: &str =
+        "[destination]\npath = \"file.db\"\n[connections.prod]\nWorkspace = \"acme\"\n";
+
+    #[test]
+    fn without_anything_there_is_a_default() {
+        let settings = resolve("", &[], &Options::default()).unwrap();
+        assert_eq!(settings.destination, Path::new("bucketline.db"));
+        assert_eq!(
+            settings.state.unwrap(),
+            Path::new("/nowhere/.local/state/bucketline")
+        );
+        assert!(settings.connections.is_empty());
+    }
+
+    #[test]
+    fn an_option_beats_the_environment_and_that_beats_the_file() {
+        let variable = [("BUCKETLINE_DESTINATION", "environment.db")];
+        let option = Options {
+            destination: Some("option.db".into()),
+            ..Options::default()
+        };
+        let destination = |variables: &[(&str, &str)], options: &Options| {
+            resolve(FILE, variables, options).unwrap().destination
+        };
+        assert!(destination(&[], &Options::default()).ends_with("file.db"));
+        assert_eq!(
+            destination(&variable, &Options::default()),
+            Path::new("environment.db")
+        );
+        assert_eq!(destination(&variable, &option), Path::new("option.db"));
+    }
+
+    #[test]
+    fn the_environment_adds_a_connection_unless_the_file_has_it() {
+        let variables = [
+            ("BITBUCKET_WORKSPACE", "acme"),
+            ("BITBUCKET_ACCESS_TOKEN", "hidden"),
+        ];
+        let settings = resolve(FILE, &variables, &Options::default()).unwrap();
+        assert_eq!(names(&settings), ["prod", "bitbucket"]);
+        let debug = format!("{settings:?}");
+        assert!(
+            debug.contains("env:BITBUCKET_ACCESS_TOKEN") && !debug.contains("hidden"),
+            "{debug}"
+        );
+
+        let configured = "[connections.BitBucket]\nWorkspace = \"other\"\n";
+        let settings = resolve(configured, &variables, &Options::default()).unwrap();
+        assert_eq!(names(&settings), ["BitBucket"]);
+        assert!(format!("{settings:?}").contains("other"));
+
+        let workspace_alone = resolve("", &variables[..1], &Options::default()).unwrap();
+        assert!(workspace_alone.connections.is_empty());
+    }
+
+    #[test]
+    fn an_api_token_needs_its_email() {
+        let variables = [("BITBUCKET_API_TOKEN", "t")];
+        let error = resolve("", &variables, &Options::default()).unwrap_err();
+        assert!(matches!(error, Error::EmailMissing));
+    }
+
+    #[test]
+    fn an_option_replaces_a_connection() {
+        let settings = resolve(FILE, &[], &with_connection("PROD=Workspace=globex")).unwrap();
+        assert_eq!(names(&settings), ["prod"]);
+        assert!(format!("{settings:?}").contains("globex"));
+    }
+
+    #[test]
+    fn a_secret_on_the_command_line_is_refused_and_not_shown() {
+        let error = resolve(
+            "",
+            &[],
+            &with_connection("a=Workspace=w;Token=plain-secret"),
+        )
+        .unwrap_err();
+        assert!(matches!(error, Error::LiteralSecret { .. }));
+        assert!(!format!("{error} {error:?} {:?}", error.hint()).contains("plain-secret"));
+        resolve("", &[], &with_connection("a=Workspace=w;Token=env:T")).unwrap();
+    }
+
+    #[test]
+    fn a_connection_without_a_name_or_properties_is_refused() {
+        for text in ["prod", "=Workspace=w", "Workspace=w"] {
+            let error = resolve("", &[], &with_connection(text)).unwrap_err();
+            assert!(matches!(error, Error::ConnectionOption), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_named_file_must_be_there_and_unknown_properties_are_noted() {
+        let options = Options {
+            config: Some("/nowhere/x.toml".into()),
+            ..Options::default()
+        };
+        assert!(matches!(resolve("", &[], &options), Err(Error::Library(_))));
+        let settings = resolve(
+            "[connections.a]\nWorkspce = \"x\"\n",
+            &[],
+            &Options::default(),
+        )
+        .unwrap();
+        assert!(
+            settings.notes[0].contains("did you mean Workspace?"),
+            "{:?}",
+            settings.notes
+        );
+    }
+}

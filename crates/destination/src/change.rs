@@ -1,0 +1,68 @@
+//! What is written to a slice of a table.
+
+use arrow::array::RecordBatch;
+
+/// A constant compared with or assigned to a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scalar {
+    /// NULL.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A text.
+    Text(String),
+}
+
+/// Rows chosen by equality of some columns; NULL equals NULL. Empty: all rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowFilter(pub Vec<(String, Scalar)>);
+
+/// One change. Changes of a slice are applied in the order in which they were written.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Rows to insert, or to update by key where any of our columns differ. The columns are those of
+    /// [`LoadPlan::columns`](crate::LoadPlan::columns), in that order. Without a key every row is inserted
+    /// (staged loads only). Within a batch the last row of a key wins.
+    Upsert(RecordBatch),
+    /// Rows that must be new, in the columns of an upsert: a key that is there already, or twice in the batch,
+    /// is [`DuplicateKey`](crate::ErrorKind::DuplicateKey) when they are committed, naming both rows.
+    Insert(RecordBatch),
+    /// Keys of rows to delete: the key columns in the order of [`LoadPlan::key`](crate::LoadPlan::key).
+    /// A key that is not there is no error.
+    Delete(RecordBatch),
+    /// Rows to delete by the values of some columns.
+    DeleteWhere(RowFilter),
+    /// Columns to set in the rows that match and differ: parent columns after a rename.
+    Assign {
+        /// The rows.
+        rows: RowFilter,
+        /// Columns and their new values.
+        set: Vec<(String, Scalar)>,
+    },
+}
+
+/// What a commit did to the table it writes to (to the staging, in a staged load). Each change counts by itself, in
+/// its order: a row inserted by one and deleted by the next counts in both. Rows of a batch that a later row of
+/// the same key replaces don't count, nor do those that an [`Assign`](Change::Assign) finds equal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Counts {
+    /// Rows that were not there.
+    pub inserted: u64,
+    /// Rows that were there and differed.
+    pub updated: u64,
+    /// Rows that were there and equal; they are not written.
+    pub unchanged: u64,
+    /// Rows removed.
+    pub deleted: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.deleted += other.deleted;
+    }
+}

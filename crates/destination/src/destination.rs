@@ -1,0 +1,96 @@
+//! The contract of a destination.
+
+use std::fmt;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use crate::{Holder, Load, Result, Scalar, TableName, TableStatus};
+
+/// What a destination can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// It has schemas; otherwise a schema becomes part of the table's name.
+    pub schemas: bool,
+    /// Rows, deletes and checkpoint are committed together.
+    pub transactional: bool,
+    /// Copies survive the process.
+    pub durable: bool,
+}
+
+/// A table that can be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableInfo {
+    /// Its name.
+    pub name: TableName,
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// Its key columns.
+    pub key: Vec<String>,
+    /// A load of ours made it.
+    pub ours: bool,
+    /// It is a view.
+    pub view: bool,
+}
+
+/// A condition that a destination evaluates when it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// The column.
+    pub column: String,
+    /// `=`, `<>`, `<`, `<=`, `>`, `>=`.
+    pub operator: &'static str,
+    /// The value.
+    pub value: Scalar,
+}
+
+/// A reading of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// The table.
+    pub table: TableName,
+    /// Names of the columns wanted; empty: only the number of rows.
+    pub columns: Vec<String>,
+    /// Conditions joined by AND. A destination may ignore any; the reader evaluates them again.
+    pub conditions: Vec<Condition>,
+    /// At most this many rows.
+    pub limit: Option<usize>,
+}
+
+/// Batches of a reading.
+pub type BatchStream = BoxStream<'static, Result<RecordBatch>>;
+
+/// A place that rows go to, and that can be read.
+#[async_trait]
+pub trait Destination: Send + Sync + fmt::Debug + 'static {
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// What it is, for people: `SQLite /data/copy.db`.
+    fn label(&self) -> String;
+
+    /// The one spelling under which a table's state is kept, as the destination compares names. Two statements
+    /// with equal folded names write to one table.
+    fn fold(&self, table: &TableName) -> String;
+
+    /// State and fact of a table, without taking its lease and without writing anything, also when the
+    /// database does not exist yet.
+    async fn inspect(&self, table: &TableName) -> Result<TableStatus>;
+
+    /// Takes the table's lease and reads its status under it. The lease ends with the load, or with the process.
+    ///
+    /// # Errors
+    /// [`Held`](crate::ErrorKind::Held), naming the holder, if another load has it.
+    async fn open(&self, table: &TableName, holder: &Holder) -> Result<Box<dyn Load>>;
+
+    /// The tables and views that can be read, our own state tables left out.
+    async fn tables(&self) -> Result<Vec<TableInfo>>;
+
+    /// One table or view by name, or `None`.
+    async fn table(&self, table: &TableName) -> Result<Option<TableInfo>>;
+
+    /// Reads rows. Nothing is read before the stream is polled; dropping it stops.
+    async fn read(&self, query: &Query) -> Result<BatchStream>;
+}

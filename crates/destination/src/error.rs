@@ -1,0 +1,143 @@
+//! What can go wrong in a destination.
+
+use std::error::Error as StdError;
+
+use crate::{Holder, TableName};
+
+/// The result of a destination's operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The database cannot be opened, reached or written.
+    Unavailable,
+    /// Another load holds the table.
+    Held,
+    /// A table of that name exists which no load of ours made.
+    NotOurs,
+    /// The lease was lost to another process.
+    Fenced,
+    /// Two rows have one key.
+    DuplicateKey,
+    /// A value does not fit its column: a NULL key, a text that is too long.
+    BadValue,
+    /// A column's type cannot become the wanted one.
+    Incompatible,
+    /// The destination has no place for such a type or name.
+    Unsupported,
+    /// A table or column is not there.
+    NotFound,
+    /// The database failed otherwise.
+    Database,
+}
+
+/// An error of a destination.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    hint: Option<String>,
+    #[source]
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of a kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            source: None,
+        }
+    }
+
+    /// Adds what the user can do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Another load holds the table; who, if that is known.
+    pub fn held(table: &TableName, holder: Option<&Holder>) -> Self {
+        let who = holder.map_or_else(
+            || String::from("another process"),
+            |holder| format!("{}, since {}", holder.who, holder.since),
+        );
+        Self::new(ErrorKind::Held, format!("{table} is being loaded by {who}"))
+            .with_hint("wait for that load to end, or stop it; the lease ends with its process")
+    }
+
+    /// The lease was lost.
+    pub fn fenced(table: &TableName) -> Self {
+        let message =
+            format!("another process has taken over the load of {table}; nothing was written");
+        Self::new(ErrorKind::Fenced, message)
+            .with_hint("run the statement again when that one is done")
+    }
+
+    /// Two rows have one key; the rows are given as texts.
+    pub fn duplicate_key(table: &TableName, key: &[String], first: &str, second: &str) -> Self {
+        let key = key.join(", ");
+        let message =
+            format!("two rows for {table} have the same key ({key}): {first} and {second}");
+        Self::new(ErrorKind::DuplicateKey, message).with_hint(
+            "declare a PRIMARY KEY that tells the rows apart, or make them one with GROUP BY",
+        )
+    }
+
+    /// Something was written before [`Load::begin`](crate::Load::begin).
+    pub fn not_begun() -> Self {
+        Self::new(ErrorKind::Database, "the load has not begun")
+    }
+
+    /// Something was applied that is not staged.
+    pub fn not_staged() -> Self {
+        Self::new(ErrorKind::Database, "there is no staging to apply")
+    }
+
+    /// The table went away under a load.
+    pub fn vanished(table: &TableName) -> Self {
+        Self::new(
+            ErrorKind::NotFound,
+            format!("{table} was dropped while it was being loaded"),
+        )
+        .with_hint("run the statement again: the table is then made anew and loaded whole")
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The stable code, a heading of `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self.kind {
+            ErrorKind::Unavailable => "BL6001",
+            ErrorKind::Held => "BL6002",
+            ErrorKind::NotOurs => "BL6003",
+            ErrorKind::Fenced => "BL6004",
+            ErrorKind::DuplicateKey => "BL6005",
+            ErrorKind::BadValue => "BL6006",
+            ErrorKind::Incompatible => "BL6007",
+            ErrorKind::Unsupported => "BL6008",
+            ErrorKind::NotFound => "BL6009",
+            ErrorKind::Database => "BL6010",
+        }
+    }
+
+    /// What the user can do, if there is something.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}

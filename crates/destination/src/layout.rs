@@ -1,0 +1,436 @@
+//! How the columns of a plan meet those of the table, and changes made ready to be applied.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::row::{RowConverter, SortField};
+
+use crate::convert::{constant, convert};
+use crate::{Change, ColumnType, Error, ErrorKind, LoadPlan, Result, RowFilter, Scalar};
+
+/// One stored column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredColumn {
+    /// Its name as the table spells it.
+    pub name: String,
+    /// Its type.
+    pub column_type: ColumnType,
+    /// It is part of the key, and NOT NULL.
+    pub key: bool,
+}
+
+/// The stored columns of a table, and which of them a load writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// All columns of ours, in the table's order.
+    pub columns: Vec<StoredColumn>,
+    /// For each column of the plan its place in `columns`.
+    pub written: Vec<usize>,
+    /// For each key column its place in `columns`.
+    pub key: Vec<usize>,
+}
+
+/// What makes a table of one layout one of another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evolution {
+    /// Places of columns that the table lacks.
+    pub added: Vec<usize>,
+    /// Places of columns whose type becomes a wider one, with the type they have.
+    pub widened: Vec<(usize, ColumnType)>,
+    /// Places of columns that the table has and the plan lacks: they become NULL.
+    pub retired: Vec<usize>,
+    /// The key is another one, so that the rows cannot stay.
+    pub rekeyed: bool,
+}
+
+impl Layout {
+    /// The layout of a new table.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) if the plan has no column, one without a name, two of one
+    /// name (ASCII case ignored), or a key that is not among its columns.
+    pub fn of(plan: &LoadPlan) -> Result<Self> {
+        if plan.columns.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a table needs at least one column",
+            ));
+        }
+        let mut columns: Vec<StoredColumn> = Vec::with_capacity(plan.columns.len());
+        for column in &plan.columns {
+            let name = column.field.name();
+            check_name("column", name)?;
+            if columns
+                .iter()
+                .any(|other| other.name.eq_ignore_ascii_case(name))
+            {
+                let message = format!("two columns are named `{name}` (case is ignored)");
+                return Err(Error::new(ErrorKind::Unsupported, message)
+                    .with_hint("give one of them another name with AS"));
+            }
+            let column_type = ColumnType::of(&column.field);
+            columns.push(StoredColumn {
+                name: name.clone(),
+                column_type,
+                key: false,
+            });
+        }
+        let mut key = Vec::with_capacity(plan.key.len());
+        for name in &plan.key {
+            let place = position(&columns, name).filter(|place| !key.contains(place));
+            let place = place.ok_or_else(|| {
+                let message = format!("the key column `{name}` is not among the columns, or twice");
+                Error::new(ErrorKind::Unsupported, message)
+            })?;
+            columns[place].key = true;
+            key.push(place);
+        }
+        Ok(Self {
+            written: (0..columns.len()).collect(),
+            columns,
+            key,
+        })
+    }
+
+    /// The layout in which `plan` is written to a table that has the columns and the key given, and what
+    /// has to be done to the table first.
+    ///
+    /// # Errors
+    /// Those of [`Layout::of`], and [`Incompatible`](ErrorKind::Incompatible), naming column and types, if a
+    /// type cannot be widened.
+    pub fn evolve(present: &Schema, key: &[String], plan: &LoadPlan) -> Result<(Self, Evolution)> {
+        let wanted = Self::of(plan)?;
+        let mut layout = Self::stored(present, key)?;
+        let mut evolution = Evolution {
+            rekeyed: key.len() != plan.key.len()
+                || !plan
+                    .key
+                    .iter()
+                    .all(|name| key.iter().any(|k| k.eq_ignore_ascii_case(name))),
+            ..Evolution::default()
+        };
+        layout.written.clear();
+        for (column, planned) in wanted.columns.iter().zip(&plan.columns) {
+            let Some(place) = position(&layout.columns, &column.name) else {
+                evolution.added.push(layout.columns.len());
+                layout.written.push(layout.columns.len());
+                layout.columns.push(column.clone());
+                continue;
+            };
+            layout.written.push(place);
+            let stored = &mut layout.columns[place];
+            stored.key = column.key;
+            if planned.field.data_type() == &DataType::Null {
+                continue;
+            }
+            let (from, to) = (stored.column_type, column.column_type);
+            stored.column_type = from.widen(to).ok_or_else(|| {
+                let message = format!("column `{}` holds {from} and cannot take {to}", stored.name);
+                Error::new(ErrorKind::Incompatible, message).with_hint(format!(
+                    "convert it with CAST, name it otherwise with AS, or replace the table with \
+                     DropTable = TRUE; it now keeps {from}"
+                ))
+            })?;
+            if stored.column_type != from {
+                evolution.widened.push((place, from));
+            }
+        }
+        for (place, column) in layout.columns.iter_mut().enumerate() {
+            if !layout.written.contains(&place) {
+                column.key = false;
+                evolution.retired.push(place);
+            }
+        }
+        layout.key = plan
+            .key
+            .iter()
+            .filter_map(|name| position(&layout.columns, name))
+            .collect();
+        Ok((layout, evolution))
+    }
+
+    /// The layout of a table as it is, all columns written.
+    ///
+    /// # Errors
+    /// [`Database`](ErrorKind::Database) if a key column is not among the columns.
+    pub fn stored(columns: &Schema, key: &[String]) -> Result<Self> {
+        let mut columns: Vec<StoredColumn> = columns
+            .fields()
+            .iter()
+            .map(|field| StoredColumn {
+                name: field.name().clone(),
+                column_type: ColumnType::of(field),
+                key: false,
+            })
+            .collect();
+        let mut places = Vec::with_capacity(key.len());
+        for name in key {
+            let place = position(&columns, name).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Database,
+                    format!("the key column `{name}` is missing"),
+                )
+            })?;
+            columns[place].key = true;
+            places.push(place);
+        }
+        Ok(Self {
+            written: (0..columns.len()).collect(),
+            columns,
+            key: places,
+        })
+    }
+
+    /// The columns as Arrow sees them when they are read.
+    pub fn schema(&self) -> SchemaRef {
+        let field = |column: &StoredColumn| column.column_type.field(&column.name, !column.key);
+        Arc::new(Schema::new(
+            self.columns.iter().map(field).collect::<Vec<Field>>(),
+        ))
+    }
+
+    /// The key columns, in the key's order.
+    pub fn key_schema(&self) -> SchemaRef {
+        let field = |place: &usize| {
+            let column = &self.columns[*place];
+            column.column_type.field(&column.name, false)
+        };
+        Arc::new(Schema::new(
+            self.key.iter().map(field).collect::<Vec<Field>>(),
+        ))
+    }
+
+    /// The names of the key columns.
+    pub fn key_names(&self) -> Vec<String> {
+        self.key
+            .iter()
+            .map(|place| self.columns[*place].name.clone())
+            .collect()
+    }
+
+    /// Checks a change and converts its values to the stored types, so that a destination meets only the
+    /// types of [`ColumnType::data_type`]: the columns of an upsert stand in the order of
+    /// [`Layout::written`], those of a delete in that of [`Layout::key`], and of the rows of an upsert that
+    /// have one key the last alone is left.
+    ///
+    /// # Errors
+    /// [`BadValue`](ErrorKind::BadValue) for other columns than planned, a NULL in the key, and a value that
+    /// does not fit; [`NotFound`](ErrorKind::NotFound) for an unknown column;
+    /// [`Unsupported`](ErrorKind::Unsupported) for a delete without a key.
+    pub fn prepare(&self, change: Change) -> Result<Change> {
+        Ok(match change {
+            Change::Upsert(batch) => {
+                let batch = self.convert(&batch, &self.written)?;
+                self.check_key(&batch, |place| {
+                    self.written.iter().position(|w| *w == place)
+                })?;
+                Change::Upsert(self.last_of_each_key(batch)?)
+            }
+            Change::Insert(batch) => {
+                let batch = self.convert(&batch, &self.written)?;
+                self.check_key(&batch, |place| {
+                    self.written.iter().position(|w| *w == place)
+                })?;
+                Change::Insert(batch)
+            }
+            Change::Delete(_) if self.key.is_empty() => {
+                let message = "rows of a table without a key cannot be deleted by key";
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            Change::Delete(batch) => {
+                let batch = self.convert(&batch, &self.key)?;
+                self.check_key(&batch, |place| self.key.iter().position(|k| *k == place))?;
+                Change::Delete(batch)
+            }
+            Change::DeleteWhere(filter) => {
+                self.constants(&filter.0)?;
+                Change::DeleteWhere(filter)
+            }
+            Change::Assign { rows, set } => {
+                self.constants(&rows.0)?;
+                for (place, _) in self.constants(&set)? {
+                    if self.columns[place].key {
+                        let name = &self.columns[place].name;
+                        let message = format!("the key column `{name}` cannot be assigned");
+                        return Err(Error::new(ErrorKind::Unsupported, message));
+                    }
+                }
+                Change::Assign { rows, set }
+            }
+        })
+    }
+
+    /// Columns and constants as places and arrays of one stored value.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) for an unknown column, [`BadValue`](ErrorKind::BadValue) for a
+    /// constant that is not of the column's type.
+    pub fn constants(&self, values: &[(String, Scalar)]) -> Result<Vec<(usize, ArrayRef)>> {
+        let find = |(name, value): &(String, Scalar)| {
+            let place = position(&self.columns, name).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::NotFound,
+                    format!("the table has no column `{name}` of ours"),
+                )
+            })?;
+            Ok((place, constant(value, self.columns[place].column_type)?))
+        };
+        values.iter().map(find).collect()
+    }
+
+    /// As [`Layout::constants`], of a filter.
+    ///
+    /// # Errors
+    /// Those of [`Layout::constants`].
+    pub fn filter(&self, rows: &RowFilter) -> Result<Vec<(usize, ArrayRef)>> {
+        self.constants(&rows.0)
+    }
+
+    fn convert(&self, batch: &RecordBatch, places: &[usize]) -> Result<RecordBatch> {
+        let schema = batch.schema();
+        let named = places.iter().zip(schema.fields()).find(|(place, field)| {
+            !self.columns[**place]
+                .name
+                .eq_ignore_ascii_case(field.name())
+        });
+        if batch.num_columns() != places.len() || named.is_some() {
+            let given: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+            let wanted: Vec<&str> = places
+                .iter()
+                .map(|p| self.columns[*p].name.as_str())
+                .collect();
+            let (given, wanted) = (given.join(", "), wanted.join(", "));
+            let message = format!("the columns ({given}) are written where ({wanted}) are planned");
+            return Err(Error::new(ErrorKind::BadValue, message));
+        }
+        let mut fields = Vec::with_capacity(places.len());
+        let mut arrays = Vec::with_capacity(places.len());
+        for (place, array) in places.iter().zip(batch.columns()) {
+            let column = &self.columns[*place];
+            let array = convert(array, column.column_type).map_err(|error| {
+                Error::new(error.kind(), format!("column `{}`: {error}", column.name))
+                    .with_source(error)
+            })?;
+            fields.push(column.column_type.field(&column.name, true));
+            arrays.push(array);
+        }
+        let options =
+            arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+            .map_err(internal)
+    }
+
+    fn check_key(
+        &self,
+        batch: &RecordBatch,
+        column: impl Fn(usize) -> Option<usize>,
+    ) -> Result<()> {
+        for place in &self.key {
+            let array = column(*place).map(|index| batch.column(index));
+            if array.is_none_or(|array| array.null_count() > 0) {
+                let name = &self.columns[*place].name;
+                let message = format!("the key column `{name}` is NULL in a row");
+                return Err(Error::new(ErrorKind::BadValue, message)
+                    .with_hint("a key must have a value in every row; choose other key columns"));
+            }
+        }
+        Ok(())
+    }
+
+    fn last_of_each_key(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        if self.key.is_empty() || batch.num_rows() < 2 {
+            return Ok(batch);
+        }
+        let columns: Vec<ArrayRef> = self
+            .key
+            .iter()
+            .filter_map(|place| self.written.iter().position(|w| w == place))
+            .map(|index| Arc::clone(batch.column(index)))
+            .collect();
+        let fields = columns
+            .iter()
+            .map(|c| SortField::new(c.data_type().clone()))
+            .collect();
+        let rows = RowConverter::new(fields)
+            .and_then(|converter| converter.convert_columns(&columns))
+            .map_err(internal)?;
+        let mut last = HashMap::with_capacity(batch.num_rows());
+        let mut kept: Vec<bool> = vec![true; batch.num_rows()];
+        for (index, row) in rows.iter().enumerate() {
+            if let Some(earlier) = last.insert(row, index) {
+                kept[earlier] = false;
+            }
+        }
+        if last.len() == batch.num_rows() {
+            return Ok(batch);
+        }
+        arrow::compute::filter_record_batch(&batch, &BooleanArray::from(kept)).map_err(internal)
+    }
+}
+
+/// Refuses a name that no destination can use.
+///
+/// # Errors
+/// [`Unsupported`](ErrorKind::Unsupported) if it is empty or has a NUL in it.
+pub fn check_name(what: &str, name: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("a {what} needs a name"),
+        ));
+    }
+    if name.contains('\0') {
+        let message = format!("the {what} name {name:?} has a NUL character in it");
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    Ok(())
+}
+
+/// One row for a message: `{Id: 7, Title: A long ti…}`.
+pub fn describe_row(batch: &RecordBatch, row: usize) -> String {
+    let one = UInt32Array::from(vec![u32::try_from(row).unwrap_or(0)]);
+    let Ok(row) = take_record_batch(batch, &one) else {
+        return String::from("{}");
+    };
+    let cell = |(field, array): (&Arc<Field>, &ArrayRef)| {
+        let text = arrow::compute::cast(array, &DataType::Utf8)
+            .ok()
+            .filter(|text| text.is_valid(0))
+            .map_or_else(
+                || String::from("NULL"),
+                |text| text.as_string::<i32>().value(0).into(),
+            );
+        let mut short: String = text.chars().take(40).collect();
+        if short.len() < text.len() {
+            short.push('…');
+        }
+        format!("{}: {short}", field.name())
+    };
+    let schema = row.schema();
+    let cells: Vec<String> = schema
+        .fields()
+        .iter()
+        .zip(row.columns())
+        .take(8)
+        .map(cell)
+        .collect();
+    let more = if schema.fields().len() > 8 {
+        ", …"
+    } else {
+        ""
+    };
+    format!("{{{}{more}}}", cells.join(", "))
+}
+
+fn position(columns: &[StoredColumn], name: &str) -> Option<usize> {
+    columns
+        .iter()
+        .position(|column| column.name.eq_ignore_ascii_case(name))
+}
+
+fn internal(error: arrow::error::ArrowError) -> Error {
+    Error::new(ErrorKind::Database, error.to_string()).with_source(error)
+}

@@ -1,0 +1,114 @@
+//! A load: one table under a lease.
+
+use arrow::datatypes::{Field, SchemaRef};
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::{Change, Counts, Result, RowFilter, TableStatus};
+
+/// Who holds a lease, for the message that another process shows.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Holder {
+    /// Program, process id and host, such as `bucketline (pid 4711) on build-3`.
+    pub who: String,
+    /// Since when, RFC 3339 UTC.
+    pub since: String,
+}
+
+/// One column of a load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Name, Arrow type, nullability; JSON text carries the metadata `bucketline.type = json`.
+    pub field: Field,
+    /// One line about it, for destinations that keep comments.
+    pub doc: Option<String>,
+}
+
+/// Where the rows of a load go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Into the table itself, commit by commit. Needs a key.
+    Table,
+    /// Into a staging table with checkpoints of its own, which [`Load::apply`] then makes the content
+    /// of the table in one transaction. Resumes if `record` equals the staged record, else starts anew.
+    /// A table that is absent is made by [`Load::begin`] already, empty and with the plan's record.
+    Staging,
+    /// As `Staging`, for a load that ends in [`apply(true)`](Load::apply): types and key of the present table
+    /// don't matter, so [`Load::begin`] does not compare them.
+    Recreate,
+}
+
+/// What a load is going to write.
+#[derive(Debug, Clone)]
+pub struct LoadPlan {
+    /// The columns, in the order of every [`Change::Upsert`] batch.
+    pub columns: Vec<Column>,
+    /// Names of the key columns, all among `columns`, all NOT NULL. Empty: no key.
+    pub key: Vec<String>,
+    /// Where the rows go.
+    pub target: Target,
+    /// The checkpoints that the status showed mean nothing: forget them before the first row.
+    pub forget_checkpoints: bool,
+    /// The executor's record to keep with the table (or with the staging).
+    pub record: Value,
+    /// Rows a write statement; `None` leaves it to the destination.
+    pub batch_size: Option<usize>,
+}
+
+/// A load in progress; it holds the table's lease until it is dropped or finished. Dropping it discards
+/// only what is not committed.
+///
+/// Methods take `&self`: slices write and commit concurrently, and never commit each other's rows. No
+/// transaction is open between calls.
+#[async_trait]
+pub trait Load: Send + Sync {
+    /// State and fact of the table when the lease was taken.
+    fn status(&self) -> &TableStatus;
+
+    /// Creates what is missing (table, columns, staging, schema), widens types in place, and remembers the
+    /// plan. A column of ours that is not in the plan stays and becomes NULL. Called once, before any write. The
+    /// checkpoints of a [void](TableStatus::is_void) table are forgotten whatever the plan says.
+    ///
+    /// # Errors
+    /// [`NotOurs`](crate::ErrorKind::NotOurs) if a table of that name exists that no load of ours made;
+    /// [`Incompatible`](crate::ErrorKind::Incompatible) if a type cannot be widened. Nothing was changed then.
+    async fn begin(&self, plan: LoadPlan) -> Result<()>;
+
+    /// Takes a change of a slice. It may be buffered; waits when too much is (back-pressure).
+    async fn write(&self, slice: &str, change: Change) -> Result<()>;
+
+    /// Applies everything written for the slice since its last commit, together with its checkpoint, in one
+    /// transaction, all or nothing. `None` keeps the checkpoint as it is; without a change and a checkpoint
+    /// nothing is written.
+    ///
+    /// # Errors
+    /// [`Fenced`](crate::ErrorKind::Fenced) if the lease was lost: nothing was written. After an error the changes
+    /// are still there, to be committed again or [discarded](Load::discard).
+    async fn commit(&self, slice: &str, checkpoint: Option<Value>) -> Result<Counts>;
+
+    /// Forgets what was written for the slice since its last commit.
+    async fn discard(&self, slice: &str) -> Result<()>;
+
+    /// Removes the checkpoint of a slice that is no more. Part of the next commit of that slice.
+    async fn forget(&self, slice: &str) -> Result<()>;
+
+    /// The keys of the committed rows that match, as batches of the key columns (of the staging, in a staged load).
+    async fn keys(&self, rows: &RowFilter) -> Result<Vec<arrow::array::RecordBatch>>;
+
+    /// Makes the staged rows the content of the table, in one transaction: with a key, absent rows are deleted
+    /// and differing ones upserted, our columns only; without a key, DELETE and INSERT. Views, indexes,
+    /// triggers, grants and the user's own columns survive; `recreate` drops and makes the table anew instead.
+    /// Staged checkpoints become the table's.
+    ///
+    /// # Errors
+    /// [`DuplicateKey`](crate::ErrorKind::DuplicateKey), naming both rows, if two rows given as
+    /// [`Change::Insert`] have one key (reported by [`Load::commit`] already where the destination can).
+    async fn apply(&self, recreate: bool) -> Result<Counts>;
+
+    /// Replaces the executor's record of the table, and releases the lease. Without this the record of
+    /// [`LoadPlan::record`] stands.
+    async fn finish(self: Box<Self>, record: Option<Value>) -> Result<()>;
+
+    /// Our columns after [`Load::begin`], those that only the table still has included.
+    async fn columns(&self) -> Result<SchemaRef>;
+}

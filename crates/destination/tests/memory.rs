@@ -1,0 +1,43 @@
+//! The memory destination keeps the contract.
+
+use async_trait::async_trait;
+use bucketline_destination::conformance::{Deed, Store};
+use bucketline_destination::memory::MemoryDestination;
+use bucketline_destination::{Destination, TableName, conformance};
+
+struct Memory(MemoryDestination);
+
+#[async_trait]
+impl Store for Memory {
+    fn open(&self) -> Box<dyn Destination> {
+        Box::new(self.0.clone())
+    }
+
+    async fn user(&self, deed: Deed, table: &TableName) -> bool {
+        use arrow::array::{ArrayRef, RecordBatch, StringArray};
+        match deed {
+            Deed::MakeTable => {
+                let note: ArrayRef = std::sync::Arc::new(StringArray::from(vec!["mine"]));
+                let rows = RecordBatch::try_from_iter([("Note", note)]);
+                rows.is_ok_and(|rows| self.0.put(table, &rows).is_ok())
+            }
+            Deed::DropTable => self.0.drop_table(table),
+            Deed::EmptyTable => self.0.empty_table(table),
+            Deed::TakeLease => {
+                self.0.revoke(table);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    async fn survives(&self, _: Deed, _: &TableName) -> bool {
+        true
+    }
+
+    async fn writes(&self, _: &TableName) -> u64 {
+        0
+    }
+}
+
+conformance!(Memory(MemoryDestination::new()));

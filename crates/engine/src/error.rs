@@ -1,0 +1,282 @@
+//! What can go wrong between a query's text and its rows.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use bucketline_source as source;
+use bucketline_sql::{self as sql, Query, Span};
+use datafusion::common::{DataFusionError, SchemaError};
+use datafusion::sql::sqlparser::tokenizer::{Location, Span as Stretch};
+
+/// The result of an engine's operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The text is not a query.
+    Syntax,
+    /// A connection, schema or table is not known.
+    UnknownTable,
+    /// A name means several things.
+    AmbiguousName,
+    /// A column is not known.
+    UnknownColumn,
+    /// A function is not known.
+    UnknownFunction,
+    /// The query makes no sense otherwise: types, grouping, arguments.
+    Invalid,
+    /// The query is understood and cannot be run here.
+    Unsupported,
+    /// Computing the rows failed: a division by zero, a cast.
+    Execution,
+    /// The memory limit was reached.
+    Memory,
+    /// A source failed.
+    Source,
+    /// A destination failed while it was read.
+    Destination,
+    /// A connection of that name exists.
+    DuplicateConnection,
+    /// A defect of the program.
+    Internal,
+}
+
+/// An error of the engine.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    hint: Option<String>,
+    span: Option<Span>,
+    code: Option<&'static str>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of a kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, span: None, code: None, source: None }
+    }
+
+    /// Adds what the user can do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says where in the script it is.
+    #[must_use]
+    pub fn at(mut self, span: Span) -> Self {
+        self.span = Some(span);
+        self
+    }
+
+    /// Keeps the code of an error that is passed on.
+    #[must_use]
+    pub fn with_code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The stable code, a heading of `docs/errors.md`; a source's or destination's own where one failed.
+    pub fn code(&self) -> &'static str {
+        self.code.unwrap_or(match self.kind {
+            ErrorKind::Syntax => "BL5001",
+            ErrorKind::UnknownTable => "BL5002",
+            ErrorKind::AmbiguousName => "BL5003",
+            ErrorKind::UnknownColumn => "BL5004",
+            ErrorKind::UnknownFunction => "BL5005",
+            ErrorKind::Invalid => "BL5006",
+            ErrorKind::Unsupported => "BL5007",
+            ErrorKind::Execution => "BL5008",
+            ErrorKind::Memory => "BL5009",
+            ErrorKind::Source => "BL5010",
+            ErrorKind::Destination => "BL5011",
+            ErrorKind::DuplicateConnection => "BL5012",
+            ErrorKind::Internal => "BL5099",
+        })
+    }
+
+    /// What the user can do, if there is something.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Where in the script it is, if it is anywhere.
+    pub fn span(&self) -> Option<Span> {
+        self.span
+    }
+
+    /// The source's error, if a source failed.
+    pub fn source_error(&self) -> Option<&source::Error> {
+        let source: &(dyn StdError + 'static) = self.source.as_deref()?;
+        find(source)
+    }
+
+    /// Reads a planner's or executor's error; `query` gives it its place in the script.
+    pub(crate) fn from_datafusion(error: DataFusionError, query: Option<&Query>) -> Self {
+        if let Some(found) = find::<source::Error>(&error) {
+            return Self::passed_on(ErrorKind::Source, found.code(), found.to_string(), found.hint())
+                .with_source(error);
+        }
+        if let Some(found) = find::<Self>(&error) {
+            let mut copy = Self::passed_on(found.kind, found.code(), found.message.clone(), found.hint());
+            copy.span = found.span;
+            return copy.with_source(error);
+        }
+        let span = error
+            .diagnostic()
+            .and_then(|diagnostic| diagnostic.span)
+            .zip(query)
+            .map(|(span, query)| query.locate(stretch(span)));
+        let mut read = Self::read(&error);
+        read.span = span;
+        read.with_source(error)
+    }
+
+    fn passed_on(kind: ErrorKind, code: &'static str, message: String, hint: Option<&str>) -> Self {
+        let error = Self::new(kind, message).with_code(code);
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
+    fn read(error: &DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::SchemaError(schema, _) => Self::from_schema_error(schema),
+            DataFusionError::SQL(parser, _) => Self::new(ErrorKind::Syntax, parser.to_string()),
+            DataFusionError::NotImplemented(text) => {
+                Self::new(ErrorKind::Unsupported, format!("not supported: {}", first_line(text)))
+            }
+            DataFusionError::ResourcesExhausted(text) => {
+                Self::new(ErrorKind::Memory, format!("the query needs more memory than allowed: {}", first_line(text)))
+                    .with_hint("raise the memory limit, or narrow the query with WHERE or fewer columns")
+            }
+            DataFusionError::Plan(text) => match text.strip_prefix("Invalid function '") {
+                Some(rest) => Self::unknown_function(rest),
+                None => Self::new(ErrorKind::Invalid, first_line(text)),
+            },
+            DataFusionError::Execution(text) => Self::new(ErrorKind::Execution, first_line(text)),
+            DataFusionError::ArrowError(error, _) => Self::new(ErrorKind::Execution, error.to_string()),
+            DataFusionError::Diagnostic(diagnostic, _) => {
+                Self::new(ErrorKind::Invalid, diagnostic.message.clone())
+            }
+            DataFusionError::Internal(text) => Self::new(ErrorKind::Internal, first_line(text)),
+            other => Self::new(ErrorKind::Invalid, first_line(&other.strip_backtrace())),
+        }
+    }
+
+    fn from_schema_error(error: &SchemaError) -> Self {
+        match error {
+            SchemaError::FieldNotFound { field, valid_fields } => {
+                let names: Vec<&str> = valid_fields.iter().map(|field| field.name()).collect();
+                let error = Self::new(ErrorKind::UnknownColumn, format!("there is no column {}", field.name()));
+                match sql::nearest(field.name(), names.iter().copied()) {
+                    Some(near) => error.with_hint(format!("did you mean {near}?")),
+                    None if names.is_empty() => error,
+                    None => error.with_hint(format!("the columns are {}", shortened(&names))),
+                }
+            }
+            SchemaError::AmbiguousReference { field } => Self::new(
+                ErrorKind::AmbiguousName,
+                format!("the column {} is in several tables", field.name()),
+            )
+            .with_hint("write the table's name or alias before it"),
+            SchemaError::DuplicateQualifiedField { name, .. }
+            | SchemaError::DuplicateUnqualifiedField { name } => {
+                Self::new(ErrorKind::AmbiguousName, format!("the column {name} appears twice"))
+                    .with_hint("give one of them another name with AS")
+            }
+        }
+    }
+
+    fn unknown_function(rest: &str) -> Self {
+        let (name, after) = rest.split_once('\'').unwrap_or((rest, ""));
+        let error = Self::new(ErrorKind::UnknownFunction, format!("there is no function {name}"));
+        match after.split_once("Did you mean '").and_then(|(_, near)| near.split_once('\'')) {
+            Some((near, _)) => error.with_hint(format!("did you mean {near}?")),
+            None => error,
+        }
+    }
+}
+
+/// The first error of a type in a chain of causes; DataFusion's wrappers are looked through.
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    if let Some(found) = error.downcast_ref::<E>() {
+        return Some(found);
+    }
+    match error.downcast_ref::<DataFusionError>() {
+        Some(DataFusionError::External(inner)) => find(inner.as_ref()),
+        Some(DataFusionError::Shared(inner)) => find(inner.as_ref()),
+        Some(DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner)) => find(inner.as_ref()),
+        _ => find(error.source()?),
+    }
+}
+
+fn stretch(span: datafusion::common::Span) -> Stretch {
+    let place = |at: datafusion::common::Location| Location { line: at.line, column: at.column };
+    Stretch { start: place(span.start), end: place(span.end) }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+fn shortened(names: &[&str]) -> String {
+    const SHOWN: usize = 12;
+    match names.len() {
+        0..=SHOWN => names.join(", "),
+        more => format!("{} and {} more", names[..SHOWN].join(", "), more - SHOWN),
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+impl From<source::Error> for Error {
+    fn from(error: source::Error) -> Self {
+        Self::passed_on(ErrorKind::Source, error.code(), error.to_string(), error.hint()).with_source(error)
+    }
+}
+
+impl From<sql::Error> for Error {
+    fn from(error: sql::Error) -> Self {
+        let read = Self::passed_on(
+            ErrorKind::Syntax,
+            error.code(),
+            error.message().to_owned(),
+            error.hint().as_deref(),
+        );
+        read.at(error.span()).with_source(error)
+    }
+}
+
+impl From<Error> for DataFusionError {
+    fn from(error: Error) -> Self {
+        Self::External(Box::new(error))
+    }
+}

@@ -1,0 +1,190 @@
+//! A query from its text to its rows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bucketline_sql::Query;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{
+    CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider,
+    CatalogProviderList,
+};
+use datafusion::common::{DataFusionError, TableReference};
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::sql::parser::Statement;
+
+use crate::explain;
+use crate::names::Resolved;
+use crate::session::{PLANNING_CATALOG, PLANNING_SCHEMA};
+use crate::{Error, ErrorKind, Result};
+
+/// A query whose names are resolved.
+#[derive(Debug)]
+pub(crate) struct PlannedQuery {
+    pub(crate) state: SessionState,
+    pub(crate) plan: LogicalPlan,
+    query: Option<Query>,
+}
+
+/// A query that has been started.
+pub struct QueryRun {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The rows. Errors in it are read with [`QueryRun::error`].
+    pub rows: SendableRecordBatchStream,
+    query: Option<Query>,
+}
+
+impl QueryRun {
+    /// Reads an error of the stream.
+    pub fn error(&self, error: DataFusionError) -> Error {
+        Error::from_datafusion(error, self.query.as_ref())
+    }
+}
+
+impl std::fmt::Debug for QueryRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("QueryRun").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl PlannedQuery {
+    /// Plans a query; `resolved` says what each of its table names means, in their order.
+    pub(crate) async fn new(base: SessionState, query: &Query, resolved: &[Resolved]) -> Result<Self> {
+        let spelled = respell(query, resolved)?;
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog(PLANNING_CATALOG.to_owned(), Arc::new(MemoryCatalogProvider::new()));
+        for (name, resolved) in spelled.table_names().iter().zip(resolved) {
+            register(&catalogs, &name.texts(), resolved).map_err(|error| Error::from_datafusion(error, None))?;
+        }
+        let mut state =
+            SessionStateBuilder::new_from_existing(base).with_catalog_list(Arc::new(catalogs)).build();
+        state.mark_start_execution();
+        let statement = Statement::Statement(Box::new(spelled.to_statement()));
+        let plan = state
+            .statement_to_plan(statement)
+            .await
+            .map_err(|error| Error::from_datafusion(error, Some(query)))?;
+        Ok(Self { state, plan, query: Some(query.clone()) })
+    }
+
+    /// All columns and rows of one table.
+    pub(crate) fn of_table(mut state: SessionState, resolved: &Resolved) -> Result<Self> {
+        state.mark_start_execution();
+        let name = resolved.spelling.last().cloned().unwrap_or_default();
+        let plan = LogicalPlanBuilder::scan(
+            TableReference::bare(name),
+            provider_as_source(resolved.provider()),
+            None,
+        )
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(|error| Error::from_datafusion(error, None))?;
+        Ok(Self { state, plan, query: None })
+    }
+
+    pub(crate) fn error(&self, error: DataFusionError) -> Error {
+        Error::from_datafusion(error, self.query.as_ref())
+    }
+
+    /// The plan after analysis: types are coerced, nothing is folded or optimised yet.
+    pub(crate) fn analysed(&self) -> Result<LogicalPlan> {
+        self.state
+            .analyzer()
+            .execute_and_check(self.plan.clone(), self.state.config_options(), |_, _| {})
+            .map_err(|error| self.error(error))
+    }
+
+    pub(crate) async fn physical(&self) -> Result<Arc<dyn ExecutionPlan>> {
+        self.state.create_physical_plan(&self.plan).await.map_err(|error| self.error(error))
+    }
+
+    pub(crate) async fn run(self) -> Result<QueryRun> {
+        let plan = self.physical().await?;
+        let rows = execute_stream(Arc::clone(&plan), self.state.task_ctx())
+            .map_err(|error| self.error(error))?;
+        Ok(QueryRun { schema: plan.schema(), rows, query: self.query })
+    }
+
+    pub(crate) async fn explain(&self) -> Result<Vec<String>> {
+        Ok(explain::lines(&self.physical().await?))
+    }
+}
+
+/// Gives every unquoted word that names a table or a column of the query's tables the catalog's spelling, and
+/// every other its first spelling in the query, so that case does not matter.
+fn respell(query: &Query, resolved: &[Resolved]) -> Result<Query> {
+    let mut spellings: HashMap<String, String> = HashMap::new();
+    let mut clashes: HashMap<String, [String; 2]> = HashMap::new();
+    let mut learn = |word: &str| {
+        let known = spellings.entry(word.to_lowercase()).or_insert_with(|| word.to_owned());
+        if known != word {
+            clashes.insert(word.to_lowercase(), [known.clone(), word.to_owned()]);
+        }
+    };
+    for table in resolved {
+        for field in table.schema().fields() {
+            learn(field.name());
+        }
+    }
+    for (name, table) in query.table_names().iter().zip(resolved) {
+        for (written, spelling) in name.parts.iter().zip(&table.spelling) {
+            if !written.quoted && !spellings.contains_key(&spelling.to_lowercase()) {
+                spellings.insert(spelling.to_lowercase(), spelling.clone());
+            }
+        }
+    }
+    let mut clash = None;
+    let spelled = query.respelled(&mut |word| {
+        let key = word.to_lowercase();
+        if let Some(pair) = clashes.get(&key) {
+            clash.get_or_insert_with(|| pair.clone());
+        }
+        Some(spellings.entry(key).or_insert_with(|| word.to_owned()).clone())
+    })?;
+    match clash {
+        Some([one, two]) => Err(Error::new(
+            ErrorKind::AmbiguousName,
+            format!("{one} and {two} differ only by case, and both are columns of this query's tables"),
+        )
+        .with_hint(format!("quote the one that you mean: \"{one}\" or \"{two}\""))
+        .at(query.span())),
+        None => Ok(spelled),
+    }
+}
+
+fn register(
+    catalogs: &MemoryCatalogProviderList,
+    parts: &[&str],
+    resolved: &Resolved,
+) -> Result<(), DataFusionError> {
+    let (catalog, schema, table) = match *parts {
+        [catalog, schema, table] => (catalog, schema, table),
+        [schema, table] => (PLANNING_CATALOG, schema, table),
+        [table] => (PLANNING_CATALOG, PLANNING_SCHEMA, table),
+        _ => return Ok(()),
+    };
+    let catalog = match catalogs.catalog(catalog) {
+        Some(found) => found,
+        None => {
+            let made: Arc<dyn CatalogProvider> = Arc::new(MemoryCatalogProvider::new());
+            catalogs.register_catalog(catalog.to_owned(), Arc::clone(&made));
+            made
+        }
+    };
+    let schema = match catalog.schema(schema) {
+        Some(found) => found,
+        None => {
+            let made: Arc<dyn SchemaProvider> = Arc::new(MemorySchemaProvider::new());
+            catalog.register_schema(schema, Arc::clone(&made))?;
+            made
+        }
+    };
+    if !schema.table_exist(table) {
+        schema.register_table(table.to_owned(), resolved.provider())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,288 @@
+//! A session: connections, the current one, and the settings of its queries.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bucketline_source::{ReadContext, Source};
+use bucketline_sql::{Ident, Name, Query};
+use datafusion::execution::SessionState;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::prelude::SessionConfig;
+
+use crate::catalog::{Catalog, Connection};
+use crate::names::{Reach, Resolved, Resolver};
+use crate::query::{PlannedQuery, QueryRun};
+use crate::rows::{self, Work};
+use crate::scan::PushTop;
+use crate::{Error, ErrorKind, Result};
+
+/// The name of the connection that is written to, unless the configuration says otherwise.
+pub const DEFAULT_DESTINATION: &str = "destination";
+
+/// The catalog and schema that one-part and two-part names are registered under while a query is planned.
+pub(crate) const PLANNING_CATALOG: &str = "bucketline";
+pub(crate) const PLANNING_SCHEMA: &str = "names";
+
+/// Settings of a session's queries.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Slices read at a time.
+    pub concurrency: NonZeroUsize,
+    /// Bytes a query may hold in memory before it spills or fails; `None` is no limit.
+    pub memory_limit: Option<usize>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { concurrency: NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN), memory_limit: None }
+    }
+}
+
+/// A connection and its name.
+#[derive(Debug, Clone)]
+pub(crate) struct Registered {
+    pub(crate) name: String,
+    pub(crate) connection: Connection,
+}
+
+/// What unqualified names mean.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Current {
+    pub(crate) connection: String,
+    pub(crate) schema: Option<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Names {
+    connections: Vec<Registered>,
+    current: Current,
+}
+
+/// Names and settings of one script or REPL.
+#[derive(Debug)]
+pub struct Session {
+    names: Mutex<Names>,
+    settings: Settings,
+    base: SessionState,
+}
+
+impl Session {
+    /// A session without connections.
+    ///
+    /// # Errors
+    /// If the memory pool cannot be made.
+    pub fn new(settings: Settings) -> Result<Self> {
+        let mut runtime = RuntimeEnvBuilder::new();
+        if let Some(bytes) = settings.memory_limit {
+            runtime = runtime.with_memory_limit(bytes, 1.0);
+        }
+        let runtime = runtime.build_arc().map_err(|error| Error::from_datafusion(error, None))?;
+        let base = SessionStateBuilder::new_with_default_features()
+            .with_config(config(&settings))
+            .with_runtime_env(runtime)
+            .with_physical_optimizer_rules(physical_optimizer())
+            .build();
+        Ok(Self { names: Mutex::default(), settings, base })
+    }
+
+    /// Adds a source. The first connection that is a source becomes the current one.
+    ///
+    /// # Errors
+    /// If the name is taken.
+    pub fn add_source(&self, name: &str, source: Arc<dyn Source>) -> Result<()> {
+        self.add(name, Connection::Source(source))
+    }
+
+    /// Adds tables that are really there, such as a destination's.
+    ///
+    /// # Errors
+    /// If the name is taken.
+    pub fn add_catalog(&self, name: &str, catalog: Arc<dyn Catalog>) -> Result<()> {
+        self.add(name, Connection::Catalog(catalog))
+    }
+
+    fn add(&self, name: &str, connection: Connection) -> Result<()> {
+        let mut names = self.names();
+        if let Some(taken) = names.connections.iter().find(|other| other.name.eq_ignore_ascii_case(name)) {
+            return Err(Error::new(
+                ErrorKind::DuplicateConnection,
+                format!("there is a connection {} already", taken.name),
+            ));
+        }
+        if names.current.connection.is_empty() && matches!(connection, Connection::Source(_)) {
+            names.current.connection = name.to_owned();
+        }
+        names.connections.push(Registered { name: name.to_owned(), connection });
+        Ok(())
+    }
+
+    /// The names of the connections, in the order in which they were added.
+    pub fn connections(&self) -> Vec<String> {
+        self.names().connections.iter().map(|registered| registered.name.clone()).collect()
+    }
+
+    /// What stands behind a connection's name.
+    pub fn connection(&self, name: &str) -> Option<Connection> {
+        let names = self.names();
+        let found = names.connections.iter().find(|registered| registered.name.eq_ignore_ascii_case(name));
+        found.map(|registered| registered.connection.clone())
+    }
+
+    /// The current connection and schema.
+    pub fn current(&self) -> (String, Option<String>) {
+        let current = self.names().current.clone();
+        (current.connection, current.schema)
+    }
+
+    /// Makes a connection, and perhaps one of its schemas, the current one.
+    ///
+    /// # Errors
+    /// If there is no such connection or schema.
+    pub async fn use_connection(
+        &self,
+        connection: &Ident,
+        schema: Option<&Ident>,
+        context: &ReadContext,
+    ) -> Result<()> {
+        let Some(found) = self.connection(&connection.text) else {
+            let names = self.connections();
+            let error =
+                Error::new(ErrorKind::UnknownTable, format!("there is no connection {}", connection.text))
+                    .at(connection.span);
+            return Err(error.with_hint(format!("the connections are {}", names.join(", "))));
+        };
+        let schema = match (found, schema) {
+            (Connection::Source(source), Some(schema)) => {
+                let default = source.default_scope();
+                if default.name.eq_ignore_ascii_case(&schema.text) {
+                    Some(default.name)
+                } else {
+                    let scopes = source.find_scopes(&schema.text, schema.quoted, context).await?;
+                    match scopes.as_slice() {
+                        [scope] => Some(scope.name.clone()),
+                        [] => {
+                            let text = format!("{} has no schema {}", connection.text, schema.text);
+                            return Err(Error::new(ErrorKind::UnknownTable, text).at(schema.span));
+                        }
+                        _ => {
+                            let text = format!("the schema {} means several", schema.text);
+                            return Err(Error::new(ErrorKind::AmbiguousName, text)
+                                .with_hint("quote it in the spelling that you mean")
+                                .at(schema.span));
+                        }
+                    }
+                }
+            }
+            (_, schema) => schema.map(|schema| schema.text.clone()),
+        };
+        let mut names = self.names();
+        let canonical = names
+            .connections
+            .iter()
+            .find(|registered| registered.name.eq_ignore_ascii_case(&connection.text))
+            .map_or_else(|| connection.text.clone(), |registered| registered.name.clone());
+        names.current = Current { connection: canonical, schema };
+        Ok(())
+    }
+
+    /// Makes every source list its repositories anew; called at the start of a script.
+    pub fn forget_listings(&self) {
+        for registered in &self.names().connections {
+            if let Connection::Source(source) = &registered.connection {
+                source.forget_listing();
+            }
+        }
+    }
+
+    /// Plans and starts a query. Nothing but look-ups of names is requested before its stream is polled.
+    ///
+    /// # Errors
+    /// If the query cannot be planned.
+    pub async fn query(&self, query: &Query, context: &ReadContext) -> Result<QueryRun> {
+        self.planned(query, context, Reach::Everything).await?.run().await
+    }
+
+    /// What a query would request and do, as lines. Makes no request but look-ups of names.
+    ///
+    /// # Errors
+    /// If the query cannot be planned.
+    pub async fn explain(&self, query: &Query, context: &ReadContext) -> Result<Vec<String>> {
+        self.planned(query, context, Reach::Everything).await?.explain().await
+    }
+
+    /// Resolves and analyses the SELECT of a REPLICATE. Makes no request but look-ups of names.
+    ///
+    /// # Errors
+    /// If the query cannot be planned.
+    pub async fn work(&self, query: &Query, context: &ReadContext) -> Result<Work> {
+        rows::work(self.planned(query, context, Reach::Sources).await?)
+    }
+
+    /// The same for a table reference: all columns of the table, every row.
+    ///
+    /// # Errors
+    /// If the name means no table.
+    pub async fn work_of_table(&self, table: &Name, context: &ReadContext) -> Result<Work> {
+        let resolved = self.resolve(std::slice::from_ref(table), context, Reach::Sources).await?;
+        rows::work(PlannedQuery::of_table(self.base.clone(), &resolved[0])?)
+    }
+
+    async fn planned(&self, query: &Query, context: &ReadContext, reach: Reach) -> Result<PlannedQuery> {
+        let resolved = self.resolve(&query.table_names(), context, reach).await?;
+        PlannedQuery::new(self.base.clone(), query, &resolved).await
+    }
+
+    async fn resolve(&self, tables: &[Name], context: &ReadContext, reach: Reach) -> Result<Vec<Resolved>> {
+        let Names { connections, current } = self.names().clone();
+        let resolver = Resolver {
+            connections: &connections,
+            current: &current,
+            context,
+            concurrency: self.settings.concurrency.get(),
+            reach,
+        };
+        let mut resolved: Vec<Resolved> = Vec::with_capacity(tables.len());
+        for (index, name) in tables.iter().enumerate() {
+            // One look-up for a table that is read twice.
+            let same = tables[..index].iter().position(|earlier| earlier.texts() == name.texts());
+            let table = match same {
+                Some(earlier) => resolved[earlier].clone(),
+                None => resolver.resolve(name).await?,
+            };
+            resolved.push(table);
+        }
+        Ok(resolved)
+    }
+
+    fn names(&self) -> std::sync::MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// DataFusion's rules, and ours where sorts have found their place and nothing has been found out yet.
+fn physical_optimizer() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    let place = rules.iter().position(|rule| rule.name() == "PushdownSort").unwrap_or(rules.len());
+    rules.insert(place, Arc::new(PushTop));
+    rules
+}
+
+/// Settings under which a paged REST source is read page by page and no further than needed.
+fn config(settings: &Settings) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(PLANNING_CATALOG, PLANNING_SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_target_partitions(settings.concurrency.get())
+        .with_batch_size(1_000)
+        .with_round_robin_repartition(false);
+    let options = config.options_mut();
+    options.sql_parser.enable_ident_normalization = false;
+    options.sql_parser.collect_spans = true;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.sort_pushdown_buffer_capacity = 64 * 1024;
+    options.execution.time_zone = Some("+00:00".to_owned());
+    config
+}

@@ -1,0 +1,162 @@
+//! What a REPLICATE would do, in lines for a person.
+
+use std::sync::Arc;
+
+use bucketline_destination::Destination;
+use bucketline_source::ReadContext;
+
+use crate::fingerprint::Difference;
+use crate::prepare::{Prepared, Rows, prepare};
+use crate::record::Slices;
+use crate::report::grouped;
+use crate::run::owners;
+use crate::standing::{Approach, Standing};
+use crate::statement::Statement;
+use crate::work::{RowWork, Work};
+use crate::{Mode, Result};
+
+/// Explains a statement. Makes no request but look-ups of names, and writes nothing.
+pub(crate) async fn explain(
+    work: Work<'_>,
+    destination: &Arc<dyn Destination>,
+    statement: &Statement,
+    context: &ReadContext,
+) -> Result<Vec<String>> {
+    let prepared = prepare(work, statement)?;
+    let table = &statement.table;
+    let status = destination.inspect(table).await?;
+    let mut lines = vec![
+        format!("table: {table} in {}", destination.label()),
+        format!("mode: {}: {}", prepared.mode, prepared.why),
+    ];
+    let key = prepared.layout.key_names();
+    lines.push(match key.is_empty() {
+        true => "key: none".to_owned(),
+        false => format!("key: {}", key.join(", ")),
+    });
+
+    // What would be refused is said, and does not keep the rest from being shown.
+    let standing = match Standing::read(table, &status) {
+        Ok(standing) => standing,
+        Err(error) => {
+            lines.push(format!("would be refused: {error} ({})", error.code()));
+            Standing::default()
+        }
+    };
+    if standing.exists
+        && let Err(error) = standing.check_owner(table, &owners(work, context).await?)
+    {
+        lines.push(format!("would be refused: {error} ({})", error.code()));
+    }
+
+    match (work, &prepared.rows) {
+        (Work::Rows(work), Some(rows)) => {
+            cursor(work, &prepared, &standing.slices, &mut lines);
+            loading(&prepared, &standing, statement, rows, &mut lines);
+            let known = (!standing.slices.is_empty()).then_some(standing.slices.len());
+            lines.extend(rows.scan.plan().explain(known));
+            lines.extend(later_runs(&prepared, rows));
+        }
+        (Work::Whole(work), _) => {
+            lines.push(
+                "load: the result is staged and replaces the table's rows at the end".to_owned(),
+            );
+            lines.extend(work.explain().await?);
+        }
+        (Work::Rows(_), None) => {}
+    }
+    lines.push(merging(&prepared));
+    lines.extend(prepared.notes.iter().map(|note| format!("note: {note}")));
+    Ok(lines)
+}
+
+fn cursor(work: &dyn RowWork, prepared: &Prepared, slices: &Slices, lines: &mut Vec<String>) {
+    let (Mode::Incremental, Some(cursor)) = (prepared.mode, &work.table().cursor) else {
+        return;
+    };
+    let column = &work.table().columns[cursor.column].name;
+    let marks = || slices.values().filter_map(|state| state.checkpoint.mark);
+    lines.push(match (marks().min(), marks().max()) {
+        (Some(first), Some(last)) => {
+            let unfinished = slices
+                .values()
+                .filter(|state| state.checkpoint.walk.is_some())
+                .count();
+            let rest = match unfinished {
+                0 => String::new(),
+                count => format!("; {} unfinished walks go on", grouped(count as u64)),
+            };
+            format!(
+                "cursor: {column}, read up to {first} (first slice) and {last} (last slice){rest}"
+            )
+        }
+        _ if slices.is_empty() => format!("cursor: {column}, nothing was read yet"),
+        _ => format!("cursor: {column}, the first load is unfinished and goes on"),
+    });
+}
+
+fn loading(
+    prepared: &Prepared,
+    standing: &Standing,
+    statement: &Statement,
+    rows: &Rows,
+    lines: &mut Vec<String>,
+) {
+    lines.push(match standing.approach(prepared, statement) {
+        Approach::Merge if standing.exists => "load: changes are merged into the table".to_owned(),
+        Approach::Merge => "load: first load, into a new table".to_owned(),
+        Approach::Reload { why, recreate, .. } => {
+            let cost = match standing.exists && prepared.mode != Mode::Replace {
+                true => format!(", {}", standing.reload_cost(rows.scan.plan().page_size)),
+                false => String::new(),
+            };
+            let how = if recreate {
+                "dropped and made anew"
+            } else {
+                "replaced"
+            };
+            format!("load: {why}: everything is staged{cost}, and the table is {how} at the end")
+        }
+    });
+    let Difference { dropped, .. } = standing.difference(prepared);
+    if !dropped.is_empty() {
+        lines.push(format!(
+            "columns no longer selected stay and are NULL: {}",
+            dropped.join(", ")
+        ));
+    }
+}
+
+/// Conditions that only the first load hands to the source.
+fn later_runs(prepared: &Prepared, rows: &Rows) -> Option<String> {
+    let plan = rows.scan.plan();
+    let mutable: Vec<_> = plan
+        .predicates
+        .iter()
+        .filter(|planned| !planned.chooses_slices && !planned.immutable)
+        .map(|planned| {
+            let name = &plan.request.table.columns[planned.predicate.column].name;
+            planned.predicate.display(name).to_string()
+        })
+        .collect();
+    (prepared.mode == Mode::Incremental && !mutable.is_empty()).then(|| {
+        format!(
+            "after the first load filtered here, so that rows which stop matching leave: {}",
+            mutable.join(" AND ")
+        )
+    })
+}
+
+fn merging(prepared: &Prepared) -> String {
+    match prepared.mode {
+        Mode::Incremental => {
+            "merge: by key; rows that no longer match are deleted; rows deleted at the source are not seen"
+        }
+        Mode::Listing => "merge: by key; rows that a complete listing lacks are deleted",
+        Mode::Replace if prepared.layout.key.is_empty() => {
+            "merge: none; all rows are deleted and inserted in one transaction"
+        }
+        Mode::Replace => "merge: by key in one transaction; absent rows are deleted, equal ones not written",
+    }
+    .to_owned()
+}

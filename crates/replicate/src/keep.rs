@@ -1,0 +1,177 @@
+//! Keeping rows through a reload that cannot be read again now.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
+use arrow::compute::filter_record_batch;
+use bucketline_destination::{
+    Change, Condition, Counts, Destination, Load, Query, RowFilter, Scalar, TableName,
+};
+use bucketline_source::Checkpoint;
+use futures::TryStreamExt;
+
+use crate::columns::{Layout, build};
+use crate::events::Voice;
+use crate::prepare::Rows;
+use crate::record::SliceState;
+use crate::report::grouped;
+use crate::survey::{Known, Survey};
+use crate::{Error, ErrorKind, Outcome, Result, SliceReport};
+
+/// Copies rows of the table into the staging that is about to replace it.
+pub(crate) struct Keeper<'a> {
+    pub(crate) destination: &'a dyn Destination,
+    pub(crate) table: &'a TableName,
+    pub(crate) layout: &'a Layout,
+    pub(crate) rows: &'a Rows,
+    pub(crate) load: &'a dyn Load,
+    pub(crate) voice: &'a Arc<Voice>,
+}
+
+impl Keeper<'_> {
+    /// Keeps the rows of a slice that is listed no more, unless all of it was staged before it vanished.
+    /// Columns that the table does not have yet are NULL in them.
+    pub(crate) async fn keep_vanished(
+        &self,
+        known: &Known,
+        staged: Option<&SliceState>,
+    ) -> Result<()> {
+        match staged {
+            Some(state) if state.checkpoint.mark.is_some() => Ok(()),
+            _ => self.copy(known, "listed no more").await,
+        }
+    }
+
+    /// The same for slices that do not have the table any more, and those whose answer was empty.
+    /// `reports` are those of the survey's slices, in order.
+    pub(crate) async fn keep_unread(&self, survey: &Survey, reports: &[SliceReport]) -> Result<()> {
+        for (slice, report) in survey.slices.iter().zip(reports) {
+            let known = Known {
+                id: slice.id.0.clone(),
+                state: SliceState::new(slice),
+            };
+            let wrote = report.counts != Counts::default();
+            match &report.outcome {
+                Outcome::NotApplicable(why) => self.copy(&known, why).await?,
+                Outcome::Done if !wrote && self.is_empty(&known).await? => {
+                    self.copy(&known, "its answer is empty").await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_empty(&self, known: &Known) -> Result<bool> {
+        let keys = self
+            .load
+            .keys(&self.rows.of_slice(&known.state.parents))
+            .await?;
+        Ok(keys.iter().all(|batch| batch.num_rows() == 0))
+    }
+
+    async fn copy(&self, known: &Known, why: &str) -> Result<()> {
+        let filter = self.rows.of_slice(&known.state.parents);
+        self.load
+            .write(&known.id, Change::DeleteWhere(filter.clone()))
+            .await?;
+        let copied = self.copy_rows(&known.id, &filter).await?;
+        // Nothing was read: if the slice can be read again, it is loaded from its beginning.
+        let state = SliceState {
+            checkpoint: Checkpoint::default(),
+            ..known.state.clone()
+        };
+        let state = SliceState {
+            proof: None,
+            walk_proof: None,
+            ..state
+        };
+        let checkpoint = (copied > 0).then(|| state.to_json(&known.id));
+        self.load.commit(&known.id, checkpoint).await?;
+        if copied > 0 {
+            let (label, rows) = (known.label(), grouped(copied));
+            self.voice.note(format!(
+                "{label}: {why}; its {rows} rows stay as they are, new columns NULL"
+            ));
+        }
+        Ok(())
+    }
+
+    async fn copy_rows(&self, id: &str, filter: &RowFilter) -> Result<u64> {
+        let Some(there) = self.destination.table(self.table).await? else {
+            return Ok(0);
+        };
+        let columns = self.layout.columns.iter().filter_map(|column| {
+            let name = column.field.name();
+            there
+                .schema
+                .fields()
+                .iter()
+                .find(|field| field.name().eq_ignore_ascii_case(name))
+        });
+        let columns: Vec<String> = columns.map(|field| field.name().clone()).collect();
+        let conditions = filter.0.iter().filter(|(_, value)| *value != Scalar::Null);
+        let conditions = conditions.map(|(column, value)| Condition {
+            column: column.clone(),
+            operator: "=",
+            value: value.clone(),
+        });
+        let query = Query {
+            table: self.table.clone(),
+            columns,
+            conditions: conditions.collect(),
+            limit: None,
+        };
+        let mut batches = self.destination.read(&query).await?;
+        let mut copied = 0;
+        while let Some(batch) = batches.try_next().await? {
+            let rows = self.fit(&batch, filter)?;
+            copied += rows.num_rows() as u64;
+            if rows.num_rows() > 0 {
+                self.load.write(id, Change::Upsert(rows)).await?;
+            }
+        }
+        Ok(copied)
+    }
+
+    /// The rows of a batch that match the filter, with all columns of the layout.
+    fn fit(&self, batch: &RecordBatch, filter: &RowFilter) -> Result<RecordBatch> {
+        let column = |name: &str| {
+            let fields = batch.schema();
+            let index = fields
+                .fields()
+                .iter()
+                .position(|f| f.name().eq_ignore_ascii_case(name));
+            index.map(|index| Arc::clone(batch.column(index)))
+        };
+        let schema = self.layout.schema();
+        let arrays: Vec<ArrayRef> = schema
+            .fields()
+            .iter()
+            .map(|field| {
+                let nulls = || new_null_array(field.data_type(), batch.num_rows());
+                column(field.name()).unwrap_or_else(nulls)
+            })
+            .collect();
+        let rows = build(arrays, schema)?;
+        // A destination may give more rows than asked for.
+        let mut keep = vec![true; rows.num_rows()];
+        for (name, value) in &filter.0 {
+            let Some(values) = rows.column_by_name(name) else {
+                continue;
+            };
+            let texts = values.as_string_opt::<i32>();
+            for (row, keep) in keep.iter_mut().enumerate() {
+                let text = texts
+                    .filter(|texts| texts.is_valid(row))
+                    .map(|texts| texts.value(row));
+                *keep &= match value {
+                    Scalar::Text(wanted) => text == Some(wanted.as_str()),
+                    _ => text.is_none(),
+                };
+            }
+        }
+        filter_record_batch(&rows, &BooleanArray::from(keep))
+            .map_err(|error| Error::new(ErrorKind::BadValue, error.to_string()))
+    }
+}

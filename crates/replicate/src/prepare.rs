@@ -1,0 +1,354 @@
+//! From a statement to the way it is replicated. Pure: no I/O here.
+
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch, Scalar, TimestampMicrosecondArray};
+use arrow::compute::{filter_record_batch, kernels::cmp};
+use bucketline_destination::{Column, RowFilter, Scalar as Value};
+use bucketline_source::spec::{Origin, Parent, TableSpec};
+use bucketline_source::{Literal, Operator, Predicate, ScanPlan, ScanRequest};
+use chrono::{DateTime, Utc};
+
+use crate::columns::{KeyPart, Layout};
+use crate::fingerprint::Fingerprint;
+use crate::statement::Statement;
+use crate::work::{RowWork, WholeWork, Work};
+use crate::{Error, ErrorKind, Mode, Result};
+
+/// A statement, ready to run.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    /// How the table is kept up to date.
+    pub(crate) mode: Mode,
+    /// Why so, a sentence.
+    pub(crate) why: String,
+    /// The table's columns.
+    pub(crate) layout: Layout,
+    /// What makes a later statement another one.
+    pub(crate) fingerprint: Fingerprint,
+    /// What the user should know beforehand.
+    pub(crate) notes: Vec<String>,
+    /// How a row-by-row statement is read.
+    pub(crate) rows: Option<Rows>,
+}
+
+/// How a row-by-row statement is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Rows {
+    /// The scan.
+    pub(crate) scan: Scan,
+    /// Where the table's key comes from for rows that leave.
+    pub(crate) key: Vec<KeyPart>,
+    /// The table's column that names a row's slice and its index among the parents; `None` if all
+    /// rows are of one slice.
+    pub(crate) slice: Option<(String, usize)>,
+}
+
+impl Rows {
+    /// The rows of a slice in the destination's table.
+    pub(crate) fn of_slice(&self, parents: &[Option<String>]) -> RowFilter {
+        let condition = self.slice.as_ref().map(|(column, index)| {
+            let value = parents.get(*index).cloned().flatten();
+            (column.clone(), value.map_or(Value::Null, Value::Text))
+        });
+        RowFilter(condition.into_iter().collect())
+    }
+}
+
+/// Lays out the columns, finds the key and decides the mode.
+pub(crate) fn prepare(work: Work<'_>, statement: &Statement) -> Result<Prepared> {
+    match work {
+        Work::Rows(work) => prepare_rows(work, statement),
+        Work::Whole(work) => prepare_whole(work, statement),
+    }
+}
+
+fn prepare_whole(work: &dyn WholeWork, statement: &Statement) -> Result<Prepared> {
+    let columns: Vec<_> = work
+        .outputs()
+        .iter()
+        .map(|field| Column {
+            field: field.clone(),
+            doc: None,
+        })
+        .collect();
+    let layout = Layout::new(&columns, statement.declared.as_ref(), work.key())?;
+    let fingerprint = Fingerprint::of_whole(work, &layout)?;
+    let mut notes = work.notes().to_vec();
+    if statement.options.start.is_some() {
+        notes
+            .push("ReplicateStartDate has no effect: the result is computed as a whole".to_owned());
+    }
+    let why = format!("{}, so the result replaces the one before", work.why());
+    Ok(Prepared {
+        mode: Mode::Replace,
+        why,
+        layout,
+        fingerprint,
+        notes,
+        rows: None,
+    })
+}
+
+fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
+    let columns: Vec<_> = work
+        .outputs()
+        .iter()
+        .map(|output| Column {
+            field: output.field.clone(),
+            doc: output.doc.clone(),
+        })
+        .collect();
+    let layout = Layout::new(&columns, statement.declared.as_ref(), work.key())?;
+    let key = key_parts(work, &layout);
+    let table = work.table();
+    let name = &table.name;
+    let (mode, why) = match (&key, &table.cursor) {
+        (Err(why), _) => (
+            Mode::Replace,
+            format!("{why}, so the result replaces the one before"),
+        ),
+        (Ok(_), Some(cursor)) => {
+            let cursor = &table.columns[cursor.column].name;
+            let key = layout.key_names().join(", ");
+            (
+                Mode::Incremental,
+                format!("{name} has the change column {cursor}, rows are merged by {key}"),
+            )
+        }
+        (Ok(_), None) => {
+            let key = layout.key_names().join(", ");
+            (
+                Mode::Listing,
+                format!("{name} has no change column: it is read whole and merged by {key}"),
+            )
+        }
+    };
+    let mut notes = work.notes().to_vec();
+    let start = match (statement.options.start, mode) {
+        (Some(start), Mode::Incremental) => Some(start),
+        (Some(_), _) => {
+            notes.push(format!("ReplicateStartDate has no effect: {why}"));
+            None
+        }
+        (None, _) => None,
+    };
+    let fingerprint = Fingerprint::of_rows(work, &layout, mode, statement);
+    let slice = slice_column(work, &layout);
+    let rows = Rows {
+        scan: Scan::new(work, start)?,
+        key: key.unwrap_or_default(),
+        slice,
+    };
+    Ok(Prepared {
+        mode,
+        why,
+        layout,
+        fingerprint,
+        notes,
+        rows: Some(rows),
+    })
+}
+
+/// Where the table's key columns come from; or why rows cannot be merged by them.
+fn key_parts(work: &dyn RowWork, layout: &Layout) -> Result<Vec<KeyPart>, String> {
+    let source_key = work.key();
+    let parents: Vec<_> = work.table().parents().collect();
+    if source_key.is_empty() {
+        return Err("it reads a single row".to_owned());
+    }
+    let outputs: Vec<_> = layout
+        .key
+        .iter()
+        .map(|&column| layout.picks[column])
+        .collect();
+    if let Some(missing) = source_key.iter().find(|output| !outputs.contains(output)) {
+        let name = work.outputs()[*missing].field.name();
+        return Err(format!(
+            "the key of the table lacks {name}, which tells its rows apart"
+        ));
+    }
+    if work.slice_column().is_none() && !work.is_one_slice() {
+        return Err("the column that tells its repositories apart is not selected".to_owned());
+    }
+    let part = |output: &usize| {
+        if let Some(index) = source_key.iter().position(|key| key == output) {
+            return Ok(KeyPart::Source(index));
+        }
+        let output = &work.outputs()[*output];
+        let uuid = output.plain.filter(|&column| {
+            work.table().columns[column].origin == Origin::Parent(Parent::RepositoryUuid)
+        });
+        uuid.and_then(|column| parents.iter().position(|parent| *parent == column))
+            .map(KeyPart::Parent)
+            .ok_or_else(|| {
+                let name = output.field.name();
+                format!("{name} in the declared key is not part of the source's key, so it may change in a row")
+            })
+    };
+    outputs.iter().map(part).collect()
+}
+
+fn slice_column(work: &dyn RowWork, layout: &Layout) -> Option<(String, usize)> {
+    let output = work.slice_column()?;
+    let column = layout.column_of(output)?;
+    let plain = work.outputs()[output].plain?;
+    let parent = work.table().parents().position(|parent| parent == plain)?;
+    Some((layout.columns[column].field.name().clone(), parent))
+}
+
+/// A scan, with the start date that a statement may set.
+#[derive(Debug, Clone)]
+pub(crate) struct Scan {
+    plan: Arc<ScanPlan>,
+    start: Option<Start>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    /// Earlier rows, and rows without a date, are left out.
+    at: DateTime<Utc>,
+    /// Index of the cursor column in a page.
+    column: usize,
+    /// The page has that column only for this.
+    extra: bool,
+}
+
+impl Scan {
+    fn new(work: &dyn RowWork, start: Option<DateTime<Utc>>) -> Result<Self> {
+        let plan = Arc::clone(work.scan());
+        let (Some(at), Some(cursor)) = (start, &work.table().cursor) else {
+            return Ok(Self { plan, start: None });
+        };
+        let mut request = plan.request.clone();
+        let found = request
+            .columns
+            .iter()
+            .position(|&column| column == cursor.column);
+        let column = found.unwrap_or(request.columns.len());
+        if found.is_none() {
+            request.columns.push(cursor.column);
+        }
+        request.predicates.push(Predicate {
+            column: cursor.column,
+            operator: Operator::GtEq,
+            values: vec![Literal::Timestamp(at)],
+        });
+        let start = Some(Start {
+            at,
+            column,
+            extra: found.is_none(),
+        });
+        Ok(Self {
+            plan: Arc::new(work.source().plan(request)?),
+            start,
+        })
+    }
+
+    /// How the table is read.
+    pub(crate) fn plan(&self) -> &Arc<ScanPlan> {
+        &self.plan
+    }
+
+    /// A page as the statement's query expects it, less the rows before the start date.
+    ///
+    /// Such a row has not changed since before that date, so it never was in the copy: it is
+    /// dropped, not deleted.
+    pub(crate) fn admit(&self, page: RecordBatch) -> Result<RecordBatch> {
+        let Some(Start { at, column, extra }) = self.start else {
+            return Ok(page);
+        };
+        let broken = |error: arrow::error::ArrowError| {
+            Error::new(
+                ErrorKind::Incomplete,
+                format!("a page cannot be read: {error}"),
+            )
+        };
+        let cursor = page.column(column);
+        let bound = TimestampMicrosecondArray::from(vec![at.timestamp_micros()])
+            .with_data_type(cursor.data_type().clone());
+        let keep: BooleanArray = cmp::gt_eq(cursor, &Scalar::new(bound)).map_err(broken)?;
+        let kept = filter_record_batch(&page, &keep).map_err(broken)?;
+        if !extra {
+            return Ok(kept);
+        }
+        let columns: Vec<_> = (0..kept.num_columns())
+            .filter(|&index| index != column)
+            .collect();
+        kept.project(&columns).map_err(broken)
+    }
+
+    /// The same scan over everything that the source lists; `None` if that is no more.
+    pub(crate) fn widest(&self, work: &dyn RowWork) -> Result<Option<ScanPlan>> {
+        let request = &self.plan.request;
+        let chooses = self
+            .plan
+            .predicates
+            .iter()
+            .map(|planned| planned.chooses_slices);
+        let scope = work.source().default_scope();
+        if request.scope == scope && !chooses.clone().any(|chooses| chooses) {
+            return Ok(None);
+        }
+        let predicates = request.predicates.iter().zip(chooses);
+        let predicates = predicates
+            .filter(|(_, chooses)| !chooses)
+            .map(|(p, _)| p.clone())
+            .collect();
+        let request = ScanRequest {
+            scope,
+            predicates,
+            ..request.clone()
+        };
+        Ok(Some(work.source().plan(request)?))
+    }
+}
+
+/// What a renamed parent means for the rows of its slice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Renaming {
+    /// Nothing was renamed that the rows show.
+    None,
+    /// These columns of the table get these values.
+    Assign(Vec<(String, Value)>),
+    /// An expression or condition reads it: the rows must be computed again.
+    Recompute,
+}
+
+/// Compares a slice's parents with those that its rows were loaded with.
+pub(crate) fn renaming(
+    work: &dyn RowWork,
+    layout: &Layout,
+    before: &[Option<String>],
+    now: &[Option<String>],
+) -> Renaming {
+    let table: &TableSpec = work.table();
+    let mut set = Vec::new();
+    for (index, column) in table.parents().enumerate() {
+        if before.get(index) == now.get(index) {
+            continue;
+        }
+        if work.condition_reads().contains(&column) {
+            return Renaming::Recompute;
+        }
+        for (target, &pick) in layout.columns.iter().zip(&layout.picks) {
+            let output = &work.outputs()[pick];
+            if !output.reads.contains(&column) && output.plain != Some(column) {
+                continue;
+            }
+            if output.plain.is_none() || target.field.data_type() != output.field.data_type() {
+                return Renaming::Recompute;
+            }
+            let value = now.get(index).cloned().flatten();
+            set.push((
+                target.field.name().clone(),
+                value.map_or(Value::Null, Value::Text),
+            ));
+        }
+    }
+    if set.is_empty() {
+        Renaming::None
+    } else {
+        Renaming::Assign(set)
+    }
+}

@@ -1,0 +1,110 @@
+//! One run of a statement, from the lease to the report.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bucketline_destination::Destination;
+use bucketline_source::{ReadContext, Source};
+
+use crate::events::Voice;
+use crate::job::Job;
+use crate::prepare::prepare;
+use crate::record::{Owner, Record};
+use crate::standing::{Approach, Standing};
+use crate::statement::Statement;
+use crate::tally::Tally;
+use crate::work::Work;
+use crate::{Event, Report, Result, ScriptRun};
+
+/// Where a run speaks and counts.
+pub(crate) struct Run<'a> {
+    pub(crate) script: &'a ScriptRun,
+    pub(crate) voice: Arc<Voice>,
+    /// For requests that are no slice's.
+    pub(crate) context: ReadContext,
+    pub(crate) started: Instant,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(script: &'a ScriptRun, voice: Arc<Voice>) -> Self {
+        let context = ReadContext::new(Arc::clone(&voice) as _);
+        Self {
+            script,
+            voice,
+            context,
+            started: Instant::now(),
+        }
+    }
+}
+
+/// The sources that a statement reads, and whose data they are.
+pub(crate) async fn owners(work: Work<'_>, context: &ReadContext) -> Result<Vec<Owner>> {
+    let sources: Vec<Arc<dyn Source>> = match work {
+        Work::Rows(work) => vec![Arc::clone(work.source())],
+        Work::Whole(work) => work.sources(),
+    };
+    let mut owners = Vec::with_capacity(sources.len());
+    for source in sources {
+        owners.push(Owner::from(source.identity(context).await?));
+    }
+    owners.sort();
+    owners.dedup();
+    Ok(owners)
+}
+
+/// Runs a statement.
+///
+/// # Errors
+/// Before the table is touched: what [`crate::replicate`] refuses. Later: what ended the run, or
+/// [`Partial`](crate::ErrorKind::Partial); such an error carries a report. What was committed stays.
+pub(crate) async fn run(
+    run: &Run<'_>,
+    work: Work<'_>,
+    destination: &Arc<dyn Destination>,
+    statement: &Statement,
+) -> Result<Report> {
+    let prepared = prepare(work, statement)?;
+    prepared.notes.iter().for_each(|note| run.voice.note(note));
+    let table = &statement.table;
+    let folded = destination.fold(table);
+    run.script
+        .claim(&folded, &prepared.fingerprint.digest(), table)?;
+
+    let load = destination.open(table, &run.script.holder()).await?;
+    let standing = Standing::read(table, load.status())?;
+    let owners = owners(work, &run.context).await?;
+    standing.check_owner(table, &owners)?;
+    let approach = standing.approach(&prepared, statement);
+    standing.check_schema(&prepared, statement, load.status())?;
+
+    let job = Job {
+        run,
+        destination,
+        statement,
+        prepared: &prepared,
+        standing,
+        approach,
+    };
+    let mut record = Record::new(
+        owners,
+        prepared.fingerprint.clone(),
+        statement.text.clone(),
+        prepared.mode,
+    );
+    let staged = job.approach != Approach::Merge;
+    let mut tally = Tally {
+        staged,
+        ..Tally::default()
+    };
+    let ended = match (work, &prepared.rows) {
+        (Work::Rows(work), Some(rows)) => job.rows(work, rows, &mut record, load, &mut tally).await,
+        (Work::Whole(work), _) => job.whole(work, &mut record, load, &mut tally).await,
+        (Work::Rows(_), None) => unreachable!("a row-by-row statement is prepared as one"),
+    };
+    let report = job.report(tally);
+    run.voice.say(&Event::Ended { report: &report });
+    match ended {
+        Ok(()) => Ok(report),
+        Err(error) => Err(error.with_report(report)),
+    }
+}

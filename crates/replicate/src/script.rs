@@ -1,0 +1,72 @@
+//! What the statements of one script share.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use bucketline_destination::{Holder, TableName};
+use chrono::{SecondsFormat, Utc};
+
+use crate::{Error, ErrorKind, Result};
+
+/// How statements run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunOptions {
+    /// How many slices are read at a time, at most.
+    pub concurrency: usize,
+    /// Who holds the lease of a table being loaded, for the message that another process shows.
+    pub holder: String,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            concurrency: 4,
+            holder: format!("bucketline (pid {})", std::process::id()),
+        }
+    }
+}
+
+/// One script, or one input of a REPL: its options, and which tables its statements wrote.
+#[derive(Debug, Default)]
+pub struct ScriptRun {
+    options: RunOptions,
+    targets: Mutex<HashMap<String, String>>,
+}
+
+impl ScriptRun {
+    /// A script whose first statement is still to come.
+    pub fn new(options: RunOptions) -> Self {
+        Self {
+            options,
+            targets: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn concurrency(&self) -> usize {
+        self.options.concurrency.max(1)
+    }
+
+    pub(crate) fn holder(&self) -> Holder {
+        let since = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+        Holder {
+            who: self.options.holder.clone(),
+            since,
+        }
+    }
+
+    /// Claims a table, by its folded name, for a statement with this fingerprint.
+    pub(crate) fn claim(&self, folded: &str, fingerprint: &str, table: &TableName) -> Result<()> {
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        match targets.get(folded) {
+            Some(other) if other != fingerprint => Err(Error::new(
+                ErrorKind::OneTarget,
+                format!("another statement of this script fills the table {table} with other rows or columns"),
+            )
+            .with_hint("give one of them another table, by a prefix in its name or by a schema; or combine the two with UNION ALL")),
+            _ => {
+                targets.insert(folded.to_owned(), fingerprint.to_owned());
+                Ok(())
+            }
+        }
+    }
+}

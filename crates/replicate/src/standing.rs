@@ -1,0 +1,214 @@
+//! Whose table it is, and how a statement stands to it.
+
+use bucketline_destination::{Physical, TableName, TableStatus};
+
+use crate::fingerprint::Difference;
+use crate::prepare::Prepared;
+use crate::record::{Owner, Record, Slices, read_slices};
+use crate::report::grouped;
+use crate::statement::Statement;
+use crate::{Error, ErrorKind, Mode, Result};
+
+/// What is known of a table before a run.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    /// The table is there.
+    pub(crate) exists: bool,
+    /// The record of what filled it; `None` if nothing has, or what it did is gone.
+    pub(crate) record: Option<Record>,
+    /// The slices whose rows it holds.
+    pub(crate) slices: Slices,
+    /// How many rows the last load left.
+    pub(crate) rows: u64,
+}
+
+impl Standing {
+    /// Reads a table's status.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotOurs`] if something of that name is not ours to write.
+    pub(crate) fn read(table: &TableName, status: &TableStatus) -> Result<Self> {
+        let TableStatus { state, physical } = status;
+        match (state, physical) {
+            (_, Physical::Absent) => Ok(Self::default()),
+            (_, Physical::Other { kind }) => {
+                Err(not_ours(format!("a {kind} named {table} is there already")))
+            }
+            (None, Physical::Table { .. }) => Err(not_ours(format!(
+                "a table named {table} is there already, and no REPLICATE made it"
+            ))),
+            (Some(_), Physical::Table { .. }) if !status.is_ours() => Err(not_ours(format!(
+                "the table {table} is not as REPLICATE made it: its key or some of its columns are gone"
+            ))),
+            (Some(state), Physical::Table { .. }) => {
+                let record = Some(Record::read(&state.record)?);
+                let (slices, rows) = match status.is_void() {
+                    true => (Slices::new(), 0),
+                    false => (read_slices(&state.checkpoints)?, state.rows),
+                };
+                // Emptied by someone: whose rows it held means nothing any more.
+                Ok(Self {
+                    exists: !status.is_void(),
+                    record,
+                    slices,
+                    rows,
+                })
+            }
+        }
+    }
+
+    /// How the statement differs from what filled the table.
+    pub(crate) fn difference(&self, prepared: &Prepared) -> Difference {
+        let record = self.record.as_ref();
+        record
+            .map(|record| prepared.fingerprint.differs_from(&record.fingerprint))
+            .unwrap_or_default()
+    }
+
+    /// Refuses the rows of another service or workspace.
+    pub(crate) fn check_owner(&self, table: &TableName, owners: &[Owner]) -> Result<()> {
+        let Some(record) = self.record.as_ref().filter(|_| self.exists) else {
+            return Ok(());
+        };
+        let before = &record.owners;
+        let same = before.len() == owners.len()
+            && before
+                .iter()
+                .zip(owners)
+                .all(|(before, now)| before.same_data(now));
+        if same {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::OtherWorkspace,
+            format!("the table {table} holds the rows of another workspace ({})", places(before)),
+        )
+        .with_hint(format!(
+            "give each workspace a table of its own: by a prefix, REPLICATE PREFIX_{name} SELECT * FROM {name}, or by a schema, REPLICATE schema.{name} SELECT * FROM {name}",
+            name = table.name
+        )))
+    }
+
+    /// With `AlterSchema = FALSE` the table stays as it is.
+    pub(crate) fn check_schema(
+        &self,
+        prepared: &Prepared,
+        statement: &Statement,
+        status: &TableStatus,
+    ) -> Result<()> {
+        let Some(state) = status.state.as_ref().filter(|_| self.exists) else {
+            return Ok(());
+        };
+        if statement.options.alter_schema || statement.options.drop_table {
+            return Ok(());
+        }
+        let changed = self.difference(prepared).changed;
+        for column in &prepared.layout.columns {
+            let name = column.field.name();
+            let mut there = state.columns.fields().iter();
+            let what = match there.find(|field| field.name().eq_ignore_ascii_case(name)) {
+                None => "is new",
+                Some(field)
+                    if changed.contains(&name.to_lowercase())
+                        && field.data_type() != column.field.data_type() =>
+                {
+                    "has another type"
+                }
+                Some(_) => continue,
+            };
+            return Err(Error::new(
+                ErrorKind::SchemaFixed,
+                format!(
+                    "{}: the column {name} {what}, and AlterSchema is FALSE",
+                    statement.table
+                ),
+            )
+            .with_hint("leave AlterSchema out, or select the columns that the table has"));
+        }
+        Ok(())
+    }
+
+    /// The credential's identity or scopes are not those of the last run.
+    pub(crate) fn credential_changed(&self, owners: &[Owner]) -> bool {
+        let credentials = |owners: &[Owner]| -> Vec<_> {
+            owners
+                .iter()
+                .map(|owner| owner.credential.clone())
+                .collect()
+        };
+        self.exists
+            && self
+                .record
+                .as_ref()
+                .is_some_and(|record| credentials(&record.owners) != credentials(owners))
+    }
+
+    /// Decides how the rows get into the table.
+    pub(crate) fn approach(&self, prepared: &Prepared, statement: &Statement) -> Approach {
+        let options = &statement.options;
+        let recreate = options.drop_table;
+        let difference = self.difference(prepared);
+        let reload = |why: String, keep: bool| Approach::Reload {
+            why,
+            recreate,
+            keep,
+        };
+        if prepared.mode == Mode::Replace {
+            return reload(prepared.why.clone(), false);
+        }
+        if self.record.is_none() {
+            return Approach::Merge;
+        }
+        if self.exists && options.drop_table {
+            return reload("DropTable is set".to_owned(), false);
+        }
+        if self.exists && options.truncate_table {
+            return reload("TruncateTable is set".to_owned(), false);
+        }
+        match difference.reason() {
+            Some(why) => reload(why, !difference.rows),
+            None => Approach::Merge,
+        }
+    }
+
+    /// How many requests a full load takes, as far as the last run tells: a sentence's end.
+    pub(crate) fn reload_cost(&self, page_size: usize) -> String {
+        if self.slices.is_empty() {
+            return "the number of requests is not known beforehand".to_owned();
+        }
+        let slices = self.slices.len() as u64;
+        let pages = slices.max(self.rows.div_ceil(page_size.max(1) as u64));
+        let [pages, rows, slices] = [pages, self.rows, slices].map(grouped);
+        format!("about {pages} requests ({rows} rows in {slices} slices at the last run)")
+    }
+}
+
+/// How the rows get into the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Approach {
+    /// Into the table itself, slice by slice.
+    Merge,
+    /// Into a staging table, which then takes the table's place.
+    Reload {
+        /// Why.
+        why: String,
+        /// The table is dropped and made anew.
+        recreate: bool,
+        /// Rows of slices that cannot be read now are kept: the statement asks for the same rows as
+        /// before, and nobody asked to delete them.
+        keep: bool,
+    },
+}
+
+fn places(owners: &[Owner]) -> String {
+    let place = |owner: &Owner| match &owner.workspace {
+        Some(workspace) => format!("{} at {}", workspace, owner.origin),
+        None => owner.origin.clone(),
+    };
+    owners.iter().map(place).collect::<Vec<_>>().join(", ")
+}
+
+fn not_ours(message: String) -> Error {
+    Error::new(ErrorKind::NotOurs, format!("{message}; it was left alone"))
+        .with_hint("choose another name or schema for the copy, or rename or drop what is there")
+}

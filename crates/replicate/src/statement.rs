@@ -1,0 +1,232 @@
+//! The statement as the executor needs it: target, declared columns, options.
+
+use arrow::datatypes::{DataType, TimeUnit};
+use bucketline_destination::TableName;
+use bucketline_sql as sql;
+use chrono::{DateTime, NaiveDateTime, Utc};
+use sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, TimezoneInfo};
+use sql::{OptionName, OptionValue, ReplicateOption};
+
+use crate::{Error, ErrorKind, Result};
+
+/// A REPLICATE statement.
+#[derive(Debug, Clone)]
+pub(crate) struct Statement {
+    /// The destination's table.
+    pub(crate) table: TableName,
+    /// The statement's text without secrets.
+    pub(crate) text: String,
+    /// The declared columns.
+    pub(crate) declared: Option<Declared>,
+    /// Its options.
+    pub(crate) options: Options,
+}
+
+/// A declared column list.
+#[derive(Debug, Clone)]
+pub(crate) struct Declared {
+    /// Names and types.
+    pub(crate) columns: Vec<(String, DataType)>,
+    /// PRIMARY KEY; empty without.
+    pub(crate) key: Vec<String>,
+    /// Columns are matched by name instead of by position.
+    pub(crate) by_name: bool,
+    /// Where it stands.
+    pub(crate) span: sql::Span,
+}
+
+/// The options that are carried out.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) drop_table: bool,
+    pub(crate) truncate_table: bool,
+    pub(crate) alter_schema: bool,
+    pub(crate) batch_size: Option<usize>,
+    pub(crate) start: Option<DateTime<Utc>>,
+    pub(crate) drop_missing: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            drop_table: false,
+            truncate_table: false,
+            alter_schema: true,
+            batch_size: None,
+            start: None,
+            drop_missing: false,
+        }
+    }
+}
+
+impl Statement {
+    /// Reads a parsed statement.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for an option that cannot be carried out,
+    /// [`ErrorKind::Columns`] for a declared type without a counterpart.
+    pub(crate) fn read(statement: &sql::Replicate) -> Result<Self> {
+        let name = &statement.destination;
+        let table = TableName {
+            schema: name.qualifier().last().map(|schema| schema.text.clone()),
+            name: name.last().text.clone(),
+        };
+        let by_name = !matches!(statement.source, sql::Source::Query(_));
+        let declared = statement
+            .columns
+            .as_ref()
+            .map(|list| Declared::read(list, by_name));
+        Ok(Self {
+            table,
+            text: sql::Statement::Replicate(statement.clone()).masked(),
+            declared: declared.transpose()?,
+            options: Options::read(&statement.options)?,
+        })
+    }
+}
+
+impl Declared {
+    fn read(list: &sql::ColumnList, by_name: bool) -> Result<Self> {
+        let columns = list.columns.iter().map(|column| {
+            let name = column.name.text.clone();
+            match arrow_type(column.data_type.ast()) {
+                Some(data_type) => Ok((name, data_type)),
+                None => Err(Error::new(
+                    ErrorKind::Columns,
+                    format!("column {name}: the type {} is not known here", column.data_type),
+                )
+                .with_hint("known are BOOLEAN, INT, BIGINT, DECIMAL, FLOAT, DOUBLE, CHAR, VARCHAR, TEXT, DATE, TIME, DATETIME, TIMESTAMP, JSON, BINARY")
+                .at(column.data_type.span())),
+            }
+        });
+        Ok(Self {
+            columns: columns.collect::<Result<_>>()?,
+            key: list
+                .primary_key
+                .iter()
+                .map(|name| name.text.clone())
+                .collect(),
+            by_name,
+            span: list.span,
+        })
+    }
+}
+
+impl Options {
+    fn read(given: &sql::Options) -> Result<Self> {
+        let mut options = Self::default();
+        for option in given.iter() {
+            let flag = option.value == OptionValue::Bool(true);
+            match (option.name, &option.value) {
+                (OptionName::DropTable, _) => options.drop_table = flag,
+                (OptionName::TruncateTable, _) => options.truncate_table = flag,
+                (OptionName::AlterSchema, _) => options.alter_schema = flag,
+                (OptionName::DropMissingRepositories, _) => options.drop_missing = flag,
+                (OptionName::BatchSize, OptionValue::Int(rows)) => {
+                    options.batch_size = usize::try_from(*rows).ok().filter(|rows| *rows > 0);
+                }
+                (OptionName::ReplicateStartDate, OptionValue::DateTime(text)) => {
+                    options.start = Some(instant(text).ok_or_else(|| unsupported(option))?);
+                }
+                _ if changes_nothing(option) => {}
+                _ => return Err(unsupported(option)),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// A value that asks for what happens anyway.
+fn changes_nothing(option: &ReplicateOption) -> bool {
+    match option.name {
+        OptionName::AutoTruncateStrings
+        | OptionName::SkipDeleted
+        | OptionName::EnableHistoryMode
+        | OptionName::AdoptTable => option.value == OptionValue::Bool(false),
+        OptionName::UseGmtDateTime | OptionName::ContinueOnError => {
+            option.value == OptionValue::Bool(true)
+        }
+        OptionName::DeleteOption => option.value == OptionValue::Choice("HardDelete"),
+        OptionName::DetectDeletes => option.value == OptionValue::Choice("NONE"),
+        _ => false,
+    }
+}
+
+fn unsupported(option: &ReplicateOption) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("the option {option} is understood, but it cannot be carried out yet"),
+    )
+    .with_hint("leave it out; DropTable, TruncateTable, AlterSchema, BatchSize, ReplicateStartDate (a date) and DropMissingRepositories can be used")
+    .at(option.written.span.to(option.value_span))
+}
+
+/// `yyyy-mm-ddThh:mm:ss[.fff]` in GMT.
+fn instant(text: &str) -> Option<DateTime<Utc>> {
+    NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
+        .ok()
+        .map(|time| time.and_utc())
+}
+
+/// The Arrow type of a declared SQL type. Lengths of texts are not kept.
+fn arrow_type(declared: &SqlType) -> Option<DataType> {
+    Some(match declared {
+        SqlType::Boolean | SqlType::Bool | SqlType::Bit(_) => DataType::Boolean,
+        SqlType::TinyInt(_)
+        | SqlType::SmallInt(_)
+        | SqlType::MediumInt(_)
+        | SqlType::Int(_)
+        | SqlType::Integer(_)
+        | SqlType::BigInt(_)
+        | SqlType::Int2(_)
+        | SqlType::Int4(_)
+        | SqlType::Int8(_)
+        | SqlType::Int16
+        | SqlType::Int32
+        | SqlType::Int64 => DataType::Int64,
+        SqlType::Float(_)
+        | SqlType::Float4
+        | SqlType::Float8
+        | SqlType::Float32
+        | SqlType::Float64
+        | SqlType::Real
+        | SqlType::Double(_)
+        | SqlType::DoublePrecision => DataType::Float64,
+        SqlType::Decimal(info) | SqlType::Numeric(info) | SqlType::Dec(info) => match info {
+            ExactNumberInfo::None => DataType::Decimal128(38, 10),
+            ExactNumberInfo::Precision(precision) => decimal(*precision, 0)?,
+            ExactNumberInfo::PrecisionAndScale(precision, scale) => decimal(*precision, *scale)?,
+        },
+        SqlType::Char(_)
+        | SqlType::Character(_)
+        | SqlType::CharVarying(_)
+        | SqlType::CharacterVarying(_)
+        | SqlType::Varchar(_)
+        | SqlType::Nvarchar(_)
+        | SqlType::Clob(_)
+        | SqlType::Text
+        | SqlType::TinyText
+        | SqlType::MediumText
+        | SqlType::LongText
+        | SqlType::String(_)
+        | SqlType::Uuid
+        | SqlType::JSON
+        | SqlType::JSONB => DataType::Utf8,
+        SqlType::Binary(_) | SqlType::Varbinary(_) | SqlType::Blob(_) | SqlType::Bytea => {
+            DataType::Binary
+        }
+        SqlType::Date => DataType::Date32,
+        SqlType::Time(..) => DataType::Time64(TimeUnit::Microsecond),
+        SqlType::Timestamp(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone)
+        | SqlType::Timestamp(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz)
+        | SqlType::Datetime(_) => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
+        _ => return None,
+    })
+}
+
+fn decimal(precision: u64, scale: i64) -> Option<DataType> {
+    let precision = u8::try_from(precision)
+        .ok()
+        .filter(|precision| (1..=38).contains(precision))?;
+    Some(DataType::Decimal128(precision, i8::try_from(scale).ok()?))
+}

@@ -1,0 +1,62 @@
+//! What a run has done so far.
+
+use std::time::Duration;
+
+use bucketline_destination::{Counts, TableName};
+
+use crate::survey::Known;
+use crate::{Error, ErrorKind, Outcome, SliceReport};
+
+/// What a run has done so far.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) slices: Vec<SliceReport>,
+    pub(crate) read: u64,
+    pub(crate) counts: Counts,
+    pub(crate) requests: u64,
+    /// What slices write goes to a staging; it counts once it is applied.
+    pub(crate) staged: bool,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, slice: SliceReport) {
+        self.read += slice.read;
+        self.requests += slice.requests;
+        if !self.staged {
+            self.counts += slice.counts;
+        }
+        self.slices.push(slice);
+    }
+
+    pub(crate) fn add_outcome(&mut self, known: &Known, outcome: Outcome, counts: Counts) {
+        self.add(SliceReport {
+            slice: known.label(),
+            outcome,
+            read: 0,
+            counts,
+            requests: 0,
+            elapsed: Duration::ZERO,
+        });
+    }
+
+    /// The failure of a statement of which some slices failed.
+    pub(crate) fn partial(&self, table: &TableName, failures: usize, all: usize) -> Error {
+        const SHOWN: usize = 3;
+        let failed = self.slices.iter().filter_map(|slice| match &slice.outcome {
+            Outcome::Failed(failure) => Some(format!("{}: {}", slice.slice, failure.message)),
+            _ => None,
+        });
+        let mut shown: Vec<_> = failed.take(SHOWN).collect();
+        if failures > SHOWN {
+            shown.push(format!("and {} more", failures - SHOWN));
+        }
+        Error::new(
+            ErrorKind::Partial,
+            format!(
+                "{table}: {failures} of {all} slices failed: {}",
+                shown.join("; ")
+            ),
+        )
+        .with_hint("their rows were left as they are; run the statement again")
+    }
+}

@@ -1,0 +1,98 @@
+//! EXPLAIN tells beforehand, requests no rows and writes nothing.
+
+use bucketline_destination::TableName;
+
+use super::fake::{ID, STATE, Select, Selection, TITLE, UUID};
+use super::{Bench, Voice, statement};
+use crate::explain::explain;
+use crate::run::Run;
+use crate::statement::Statement;
+use crate::work::Work;
+use crate::{Result, ScriptRun};
+
+async fn lines(bench: &Bench, selection: &Selection, statement: &Statement) -> Result<String> {
+    let select = Select::new(&bench.fake, selection);
+    let script = ScriptRun::default();
+    let run = Run::new(&script, Voice::new(std::sync::Arc::new(crate::Silent)));
+    let lines = explain(
+        Work::Rows(&select),
+        &bench.destination,
+        statement,
+        &run.context,
+    )
+    .await?;
+    Ok(lines.join("\n"))
+}
+
+#[tokio::test]
+async fn it_tells_mode_key_cursor_slices_and_reload_without_reading() {
+    let bench = Bench::filled();
+    let few = Selection {
+        columns: vec![UUID, ID, TITLE],
+        ..Selection::all("Issues")
+    };
+    let more = Selection {
+        columns: vec![UUID, ID, TITLE, STATE],
+        ..Selection::all("Issues")
+    };
+
+    let before = lines(&bench, &few, &statement()).await.unwrap();
+    for line in [
+        "mode: incremental: Issues has the change column UpdatedOn",
+        "key: RepositoryUUID, Id",
+        "cursor: UpdatedOn, nothing was read yet",
+        "load: first load",
+        "slices: unknown until the repositories are listed",
+    ] {
+        assert!(before.contains(line), "{line} in\n{before}");
+    }
+    assert!(
+        bench
+            .destination
+            .table(&TableName::bare("Copy"))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!((bench.row_requests(), bench.fake.world().listings), (0, 0));
+
+    bench.replicate(&few).await.unwrap();
+    bench.row_requests();
+    let after = lines(&bench, &few, &statement()).await.unwrap();
+    assert!(after.contains("slices: 2 in the last run"), "{after}");
+    assert!(
+        after.contains("cursor: UpdatedOn, read up to 2023-"),
+        "{after}"
+    );
+    assert!(after.contains("load: changes are merged"), "{after}");
+    let changed = lines(&bench, &more, &statement()).await.unwrap();
+    assert!(
+        changed.contains("load: state is a new column: everything is staged, about 4 requests")
+    );
+
+    bench.fake.world().workspace = "{other}".to_owned();
+    let refused = lines(&bench, &few, &statement()).await.unwrap();
+    assert!(
+        refused.contains("would be refused") && refused.contains("BL7002"),
+        "{refused}"
+    );
+    assert_eq!((bench.row_requests(), bench.fake.world().listings), (0, 1));
+}
+
+#[tokio::test]
+async fn it_tells_what_is_filtered_here_after_the_first_load() {
+    let bench = Bench::filled();
+    let open = Selection {
+        state: Some("open"),
+        ..Selection::all("Issues")
+    };
+    let text = lines(&bench, &open, &statement()).await.unwrap();
+    assert!(
+        text.contains("filtered by the API: State = 'open'"),
+        "{text}"
+    );
+    assert!(
+        text.contains("after the first load filtered here"),
+        "{text}"
+    );
+}

@@ -1,0 +1,187 @@
+//! Random histories: whatever happens between and during runs, the copy ends equal to the source.
+
+use proptest::prelude::*;
+
+use super::fake::Selection;
+use super::{Bench, killed_after};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put {
+        repository: usize,
+        id: i64,
+        open: bool,
+    },
+    Remove {
+        repository: usize,
+        id: i64,
+    },
+    Rename {
+        repository: usize,
+    },
+    /// A run, dropped after so many polls.
+    Killed(usize),
+    /// A run during which rows change.
+    Run {
+        repository: usize,
+        ids: Vec<i64>,
+        open: bool,
+    },
+}
+
+const REPOSITORIES: [&str; 3] = ["{a}", "{b}", "{c}"];
+
+fn state(open: bool) -> &'static str {
+    if open { "open" } else { "merged" }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let repository = 0..REPOSITORIES.len();
+    prop_oneof![
+        6 => (repository.clone(), 1..12_i64, any::<bool>())
+            .prop_map(|(repository, id, open)| Step::Put { repository, id, open }),
+        2 => (repository.clone(), 1..12_i64).prop_map(|(repository, id)| Step::Remove { repository, id }),
+        1 => repository.clone().prop_map(|repository| Step::Rename { repository }),
+        3 => (1..40_usize).prop_map(Step::Killed),
+        2 => (repository, prop::collection::vec(1..12_i64, 0..6), any::<bool>())
+            .prop_map(|(repository, ids, open)| Step::Run { repository, ids, open }),
+    ]
+}
+
+async fn play(selection: &Selection, deletes: bool, steps: &[Step]) -> Result<(), TestCaseError> {
+    let bench = Bench::new();
+    bench.fake.world().page_size = 2;
+    // An empty list is not believed, so each repository keeps a row.
+    for repository in REPOSITORIES {
+        bench.put(repository, 100, "kept", "open");
+    }
+    let mut renames = 0;
+    for step in steps {
+        match step {
+            Step::Put {
+                repository,
+                id,
+                open,
+            } => {
+                bench.put(
+                    REPOSITORIES[*repository],
+                    *id,
+                    &format!("at {id}"),
+                    state(*open),
+                );
+                let mut world = bench.fake.world();
+                let clock = world.clock;
+                let row = world
+                    .repository(REPOSITORIES[*repository])
+                    .rows
+                    .get_mut(id)
+                    .unwrap();
+                row.title = format!("at {clock}");
+            }
+            // A cursor does not see deletes.
+            Step::Remove { .. } if !deletes => {}
+            Step::Remove { repository, id } => {
+                let mut world = bench.fake.world();
+                world.repository(REPOSITORIES[*repository]).rows.remove(id);
+            }
+            Step::Rename { repository } => {
+                renames += 1;
+                let mut world = bench.fake.world();
+                world.repository(REPOSITORIES[*repository]).slug = format!("renamed-{renames}");
+            }
+            Step::Killed(polls) => {
+                killed_after(*polls, bench.replicate(selection)).await;
+            }
+            Step::Run {
+                repository,
+                ids,
+                open,
+            } => {
+                let (uuid, open) = (REPOSITORIES[*repository], *open);
+                let mut ids = ids.clone();
+                bench.fake.world().before_page = Some(Box::new(move |world| {
+                    if let Some(id) = ids.pop() {
+                        world.put(uuid, id, "during", state(open));
+                    }
+                }));
+                bench
+                    .replicate(selection)
+                    .await
+                    .map_err(|e| TestCaseError::fail(e.to_string()))?;
+                bench.fake.world().before_page = None;
+            }
+        }
+    }
+    for _ in 0..2 {
+        bench
+            .replicate(selection)
+            .await
+            .map_err(|e| TestCaseError::fail(e.to_string()))?;
+    }
+    prop_assert_eq!(bench.copy().await, bench.truth(selection.state));
+    let names = bench.column("Repository").await;
+    for ((uuid, _), name) in names {
+        let slug = bench.fake.world().repository(&uuid).slug.clone();
+        prop_assert_eq!(name, slug);
+    }
+    if selection.label {
+        for ((uuid, id), label) in bench.column("Label").await {
+            prop_assert_eq!(
+                label,
+                format!("{}#{id}", bench.fake.world().repository(&uuid).slug)
+            );
+        }
+    }
+    Ok(())
+}
+
+fn run(selection: &Selection, deletes: bool, steps: &[Step]) -> Result<(), TestCaseError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(play(selection, deletes, steps))
+}
+
+proptest! {
+    // Each case is some forty steps, many of them runs.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn incremental(steps in prop::collection::vec(step(), 1..40)) {
+        run(&Selection::all("Issues"), false, &steps)?;
+    }
+
+    #[test]
+    fn incremental_with_a_condition(steps in prop::collection::vec(step(), 1..40)) {
+        let open = Selection { state: Some("open"), ..Selection::all("Issues") };
+        run(&open, false, &steps)?;
+    }
+
+    #[test]
+    fn incremental_with_a_condition_evaluated_here(steps in prop::collection::vec(step(), 1..40)) {
+        let open = Selection { state: Some("open"), kept: true, ..Selection::all("Issues") };
+        run(&open, false, &steps)?;
+    }
+
+    #[test]
+    fn incremental_with_a_proof(steps in prop::collection::vec(step(), 1..40)) {
+        run(&Selection::all("Commits"), false, &steps)?;
+    }
+
+    #[test]
+    fn incremental_with_an_expression(steps in prop::collection::vec(step(), 1..40)) {
+        let open = Selection { label: true, state: Some("open"), ..Selection::all("Issues") };
+        run(&open, false, &steps)?;
+    }
+
+    #[test]
+    fn listing(steps in prop::collection::vec(step(), 1..40)) {
+        run(&Selection::all("Branches"), true, &steps)?;
+    }
+
+    #[test]
+    fn listing_with_a_condition(steps in prop::collection::vec(step(), 1..40)) {
+        let open = Selection { state: Some("open"), ..Selection::all("Branches") };
+        run(&open, true, &steps)?;
+    }
+}

@@ -1,0 +1,186 @@
+//! The rules of replication, against a source whose data change while it is read.
+
+#![allow(clippy::unwrap_used)]
+
+mod explain;
+mod fake;
+mod histories;
+mod incremental;
+mod listing;
+mod ownership;
+mod reload;
+mod report;
+mod statement;
+mod whole;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::Int64Type;
+use bucketline_destination::memory::MemoryDestination;
+use bucketline_destination::{Destination, Query, TableName};
+use futures::TryStreamExt;
+
+use crate::events::Voice;
+use crate::run::{Run, run};
+use crate::statement::{Options, Statement};
+use crate::work::Work;
+use crate::{Outcome, Report, Result, RunOptions, ScriptRun};
+use fake::{Fake, Select, Selection};
+
+/// A fake service and a destination.
+struct Bench {
+    fake: Fake,
+    memory: MemoryDestination,
+    destination: Arc<dyn Destination>,
+    concurrency: usize,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let memory = MemoryDestination::new();
+        let destination: Arc<dyn Destination> = Arc::new(memory.clone());
+        Self {
+            fake: Fake::new(),
+            memory,
+            destination,
+            concurrency: 4,
+        }
+    }
+
+    /// Two repositories, `{a}` with ten rows and `{b}` with two.
+    fn filled() -> Self {
+        let bench = Self::new();
+        for id in 1..=10 {
+            bench.put("{a}", id, "first", "open");
+        }
+        for id in 1..=2 {
+            bench.put("{b}", id, "first", "open");
+        }
+        bench
+    }
+
+    fn put(&self, repository: &str, id: i64, title: &str, state: &'static str) {
+        self.fake.world().put(repository, id, title, state);
+    }
+
+    async fn replicate(&self, selection: &Selection) -> Result<Report> {
+        self.run(selection, &statement()).await
+    }
+
+    async fn run(&self, selection: &Selection, statement: &Statement) -> Result<Report> {
+        let options = RunOptions {
+            concurrency: self.concurrency,
+            ..RunOptions::default()
+        };
+        self.run_in(&ScriptRun::new(options), selection, statement)
+            .await
+    }
+
+    async fn run_in(
+        &self,
+        script: &ScriptRun,
+        selection: &Selection,
+        statement: &Statement,
+    ) -> Result<Report> {
+        let select = Select::new(&self.fake, selection);
+        let voice = Voice::new(Arc::new(crate::Silent));
+        let run_ = Run::new(script, voice);
+        run(&run_, Work::Rows(&select), &self.destination, statement).await
+    }
+
+    /// The titles in the copy, by repository and id.
+    async fn copy(&self) -> BTreeMap<(String, i64), String> {
+        self.column("Title").await
+    }
+
+    async fn column(&self, column: &str) -> BTreeMap<(String, i64), String> {
+        let query = Query {
+            table: TableName::bare("Copy"),
+            columns: vec![
+                "RepositoryUUID".to_owned(),
+                "Id".to_owned(),
+                column.to_owned(),
+            ],
+            conditions: Vec::new(),
+            limit: None,
+        };
+        let batches: Vec<_> = self
+            .destination
+            .read(&query)
+            .await
+            .unwrap()
+            .try_collect()
+            .await
+            .unwrap();
+        let mut rows = BTreeMap::new();
+        for batch in batches {
+            let uuids = batch.column(0).as_string::<i32>();
+            let ids = batch.column(1).as_primitive::<Int64Type>();
+            let texts = batch.column(2).as_string::<i32>();
+            for row in 0..batch.num_rows() {
+                let text = if texts.is_null(row) {
+                    "NULL"
+                } else {
+                    texts.value(row)
+                };
+                let key = (uuids.value(row).to_owned(), ids.value(row));
+                assert!(rows.insert(key, text.to_owned()).is_none(), "a doubled row");
+            }
+        }
+        rows
+    }
+
+    /// The titles at the source.
+    fn truth(&self, state: Option<&str>) -> BTreeMap<(String, i64), String> {
+        let world = self.fake.world();
+        let rows = world.repositories.iter().flat_map(|(uuid, repository)| {
+            repository
+                .rows
+                .iter()
+                .filter(|(_, row)| state.is_none_or(|state| row.state == state))
+                .map(|(id, row)| ((uuid.clone(), *id), row.title.clone()))
+        });
+        rows.collect()
+    }
+
+    fn row_requests(&self) -> usize {
+        std::mem::take(&mut self.fake.world().row_requests)
+    }
+}
+
+fn statement() -> Statement {
+    Statement {
+        table: TableName::bare("Copy"),
+        text: "REPLICATE Copy".to_owned(),
+        declared: None,
+        options: Options::default(),
+    }
+}
+
+fn with(change: impl FnOnce(&mut Options)) -> Statement {
+    let mut statement = statement();
+    change(&mut statement.options);
+    statement
+}
+
+fn outcome<'r>(report: &'r Report, slice: &str) -> &'r Outcome {
+    let found = report.slices.iter().find(|report| report.slice == slice);
+    &found
+        .unwrap_or_else(|| panic!("{slice} in {report:?}"))
+        .outcome
+}
+
+/// Polls a future at most `polls` times, then drops it; whether it ended before.
+async fn killed_after<F: Future>(polls: usize, future: F) -> bool {
+    let mut future = Box::pin(future);
+    for _ in 0..polls {
+        if futures::poll!(future.as_mut()).is_ready() {
+            return true;
+        }
+        // Lets the reading tasks go on.
+        tokio::task::yield_now().await;
+    }
+    false
+}

@@ -1,0 +1,307 @@
+//! Loads of the whole table: staged, applied at the end.
+
+use arrow::datatypes::DataType;
+use bucketline_destination::Counts;
+use bucketline_source::ErrorKind as SourceError;
+use bucketline_sql::{Position, Span};
+
+use super::fake::{ID, STATE, Selection, TITLE, UUID};
+use super::{Bench, killed_after, outcome, statement, with};
+use crate::statement::Declared;
+use crate::{ErrorKind, Mode, Outcome};
+
+fn few() -> Selection {
+    Selection {
+        columns: vec![UUID, ID, TITLE],
+        ..Selection::all("Issues")
+    }
+}
+
+fn more() -> Selection {
+    Selection {
+        columns: vec![UUID, ID, TITLE, STATE],
+        ..Selection::all("Issues")
+    }
+}
+
+#[tokio::test]
+async fn a_new_column_loads_the_table_again_after_saying_so() {
+    let bench = Bench::filled();
+    bench.replicate(&few()).await.unwrap();
+    bench.row_requests();
+    let report = bench.replicate(&more()).await.unwrap();
+    assert_eq!(bench.row_requests(), 5);
+    let note = &report.notes[0];
+    assert!(
+        note.contains("state is a new column") && note.contains("about 4 requests"),
+        "{note}"
+    );
+    assert_eq!(
+        report.counts,
+        Counts {
+            updated: 12,
+            ..Counts::default()
+        }
+    );
+    assert!(
+        bench
+            .column("State")
+            .await
+            .values()
+            .all(|state| state == "open")
+    );
+    bench.replicate(&more()).await.unwrap();
+    assert_eq!(bench.row_requests(), 2, "incremental again");
+}
+
+#[tokio::test]
+async fn a_dropped_column_needs_no_reload() {
+    let bench = Bench::filled();
+    bench.replicate(&more()).await.unwrap();
+    bench.row_requests();
+    let report = bench.replicate(&few()).await.unwrap();
+    assert_eq!(bench.row_requests(), 2);
+    assert!(
+        report.notes[0].contains("state is no longer selected"),
+        "{:?}",
+        report.notes
+    );
+    assert!(
+        bench
+            .column("State")
+            .await
+            .values()
+            .all(|state| state == "NULL")
+    );
+    let report = bench.replicate(&few()).await.unwrap();
+    assert!(report.notes.is_empty());
+}
+
+#[tokio::test]
+async fn other_conditions_replace_the_rows() {
+    let bench = Bench::filled();
+    bench.put("{a}", 3, "third", "merged");
+    bench
+        .replicate(&Selection {
+            state: Some("open"),
+            ..few()
+        })
+        .await
+        .unwrap();
+    assert_eq!(bench.copy().await, bench.truth(Some("open")));
+    bench
+        .replicate(&Selection {
+            state: Some("merged"),
+            ..few()
+        })
+        .await
+        .unwrap();
+    assert_eq!(bench.copy().await, bench.truth(Some("merged")));
+}
+
+#[tokio::test]
+async fn a_reload_that_fails_leaves_the_table_and_goes_on_later() {
+    let bench = Bench::filled();
+    bench.replicate(&few()).await.unwrap();
+    bench.fake.world().repository("{b}").fault = Some(SourceError::Unavailable);
+    let error = bench.replicate(&more()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Partial);
+    assert_eq!(bench.copy().await, bench.truth(None));
+    bench.fake.world().repository("{b}").fault = None;
+    bench.row_requests();
+    bench.replicate(&more()).await.unwrap();
+    assert_eq!(bench.row_requests(), 2, "what was staged is not read again");
+    assert!(
+        bench
+            .column("State")
+            .await
+            .values()
+            .all(|state| state == "open")
+    );
+}
+
+#[tokio::test]
+async fn a_killed_reload_goes_on() {
+    for polls in 1..70 {
+        let bench = Bench::filled();
+        bench.replicate(&few()).await.unwrap();
+        killed_after(polls, bench.replicate(&more())).await;
+        assert_eq!(bench.copy().await, bench.truth(None), "after {polls} polls");
+        bench.put("{a}", 1, "second", "open");
+        bench.replicate(&more()).await.unwrap();
+        assert_eq!(bench.copy().await, bench.truth(None), "after {polls} polls");
+        assert!(
+            bench
+                .column("State")
+                .await
+                .values()
+                .all(|state| state == "open")
+        );
+    }
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_read_again_stay_through_a_reload() {
+    let bench = Bench::filled();
+    bench.put("{c}", 1, "first", "open");
+    bench.put("{d}", 1, "first", "open");
+    bench.replicate(&few()).await.unwrap();
+    let before = bench.copy().await;
+    let vanished = bench.fake.world().repositories.remove("{b}").unwrap();
+    bench.fake.world().repository("{c}").applicable = false;
+    bench.fake.world().repository("{d}").hidden = true;
+    let report = bench.replicate(&more()).await.unwrap();
+    assert_eq!(*outcome(&report, "acme/slug-{b}"), Outcome::Vanished);
+    assert_eq!(bench.copy().await, before);
+    let states = bench.column("State").await;
+    assert!(
+        states
+            .iter()
+            .all(|((uuid, _), state)| (uuid == "{a}") == (state == "open"))
+    );
+    bench.replicate(&more()).await.unwrap();
+    assert_eq!(
+        bench.copy().await,
+        before,
+        "nor does the next run remove them"
+    );
+
+    bench
+        .fake
+        .world()
+        .repositories
+        .insert("{b}".to_owned(), vanished);
+    bench.fake.world().repository("{b}").rows.remove(&2);
+    bench.fake.world().repository("{c}").applicable = true;
+    bench.fake.world().repository("{d}").hidden = false;
+    bench.replicate(&more()).await.unwrap();
+    assert_eq!(bench.copy().await, bench.truth(None), "read whole again");
+    assert!(
+        bench
+            .column("State")
+            .await
+            .values()
+            .all(|state| state == "open")
+    );
+}
+
+#[tokio::test]
+async fn drop_and_truncate_load_first_and_replace_then() {
+    for statement in [
+        with(|options| options.drop_table = true),
+        with(|options| options.truncate_table = true),
+    ] {
+        let bench = Bench::filled();
+        bench.run(&few(), &statement).await.unwrap();
+        bench.fake.world().repository("{a}").rows.remove(&4);
+        bench.fake.world().repository("{b}").fault = Some(SourceError::Unavailable);
+        let before = bench.copy().await;
+        bench.run(&few(), &statement).await.unwrap_err();
+        assert_eq!(
+            bench.copy().await,
+            before,
+            "a failed fetch leaves the old rows"
+        );
+        bench.fake.world().repository("{b}").fault = None;
+        bench.run(&few(), &statement).await.unwrap();
+        assert_eq!(bench.copy().await, bench.truth(None));
+    }
+}
+
+fn declared(columns: &[(&str, DataType)], key: &[&str]) -> Declared {
+    Declared {
+        columns: columns
+            .iter()
+            .map(|(name, kind)| ((*name).to_owned(), kind.clone()))
+            .collect(),
+        key: key.iter().map(|name| (*name).to_owned()).collect(),
+        by_name: false,
+        span: Span::point(Position::START),
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_tell_rows_apart_replaces_and_fails_at_the_first_double() {
+    let bench = Bench::filled();
+    let mut by_id = statement();
+    by_id.declared = Some(declared(
+        &[
+            ("RepositoryUUID", DataType::Utf8),
+            ("Id", DataType::Int64),
+            ("Title", DataType::Utf8),
+        ],
+        &["Id"],
+    ));
+    let error = bench.run(&few(), &by_id).await.unwrap_err();
+    assert_eq!(error.code(), "BL6005");
+    bench.fake.world().repositories.remove("{b}");
+    let report = bench.run(&few(), &by_id).await.unwrap();
+    assert_eq!((report.mode, report.counts.inserted), (Mode::Replace, 10));
+    bench.fake.world().repository("{a}").rows.remove(&4);
+    let report = bench.run(&few(), &by_id).await.unwrap();
+    assert_eq!(
+        report.counts,
+        Counts {
+            deleted: 1,
+            unchanged: 9,
+            ..Counts::default()
+        }
+    );
+}
+
+#[tokio::test]
+async fn declared_columns_rename_and_convert() {
+    let bench = Bench::filled();
+    let mut declares = statement();
+    declares.declared = Some(declared(
+        &[
+            ("RepositoryUUID", DataType::Utf8),
+            ("Id", DataType::Int64),
+            ("Name", DataType::Utf8),
+        ],
+        &["RepositoryUUID", "Id"],
+    ));
+    let report = bench.run(&few(), &declares).await.unwrap();
+    assert_eq!(report.mode, Mode::Incremental);
+    assert!(
+        bench
+            .column("Name")
+            .await
+            .values()
+            .all(|name| name == "first")
+    );
+
+    declares.declared = Some(declared(
+        &[
+            ("RepositoryUUID", DataType::Utf8),
+            ("Id", DataType::Int64),
+            ("Name", DataType::Int64),
+        ],
+        &[],
+    ));
+    let error = bench.run(&few(), &declares).await.unwrap_err();
+    assert!(error.to_string().contains("column Name"), "{error}");
+
+    declares.declared = Some(declared(&[("Id", DataType::Int64)], &[]));
+    let error = bench.run(&few(), &declares).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Columns);
+}
+
+#[tokio::test]
+async fn a_fixed_schema_refuses_new_columns() {
+    let bench = Bench::filled();
+    bench.replicate(&few()).await.unwrap();
+    let fixed = with(|options| options.alter_schema = false);
+    bench.run(&few(), &fixed).await.unwrap();
+    let error = bench.run(&more(), &fixed).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaFixed);
+}
+
+#[tokio::test]
+async fn a_new_owner_of_the_columns_only_is_no_new_table() {
+    let bench = Bench::filled();
+    bench.replicate(&few()).await.unwrap();
+    bench.fake.world().credential = "token 2".to_owned();
+    let report = bench.replicate(&few()).await.unwrap();
+    assert_eq!((report.counts.inserted, report.counts.deleted), (0, 0));
+}

@@ -1,0 +1,416 @@
+//! Bringing the rows of one slice up to date.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use bucketline_destination::{Change, Counts, Load};
+use bucketline_source::{End, Page, ReadContext, Reading, Slice};
+use serde_json::Value;
+
+use crate::columns::Layout;
+use crate::events::Voice;
+use crate::keys::KeySet;
+use crate::pages::Pages;
+use crate::prepare::{Renaming, Rows, renaming};
+use crate::record::SliceState;
+use crate::report::grouped;
+use crate::work::RowWork;
+use crate::{Error, ErrorKind, Event, Mode, Outcome, Result, SliceReport};
+
+/// What the slices of one run share.
+pub(crate) struct Walker<'a> {
+    pub(crate) work: &'a dyn RowWork,
+    pub(crate) rows: &'a Rows,
+    pub(crate) layout: &'a Layout,
+    pub(crate) mode: Mode,
+    pub(crate) load: &'a dyn Load,
+    pub(crate) voice: &'a Arc<Voice>,
+    /// What a listing lacks may be deleted.
+    pub(crate) deletes: bool,
+    /// A slice whose proof did not move may be left out.
+    pub(crate) proofs: bool,
+}
+
+impl Walker<'_> {
+    /// Reads one slice to its end. A failure that is the slice's own is given beside the report.
+    ///
+    /// # Errors
+    /// What every other slice would meet, too.
+    pub(crate) async fn walk(
+        &self,
+        slice: &Slice,
+        state: Option<SliceState>,
+    ) -> Result<(SliceReport, Option<Error>)> {
+        let started = Instant::now();
+        self.voice.say(&Event::SliceStarted {
+            slice: &slice.label,
+        });
+        let id = slice.id.0.as_str();
+        let mut visit = Visit {
+            walker: self,
+            slice,
+            context: ReadContext::new(Arc::clone(self.voice) as _),
+            stored: state.as_ref().map(|state| state.to_json(id)),
+            read: 0,
+            counts: Counts::default(),
+        };
+        let ended = match self.mode {
+            Mode::Incremental => visit.changes(state).await,
+            Mode::Listing => visit.listing(state).await,
+            Mode::Replace => visit.scan().await,
+        };
+        let (outcome, failure) = match ended {
+            Ok(outcome) => (outcome, None),
+            Err(error) if error.is_common() => return Err(error),
+            Err(error) => {
+                self.load.discard(id).await?;
+                (Outcome::Failed((&error).into()), Some(error))
+            }
+        };
+        if let Outcome::NotApplicable(why) = &outcome {
+            self.load.discard(id).await?;
+            self.voice.note(format!("{}: {why}", slice.label));
+        }
+        let report = SliceReport {
+            slice: slice.label.clone(),
+            outcome,
+            read: visit.read,
+            counts: visit.counts,
+            requests: visit.context.requests(),
+            elapsed: started.elapsed(),
+        };
+        self.voice.say(&Event::SliceEnded { slice: &report });
+        Ok((report, failure))
+    }
+}
+
+/// One slice being read.
+struct Visit<'w> {
+    walker: &'w Walker<'w>,
+    slice: &'w Slice,
+    context: ReadContext,
+    /// The slice's checkpoint as it is stored.
+    stored: Option<Value>,
+    read: u64,
+    counts: Counts,
+}
+
+impl Visit<'_> {
+    fn id(&self) -> &str {
+        &self.slice.id.0
+    }
+
+    /// The proof to remember, where the table's rows are covered by it.
+    fn proof(&self) -> Option<String> {
+        let covered = self.walker.work.table().unchanged_by_proof;
+        covered.then(|| self.slice.proof.clone()).flatten()
+    }
+
+    /// The listing proves that nothing changed since the last finished walk.
+    fn is_proved(&self, state: &SliceState) -> bool {
+        self.walker.proofs && state.proof.is_some() && state.proof == self.proof()
+    }
+
+    fn renaming(&self, state: &SliceState) -> Renaming {
+        let Walker { work, layout, .. } = self.walker;
+        renaming(*work, layout, &state.parents, &self.slice.parents)
+    }
+
+    fn pages(&self, reading: Reading) -> Pages {
+        let Walker { work, rows, .. } = self.walker;
+        let plan = Arc::clone(rows.scan.plan());
+        Pages::read(work.source().read(plan, self.slice, reading, &self.context))
+    }
+
+    async fn write(&self, change: Change) -> Result<()> {
+        Ok(self.walker.load.write(self.id(), change).await?)
+    }
+
+    /// Commits what was written, with the state if it is another than the stored one.
+    async fn commit(&mut self, state: Option<&SliceState>) -> Result<()> {
+        let json = state.map(|state| state.to_json(self.id()));
+        let checkpoint = json.filter(|json| self.stored.as_ref() != Some(json));
+        self.counts += self
+            .walker
+            .load
+            .commit(self.id(), checkpoint.clone())
+            .await?;
+        self.stored = checkpoint.or(self.stored.take());
+        let progress = Event::SliceProgress {
+            slice: &self.slice.label,
+            read: self.read,
+        };
+        self.walker.voice.say(&progress);
+        Ok(())
+    }
+
+    /// Computes and writes the rows of a page; `deletes` says whether rows that do not match may be
+    /// in the table. Gives the rows written.
+    async fn put(&mut self, page: RecordBatch, deletes: bool) -> Result<Option<RecordBatch>> {
+        let Walker {
+            work, rows, layout, ..
+        } = self.walker;
+        self.read += page.num_rows() as u64;
+        let page = rows.scan.admit(page)?;
+        if page.num_rows() == 0 {
+            return Ok(None);
+        }
+        let applied = work.apply(&page)?;
+        if deletes && applied.leaving.num_rows() > 0 {
+            let keys = layout.fit_keys(&applied.leaving, &rows.key, &self.slice.parents)?;
+            self.write(Change::Delete(keys)).await?;
+        }
+        if applied.matching.num_rows() == 0 {
+            return Ok(None);
+        }
+        let matching = layout.fit(&applied.matching)?;
+        self.write(Change::Upsert(matching.clone())).await?;
+        Ok(Some(matching))
+    }
+
+    /// Follows the slice's changes from its checkpoint to now.
+    async fn changes(&mut self, known: Option<SliceState>) -> Result<Outcome> {
+        let Walker { work, rows, .. } = self.walker;
+        // Rows of a slice that is known and unread were carried over from another load: they
+        // give way to the first rows read.
+        let mut replaces = known.as_ref().is_some_and(SliceState::is_unread);
+        let mut state = known.unwrap_or_else(|| SliceState::new(self.slice));
+        let mut recompute = false;
+        if !state.is_unread() {
+            match self.renaming(&state) {
+                Renaming::Recompute => recompute = true,
+                Renaming::None => state.parents.clone_from(&self.slice.parents),
+                Renaming::Assign(set) => {
+                    let of_slice = rows.of_slice(&self.slice.parents);
+                    self.write(Change::Assign {
+                        rows: of_slice,
+                        set,
+                    })
+                    .await?;
+                    state.parents.clone_from(&self.slice.parents);
+                    self.commit(Some(&state)).await?;
+                }
+            }
+        }
+        let begins = state.checkpoint.walk.is_none();
+        if begins && !recompute && self.is_proved(&state) {
+            self.commit(Some(&state)).await?;
+            return Ok(Outcome::Unchanged);
+        }
+        if begins {
+            // A walk that resumes keeps the proof from before its start.
+            state.walk_proof = self.proof();
+        }
+        // Until a first walk meets a row that changed since it began, no row can come a second time,
+        // so that what does not match cannot be in the table.
+        let nullable = work
+            .table()
+            .cursor
+            .as_ref()
+            .is_some_and(|cursor| cursor.nullable);
+        let is_first = begins && state.checkpoint.mark.is_none() && !nullable;
+
+        let mut pages = self.pages(Reading::Changes(state.checkpoint.clone()));
+        loop {
+            let Some(page) = pages.next().await else {
+                return Err(self.incomplete());
+            };
+            let Page {
+                rows: page,
+                checkpoint,
+                end,
+            } = page?;
+            if let Some(End::NotApplicable { why }) = end {
+                return Ok(Outcome::NotApplicable(why));
+            }
+            if replaces && page.num_rows() > 0 {
+                self.write(Change::DeleteWhere(rows.of_slice(&self.slice.parents)))
+                    .await?;
+                replaces = false;
+            }
+            let position = checkpoint
+                .as_ref()
+                .and_then(|checkpoint| checkpoint.walk.as_ref());
+            let early = is_first && position.is_some_and(|position| position.passed.is_none());
+            self.put(page, !early).await?;
+            if let Some(checkpoint) = checkpoint {
+                state.checkpoint = checkpoint;
+            }
+            if end.is_none() {
+                self.commit(Some(&state).filter(|_| !replaces)).await?;
+                continue;
+            }
+            if replaces {
+                // Nothing came that could take the place of the rows carried over; ask again next time.
+                return Ok(Outcome::Done);
+            }
+            let proof = state.walk_proof.take();
+            if recompute {
+                // What follows is no part of the walk: the mark stays where the walk has put it.
+                state.proof = None;
+                self.commit(Some(&state)).await?;
+                if let Some(why) = self.recompute().await? {
+                    return Ok(Outcome::NotApplicable(why));
+                }
+            }
+            state.proof = proof;
+            state.parents.clone_from(&self.slice.parents);
+            self.commit(Some(&state)).await?;
+            return Ok(Outcome::Done);
+        }
+    }
+
+    /// Computes all rows of the slice again, since a parent has another name. Not resumed: the stored
+    /// parents stay the old ones until it is done. Gives why the table is not there, if it is not.
+    async fn recompute(&mut self) -> Result<Option<String>> {
+        let mut pages = self.pages(Reading::Listing);
+        loop {
+            let Some(page) = pages.next().await else {
+                return Err(self.incomplete());
+            };
+            let Page { rows, end, .. } = page?;
+            if let Some(End::NotApplicable { why }) = end {
+                return Ok(Some(why));
+            }
+            self.put(rows, true).await?;
+            if end.is_some() {
+                return Ok(None);
+            }
+            self.commit(None).await?;
+        }
+    }
+
+    /// Reads the whole slice, and deletes what a listing that can be believed lacks.
+    async fn listing(&mut self, known: Option<SliceState>) -> Result<Outcome> {
+        let Walker {
+            rows,
+            layout,
+            load,
+            voice,
+            deletes,
+            ..
+        } = self.walker;
+        if let Some(state) = &known
+            && self.is_proved(state)
+        {
+            match self.renaming(state) {
+                Renaming::Recompute => {}
+                renaming => {
+                    if let Renaming::Assign(set) = renaming {
+                        let of_slice = rows.of_slice(&self.slice.parents);
+                        self.write(Change::Assign {
+                            rows: of_slice,
+                            set,
+                        })
+                        .await?;
+                    }
+                    let parents = self.slice.parents.clone();
+                    self.commit(Some(&SliceState {
+                        parents,
+                        ..state.clone()
+                    }))
+                    .await?;
+                    return Ok(Outcome::Unchanged);
+                }
+            }
+        }
+
+        let mut seen = KeySet::new(layout.key_schema())?;
+        let unstable_pages = match self.look(&mut seen).await? {
+            End::NotApplicable { why } => return Ok(Outcome::NotApplicable(why)),
+            End::Complete { unstable_pages } => unstable_pages,
+        };
+        let existing = load.keys(&rows.of_slice(&self.slice.parents)).await?;
+        let mut absent = seen.absent(&existing)?;
+        let label = &self.slice.label;
+        let mut settled = true;
+        if absent.num_rows() > 0 {
+            let rows = grouped(absent.num_rows() as u64);
+            if self.read == 0 {
+                settled = false;
+                voice.note(format!(
+                    "{label}: the listing is empty where {rows} rows were; they stay"
+                ));
+            } else if !deletes {
+                settled = false;
+                voice.note(format!(
+                    "{label}: {rows} rows are listed no more; they stay, because the credential changed \
+                     and not every repository known before has been read with it yet"
+                ));
+            } else {
+                if unstable_pages > 1 {
+                    match self.look(&mut seen).await? {
+                        End::NotApplicable { why } => return Ok(Outcome::NotApplicable(why)),
+                        End::Complete { .. } => absent = seen.absent(&[absent])?,
+                    }
+                }
+                self.write(Change::Delete(absent)).await?;
+            }
+        }
+        let mut state = SliceState::new(self.slice);
+        state.proof = self.proof().filter(|_| settled);
+        self.commit(Some(&state)).await?;
+        Ok(Outcome::Done)
+    }
+
+    /// Reads a listing to its end, writes its rows page by page, and remembers their keys.
+    async fn look(&mut self, seen: &mut KeySet) -> Result<End> {
+        let mut pages = self.pages(Reading::Listing);
+        loop {
+            let Some(page) = pages.next().await else {
+                return Err(self.incomplete());
+            };
+            let Page { rows, end, .. } = page?;
+            if let Some(end @ End::NotApplicable { .. }) = end {
+                return Ok(end);
+            }
+            if let Some(written) = self.put(rows, true).await? {
+                seen.insert(&self.walker.layout.keys_of(&written)?)?;
+            }
+            self.commit(None).await?;
+            if let Some(end) = end {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Reads every row of the slice once, for a result that replaces the one before.
+    async fn scan(&mut self) -> Result<Outcome> {
+        let Walker { work, layout, .. } = self.walker;
+        let mut pages = self.pages(Reading::Scan);
+        loop {
+            let Some(page) = pages.next().await else {
+                return Err(self.incomplete());
+            };
+            let Page { rows, end, .. } = page?;
+            if let Some(End::NotApplicable { why }) = end {
+                return Ok(Outcome::NotApplicable(why));
+            }
+            self.read += rows.num_rows() as u64;
+            let matching = layout.fit(&work.apply(&rows)?.matching)?;
+            if matching.num_rows() > 0 {
+                self.write(new_rows(layout, matching)).await?;
+                self.commit(None).await?;
+            }
+            if end.is_some() {
+                return Ok(Outcome::Done);
+            }
+        }
+    }
+
+    fn incomplete(&self) -> Error {
+        let what = format!("{}: the answer stopped before its end", self.slice.label);
+        Error::new(ErrorKind::Incomplete, what).with_hint("run the statement again")
+    }
+}
+
+/// Rows of a result that has each key once.
+pub(crate) fn new_rows(layout: &Layout, rows: RecordBatch) -> Change {
+    // Without a key every row of an upsert is inserted.
+    if layout.key.is_empty() {
+        Change::Upsert(rows)
+    } else {
+        Change::Insert(rows)
+    }
+}

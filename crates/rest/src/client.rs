@@ -1,0 +1,393 @@
+//! The client: from a URL to a whole answer, or an error.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::LOCATION;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::budget::{Budget, Reservation, Updated};
+use crate::clock::{Clock, SystemClock};
+use crate::config::ClientConfig;
+use crate::deprecation::{Announcement, Told};
+use crate::error::{Error, ErrorKind};
+use crate::failure::Failure;
+use crate::observer::{Event, Observer, WaitReason};
+use crate::origin::Origin;
+use crate::problem::Problem;
+use crate::redact::redact;
+use crate::response::Response;
+use crate::retry::{Decision, History, Policy};
+use crate::transport::{Answer, Fault, Transport};
+use crate::usage::{Meter, Usage};
+
+/// A client of one API with one credential. Clones are cheap and share everything: connections,
+/// budget, concurrency, observers.
+///
+/// Dropping a future of a request cancels it; nothing is left behind but that a request already
+/// sent stays counted.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+    /// The client's own meter first.
+    meters: Vec<Meter>,
+}
+
+struct Shared {
+    config: ClientConfig,
+    origin: Origin,
+    transport: Transport,
+    budget: Budget,
+    permits: Semaphore,
+    clock: Arc<dyn Clock>,
+    observers: RwLock<Vec<Arc<dyn Observer>>>,
+    told: Told,
+    /// The end of the pause last announced.
+    announced: RwLock<Option<SystemTime>>,
+}
+
+/// What differs for one request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RequestOptions {
+    /// How often to try again after 500, 502, 503 or 504; `None` is as often as after anything
+    /// else, `Some(0)` never.
+    pub max_server_retries: Option<u32>,
+}
+
+/// Redirects followed for one request.
+const MAX_REDIRECTS: u32 = 5;
+/// A waiting request looks at the budget again after this long, at the latest: another process may
+/// have prolonged the pause, and computers sleep.
+const LONGEST_NAP: Duration = Duration::from_secs(15);
+
+impl Client {
+    /// A client from its configuration; nothing is sent yet. Makes the budget's file if there is
+    /// a budget and a folder for it.
+    ///
+    /// # Errors
+    /// `InvalidUrl`, `InsecureScheme`, `InvalidCredential`, `InvalidConfig`, `State`.
+    pub fn new(config: ClientConfig) -> Result<Client, Error> {
+        Client::with_clock(config, Arc::new(SystemClock))
+    }
+
+    pub(crate) fn with_clock(config: ClientConfig, clock: Arc<dyn Clock>) -> Result<Client, Error> {
+        let origin = Origin::of_base(&config.base_url)?;
+        let transport = Transport::new(&config)?;
+        let budget = Budget::new(&config, &origin)?;
+        let permits = Semaphore::new(config.concurrency.clamp(1, Semaphore::MAX_PERMITS));
+        let shared = Shared {
+            origin,
+            transport,
+            budget,
+            permits,
+            clock,
+            observers: RwLock::default(),
+            told: Told::default(),
+            announced: RwLock::default(),
+            config,
+        };
+        Ok(Client {
+            shared: Arc::new(shared),
+            meters: vec![Meter::new()],
+        })
+    }
+
+    /// The API's address.
+    pub fn base_url(&self) -> &Url {
+        &self.shared.config.base_url
+    }
+
+    /// Tells `observer` of everything that this client and all its clones do from now on.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        let mut observers = self
+            .shared
+            .observers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        observers.push(observer);
+    }
+
+    /// This client, sharing everything, whose requests are counted by `meter` as well.
+    #[must_use]
+    pub fn metered(&self, meter: &Meter) -> Client {
+        let mut metered = self.clone();
+        metered.meters.push(meter.clone());
+        metered
+    }
+
+    /// What this client and all its clones spent so far.
+    pub fn usage(&self) -> Usage {
+        self.meters.first().map(Meter::usage).unwrap_or_default()
+    }
+
+    /// Requests that may still be sent now; `None` if there is no budget.
+    pub fn remaining_budget(&self) -> Option<u32> {
+        self.shared.budget.remaining(self.shared.clock.now())
+    }
+
+    /// Reads `url`, which must be of the API's origin: see [`Client::get_with`].
+    ///
+    /// # Errors
+    /// See [`Client::get_with`].
+    pub async fn get(&self, url: &Url) -> Result<Response, Error> {
+        self.get_with(url, RequestOptions::default()).await
+    }
+
+    /// Reads `url`, which must be of the API's origin, follows redirects within that origin, and
+    /// tries again what is worth it. Waits for the budget, and when the service says so.
+    ///
+    /// # Errors
+    /// `ForeignOrigin` and `InvalidUrl`, before anything is sent; every kind from `Unauthorized`
+    /// to `BudgetWait`.
+    pub async fn get_with(&self, url: &Url, options: RequestOptions) -> Result<Response, Error> {
+        self.shared.origin.admit(url)?;
+        let policy = Policy::new(&self.shared.config, options.max_server_retries);
+        let mut history = History::default();
+        let mut url = url.clone();
+        let (mut attempt, mut redirects, mut again) = (0, 0, false);
+        loop {
+            attempt += 1;
+            let shown = redact(&url);
+            let failure = match self.attempt(&url, &shown, attempt, again).await? {
+                Ok(answer) if (200..300).contains(&answer.status) => {
+                    return Ok(Response::new(url, answer));
+                }
+                Ok(answer) if is_redirect(&answer) => {
+                    redirects += 1;
+                    url = self
+                        .redirected(&url, &answer, redirects)
+                        .map_err(|error| error.after(attempt))?;
+                    again = false;
+                    continue;
+                }
+                Ok(answer) => Failure::refused(answer, &self.shared.config),
+                Err(fault) => Failure::from(fault),
+            };
+
+            let now = self.shared.clock.now();
+            let cause = failure.cause;
+            let told = failure.told_wait(now);
+            let decision = policy.decide(&mut history, cause, told, fastrand::f64());
+            if let Decision::PauseAll(wait) | Decision::Fail(_, Some(wait)) = decision {
+                // Also when this request gives up: others need not find out for themselves.
+                self.told_of(self.shared.budget.pause(now, now + wait).await);
+            }
+            match decision {
+                Decision::Retry(delay) => {
+                    self.emit(&Event::Retry {
+                        url: &shown,
+                        attempt,
+                        delay,
+                        cause,
+                    });
+                    self.sleep(delay).await;
+                }
+                // The wait itself comes with the next attempt, as everybody else's does.
+                Decision::PauseAll(delay) => {
+                    self.emit(&Event::Retry {
+                        url: &shown,
+                        attempt,
+                        delay,
+                        cause,
+                    });
+                }
+                Decision::Fail(kind, wait) => {
+                    let error = Error::new(kind, &url).after(attempt);
+                    let error = match wait {
+                        Some(wait) => error.until(now + wait),
+                        None => error,
+                    };
+                    return Err(failure.explain(error, &self.shared.config));
+                }
+            }
+            again = true;
+        }
+    }
+
+    /// One request, when a permit and the budget allow it. The outer error is a wait that is not
+    /// accepted.
+    async fn attempt(
+        &self,
+        url: &Url,
+        shown: &str,
+        attempt: u32,
+        again: bool,
+    ) -> Result<Result<Answer, Fault>, Error> {
+        // Held while waiting for the budget: nobody else could send either.
+        let _permit = self.shared.permits.acquire().await;
+        self.await_budget(url, attempt - 1).await?;
+        self.emit(&Event::Request {
+            url: shown,
+            attempt,
+        });
+        self.count(Usage {
+            requests: 1,
+            retries: u64::from(again),
+            ..Usage::default()
+        });
+        let start = Instant::now();
+        let sent = self.shared.transport.send(url).await;
+        if let Ok(answer) = &sent {
+            let bytes = answer.body.len() as u64;
+            self.count(Usage {
+                bytes,
+                ..Usage::default()
+            });
+            let (status, elapsed) = (answer.status, start.elapsed());
+            self.emit(&Event::Response {
+                url: shown,
+                status,
+                bytes,
+                elapsed,
+            });
+            if let Some(announcement) = Announcement::read(&answer.headers)
+                && self.shared.told.first(url, &announcement)
+            {
+                let Announcement {
+                    deprecation,
+                    sunset,
+                    link,
+                } = announcement;
+                self.emit(&Event::Deprecation {
+                    url: shown,
+                    deprecation,
+                    sunset,
+                    link,
+                });
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Takes one request from the budget, waiting for it if that is accepted.
+    async fn await_budget(&self, url: &Url, attempts: u32) -> Result<(), Error> {
+        loop {
+            let now = self.shared.clock.now();
+            let reserved = self.shared.budget.reserve(now).await;
+            let (reason, until) = match self.told_of(reserved) {
+                Reservation::Granted => return Ok(()),
+                Reservation::Paused(until) => (WaitReason::RateLimit, until),
+                Reservation::Spent(until) => (WaitReason::Budget, until),
+            };
+            let wait = until.duration_since(now).unwrap_or_default();
+            if wait > self.shared.config.max_wait {
+                let kind = match reason {
+                    WaitReason::RateLimit => ErrorKind::RateLimited,
+                    WaitReason::Budget => ErrorKind::BudgetWait,
+                };
+                return Err(Error::new(kind, url).after(attempts).until(until));
+            }
+            if self.first_to_announce(until) {
+                self.emit(&Event::Waiting {
+                    reason,
+                    until,
+                    wait,
+                });
+            }
+            self.sleep(wait.min(LONGEST_NAP)).await;
+        }
+    }
+
+    async fn sleep(&self, wait: Duration) {
+        let start = self.shared.clock.now();
+        self.shared.clock.sleep(wait).await;
+        let waited = self
+            .shared
+            .clock
+            .now()
+            .duration_since(start)
+            .unwrap_or_default();
+        self.count(Usage {
+            waited,
+            ..Usage::default()
+        });
+    }
+
+    /// Where a redirect leads, if it may be followed.
+    fn redirected(&self, from: &Url, answer: &Answer, redirects: u32) -> Result<Url, Error> {
+        let location = answer
+            .headers
+            .get(LOCATION)
+            .and_then(|value| value.to_str().ok());
+        let Some(to) = location.and_then(|location| from.join(location).ok()) else {
+            return Err(Error::new(ErrorKind::UnexpectedStatus, from)
+                .answered(answer.status, Problem::default())
+                .detail("a redirect that names no address"));
+        };
+        if redirects > MAX_REDIRECTS {
+            return Err(Error::new(ErrorKind::TooManyRedirects, &to));
+        }
+        self.shared
+            .origin
+            .admit(&to)
+            .map_err(|error| error.detail(format!("{} redirected there", redact(from))))?;
+        Ok(to)
+    }
+
+    fn first_to_announce(&self, until: SystemTime) -> bool {
+        let mut announced = self
+            .shared
+            .announced
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Requests under way together are told of one pause with slightly different ends.
+        let same = announced.is_some_and(|before| {
+            let apart = until
+                .duration_since(before)
+                .unwrap_or_else(|error| error.duration());
+            apart < Duration::from_secs(1)
+        });
+        if !same {
+            *announced = Some(until);
+        }
+        !same
+    }
+
+    /// The answer of an update of the budget, after telling what was wrong.
+    fn told_of<R>(&self, updated: Updated<R>) -> R {
+        if let Some(trouble) = updated.trouble {
+            self.emit(&Event::BudgetTrouble {
+                path: &trouble.path,
+                reason: &trouble.reason,
+            });
+        }
+        updated.answer
+    }
+
+    fn count(&self, spent: Usage) {
+        for meter in &self.meters {
+            meter.add(spent);
+        }
+    }
+
+    fn emit(&self, event: &Event<'_>) {
+        match event {
+            Event::Request { .. } | Event::Response { .. } => tracing::trace!(?event),
+            Event::Retry { .. } | Event::Waiting { .. } => tracing::info!(?event),
+            Event::Deprecation { .. } | Event::BudgetTrouble { .. } => tracing::warn!(?event),
+        }
+        let observers = self
+            .shared
+            .observers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        for observer in observers.iter() {
+            observer.event(event);
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_redirect(answer: &Answer) -> bool {
+    matches!(answer.status, 301 | 302 | 303 | 307 | 308)
+}

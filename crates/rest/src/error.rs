@@ -1,0 +1,292 @@
+//! The one error of this crate.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::SystemTime;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use url::Url;
+
+use crate::problem::Problem;
+use crate::redact::redact;
+
+/// Why a request failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The URL is not one to ask: another scheme, or a user name in it.
+    InvalidUrl,
+    /// The URL, or a redirect, leads away from the origin that the credential is bound to.
+    /// Nothing was sent there.
+    ForeignOrigin,
+    /// Plain http to a host that is not this machine.
+    InsecureScheme,
+    /// The credential cannot be sent as it is.
+    InvalidCredential,
+    /// Another part of the configuration makes no sense.
+    InvalidConfig,
+    /// 401: the credential is not accepted.
+    Unauthorized,
+    /// 403: the credential is known, but may not do this.
+    Forbidden,
+    /// 404: not there, or hidden from this credential.
+    NotFound,
+    /// 410: removed for good.
+    Gone,
+    /// 400, or another 4xx that says the request is wrong.
+    BadRequest,
+    /// The service asked to slow down for longer than is accepted.
+    RateLimited,
+    /// 5xx, after the attempts that are worth it.
+    Server,
+    /// A status that a read should not get.
+    UnexpectedStatus,
+    /// More redirects than is sane.
+    TooManyRedirects,
+    /// The connection failed or broke, or the body came incomplete.
+    Network,
+    /// The server's certificate or the TLS handshake is not acceptable.
+    Tls,
+    /// No complete answer in time.
+    Timeout,
+    /// The body is longer than is accepted.
+    BodyTooLarge,
+    /// The hour's budget is spent, and the wait is longer than is accepted.
+    BudgetWait,
+    /// The budget's file could not be made.
+    State,
+}
+
+/// A request that failed, with the place, the cause and, through [`hint`](Error::hint), what to do.
+///
+/// URLs in it are [redacted](crate::redact), and the credential is cut out of the service's texts.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    url: String,
+    status: Option<u16>,
+    problem: Option<Problem>,
+    detail: Option<String>,
+    attempts: u32,
+    until: Option<SystemTime>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, url: &Url) -> Error {
+        Error(Box::new(Inner {
+            kind,
+            url: redact(url),
+            status: None,
+            problem: None,
+            detail: None,
+            attempts: 0,
+            until: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Error {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    pub(crate) fn answered(mut self, status: u16, problem: Problem) -> Error {
+        self.0.status = Some(status);
+        self.0.problem = Some(problem);
+        self
+    }
+
+    pub(crate) fn after(mut self, attempts: u32) -> Error {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn until(mut self, until: SystemTime) -> Error {
+        self.0.until = Some(until);
+        self
+    }
+
+    pub(crate) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Why it failed.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What was asked for, redacted.
+    pub fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// The HTTP status, if there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// What the service said, if there was an answer.
+    pub fn problem(&self) -> Option<&Problem> {
+        self.0.problem.as_ref()
+    }
+
+    /// Attempts made, redirects included; 0 if it was refused before.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// When asking again may succeed, for [`ErrorKind::RateLimited`] and [`ErrorKind::BudgetWait`].
+    pub fn retry_at(&self) -> Option<SystemTime> {
+        self.0.until
+    }
+
+    /// The stable code, `BL3###`.
+    pub fn code(&self) -> &'static str {
+        match self.0.kind {
+            ErrorKind::InvalidUrl => "BL3001",
+            ErrorKind::ForeignOrigin => "BL3002",
+            ErrorKind::InsecureScheme => "BL3003",
+            ErrorKind::InvalidCredential => "BL3004",
+            ErrorKind::InvalidConfig => "BL3005",
+            ErrorKind::Unauthorized => "BL3101",
+            ErrorKind::Forbidden => "BL3102",
+            ErrorKind::NotFound => "BL3103",
+            ErrorKind::Gone => "BL3104",
+            ErrorKind::BadRequest => "BL3105",
+            ErrorKind::RateLimited => "BL3106",
+            ErrorKind::Server => "BL3107",
+            ErrorKind::UnexpectedStatus => "BL3108",
+            ErrorKind::TooManyRedirects => "BL3109",
+            ErrorKind::Network => "BL3201",
+            ErrorKind::Tls => "BL3202",
+            ErrorKind::Timeout => "BL3203",
+            ErrorKind::BodyTooLarge => "BL3204",
+            ErrorKind::BudgetWait => "BL3301",
+            ErrorKind::State => "BL3302",
+        }
+    }
+
+    /// What to do about it, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self.0.kind {
+            ErrorKind::ForeignOrigin => {
+                "the credential is sent to the configured address alone; if the API moved, \
+                 configure its new address"
+            }
+            ErrorKind::InsecureScheme => {
+                "use https; plain http is accepted for localhost, 127.0.0.0/8 and [::1] only"
+            }
+            ErrorKind::InvalidUrl => "configure user and password apart from the address",
+            ErrorKind::InvalidCredential => "enter the user name and the token again",
+            ErrorKind::Unauthorized => {
+                "check that the user name and the token belong together, and that the token has \
+                 not expired or been revoked"
+            }
+            ErrorKind::Forbidden => return self.missing_scopes_hint(),
+            ErrorKind::NotFound => {
+                "things that a credential may not see are often answered like this too: check \
+                 the spelling and the access rights"
+            }
+            ErrorKind::Gone => {
+                let announcement = self.0.problem.as_ref()?.announcement.as_deref()?;
+                return Some(format!("see {announcement}"));
+            }
+            ErrorKind::RateLimited | ErrorKind::BudgetWait => {
+                "run again after that time, or accept a longer wait"
+            }
+            ErrorKind::Server => "the fault is the service's: try again later",
+            ErrorKind::Network => "check the network connection, the address and the proxy",
+            ErrorKind::Tls => {
+                "check the system's clock and certificates; a proxy that inspects TLS needs its \
+                 certificate in the system's store"
+            }
+            ErrorKind::Timeout => "try again later, or accept a longer time for one request",
+            ErrorKind::State => "check that the folder exists and can be written",
+            ErrorKind::BodyTooLarge
+            | ErrorKind::InvalidConfig
+            | ErrorKind::BadRequest
+            | ErrorKind::TooManyRedirects
+            | ErrorKind::UnexpectedStatus => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    fn missing_scopes_hint(&self) -> Option<String> {
+        let missing: Vec<&str> = self.0.problem.as_ref()?.missing_scopes().collect();
+        match missing.as_slice() {
+            [] => None,
+            [scope] => Some(format!(
+                "the credential lacks the scope {scope}: give it that scope"
+            )),
+            scopes => Some(format!(
+                "the credential lacks the scopes {}: give it these scopes",
+                scopes.join(", ")
+            )),
+        }
+    }
+}
+
+impl StdError for Inner {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl fmt::Display for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = &self.url;
+        match self.kind {
+            ErrorKind::InvalidUrl => write!(f, "{url} cannot be asked"),
+            ErrorKind::ForeignOrigin => write!(f, "{url} is not part of the configured API"),
+            ErrorKind::InsecureScheme => {
+                write!(
+                    f,
+                    "{url} is not encrypted: credentials are not sent over plain http"
+                )
+            }
+            ErrorKind::InvalidCredential => write!(f, "the credential for {url} cannot be used"),
+            ErrorKind::InvalidConfig => write!(f, "the settings for {url} cannot be used"),
+            ErrorKind::Unauthorized => write!(f, "{url} does not accept the credential"),
+            ErrorKind::Forbidden => write!(f, "the credential may not read {url}"),
+            ErrorKind::NotFound => write!(f, "{url} was not found"),
+            ErrorKind::Gone => write!(f, "{url} was removed by the service"),
+            ErrorKind::BadRequest => write!(f, "the service rejected the request {url}"),
+            ErrorKind::RateLimited => write!(f, "the service asked to slow down at {url}"),
+            ErrorKind::Server => write!(f, "the service failed at {url}"),
+            ErrorKind::UnexpectedStatus => write!(f, "unexpected answer from {url}"),
+            ErrorKind::TooManyRedirects => write!(f, "{url} was redirected too often"),
+            ErrorKind::Network => write!(f, "no complete answer from {url}"),
+            ErrorKind::Tls => write!(f, "no trusted connection to {url}"),
+            ErrorKind::Timeout => write!(f, "no complete answer from {url} in time"),
+            ErrorKind::BodyTooLarge => write!(f, "the answer from {url} is too long"),
+            ErrorKind::BudgetWait => write!(f, "the hour's request budget is spent before {url}"),
+            ErrorKind::State => write!(f, "the request budget of {url} cannot be kept"),
+        }?;
+        if let Some(status) = self.status {
+            write!(f, " ({status})")?;
+        }
+        if self.attempts > 1 {
+            write!(f, ", {} attempts", self.attempts)?;
+        }
+        if let Some(until) = self.until {
+            let until = DateTime::<Utc>::from(until).to_rfc3339_opts(SecondsFormat::Secs, true);
+            write!(f, ", wait until {until}")?;
+        }
+        let problem = self
+            .problem
+            .as_ref()
+            .map(|problem| problem.message.as_str());
+        for text in [problem, self.detail.as_deref()].into_iter().flatten() {
+            if !text.is_empty() {
+                write!(f, ": {text}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! An attempt that failed, before it is known whether another one follows.
+
+use std::error::Error as StdError;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::HeaderMap;
+
+use crate::config::ClientConfig;
+use crate::error::Error;
+use crate::problem::Problem;
+use crate::retry::{Cause, told_wait};
+use crate::transport::{Answer, Fault};
+
+/// An attempt that did not succeed.
+pub(crate) struct Failure {
+    pub(crate) cause: Cause,
+    answer: Option<(u16, HeaderMap, Problem)>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        Failure {
+            cause: fault.cause,
+            answer: None,
+            source: fault.source,
+        }
+    }
+}
+
+impl Failure {
+    /// An answer other than success, as the service's problem reader understands it.
+    pub(crate) fn refused(answer: Answer, config: &ClientConfig) -> Failure {
+        let Answer {
+            status,
+            headers,
+            body,
+        } = answer;
+        let mut problem = (config.read_problem)(status, &headers, &body);
+        problem.map_text(|text| config.credential.scrub(text));
+        let limited = status == 429 || (problem.rate_limited && (400..500).contains(&status));
+        let cause = if limited {
+            Cause::RateLimited
+        } else {
+            Cause::Status(status)
+        };
+        Failure {
+            cause,
+            answer: Some((status, headers, problem)),
+            source: None,
+        }
+    }
+
+    /// The pause that the service asks for.
+    pub(crate) fn told_wait(&self, now: SystemTime) -> Option<Duration> {
+        let (_, headers, _) = self.answer.as_ref()?;
+        told_wait(headers, self.cause == Cause::RateLimited, now)
+    }
+
+    /// `error` with what is known of this failure.
+    pub(crate) fn explain(self, mut error: Error, config: &ClientConfig) -> Error {
+        if let Some((status, _, problem)) = self.answer {
+            error = error.answered(status, problem);
+        }
+        if self.cause == Cause::TooLarge {
+            error = error.detail(format!("the limit is {} bytes", config.max_body));
+        }
+        match self.source {
+            Some(source) => error.because(source),
+            None => error,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! One attempt: a request on the wire, and its answer to the last byte.
+
+use std::error::Error as StdError;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
+use rustls::{ClientConfig as TlsConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio::sync::OnceCell;
+use url::Url;
+
+use crate::config::ClientConfig;
+use crate::error::{Error, ErrorKind};
+use crate::origin::is_loopback;
+use crate::retry::Cause;
+
+/// Connections to one origin. Redirects and retries are off: both are decided elsewhere, and every
+/// request sent must be counted.
+pub(crate) struct Transport {
+    /// Made with the first request: reading the system's certificates takes over 10 ms, which a
+    /// program that asks nothing need not spend.
+    http: OnceCell<reqwest::Client>,
+    settings: Settings,
+    authorization: Option<HeaderValue>,
+    max_body: u64,
+}
+
+struct Settings {
+    base_url: Url,
+    headers: HeaderMap,
+    timeout: Duration,
+    idle: usize,
+}
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// No answer, or none that is whole.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) cause: Cause,
+    pub(crate) source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// Longest time for making a connection; the time for the whole attempt bounds it too.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl Transport {
+    pub(crate) fn new(config: &ClientConfig) -> Result<Transport, Error> {
+        let invalid = |detail: &str| {
+            Error::new(ErrorKind::InvalidConfig, &config.base_url).detail(detail.to_owned())
+        };
+        let authorization = config.credential.authorization().map_err(|detail| {
+            Error::new(ErrorKind::InvalidCredential, &config.base_url).detail(detail)
+        })?;
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let user_agent = HeaderValue::from_str(&config.user_agent)
+            .map_err(|_| invalid("the user agent contains a control character"))?;
+        headers.insert(USER_AGENT, user_agent);
+
+        let settings = Settings {
+            base_url: config.base_url.clone(),
+            headers,
+            timeout: config.timeout,
+            idle: config.concurrency,
+        };
+        let (http, max_body) = (OnceCell::new(), config.max_body);
+        Ok(Transport {
+            http,
+            settings,
+            authorization,
+            max_body,
+        })
+    }
+
+    /// Sends one GET. The caller has checked that `url` is of the credential's origin.
+    pub(crate) async fn send(&self, url: &Url) -> Result<Answer, Fault> {
+        let http = self
+            .http
+            .get_or_try_init(async || self.settings.connect())
+            .await?;
+        let mut request = http.get(url.clone());
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        let mut response = request
+            .send()
+            .await
+            .map_err(|error| Fault::of(error, Cause::Broken))?;
+        let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
+        let body = self.read(&mut response).await?;
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
+    }
+
+    async fn read(&self, response: &mut reqwest::Response) -> Result<Bytes, Fault> {
+        let mut first = Bytes::new();
+        let mut rest = BytesMut::new();
+        let mut length = 0;
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| Fault::of(error, Cause::CutBody))?
+        {
+            length += chunk.len() as u64;
+            if length > self.max_body {
+                return Err(Fault {
+                    cause: Cause::TooLarge,
+                    source: None,
+                });
+            }
+            // Most bodies come in one chunk; those are not copied.
+            if first.is_empty() {
+                first = chunk;
+            } else {
+                if rest.is_empty() {
+                    rest.extend_from_slice(&first);
+                }
+                rest.extend_from_slice(&chunk);
+            }
+        }
+        Ok(if rest.is_empty() {
+            first
+        } else {
+            rest.freeze()
+        })
+    }
+}
+
+impl Settings {
+    fn connect(&self) -> Result<reqwest::Client, Fault> {
+        let mut builder = reqwest::Client::builder()
+            .default_headers(self.headers.clone())
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .gzip(true)
+            .timeout(self.timeout)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(self.idle)
+            .tls_backend_preconfigured(tls(&self.base_url)?);
+        if is_loopback(&self.base_url) {
+            // A proxy would look for the server on its own machine, and "localhost" must not
+            // depend on a name server that could point it elsewhere.
+            let here = [
+                (Ipv4Addr::LOCALHOST, 0).into(),
+                (Ipv6Addr::LOCALHOST, 0).into(),
+            ];
+            builder = builder.no_proxy().resolve_to_addrs("localhost", &here);
+        }
+        builder.build().map_err(Fault::tls)
+    }
+}
+
+impl Fault {
+    fn tls(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Fault {
+        Fault {
+            cause: Cause::Tls,
+            source: Some(error.into()),
+        }
+    }
+
+    fn of(error: reqwest::Error, otherwise: Cause) -> Fault {
+        let error = error.without_url();
+        let cause = if error.is_timeout() {
+            Cause::Timeout
+        } else if is_tls(&error) {
+            Cause::Tls
+        } else if error.is_connect() {
+            Cause::Connect
+        } else {
+            otherwise
+        };
+        Fault {
+            cause,
+            source: Some(Box::new(error)),
+        }
+    }
+}
+
+fn is_tls(error: &(dyn StdError + 'static)) -> bool {
+    // The source of an I/O error is its inner error's source, not the inner error itself.
+    let inner = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>()
+        || inner.is_some_and(|inner| is_tls(inner))
+        || error.source().is_some_and(is_tls)
+}
+
+/// TLS by rustls with ring and the system's certificates, whatever the process's default provider.
+fn tls(base: &Url) -> Result<TlsConfig, Fault> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = TlsConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(Fault::tls)?;
+    let mut tls = if base.scheme() == "https" {
+        builder
+            .with_platform_verifier()
+            .map_err(Fault::tls)?
+            .with_no_client_auth()
+    } else {
+        // Never used, since the origin is http: spare the reading of the system's certificates.
+        builder
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth()
+    };
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}

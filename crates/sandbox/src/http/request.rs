@@ -1,0 +1,83 @@
+//! A request taken apart.
+
+use axum::http::{HeaderMap, Method, Uri, header};
+use percent_encoding::percent_decode_str;
+
+/// What the API looks at in a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    /// Path as sent.
+    pub(crate) path: String,
+    /// The path's segments, decoded, without the leading `2.0` and without one trailing slash.
+    pub(crate) segments: Vec<String>,
+    /// Query parameters, decoded: `+` is a space.
+    pub(crate) query: Vec<(String, String)>,
+    /// Path and query as sent.
+    pub(crate) target: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) accepts_gzip: bool,
+    pub(crate) if_none_match: Option<String>,
+}
+
+impl Request {
+    pub(crate) fn new(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let path = uri.path().to_owned();
+        let mut segments: Vec<String> = path
+            .strip_prefix("/2.0/")
+            .map(|rest| rest.split('/').map(decode).collect())
+            .unwrap_or_default();
+        // `/repositories/` names an empty workspace; elsewhere one trailing slash means nothing.
+        if segments.len() > 2 && segments.last().is_some_and(String::is_empty) {
+            segments.pop();
+        }
+        Self {
+            method: method.clone(),
+            segments,
+            query: uri.query().map(parameters).unwrap_or_default(),
+            target: uri
+                .path_and_query()
+                .map_or_else(|| path.clone(), ToString::to_string),
+            path,
+            authorization: header(header::AUTHORIZATION).map(str::to_owned),
+            accepts_gzip: header(header::ACCEPT_ENCODING)
+                .is_some_and(|value| value.split(',').any(|one| one.trim().starts_with("gzip"))),
+            if_none_match: header(header::IF_NONE_MATCH).map(str::to_owned),
+        }
+    }
+
+    /// The first value of a query parameter.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a query parameter.
+    pub(crate) fn parameters<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query
+            .iter()
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+fn parameters(query: &str) -> Vec<(String, String)> {
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (
+                decode(&key.replace('+', " ")),
+                decode(&value.replace('+', " ")),
+            )
+        })
+        .collect()
+}

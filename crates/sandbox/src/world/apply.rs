@@ -1,0 +1,347 @@
+//! Making changes.
+
+use std::time::Duration;
+
+use super::World;
+use super::change::{Applied, Change};
+use super::edit::{edit_issue, edit_pull_request};
+use super::issue::Issue;
+use super::people::Person;
+use super::populate::{Plan, build};
+use super::pull_request::{PullRequest, State};
+use super::random::uuid;
+use super::shelf::Generator;
+use super::workspace::Project;
+use crate::clock::{DAY, SECOND, Timestamp};
+use crate::config::Day;
+use crate::error::Error;
+
+impl World {
+    /// Applies one change.
+    pub(crate) fn apply(&mut self, change: Change) -> Result<Applied, Error> {
+        let now = self.now();
+        match change {
+            Change::AddIssue { repository, edit } => {
+                let place = self.place(&repository)?;
+                let issues = &self.repositories[place].issues;
+                let id = issues.next_id();
+                let mut issue = Issue {
+                    state: "new",
+                    created_on: now,
+                    updated_on: now,
+                    edited_on: None,
+                    ..issues.generator.item(id)
+                };
+                edit_issue(&mut issue, edit)?;
+                self.repositories[place].issues.put(issue);
+                Ok(self.applied(place, Some(id)))
+            }
+            Change::UpdateIssue {
+                repository,
+                id,
+                edit,
+            } => {
+                let place = self.place(&repository)?;
+                let mut issue = self.issue(place, id)?;
+                issue.updated_on = now;
+                if edit.title.is_some() || edit.content.is_some() {
+                    issue.edited_on = Some(now);
+                }
+                edit_issue(&mut issue, edit)?;
+                self.repositories[place].issues.put(issue);
+                Ok(self.applied(place, Some(id)))
+            }
+            Change::DeleteIssue { repository, id } => {
+                let place = self.place(&repository)?;
+                self.issue(place, id)?;
+                self.repositories[place].issues.remove(id);
+                Ok(self.applied(place, Some(id)))
+            }
+            Change::AddPullRequest { repository, edit } => {
+                let place = self.place(&repository)?;
+                let source_commit = self.invent();
+                let shelf = &self.repositories[place].pull_requests;
+                let id = shelf.next_id();
+                let mut pull_request = PullRequest {
+                    state: State::Open,
+                    closed_by: None,
+                    reason: String::new(),
+                    merge_commit: None,
+                    source_gone: false,
+                    source_commit,
+                    created_on: now,
+                    updated_on: now,
+                    ..shelf.generator.item(id)
+                };
+                edit_pull_request(&mut pull_request, edit);
+                self.repositories[place].pull_requests.put(pull_request);
+                Ok(self.applied(place, Some(id)))
+            }
+            Change::UpdatePullRequest {
+                repository,
+                id,
+                edit,
+            } => {
+                let place = self.place(&repository)?;
+                let mut pull_request = self.pull_request(place, id)?;
+                pull_request.updated_on = now;
+                edit_pull_request(&mut pull_request, edit);
+                self.repositories[place].pull_requests.put(pull_request);
+                Ok(self.applied(place, Some(id)))
+            }
+            Change::MergePullRequest { repository, id } => {
+                let place = self.place(&repository)?;
+                let mut pull_request = self.open_pull_request(place, id)?;
+                let merge = self.push(place, &pull_request.destination_branch.clone(), now);
+                pull_request.state = State::Merged;
+                pull_request.draft = false;
+                pull_request.merge_commit = Some(merge);
+                pull_request.closed_by = Some(0);
+                pull_request.updated_on = now;
+                if pull_request.close_source_branch {
+                    self.repositories[place]
+                        .branches
+                        .remove(&pull_request.source_branch);
+                }
+                self.repositories[place].pull_requests.put(pull_request);
+                Ok(self.applied(place, Some(id)))
+            }
+            Change::DeclinePullRequest {
+                repository,
+                id,
+                reason,
+            } => {
+                let place = self.place(&repository)?;
+                let mut pull_request = self.open_pull_request(place, id)?;
+                pull_request.state = State::Declined;
+                pull_request.draft = false;
+                pull_request.reason = reason;
+                pull_request.closed_by = Some(0);
+                pull_request.updated_on = now;
+                self.repositories[place].pull_requests.put(pull_request);
+                Ok(self.applied(place, Some(id)))
+            }
+            Change::Push { repository, branch } => {
+                let place = self.place(&repository)?;
+                self.push(place, &branch, now);
+                Ok(self.applied(place, None))
+            }
+            Change::DeleteBranch { repository, branch } => {
+                let place = self.place(&repository)?;
+                let repository = &mut self.repositories[place];
+                if repository.branches.remove(&branch).is_none() {
+                    return Err(Error::NoSuchObject(format!("branch {branch}")));
+                }
+                repository.updated_on = now;
+                self.touch(place);
+                Ok(self.applied(place, None))
+            }
+            Change::AddProject {
+                workspace,
+                key,
+                name,
+            } => {
+                let workspace = self.workspace_place(&workspace)?;
+                let uuid = uuid(&[self.invent()]);
+                let moved = self.next_write();
+                let workspace = &mut self.workspaces[workspace];
+                workspace.projects.push(Project {
+                    uuid: uuid.clone(),
+                    key,
+                    name,
+                    description: String::new(),
+                    is_private: workspace.is_private,
+                    created_on: now,
+                    updated_on: now,
+                    gone: false,
+                    moved,
+                });
+                Ok(Applied {
+                    id: None,
+                    uuid: Some(uuid),
+                })
+            }
+            Change::UpdateProject {
+                workspace,
+                key,
+                name,
+                new_key,
+                description,
+            } => {
+                let (workspace, project) = self.project_place(&workspace, &key)?;
+                let moved = self.next_write();
+                let project = &mut self.workspaces[workspace].projects[project];
+                project.updated_on = now;
+                project.moved = moved;
+                project.name = name.unwrap_or_else(|| project.name.clone());
+                project.key = new_key.unwrap_or_else(|| project.key.clone());
+                project.description = description.unwrap_or_else(|| project.description.clone());
+                Ok(Applied {
+                    id: None,
+                    uuid: Some(project.uuid.clone()),
+                })
+            }
+            Change::DeleteProject { workspace, key } => {
+                let (workspace, place) = self.project_place(&workspace, &key)?;
+                let used = self.repositories.iter().any(|repository| {
+                    !repository.gone
+                        && repository.workspace == workspace
+                        && repository.project == place
+                });
+                if used {
+                    return Err(Error::NotPossible(format!(
+                        "project {key} has repositories"
+                    )));
+                }
+                let project = &mut self.workspaces[workspace].projects[place];
+                project.gone = true;
+                Ok(Applied {
+                    id: None,
+                    uuid: Some(project.uuid.clone()),
+                })
+            }
+            Change::AddRepository {
+                workspace,
+                slug,
+                project,
+                issues,
+                pull_requests,
+                branches,
+            } => {
+                let (place, project) = match project {
+                    Some(key) => self.project_place(&workspace, &key)?,
+                    None => (self.workspace_place(&workspace)?, 0),
+                };
+                let slug = slug.to_lowercase();
+                self.free_slug(place, &slug)?;
+                let seed = self.invent();
+                let mut repository = build(
+                    self,
+                    Plan {
+                        workspace: place,
+                        project,
+                        slug,
+                        seed,
+                        is_private: true,
+                        has_tracker: true,
+                        issues,
+                        pull_requests,
+                        branches,
+                        same_updated_on: 0,
+                        first: Timestamp(now.0 - 30 * DAY),
+                        last: Timestamp(now.0 - SECOND),
+                    },
+                );
+                repository.created_on = now;
+                repository.updated_on = now;
+                let place = self.add_repository(repository);
+                Ok(self.applied(place, None))
+            }
+            Change::RenameRepository { repository, slug } => {
+                let place = self.place(&repository)?;
+                let workspace = self.repositories[place].workspace;
+                let slug = slug.to_lowercase();
+                self.free_slug(workspace, &slug)?;
+                let former = std::mem::replace(&mut self.repositories[place].slug, slug.clone());
+                self.repositories[place].name.clone_from(&slug);
+                self.slugs.remove(&(workspace, former.clone()));
+                self.former_slugs.insert((workspace, former), place);
+                self.slug_taken(workspace, slug, place);
+                Ok(self.applied(place, None))
+            }
+            Change::DescribeRepository {
+                repository,
+                description,
+            } => {
+                let place = self.place(&repository)?;
+                self.repositories[place].description = description;
+                self.touch(place);
+                Ok(self.applied(place, None))
+            }
+            Change::DeleteRepository { repository } => {
+                let place = self.place(&repository)?;
+                let repository = &mut self.repositories[place];
+                repository.gone = true;
+                self.slugs
+                    .remove(&(repository.workspace, repository.slug.clone()));
+                Ok(self.applied(place, None))
+            }
+            Change::HideRepository { repository } => {
+                let place = self.place(&repository)?;
+                self.repositories[place].hidden = true;
+                Ok(self.applied(place, None))
+            }
+            Change::ShowRepository { repository } => {
+                let place = self.place(&repository)?;
+                self.repositories[place].hidden = false;
+                Ok(self.applied(place, None))
+            }
+            Change::MoveRepository {
+                repository,
+                project,
+            } => {
+                let place = self.place(&repository)?;
+                let workspace = self.repositories[place].workspace;
+                let project = self
+                    .project(workspace, &project)
+                    .ok_or_else(|| Error::NoSuchObject(format!("project {project}")))?;
+                self.repositories[place].project = project;
+                self.touch(place);
+                Ok(self.applied(place, None))
+            }
+            Change::TransferRepository {
+                repository,
+                workspace,
+            } => {
+                let place = self.place(&repository)?;
+                let target = self.workspace_place(&workspace)?;
+                let slug = self.repositories[place].slug.clone();
+                self.free_slug(target, &slug)?;
+                self.slugs
+                    .remove(&(self.repositories[place].workspace, slug.clone()));
+                self.repositories[place].workspace = target;
+                self.repositories[place].project = 0;
+                self.slug_taken(target, slug, place);
+                Ok(self.applied(place, None))
+            }
+            Change::SetTracker { repository, on } => {
+                let place = self.place(&repository)?;
+                self.repositories[place].has_tracker = on;
+                self.touch(place);
+                Ok(self.applied(place, None))
+            }
+            Change::DeleteUser { workspace, user } => {
+                let workspace = self.workspace_place(&workspace)?;
+                (user as usize)
+                    .checked_sub(1)
+                    .and_then(|place| self.workspaces[workspace].people.get_mut(place))
+                    .map(Person::delete)
+                    .ok_or_else(|| Error::NoSuchObject(format!("User {user}")))?;
+                Ok(Applied::default())
+            }
+            Change::RevokeCredential { credential } => {
+                self.holder(&credential)?.revoked = true;
+                Ok(Applied::default())
+            }
+            Change::SetScopes { credential, scopes } => {
+                self.holder(&credential)?.credential.scopes = scopes;
+                Ok(Applied::default())
+            }
+            Change::SetDay { day } => {
+                self.day = day;
+                let noon = Timestamp::parse("2026-08-20T12:00:00Z").unwrap_or_default();
+                if day == Day::AfterRemoval && now < noon {
+                    self.clock
+                        .advance(Duration::from_micros((noon.0 - now.0) as u64));
+                }
+                Ok(Applied::default())
+            }
+            Change::AdvanceClock { seconds } => {
+                let by = Duration::try_from_secs_f64(seconds)
+                    .map_err(|_| Error::NotPossible(format!("advancing by {seconds} seconds")))?;
+                self.clock.advance(by);
+                Ok(Applied::default())
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Changes, as the service's users make them: what can be asked. [`super::apply`] does it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Day;
+
+/// One change to what the sandbox holds.
+///
+/// In JSON, as `POST /_sandbox/changes` takes it: `{"change": "update_issue", "repository":
+/// "acme/api", "id": 3, "title": "New"}`. Repositories are named `workspace/slug` or by UUID in
+/// braces. `updated_on` moves as the real service moves it: a repository's only with its commits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    /// Adds an issue with the next number.
+    AddIssue {
+        /// Where.
+        repository: String,
+        /// What differs from a generated issue.
+        #[serde(flatten)]
+        edit: IssueEdit,
+    },
+    /// Edits an issue; its `updated_on` becomes now, even if nothing else changes.
+    UpdateIssue {
+        /// Where.
+        repository: String,
+        /// Its number.
+        id: u32,
+        /// What changes.
+        #[serde(flatten)]
+        edit: IssueEdit,
+    },
+    /// Deletes an issue without a trace.
+    DeleteIssue {
+        /// Where.
+        repository: String,
+        /// Its number.
+        id: u32,
+    },
+    /// Opens a pull request with the next number.
+    AddPullRequest {
+        /// Where.
+        repository: String,
+        /// What differs from a generated pull request.
+        #[serde(flatten)]
+        edit: PullRequestEdit,
+    },
+    /// Edits a pull request.
+    UpdatePullRequest {
+        /// Where.
+        repository: String,
+        /// Its number.
+        id: u32,
+        /// What changes.
+        #[serde(flatten)]
+        edit: PullRequestEdit,
+    },
+    /// Merges an open pull request: also pushes to its destination branch, and deletes its source
+    /// branch if it says so.
+    MergePullRequest {
+        /// Where.
+        repository: String,
+        /// Its number.
+        id: u32,
+    },
+    /// Declines an open pull request.
+    DeclinePullRequest {
+        /// Where.
+        repository: String,
+        /// Its number.
+        id: u32,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Creates a branch, or pushes a commit to the one of that name.
+    Push {
+        /// Where.
+        repository: String,
+        /// The branch's name.
+        branch: String,
+    },
+    /// Deletes a branch.
+    DeleteBranch {
+        /// Where.
+        repository: String,
+        /// The branch's name.
+        branch: String,
+    },
+    /// Adds a project.
+    AddProject {
+        /// The workspace's slug.
+        workspace: String,
+        /// Its key.
+        key: String,
+        /// Its name.
+        name: String,
+    },
+    /// Edits a project.
+    UpdateProject {
+        /// The workspace's slug.
+        workspace: String,
+        /// Its key.
+        key: String,
+        /// A new name.
+        name: Option<String>,
+        /// A new key.
+        new_key: Option<String>,
+        /// A new description.
+        description: Option<String>,
+    },
+    /// Deletes a project that has no repositories.
+    DeleteProject {
+        /// The workspace's slug.
+        workspace: String,
+        /// Its key.
+        key: String,
+    },
+    /// Creates a repository.
+    AddRepository {
+        /// The workspace's slug.
+        workspace: String,
+        /// Its slug.
+        slug: String,
+        /// Its project's key; the first project if left out.
+        project: Option<String>,
+        /// Issues it starts with.
+        #[serde(default)]
+        issues: u32,
+        /// Pull requests it starts with.
+        #[serde(default)]
+        pull_requests: u32,
+        /// Branches it starts with.
+        #[serde(default)]
+        branches: u32,
+    },
+    /// Gives a repository another slug and name; the old slug redirects.
+    RenameRepository {
+        /// Which.
+        repository: String,
+        /// The new slug.
+        slug: String,
+    },
+    /// Edits a repository's description. This leaves its `updated_on` alone.
+    DescribeRepository {
+        /// Which.
+        repository: String,
+        /// The new description.
+        description: String,
+    },
+    /// Deletes a repository.
+    DeleteRepository {
+        /// Which.
+        repository: String,
+    },
+    /// Takes everybody's access away: the repository leaves lists and answers 404.
+    HideRepository {
+        /// Which.
+        repository: String,
+    },
+    /// Gives access back.
+    ShowRepository {
+        /// Which; by UUID, or by the names it had.
+        repository: String,
+    },
+    /// Moves a repository to another project of its workspace.
+    MoveRepository {
+        /// Which.
+        repository: String,
+        /// The project's key.
+        project: String,
+    },
+    /// Moves a repository to another workspace, into its first project.
+    TransferRepository {
+        /// Which.
+        repository: String,
+        /// The other workspace's slug.
+        workspace: String,
+    },
+    /// Switches a repository's issue tracker.
+    SetTracker {
+        /// Which.
+        repository: String,
+        /// On or off.
+        on: bool,
+    },
+    /// Deletes an account: objects show `null` in its place.
+    DeleteUser {
+        /// The workspace's slug.
+        workspace: String,
+        /// The `n` of `User n`.
+        user: u32,
+    },
+    /// Makes a credential invalid.
+    RevokeCredential {
+        /// Its name.
+        credential: String,
+    },
+    /// Replaces a credential's scopes.
+    SetScopes {
+        /// Its name.
+        credential: String,
+        /// The new scopes.
+        scopes: Vec<String>,
+    },
+    /// Plays another day. If the clock stands before 2026-08-20 it moves to that day's noon.
+    SetDay {
+        /// Which.
+        day: Day,
+    },
+    /// Moves the clock forward.
+    AdvanceClock {
+        /// By so many seconds.
+        seconds: f64,
+    },
+}
+
+/// What an issue is given; what is left out stays, or is made up for a new one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IssueEdit {
+    /// Title.
+    pub title: Option<String>,
+    /// Content in Markdown.
+    pub content: Option<String>,
+    /// State, such as `open`.
+    pub state: Option<String>,
+    /// Kind, such as `bug`.
+    pub kind: Option<String>,
+    /// Priority, such as `major`.
+    pub priority: Option<String>,
+    /// The `n` of `User n`; 0 for nobody.
+    pub assignee: Option<u32>,
+    /// The `n` of `User n`; 0 for nobody.
+    pub reporter: Option<u32>,
+    /// Sets `updated_on` to this ISO 8601 time instead of now.
+    pub updated_on: Option<String>,
+}
+
+/// What a pull request is given; what is left out stays, or is made up for a new one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PullRequestEdit {
+    /// Title.
+    pub title: Option<String>,
+    /// Description in Markdown.
+    pub description: Option<String>,
+    /// Whether it is a draft.
+    pub draft: Option<bool>,
+    /// Number of comments: a comment was posted or deleted.
+    pub comment_count: Option<u64>,
+    /// Source branch.
+    pub source_branch: Option<String>,
+    /// Destination branch.
+    pub destination_branch: Option<String>,
+}
+
+/// What a change made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The number of the issue or pull request concerned.
+    pub id: Option<u32>,
+    /// The UUID of the repository or project concerned.
+    pub uuid: Option<String>,
+}

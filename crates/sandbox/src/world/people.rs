@@ -1,0 +1,65 @@
+//! Accounts.
+
+use super::random::{Random, uuid};
+use crate::json::write::Object;
+
+/// Somebody who reports, reviews and pushes.
+#[derive(Debug)]
+pub(crate) struct Person {
+    pub(crate) uuid: String,
+    pub(crate) account_id: String,
+    pub(crate) display_name: String,
+    pub(crate) nickname: String,
+    /// The condensed object embedded in others; `null` once the account is deleted.
+    pub(crate) json: String,
+}
+
+impl Person {
+    /// The `number`th person of a seed, named `User <number>`.
+    pub(crate) fn new(seed: u64, number: u64, base: &str) -> Self {
+        let mut random = Random::new(&[seed, number, 1]);
+        let uuid = uuid(&[seed, number, 2]);
+        let mut person = Self {
+            account_id: format!("712020:{:016x}", random.next()),
+            display_name: format!("User {number}"),
+            nickname: format!("user{number}"),
+            json: String::new(),
+            uuid,
+        };
+        let mut json = String::new();
+        let mut object = Object::begin(&mut json);
+        object.text("display_name", person.display_name.as_str());
+        person.links(&mut object, base);
+        object
+            .text("type", "user")
+            .text("uuid", person.uuid.as_str())
+            .text("account_id", person.account_id.as_str())
+            .text("nickname", person.nickname.as_str());
+        object.end();
+        person.json = json;
+        person
+    }
+
+    pub(crate) fn links(&self, object: &mut Object<'_>, base: &str) {
+        let id = encoded(&self.uuid);
+        object.object("links", |links| {
+            links
+                .link("self", &[base, "/users/", &id])
+                .link(
+                    "avatar",
+                    &["https://secure.gravatar.com/avatar/", &self.uuid[1..9]],
+                )
+                .link("html", &["https://bitbucket.org/", &id, "/"]);
+        });
+    }
+
+    /// The account is deleted: objects show `null` in its place.
+    pub(crate) fn delete(&mut self) {
+        self.json = "null".to_owned();
+    }
+}
+
+/// A UUID with its braces percent-encoded.
+pub(crate) fn encoded(uuid: &str) -> String {
+    format!("%7B{}%7D", uuid.trim_matches(['{', '}']))
+}

@@ -1,0 +1,153 @@
+//! Pull requests.
+
+use super::issue::{Timeline, somebody};
+use super::random::Random;
+use super::shelf::{Generator, Item};
+use super::text;
+use crate::clock::{DAY, Timestamp};
+
+/// Where a pull request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum State {
+    Open,
+    Merged,
+    Declined,
+    Superseded,
+}
+
+impl State {
+    pub(crate) const ALL: [Self; 4] = [Self::Open, Self::Merged, Self::Declined, Self::Superseded];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Open => "OPEN",
+            Self::Merged => "MERGED",
+            Self::Declined => "DECLINED",
+            Self::Superseded => "SUPERSEDED",
+        }
+    }
+}
+
+/// One pull request. People are places in the workspace's list, commits are seeds.
+#[derive(Debug, Clone)]
+pub(crate) struct PullRequest {
+    pub(crate) id: u32,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) state: State,
+    pub(crate) draft: bool,
+    pub(crate) author: Option<usize>,
+    pub(crate) closed_by: Option<usize>,
+    pub(crate) reason: String,
+    pub(crate) source_branch: String,
+    pub(crate) source_commit: u64,
+    /// The fork it came from is deleted.
+    pub(crate) source_gone: bool,
+    pub(crate) destination_branch: String,
+    pub(crate) destination_commit: u64,
+    pub(crate) merge_commit: Option<u64>,
+    pub(crate) close_source_branch: bool,
+    pub(crate) comment_count: u64,
+    pub(crate) task_count: u64,
+    /// Each with whether they approved.
+    pub(crate) reviewers: Vec<(usize, bool)>,
+    pub(crate) created_on: Timestamp,
+    pub(crate) updated_on: Timestamp,
+}
+
+impl Item for PullRequest {
+    fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn created_on(&self) -> Timestamp {
+        self.created_on
+    }
+
+    fn updated_on(&self) -> Timestamp {
+        self.updated_on
+    }
+}
+
+/// Makes pull requests.
+#[derive(Debug)]
+pub(crate) struct PullRequests {
+    pub(crate) timeline: Timeline,
+    pub(crate) people: usize,
+    pub(crate) main_branch: String,
+}
+
+impl PullRequests {
+    /// The state alone, cheaply: recent ones are mostly open, older ones mostly merged.
+    pub(crate) fn state(&self, id: u32) -> State {
+        let mut random = Random::new(&[self.timeline.seed, u64::from(id), 20]);
+        let recent = self.timeline.last.0 - self.timeline.created_on(id).0 < 90 * DAY;
+        let roll = random.below(100);
+        match roll {
+            0..70 if recent => State::Open,
+            0..6 => State::Open,
+            6..84 => State::Merged,
+            84..95 => State::Declined,
+            _ => State::Superseded,
+        }
+    }
+}
+
+impl Generator for PullRequests {
+    type Item = PullRequest;
+
+    fn created_on(&self, id: u32) -> Timestamp {
+        self.timeline.created_on(id)
+    }
+
+    fn updated_on(&self, id: u32) -> Timestamp {
+        self.timeline.updated_on(id)
+    }
+
+    fn item(&self, id: u32) -> PullRequest {
+        let mut random = Random::new(&[self.timeline.seed, u64::from(id), 21]);
+        let people = self.people as u64;
+        let state = self.state(id);
+        let closed = state != State::Open;
+        let author = somebody(&mut random, people, 96);
+        let mut reviewers: Vec<(usize, bool)> = Vec::new();
+        for _ in 0..random.below(4) {
+            if let Some(person) = somebody(&mut random, people, 100)
+                && Some(person) != author
+                && reviewers.iter().all(|(other, _)| *other != person)
+            {
+                reviewers.push((person, random.percent(50)));
+            }
+        }
+        PullRequest {
+            id,
+            title: text::title(&mut random),
+            description: text::paragraph(&mut random),
+            state,
+            draft: !closed && random.percent(10),
+            author,
+            closed_by: if closed {
+                somebody(&mut random, people, 95)
+            } else {
+                None
+            },
+            reason: if state == State::Declined && random.percent(50) {
+                text::title(&mut random)
+            } else {
+                String::new()
+            },
+            source_branch: format!("feature/{id}"),
+            source_commit: random.next(),
+            source_gone: random.percent(3),
+            destination_branch: self.main_branch.clone(),
+            destination_commit: random.next(),
+            merge_commit: (state == State::Merged).then(|| random.next()),
+            close_source_branch: random.percent(50),
+            comment_count: random.below(12),
+            task_count: random.below(3),
+            reviewers,
+            created_on: self.created_on(id),
+            updated_on: self.updated_on(id),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Every answer held against the published specification: what it sends must have the type the
+//! specification says, be in it or in the list of its known holes, and leave nothing out.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use bucketline_sandbox::{Change, Day};
+use chrono::DateTime;
+use serde_json::{Map, Value};
+
+use crate::client::get;
+use crate::sandbox;
+
+/// What the service sends and the specification does not say: schema, property.
+const HOLES: &[(&str, &str)] = &[
+    ("base_commit", "links"),
+    ("commit", "links"),
+    ("error", "data"),
+    ("error.error.data", "announcement_url"),
+    ("issue", "watches"),
+    ("issue.content", "type"),
+    ("project", "workspace"),
+    ("project.links", "repositories"),
+    ("project.links", "self"),
+    ("pullrequest", "description"),
+    ("pullrequest.links", "request-changes"),
+    ("pullrequest.links", "statuses"),
+    ("pullrequest.merge_commit", "links"),
+    ("pullrequest.merge_commit", "type"),
+    ("pullrequest.rendered.description", "type"),
+    ("pullrequest.rendered.reason", "type"),
+    ("pullrequest.rendered.title", "type"),
+    ("pullrequest.summary", "type"),
+    ("pullrequest_endpoint.commit", "links"),
+    ("pullrequest_endpoint.commit", "type"),
+    ("repository", "enforced_signed_commits"),
+    ("repository", "override_settings"),
+    ("repository", "slug"),
+    ("repository", "website"),
+    ("repository", "workspace"),
+    ("repository.links", "branches"),
+    ("repository.links", "issues"),
+    ("repository.links", "source"),
+    ("repository.links", "tags"),
+    ("team", "username"),
+    ("workspace_membership", "added_on"),
+    ("workspace_membership", "last_accessed"),
+    ("workspace_membership", "permission"),
+];
+
+/// Schemas, and where an object of each is found.
+const OBJECTS: &[(&str, &str)] = &[
+    ("user", "/user"),
+    ("paginated_workspace_access", "/user/workspaces"),
+    ("workspace_membership", "/user/workspaces/acme/permission"),
+    ("workspace", "/workspaces/acme"),
+    ("paginated_projects", "/workspaces/acme/projects"),
+    ("project", "/workspaces/acme/projects/API"),
+    (
+        "paginated_repositories",
+        "/repositories/acme?pagelen=2&page=2",
+    ),
+    ("repository", "/repositories/acme/api"),
+    ("paginated_branches", "/repositories/acme/api/refs/branches"),
+    ("branch", "/repositories/acme/api/refs/branches/main"),
+    (
+        "paginated_pullrequests",
+        "/repositories/acme/api/pullrequests?pagelen=50&state=OPEN&state=MERGED&state=DECLINED",
+    ),
+    ("pullrequest", "/repositories/acme/api/pullrequests/1"),
+    (
+        "paginated_issues",
+        "/repositories/acme/api/issues?pagelen=100",
+    ),
+    ("issue", "/repositories/acme/api/issues/1"),
+    ("error", "/repositories/acme/none"),
+    ("error", "/repositories"),
+];
+
+struct Spec {
+    schemas: Map<String, Value>,
+    problems: BTreeSet<String>,
+}
+
+impl Spec {
+    /// Reads `../shared/bitbucket/openapi-v3.json` from the workspace's root, where it is.
+    fn read() -> Option<Self> {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/bitbucket/openapi-v3.json");
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            eprintln!("\n\n######## NOT HELD AGAINST THE SPECIFICATION ########");
+            eprintln!("there is no {}\n\n", path.display());
+            return None;
+        };
+        let spec: Value = serde_json::from_str(&text).unwrap();
+        let schemas = spec["components"]["schemas"].as_object().unwrap().clone();
+        Some(Self {
+            schemas,
+            problems: BTreeSet::new(),
+        })
+    }
+
+    /// The properties of a schema with those of the schemas it is made from, and its name.
+    fn properties(&self, schema: &Value, name: &str) -> (String, Map<String, Value>) {
+        if let Some(reference) = schema["$ref"].as_str() {
+            let name = reference.rsplit('/').next().unwrap();
+            return self.properties(&self.schemas[name], name);
+        }
+        let mut all = schema["properties"]
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
+        for part in schema["allOf"].as_array().into_iter().flatten() {
+            all.extend(self.properties(part, name).1);
+        }
+        (name.to_owned(), all)
+    }
+
+    fn check(&mut self, schema: &Value, name: &str, value: &Value) {
+        let (mut name, mut properties) = self.properties(schema, name);
+        // An account is one of several kinds; its type says which.
+        if name == "account"
+            && let Some(kind) = value["type"].as_str()
+        {
+            let kind = kind.to_owned();
+            (name, properties) = self.properties(&self.schemas[&kind].clone(), &kind);
+        }
+        match value {
+            Value::Null => {}
+            Value::Object(members) => {
+                for (key, member) in members {
+                    match properties.get(key) {
+                        Some(schema) => {
+                            let schema = schema.clone();
+                            self.check(&schema, &format!("{name}.{key}"), member);
+                        }
+                        None if HOLES.contains(&(name.as_str(), key)) => {}
+                        None => {
+                            self.problems
+                                .insert(format!("not specified: (\"{name}\", \"{key}\"),"));
+                        }
+                    }
+                }
+            }
+            Value::Array(items) => {
+                let schema = schema["items"].clone();
+                for item in items {
+                    self.check(&schema, &name, item);
+                }
+            }
+            scalar => self.check_scalar(schema, &name, scalar),
+        }
+    }
+
+    fn check_scalar(&mut self, schema: &Value, name: &str, value: &Value) {
+        let typed = match schema["type"].as_str() {
+            Some("string") => value.is_string(),
+            Some("integer") => value.is_u64(),
+            Some("boolean") => value.is_boolean(),
+            _ => false,
+        };
+        let listed = schema["enum"]
+            .as_array()
+            .is_none_or(|allowed| allowed.contains(value));
+        let dated = schema["format"] != "date-time"
+            || value
+                .as_str()
+                .is_some_and(|text| DateTime::parse_from_rfc3339(text).is_ok());
+        if !typed || !listed || !dated {
+            self.problems
+                .insert(format!("{name}: {value} is not {schema}"));
+        }
+    }
+
+    /// Every property of the schema is sent.
+    fn check_complete(&mut self, schema: &str, object: &Value) {
+        let (name, properties) = self.properties(&self.schemas[schema], schema);
+        for key in properties.keys().filter(|key| object.get(key).is_none()) {
+            self.problems.insert(format!("not sent: {key} of {name}"));
+        }
+    }
+}
+
+#[test]
+fn answers_are_what_the_specification_says() {
+    let Some(mut spec) = Spec::read() else {
+        return;
+    };
+    let sandbox = sandbox();
+    for (schema, path) in OBJECTS {
+        let value = get(&sandbox, path).json();
+        let reference = serde_json::json!({"$ref": format!("#/components/schemas/{schema}")});
+        spec.check(&reference, schema, &value);
+        if *schema != "error" && !schema.starts_with("paginated") {
+            spec.check_complete(schema, &value);
+        }
+    }
+    sandbox
+        .apply(Change::SetDay {
+            day: Day::AfterRemoval,
+        })
+        .unwrap();
+    let value = get(&sandbox, "/repositories/acme/api").json();
+    let reference = serde_json::json!({"$ref": "#/components/schemas/repository"});
+    spec.check(&reference, "repository", &value);
+    let problems: Vec<String> = spec.problems.into_iter().collect();
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}

@@ -1,0 +1,303 @@
+//! Rows of JSON into Arrow batches, in one pass.
+//!
+//! A [`Decoder`] is made once for a table and the columns wanted of it. It walks the text of an
+//! answer straight into column builders along a tree of the columns' paths; what no column wants is
+//! skipped without being built.
+
+mod cell;
+mod timestamp;
+mod tree;
+mod visit;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder};
+use arrow::datatypes::{Schema, SchemaRef};
+use serde::de::DeserializeSeed;
+use serde_json::error::Category;
+
+use self::cell::Cell;
+use self::tree::Node;
+use self::visit::Answer;
+use crate::spec::{Origin, Walk};
+use crate::{Error, ErrorKind, Result, TableSpec};
+
+/// Reads the answers about one table into batches of the wanted columns.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    table: String,
+    /// The member that holds the rows; `None` if the answer is one row.
+    member: Option<String>,
+    schema: SchemaRef,
+    sources: Vec<Source>,
+    cells: Vec<CellSpec>,
+    tree: Node,
+}
+
+/// Where an output column comes from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    /// Index into [`Decoder::cells`].
+    Cell(usize),
+    /// Index into the slice's parent values.
+    Parent(usize),
+}
+
+/// What a column read from the rows demands.
+#[derive(Debug, Clone)]
+struct CellSpec {
+    path: String,
+    kind: crate::spec::ColumnKind,
+    nullable: bool,
+    /// A value of another type is an error: the row could not be found again, or not be ordered.
+    strict: bool,
+}
+
+/// A decoded answer.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The rows, in [`Decoder::schema`]; the row count is right without columns, too.
+    pub rows: RecordBatch,
+    /// The address of the next page; an empty one counts as none.
+    pub next: Option<String>,
+    /// The number of rows over all pages, if the service says so.
+    pub size: Option<u64>,
+    /// The page's number, if it has one.
+    pub page: Option<u64>,
+    /// Rows a page.
+    pub pagelen: Option<u64>,
+    /// Values that did not fit their columns and were read as NULL.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// Values of one type that did not fit a column; they were read as NULL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Where in the row, member by member.
+    pub path: String,
+    /// What the column takes.
+    pub expected: &'static str,
+    /// What was there.
+    pub found: &'static str,
+    /// How many values.
+    pub count: u64,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            path,
+            expected,
+            found,
+            count,
+        } = self;
+        let values = if *count == 1 { "value" } else { "values" };
+        write!(
+            f,
+            "`{path}`: expected {expected}, found {found}; {count} {values} read as NULL"
+        )
+    }
+}
+
+/// Conflicts counted by path, expectation and finding.
+type Conflicts = BTreeMap<(String, &'static str, &'static str), u64>;
+
+impl Decoder {
+    /// A decoder of these columns of `table`, in this order; parent columns among them are filled
+    /// with the slice's values.
+    pub fn new(table: &TableSpec, columns: &[usize]) -> Self {
+        let parents: Vec<_> = table.parents().collect();
+        let walked = match table.walk {
+            Walk::Keyset { column, .. } => Some(column),
+            Walk::Pages { .. } => None,
+        };
+        let cursor = table.cursor.as_ref().map(|cursor| cursor.column);
+        let mut tree = Node::default();
+        let mut cells = Vec::new();
+        let mut sources = Vec::new();
+        for &index in columns {
+            let column = &table.columns[index];
+            sources.push(match &column.origin {
+                Origin::Parent(_) => {
+                    // `parents` holds every column of this origin.
+                    Source::Parent(parents.iter().position(|p| *p == index).unwrap_or(0))
+                }
+                Origin::Row(path) => {
+                    let strict = table.key.contains(&index)
+                        || cursor == Some(index)
+                        || walked == Some(index);
+                    tree.insert(path, cells.len(), strict);
+                    cells.push(CellSpec {
+                        path: path.join("."),
+                        kind: column.kind,
+                        nullable: column.nullable,
+                        strict,
+                    });
+                    Source::Cell(cells.len() - 1)
+                }
+            });
+        }
+        let fields: Vec<_> = columns
+            .iter()
+            .map(|index| table.columns[*index].field())
+            .collect();
+        Self {
+            table: table.name.clone(),
+            member: Some(table.rows.clone()).filter(|member| !member.is_empty()),
+            schema: Arc::new(Schema::new(fields)),
+            sources,
+            cells,
+            tree,
+        }
+    }
+
+    /// The same decoder for answers that are one row without an envelope.
+    #[must_use]
+    pub fn single(mut self) -> Self {
+        self.member = None;
+        self
+    }
+
+    /// The schema of the batches.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Decodes an answer's body. `parents` are the values of the table's parent columns
+    /// ([`Slice::parents`](crate::Slice::parents)).
+    ///
+    /// # Errors
+    /// `Decode`: BL2010 if the body is not whole JSON, BL2011 if it is not the expected envelope or
+    /// a row lacks a value that it must have. Both show a piece of the body.
+    pub fn decode(&self, body: &[u8], parents: &[Option<String>]) -> Result<Decoded> {
+        let text = std::str::from_utf8(body).map_err(|error| {
+            self.error(
+                "BL2010",
+                &format!("is not UTF-8: {error}"),
+                body,
+                error.valid_up_to(),
+            )
+        })?;
+        let mut answer = Answer::new(self.cells.iter().map(Cell::new).collect(), &self.cells);
+        let mut json = serde_json::Deserializer::from_str(text);
+        let read = visit::AnswerSeed {
+            decoder: self,
+            answer: &mut answer,
+        }
+        .deserialize(&mut json)
+        .and_then(|()| json.end());
+        if let Some(failure) = answer.failure.take() {
+            return Err(self.error("BL2011", &failure, body, 0));
+        }
+        if let Err(error) = read {
+            let at = offset(text, error.line(), error.column());
+            let (code, what) = match error.classify() {
+                Category::Eof => ("BL2010", "ends too early"),
+                Category::Data => ("BL2011", "cannot be used"),
+                Category::Syntax | Category::Io => ("BL2010", "is not JSON"),
+            };
+            return Err(self.error(code, &format!("{what}: {error}"), body, at));
+        }
+        let Answer {
+            cells,
+            rows,
+            next,
+            size,
+            page,
+            pagelen,
+            conflicts,
+            ..
+        } = answer;
+        let built: Vec<ArrayRef> = cells.into_iter().map(Cell::finish).collect();
+        let columns = self
+            .sources
+            .iter()
+            .map(|source| match source {
+                Source::Cell(cell) => built[*cell].clone(),
+                Source::Parent(index) => {
+                    constant(parents.get(*index).and_then(Option::as_deref), rows)
+                }
+            })
+            .collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
+            .map_err(|error| {
+                self.error("BL2011", &error.to_string(), body, 0)
+                    .with_source(error)
+            })?;
+        let conflicts = conflicts
+            .into_iter()
+            .map(|((path, expected, found), count)| Conflict {
+                path,
+                expected,
+                found,
+                count,
+            })
+            .collect();
+        let next = next.filter(|next| !next.is_empty());
+        Ok(Decoded {
+            rows,
+            next,
+            size,
+            page,
+            pagelen,
+            conflicts,
+        })
+    }
+
+    fn error(&self, code: &'static str, what: &str, body: &[u8], at: usize) -> Error {
+        let mut message = format!("an answer about {} {what}", self.table);
+        if body.is_empty() {
+            message.push_str("; its body is empty");
+        } else {
+            message.push_str(&format!("; near: {}", snippet(body, at)));
+        }
+        Error::new(ErrorKind::Decode, code, message)
+    }
+}
+
+/// A text column of one value in every row.
+pub fn constant(value: Option<&str>, rows: usize) -> ArrayRef {
+    let length = value.map_or(0, str::len);
+    let mut builder = StringBuilder::with_capacity(rows, rows * length);
+    for _ in 0..rows {
+        builder.append_option(value);
+    }
+    Arc::new(builder.finish())
+}
+
+/// The byte that a line and a column, both from 1, stand for.
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
+    (start + column).min(text.len())
+}
+
+/// At most 200 characters of a body round `at`, fit for a message.
+fn snippet(body: &[u8], at: usize) -> String {
+    const LIMIT: usize = 200;
+    let start = at.saturating_sub(LIMIT * 3 / 4);
+    let end = (start + LIMIT).min(body.len());
+    let text = String::from_utf8_lossy(&body[start..end]);
+    let mut shown = String::new();
+    for character in text.chars() {
+        let piece: String = if character.is_control() {
+            character.escape_default().collect()
+        } else {
+            character.to_string()
+        };
+        if shown.chars().count() + piece.chars().count() > LIMIT {
+            break;
+        }
+        shown.push_str(&piece);
+    }
+    shown
+}

@@ -1,0 +1,339 @@
+#![allow(clippy::unwrap_used)]
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::spec::{ColumnKind, load};
+
+const THINGS: &str = r#"
+[[table]]
+name = "Things"
+doc = "Things."
+path = "/{workspace}/{repository}/things"
+slice = "repository"
+key = ["RepositoryUUID", "Id"]
+walk = { column = "Id", unique = true }
+cursor = { column = "UpdatedOn", tie = "Id", look_back = "1m" }
+page_size = 100
+scopes = { token = "t", oauth = "o" }
+columns = [
+  { name = "Id", type = "int", at = "id", required = true, immutable = true, sort = true, exact = "range", doc = "d" },
+  { name = "Flag", type = "bool", at = "flag", doc = "d" },
+  { name = "Ratio", type = "float", at = "ratio", doc = "d" },
+  { name = "Title", type = "text", at = "title", doc = "d" },
+  { name = "OwnerName", type = "text", at = "owner.name", doc = "d" },
+  { name = "OwnerAge", type = "int", at = "owner.age", doc = "d" },
+  { name = "Owner", type = "json", at = "owner", doc = "d" },
+  { name = "Tags", type = "json", at = "tags", doc = "d" },
+  { name = "UpdatedOn", type = "timestamp", at = "updated_on", required = true, sort = true, exact = "range", doc = "d" },
+  { name = "ClosedOn", type = "timestamp", at = "closed_on", doc = "d" },
+]
+"#;
+
+fn things() -> TableSpec {
+    load("things.toml", THINGS)
+        .unwrap_or_else(|error| panic!("{error}"))
+        .remove(0)
+}
+
+fn everything(table: &TableSpec) -> Decoder {
+    Decoder::new(table, &(0..table.columns.len()).collect::<Vec<_>>())
+}
+
+fn parents() -> Vec<Option<String>> {
+    vec![Some("acme".into()), None, Some("{1}".into())]
+}
+
+const AT: &str = "2026-10-07T18:39:55.551762+00:00";
+
+#[test]
+fn a_page() {
+    let table = things();
+    let body = json!({
+        "pagelen": 2, "page": 1, "size": 7, "next": "https://example.org/2",
+        "values": [
+            {"id": 1, "flag": true, "ratio": 2, "title": "a\n\u{1F600}\"", "updated_on": AT, "unknown": {"a": [1]},
+             "owner": {"name": "User 17", "age": 40, "more": 1}, "tags": ["x", {"y": null}]},
+            {"id": 2, "owner": null, "updated_on": AT, "closed_on": null},
+        ],
+    });
+    let decoded = everything(&table)
+        .decode(body.to_string().as_bytes(), &parents())
+        .unwrap();
+    assert_eq!(decoded.next.as_deref(), Some("https://example.org/2"));
+    assert_eq!(
+        (decoded.size, decoded.page, decoded.pagelen),
+        (Some(7), Some(1), Some(2))
+    );
+    assert_eq!(decoded.conflicts, []);
+    let rows = &decoded.rows;
+    let text = |name: &str, row: usize| {
+        let column = rows.column_by_name(name).unwrap().as_string::<i32>();
+        column.is_valid(row).then(|| column.value(row).to_owned())
+    };
+    assert_eq!(text("Workspace", 1).as_deref(), Some("acme"));
+    assert_eq!(text("Repository", 0), None);
+    assert_eq!(text("RepositoryUUID", 1).as_deref(), Some("{1}"));
+    assert_eq!(text("Title", 0).as_deref(), Some("a\n\u{1F600}\""));
+    assert_eq!(text("OwnerName", 0).as_deref(), Some("User 17"));
+    assert_eq!(text("OwnerName", 1), None);
+    assert_eq!(
+        text("Owner", 0).as_deref(),
+        Some(r#"{"name":"User 17","age":40,"more":1}"#)
+    );
+    assert_eq!(text("Owner", 1), None);
+    assert_eq!(text("Tags", 0).as_deref(), Some(r#"["x",{"y":null}]"#));
+    let ratio = rows
+        .column_by_name("Ratio")
+        .unwrap()
+        .as_primitive::<Float64Type>();
+    assert_eq!((ratio.value(0), ratio.is_null(1)), (2.0, true));
+    let updated = rows.column_by_name("UpdatedOn").unwrap();
+    assert_eq!(
+        updated.as_primitive::<TimestampMicrosecondType>().value(1),
+        1_791_398_395_551_762
+    );
+}
+
+#[test]
+fn no_columns_still_count_rows() {
+    let table = things();
+    let decoded = Decoder::new(&table, &[])
+        .decode(br#"{"values":[{},{"id":1},{}],"next":""}"#, &[])
+        .unwrap();
+    assert_eq!(
+        (decoded.rows.num_rows(), decoded.rows.num_columns()),
+        (3, 0)
+    );
+    assert_eq!(decoded.next, None);
+}
+
+#[test]
+fn a_single_row() {
+    let table = things();
+    let id = table.column("id").unwrap();
+    let decoded = Decoder::new(&table, &[id])
+        .single()
+        .decode(br#"{"id": 5, "next": 1}"#, &[]);
+    assert_eq!(
+        decoded
+            .unwrap()
+            .rows
+            .column(0)
+            .as_primitive::<Int64Type>()
+            .values(),
+        &[5]
+    );
+}
+
+#[test]
+fn conflicts_are_null_and_counted() {
+    let table = things();
+    let body = json!({"values": [
+        {"id": 1, "updated_on": AT, "title": 5, "flag": "yes", "owner": "User 17", "closed_on": "soon"},
+        {"id": 2, "updated_on": AT, "title": 6, "owner": {"age": 1.5}},
+    ]});
+    let decoded = everything(&table)
+        .decode(body.to_string().as_bytes(), &parents())
+        .unwrap();
+    let shown: Vec<_> = decoded.conflicts.iter().map(Conflict::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "`closed_on`: expected a timestamp, found another text; 1 value read as NULL",
+            "`flag`: expected true or false, found a text; 1 value read as NULL",
+            "`owner`: expected an object, found a text; 1 value read as NULL",
+            "`owner.age`: expected a whole number of 64 bits, found a number; 1 value read as NULL",
+            "`title`: expected a text, found a number; 2 values read as NULL",
+        ]
+    );
+    assert_eq!(
+        decoded.rows.column_by_name("Title").unwrap().null_count(),
+        2
+    );
+}
+
+#[test]
+fn unusable_answers() {
+    let cases: [(&str, &str, &str); 13] = [
+        ("", "BL2010", "its body is empty"),
+        ("<html>\u{7}</html>", "BL2010", r"<html>\u{7}</html>"),
+        (r#"{"values":[{"id":1,"#, "BL2010", "ends too early"),
+        (r#"{"values":[]} x"#, "BL2010", "is not JSON"),
+        ("[]", "BL2011", "an object with `values`"),
+        ("{}", "BL2011", "it has no `values`"),
+        (r#"{"values":null}"#, "BL2011", "a list of rows in `values`"),
+        (r#"{"values":[7]}"#, "BL2011", "an object as a row"),
+        (
+            r#"{"values":[{"updated_on":"2026-01-01T00:00:00Z"}]}"#,
+            "BL2011",
+            "row 1 has no `id`",
+        ),
+        (r#"{"values":[{"id":null}]}"#, "BL2011", "row 1"),
+        (
+            r#"{"values":[{"id":1,"updated_on":"x"}]}"#,
+            "BL2011",
+            "in row 1, `updated_on` is another text",
+        ),
+        (
+            r#"{"values":[{"id":"1"}]}"#,
+            "BL2011",
+            "`id` is a text where a whole number",
+        ),
+        (r#"{"values":[],"next":7}"#, "BL2011", "expected a string"),
+    ];
+    let table = things();
+    let wanted = [
+        table.column("Id").unwrap(),
+        table.column("UpdatedOn").unwrap(),
+    ];
+    let decoder = Decoder::new(&table, &wanted);
+    for (body, code, part) in cases {
+        let error = decoder.decode(body.as_bytes(), &[]).unwrap_err();
+        assert_eq!(
+            (error.code(), error.kind()),
+            (code, ErrorKind::Decode),
+            "{body}: {error}"
+        );
+        assert!(error.to_string().contains(part), "{body}: {error}");
+    }
+    let error = decoder.decode(b"{\"values\":[\xff]}", &[]).unwrap_err();
+    assert!(error.to_string().contains("UTF-8"), "{error}");
+}
+
+#[test]
+fn snippets_are_short_and_harmless() {
+    let long = format!("{{\"values\":[\u{1b}[31m{}", "\u{1}é".repeat(500));
+    for at in [0, 11, 300, long.len()] {
+        let shown = snippet(long.as_bytes(), at);
+        assert!(
+            shown.chars().count() <= 200 && !shown.chars().any(char::is_control),
+            "{shown}"
+        );
+    }
+}
+
+/// What a cell should hold, the slow way.
+fn naive<'v>(row: &'v Value, path: &[String], kind: ColumnKind) -> Option<Value> {
+    let value = path
+        .iter()
+        .try_fold(row, |value: &'v Value, member| value.get(member))?;
+    match (kind, value) {
+        (_, Value::Null) => None,
+        (ColumnKind::Json, value) => Some(value.clone()),
+        (ColumnKind::Bool, Value::Bool(_)) | (ColumnKind::Text, Value::String(_)) => {
+            Some(value.clone())
+        }
+        (ColumnKind::Int, Value::Number(number)) => number.as_i64().map(Value::from),
+        (ColumnKind::Float, Value::Number(number)) => number.as_f64().map(Value::from),
+        (ColumnKind::Timestamp, Value::String(text)) => chrono::DateTime::parse_from_rfc3339(text)
+            .ok()
+            .map(|instant| instant.timestamp_micros().into()),
+        _ => None,
+    }
+}
+
+/// What a cell does hold.
+fn held(rows: &RecordBatch, column: usize, row: usize, kind: ColumnKind) -> Option<Value> {
+    let array = rows.column(column);
+    if array.is_null(row) {
+        return None;
+    }
+    Some(match kind {
+        ColumnKind::Bool => array.as_boolean().value(row).into(),
+        ColumnKind::Int => array.as_primitive::<Int64Type>().value(row).into(),
+        ColumnKind::Float => array.as_primitive::<Float64Type>().value(row).into(),
+        ColumnKind::Text => array.as_string::<i32>().value(row).into(),
+        ColumnKind::Json => serde_json::from_str(array.as_string::<i32>().value(row)).unwrap(),
+        ColumnKind::Timestamp => array
+            .as_primitive::<TimestampMicrosecondType>()
+            .value(row)
+            .into(),
+    })
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (-1000_i32..1000).prop_map(|quarters| Value::from(f64::from(quarters) / 4.0)),
+        any::<String>().prop_map(Value::from),
+        Just(Value::from(AT)),
+        (0_u32..2_000_000_000, 0_u32..60).prop_map(|(seconds, minutes)| {
+            let zone = chrono::FixedOffset::east_opt(i32::try_from(minutes).unwrap() * 60).unwrap();
+            let instant = chrono::DateTime::from_timestamp(seconds.into(), seconds % 1_000_000_000);
+            Value::from(instant.unwrap().with_timezone(&zone).to_rfc3339())
+        }),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        let member = prop_oneof![
+            Just("name".to_owned()),
+            Just("age".to_owned()),
+            "[a-z]{1,3}"
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map(member, inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn any_row() -> impl Strategy<Value = Value> {
+    let members = [
+        "flag",
+        "ratio",
+        "title",
+        "owner",
+        "tags",
+        "closed_on",
+        "other",
+    ];
+    let picked = prop::sample::subsequence(members.to_vec(), 0..=members.len()).prop_shuffle();
+    (picked, prop::collection::vec(any_json(), 7), any::<i64>()).prop_map(|(names, values, id)| {
+        let mut row = serde_json::Map::new();
+        row.insert("id".into(), id.into());
+        row.extend(names.into_iter().map(str::to_owned).zip(values));
+        row.insert("updated_on".into(), AT.into());
+        Value::Object(row)
+    })
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_the_naive_decoder(
+        values in prop::collection::vec(any_row(), 0..6),
+        picked in prop::sample::subsequence((3..13).collect::<Vec<usize>>(), 0..=10).prop_shuffle(),
+        pretty in any::<bool>(),
+    ) {
+        let table = things();
+        let body = json!({"values": values});
+        let body = if pretty { format!("{body:#}") } else { body.to_string() };
+        let decoded = Decoder::new(&table, &picked).decode(body.as_bytes(), &parents()).unwrap();
+        prop_assert_eq!(decoded.rows.num_rows(), values.len());
+        for (position, index) in picked.iter().enumerate() {
+            let column = &table.columns[*index];
+            let Origin::Row(path) = &column.origin else { unreachable!() };
+            for (row, value) in values.iter().enumerate() {
+                let expected = naive(value, path, column.kind);
+                let actual = held(&decoded.rows, position, row, column.kind);
+                prop_assert_eq!(actual, expected, "{} of {}", column.name, value);
+            }
+        }
+    }
+
+    #[test]
+    fn never_panics(body in prop::collection::vec(any::<u8>(), 0..200), cut in 0_usize..300) {
+        let table = things();
+        let decoder = everything(&table);
+        let _ = decoder.decode(&body, &parents());
+        let whole = json!({"values": [{"id": 1, "updated_on": AT, "owner": {"name": "é"}}]}).to_string();
+        let cut = cut.min(whole.len() - 1);
+        prop_assert!(decoder.decode(&whole.as_bytes()[..cut], &parents()).is_err());
+    }
+}

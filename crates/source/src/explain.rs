@@ -1,0 +1,82 @@
+//! A scan plan in words, the same for SELECT and REPLICATE.
+
+use std::fmt::Write;
+
+use crate::{Estimate, Parameter, Pushdown, RequestShape, ScanPlan, SliceChoice};
+
+impl ScanPlan {
+    /// The plan as lines for a person: every request with its parameters, what the service filters, what is
+    /// kept here, page size, slices and the number of requests. `known_slices` is what an earlier run has
+    /// counted, where the plan itself cannot know.
+    pub fn explain(&self, known_slices: Option<usize>) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (number, request) in self.requests.iter().enumerate() {
+            lines.push(format!("{}. {}: {request}", number + 1, request.purpose));
+            if !request.paging.is_empty() {
+                lines.push(format!("   next page: {}", request.paging));
+            }
+        }
+        for (pushdown, words) in [
+            (Pushdown::Exact, "filtered by the API"),
+            (Pushdown::Narrowing, "narrowed by the API, decided here"),
+            (Pushdown::Kept, "filtered here"),
+        ] {
+            let conditions = self.conditions(pushdown);
+            if !conditions.is_empty() {
+                lines.push(format!("{words}: {}", conditions.join(" AND ")));
+            }
+        }
+        lines.push(format!("slices: {}", self.slices_in_words(known_slices)));
+        lines.push(format!("page size: {}", self.page_size));
+        lines.push(format!(
+            "requests: {}",
+            self.requests_in_words(known_slices)
+        ));
+        lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
+        lines
+    }
+
+    fn conditions(&self, pushdown: Pushdown) -> Vec<String> {
+        self.predicates
+            .iter()
+            .filter(|planned| planned.pushdown == pushdown)
+            .map(|planned| {
+                let name = &self.request.table.columns[planned.predicate.column].name;
+                planned.predicate.display(name).to_string()
+            })
+            .collect()
+    }
+
+    fn slices_in_words(&self, known: Option<usize>) -> String {
+        match (&self.slices, known) {
+            (SliceChoice::One, _) => "1".to_owned(),
+            (SliceChoice::Named(names), _) => format!("{} ({})", names.len(), names.join(", ")),
+            (SliceChoice::Listed, Some(known)) => format!("{known} in the last run"),
+            (SliceChoice::Listed, None) => "unknown until the repositories are listed".to_owned(),
+        }
+    }
+
+    fn requests_in_words(&self, known: Option<usize>) -> String {
+        match (self.estimate, &self.slices, known) {
+            (Estimate::Exactly(count), ..) => count.to_string(),
+            (Estimate::AtLeast(_), SliceChoice::Listed, Some(known)) => {
+                format!("at least {}: the listing, and one per slice", known + 1)
+            }
+            (Estimate::AtLeast(count), SliceChoice::Listed, None) => {
+                format!("at least {count}, and one per slice")
+            }
+            (Estimate::AtLeast(count), ..) => format!("at least {count}"),
+        }
+    }
+}
+
+impl std::fmt::Display for RequestShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.method, self.path)?;
+        for (index, Parameter { name, value }) in self.parameters.iter().enumerate() {
+            f.write_char(if index == 0 { '?' } else { '&' })?;
+            write!(f, "{name}={value}")?;
+        }
+        Ok(())
+    }
+}

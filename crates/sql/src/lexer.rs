@@ -1,0 +1,237 @@
+//! Text to tokens with exact places, and tokens to statements' worth of tokens.
+
+use std::fmt;
+
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+use crate::dialect::BucketlineDialect;
+use crate::{Error, ErrorKind, Position, Span};
+
+/// A token that means something: no blank, no comment.
+#[derive(Debug, Clone)]
+pub(crate) struct Lexeme {
+    pub(crate) token: Token,
+    pub(crate) span: Span,
+    /// Whether a blank or a comment stands before it.
+    pub(crate) spaced: bool,
+}
+
+impl Lexeme {
+    /// The word's text, if it is a word without quotes.
+    pub(crate) fn bare_word(&self) -> Option<&str> {
+        match &self.token {
+            Token::Word(word) if word.quote_style.is_none() => Some(&word.value),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_word(&self, word: &str) -> bool {
+        self.bare_word()
+            .is_some_and(|text| text.eq_ignore_ascii_case(word))
+    }
+
+    /// For messages. Never shows a literal: it might be a secret.
+    pub(crate) fn describe(&self) -> String {
+        let shown = match &self.token {
+            Token::Word(_) | Token::Placeholder(_) => shorten(&self.to_string()),
+            token if is_literal(token) => return "a literal".to_owned(),
+            token => token.to_string(),
+        };
+        format!("`{shown}`")
+    }
+
+    pub(crate) fn to_sqlparser(&self) -> TokenWithSpan {
+        use sqlparser::tokenizer::{Location, Span as Stretch};
+        let place = |at: Position| Location::new(at.line.into(), at.column.into());
+        let token = match &self.token {
+            // `sqlparser` prints `[a]]b]` without doubling the bracket.
+            Token::Word(word) if word.quote_style == Some('[') && word.value.contains(']') => {
+                Token::make_word(&word.value, Some('"'))
+            }
+            token => token.clone(),
+        };
+        TokenWithSpan::new(
+            token,
+            Stretch::new(place(self.span.start), place(self.span.end)),
+        )
+    }
+}
+
+/// Prints the token so that it is read as the same token again.
+impl fmt::Display for Lexeme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let doubled = |text: &str, quote: &str| text.replace(quote, &quote.repeat(2));
+        match &self.token {
+            Token::Word(word) => match word.quote_style {
+                Some('[') => write!(f, "[{}]", doubled(&word.value, "]")),
+                Some(quote) => {
+                    write!(
+                        f,
+                        "{quote}{}{quote}",
+                        doubled(&word.value, &quote.to_string())
+                    )
+                }
+                None => f.write_str(&word.value),
+            },
+            Token::SingleQuotedString(text) => write!(f, "'{}'", doubled(text, "'")),
+            Token::NationalStringLiteral(text) => write!(f, "N'{}'", doubled(text, "'")),
+            Token::HexStringLiteral(text) => {
+                write!(f, "X'{}'", doubled(&doubled(text, "\\"), "'"))
+            }
+            token => write!(f, "{token}"),
+        }
+    }
+}
+
+fn is_literal(token: &Token) -> bool {
+    matches!(
+        token,
+        Token::SingleQuotedString(_)
+            | Token::NationalStringLiteral(_)
+            | Token::HexStringLiteral(_)
+            | Token::Number(..)
+    )
+}
+
+fn shorten(text: &str) -> String {
+    const LONGEST: usize = 40;
+    match text.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}...", &text[..cut]),
+        None => text.to_owned(),
+    }
+}
+
+/// The tokens of `text`, and the error that ended the reading early, if one did.
+pub(crate) fn tokenize(text: &str) -> (Vec<Lexeme>, Option<Error>) {
+    let mut raw = Vec::new();
+    let failure = Tokenizer::new(&BucketlineDialect, text)
+        .tokenize_with_location_into_buf(&mut raw)
+        .err();
+
+    let mut lexemes = Vec::new();
+    let mut spaced = false;
+    let mut walk = Walk {
+        text,
+        at: Position::START,
+    };
+    for TokenWithSpan { token, span } in raw {
+        let start = walk.at;
+        walk.to(span.end.line, span.end.column);
+        if matches!(token, Token::Whitespace(_)) {
+            spaced = true;
+            continue;
+        }
+        lexemes.push(Lexeme {
+            token,
+            span: Span {
+                start,
+                end: walk.at,
+            },
+            spaced,
+        });
+        spaced = false;
+    }
+    // Tokens touch, so the one that failed begins where the last good one ended.
+    let error = failure.map(|failure| lexical_error(text, walk.at, &failure.message));
+    (lexemes, error)
+}
+
+/// Turns lines and columns, which only grow, into places with byte offsets.
+struct Walk<'t> {
+    text: &'t str,
+    at: Position,
+}
+
+impl Walk<'_> {
+    fn to(&mut self, line: u64, column: u64) {
+        let reached = |at: &Position| (u64::from(at.line), u64::from(at.column)) >= (line, column);
+        let rest = &self.text[self.at.offset..];
+        for character in rest.chars() {
+            if reached(&self.at) {
+                return;
+            }
+            self.at.offset += character.len_utf8();
+            if character == '\n' {
+                self.at.line += 1;
+                self.at.column = 1;
+            } else {
+                self.at.column += 1;
+            }
+        }
+    }
+}
+
+fn lexical_error(text: &str, start: Position, message: &str) -> Error {
+    let rest = &text[start.offset..];
+    let unterminated = |opening: &str, what: &str, closing: &str| {
+        let span = Span {
+            start,
+            end: start.after(opening),
+        };
+        let hint = match closing {
+            "`" => "close it with a backquote".to_owned(),
+            closing => format!("close it with `{closing}`"),
+        };
+        Error::new(
+            ErrorKind::Unterminated,
+            format!("{what} is not closed"),
+            span,
+        )
+        .with_hint(hint)
+    };
+    match rest.chars().next() {
+        Some('\'') => unterminated("'", "the string", "'"),
+        Some(prefix @ ('N' | 'n' | 'X' | 'x')) if rest[1..].starts_with('\'') => {
+            unterminated(&format!("{prefix}'"), "the string", "'")
+        }
+        Some('[') => unterminated("[", "the bracketed name", "]"),
+        Some(quote @ ('"' | '`')) => {
+            unterminated(&quote.to_string(), "the quoted name", &quote.to_string())
+        }
+        Some('/') if rest.starts_with("/*") => unterminated("/*", "the comment", "*/"),
+        Some(other) => {
+            let span = Span {
+                start,
+                end: start.after(&other.to_string()),
+            };
+            let message = format!("cannot read `{other}` here: {}", message.to_lowercase());
+            Error::new(ErrorKind::UnexpectedCharacter, message, span)
+        }
+        None => Error::new(ErrorKind::UnexpectedEnd, message, Span::point(start)),
+    }
+}
+
+/// The tokens of one statement, without its semicolon.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut<'l> {
+    /// At least one.
+    pub(crate) lexemes: &'l [Lexeme],
+    /// The semicolon; without one, the point behind the last token.
+    pub(crate) end: Span,
+    pub(crate) terminated: bool,
+}
+
+/// Cuts at semicolons and drops empty statements.
+pub(crate) fn split(lexemes: &[Lexeme]) -> Vec<Cut<'_>> {
+    let mut cuts = Vec::new();
+    let mut rest = lexemes;
+    while let Some(first) = rest.first() {
+        let semicolon = rest
+            .iter()
+            .position(|lexeme| lexeme.token == Token::SemiColon);
+        let statement = &rest[..semicolon.unwrap_or(rest.len())];
+        let end = match semicolon {
+            Some(index) => rest[index].span,
+            None => Span::point(statement.last().unwrap_or(first).span.end),
+        };
+        if !statement.is_empty() {
+            cuts.push(Cut {
+                lexemes: statement,
+                end,
+                terminated: semicolon.is_some(),
+            });
+        }
+        rest = semicolon.map_or(&[], |index| &rest[index + 1..]);
+    }
+    cuts
+}

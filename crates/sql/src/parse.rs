@@ -1,0 +1,151 @@
+//! Tokens to statements.
+
+mod cache;
+mod connection;
+mod cursor;
+mod query;
+mod replicate;
+mod session;
+mod write;
+
+use sqlparser::tokenizer::Token;
+
+pub(crate) use self::cursor::Cursor;
+use crate::lexer::{Cut, split, tokenize};
+use crate::{Error, ErrorKind, Located, Position, Span, Statement, nearest};
+
+/// Reads a script: one entry for each statement, in order. Empty statements are skipped; the last
+/// semicolon may be missing.
+///
+/// If the text cannot be cut into tokens up to its end (a string, comment or bracket is open), the
+/// last entry is that error, and what stands before it in the same statement is not reported.
+pub fn parse_script(text: &str) -> Vec<Result<Located, Error>> {
+    let (lexemes, error) = tokenize(text);
+    let mut cuts = split(&lexemes);
+    if error.is_some() {
+        cuts.retain(|cut| cut.terminated);
+    }
+    cuts.into_iter()
+        .map(parse_cut)
+        .chain(error.map(Err))
+        .collect()
+}
+
+/// Reads a text that is exactly one statement, with or without its semicolon.
+pub fn parse_statement(text: &str) -> Result<Located, Error> {
+    let (lexemes, error) = tokenize(text);
+    if let Some(error) = error {
+        return Err(error);
+    }
+    match split(&lexemes).as_slice() {
+        [] => {
+            let end = Span::point(Position::at(text, text.len()));
+            Err(Error::new(
+                ErrorKind::UnexpectedEnd,
+                "there is no statement",
+                end,
+            ))
+        }
+        [cut] => parse_cut(*cut),
+        [first, second, ..] => {
+            parse_cut(*first)?;
+            let span = second.lexemes[0].span;
+            Err(Error::new(
+                ErrorKind::UnexpectedToken,
+                "one statement is enough here",
+                span,
+            ))
+        }
+    }
+}
+
+/// Whether `text` would go on: its last statement has no semicolon yet, or a string, comment or
+/// quoted name is open. A text without any statement is finished.
+pub fn is_unfinished(text: &str) -> bool {
+    let (lexemes, error) = tokenize(text);
+    match error {
+        Some(error) => error.kind() == ErrorKind::Unterminated,
+        None => split(&lexemes).last().is_some_and(|last| !last.terminated),
+    }
+}
+
+fn parse_cut(cut: Cut<'_>) -> Result<Located, Error> {
+    let mut cursor = Cursor::new(cut.lexemes, cut.end);
+    let statement = cursor.statement()?;
+    cursor.expect_end()?;
+    Ok(Located {
+        statement,
+        span: cursor.span_from(0),
+    })
+}
+
+/// The words that begin a statement.
+const FIRST_WORDS: &[&str] = &[
+    "REPLICATE",
+    "CHECKCACHE",
+    "CACHE",
+    "GETDELETED",
+    "EXEC",
+    "EXECUTE",
+    "USE",
+    "SET",
+    "SHOW",
+    "DESCRIBE",
+    "DESC",
+    "EXPLAIN",
+    "SELECT",
+    "WITH",
+    "VALUES",
+    "CREATE",
+    "DROP",
+    "TEST",
+    "INSERT",
+    "UPSERT",
+    "UPDATE",
+    "DELETE",
+];
+
+impl Cursor<'_> {
+    /// Reads one statement of any kind.
+    pub(crate) fn statement(&mut self) -> Result<Statement, Error> {
+        let Some(first) = self.peek() else {
+            return Err(self.unexpected("a statement"));
+        };
+        if first.token == Token::LParen {
+            return Ok(Statement::Query(self.query()?));
+        }
+        let word = first.bare_word().unwrap_or_default().to_ascii_uppercase();
+        let unknown =
+            |message: String| Error::new(ErrorKind::UnknownStatement, message, first.span);
+        match word.as_str() {
+            "SELECT" | "WITH" | "VALUES" => Ok(Statement::Query(self.query()?)),
+            "REPLICATE" => self.replicate(),
+            "CHECKCACHE" => self.check_cache(),
+            "CACHE" => self.cache(),
+            "GETDELETED" => self.get_deleted(),
+            "EXEC" | "EXECUTE" => self.execute(),
+            "USE" => self.use_connection(),
+            "SET" => self.set(),
+            "SHOW" => self.show(),
+            "DESCRIBE" | "DESC" => self.describe(),
+            "EXPLAIN" => self.explain(),
+            "CREATE" => self.create_connection(),
+            "DROP" => self.drop_connection(),
+            "TEST" => self.test_connection(),
+            "INSERT" | "UPSERT" => self.insert(),
+            "UPDATE" => self.update(),
+            "DELETE" => self.delete(),
+            "" => Err(unknown(format!("{} begins no statement", first.describe()))
+                .with_hint("statements begin with a word such as REPLICATE or SELECT")),
+            _ => {
+                let error = unknown(format!("{} begins no statement", first.describe()));
+                Err(match nearest(&word, FIRST_WORDS.iter().copied()) {
+                    Some(meant) => error.with_hint(format!("did you mean `{meant}`?")),
+                    None => error.with_hint(format!("a statement begins with one of {}", {
+                        FIRST_WORDS.join(", ")
+                    })),
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Queries, expressions and data types: read by `sqlparser` from the tokens that follow, with its
+//! mistakes told in our words.
+
+use sqlparser::parser::ParserError;
+use sqlparser::tokenizer::Token;
+
+use super::Cursor;
+use crate::name::is_reserved;
+use crate::query::Tokens;
+use crate::rewrite::rewrite;
+use crate::{DataType, Error, ErrorKind, Expression, Query, Span};
+
+impl Cursor<'_> {
+    /// Whether a query begins here: SELECT, VALUES, `(` of a query, or WITH of a CTE.
+    pub(crate) fn at_query(&self) -> bool {
+        let mut ahead = 0;
+        while self
+            .peek_at(ahead)
+            .is_some_and(|lexeme| lexeme.token == Token::LParen)
+        {
+            ahead += 1;
+        }
+        let first = |word: &str| {
+            self.peek_at(ahead)
+                .is_some_and(|lexeme| lexeme.is_word(word))
+        };
+        first("SELECT") || first("VALUES") || self.at_cte(ahead)
+    }
+
+    /// Whether `WITH` of a CTE stands `ahead` tokens further on: `WITH x AS (`, `WITH x (a) AS`,
+    /// `WITH RECURSIVE x`. Any other WITH introduces options.
+    fn at_cte(&self, ahead: usize) -> bool {
+        let word = |at: usize, word: &str| {
+            self.peek_at(ahead + at)
+                .is_some_and(|lexeme| lexeme.is_word(word))
+        };
+        let is = |at: usize, token: &Token| {
+            self.peek_at(ahead + at)
+                .is_some_and(|lexeme| lexeme.token == *token)
+        };
+        let is_name = |at: usize| {
+            self.peek_at(ahead + at)
+                .is_some_and(|lexeme| matches!(lexeme.token, Token::Word(_)))
+        };
+        // `x (a, b) AS`, but not the option and the query of `WITH DropTable (SELECT ...)`.
+        let columns = || {
+            let close =
+                (3..).find(|at| self.peek_at(ahead + at).is_none() || is(*at, &Token::RParen));
+            is(2, &Token::LParen) && close.is_some_and(|close| word(close + 1, "AS"))
+        };
+        word(0, "WITH")
+            && is_name(1)
+            && (word(2, "AS") || columns() || (word(1, "RECURSIVE") && is_name(2)))
+    }
+
+    /// Reads a query.
+    pub(crate) fn query(&mut self) -> Result<Query, Error> {
+        self.refuse_long_chains()?;
+        self.refuse_subscripts()?;
+        let first = self.index();
+        let mut ast = self
+            .parser
+            .parse_query()
+            .map_err(|error| self.foreign(error))?;
+        let tokens = self.read_since(first);
+        let refused = rewrite(&mut ast);
+        let query = Query::new(tokens, ast);
+        match refused {
+            Ok(()) => Ok(query),
+            Err(refusal) => {
+                let span = query.locate(refusal.at);
+                Err(Error::new(ErrorKind::Unsupported, refusal.message, span)
+                    .with_hint(refusal.hint))
+            }
+        }
+    }
+
+    /// Reads an expression.
+    pub(crate) fn expression(&mut self) -> Result<Expression, Error> {
+        self.refuse_long_chains()?;
+        self.refuse_subscripts()?;
+        let first = self.index();
+        let ast = self
+            .parser
+            .parse_expr()
+            .map_err(|error| self.foreign(error))?;
+        Ok(Expression::new(self.read_since(first), ast))
+    }
+
+    /// Reads a data type.
+    pub(crate) fn data_type(&mut self) -> Result<DataType, Error> {
+        let first = self.index();
+        let ast = self
+            .parser
+            .parse_data_type()
+            .map_err(|error| self.foreign(error))?;
+        Ok(DataType::new(self.read_since(first), ast))
+    }
+
+    fn read_since(&self, first: usize) -> Tokens {
+        Tokens::new(&self.lexemes[first..self.index()])
+    }
+
+    /// `1 + 1 + ...` is as deep a tree as it is long, and walking or dropping it recurses. The
+    /// limits are far below what overflows the stack of a thread in a debug build.
+    fn refuse_long_chains(&self) -> Result<(), Error> {
+        const MOST: [(&[&str], usize); 2] = [
+            (&["UNION", "EXCEPT", "INTERSECT", "MINUS"], 80),
+            (&["AND", "OR", "IS", "LIKE", "IN", "BETWEEN"], 20_000),
+        ];
+        let mut counts = [0; 2];
+        for lexeme in &self.lexemes[self.index()..] {
+            let class = match &lexeme.token {
+                Token::Word(_) => MOST
+                    .iter()
+                    .position(|(words, _)| words.iter().any(|word| lexeme.is_word(word))),
+                token => is_operator(token).then_some(1),
+            };
+            let Some(class) = class else { continue };
+            counts[class] += 1;
+            if counts[class] > MOST[class].1 {
+                let message = format!("more than {} operators in one statement", MOST[class].1);
+                return Err(Error::new(ErrorKind::TooDeep, message, lexeme.span)
+                    .with_hint("split it, or use a list: `IN (...)`"));
+            }
+        }
+        Ok(())
+    }
+
+    /// In this dialect `[` opens a name, so `a[1]` would silently be `a AS [1]`.
+    fn refuse_subscripts(&self) -> Result<(), Error> {
+        let rest = &self.lexemes[self.index()..];
+        for pair in rest.windows(2) {
+            let [before, bracket] = pair else { continue };
+            let Token::Word(word) = &bracket.token else {
+                continue;
+            };
+            if word.quote_style != Some('[') {
+                continue;
+            }
+            let operand = match &before.token {
+                Token::Word(name) => name.quote_style.is_some() || !may_precede_name(&name.value),
+                Token::RParen | Token::SingleQuotedString(_) => true,
+                _ => false,
+            };
+            let number = !word.value.is_empty() && word.value.chars().all(|c| c.is_ascii_digit());
+            if operand && (!bracket.spaced || number) {
+                let message = "array indexing is not supported: brackets quote names";
+                return Err(
+                    Error::new(ErrorKind::Unsupported, message, bracket.span).with_hint(format!(
+                        "if `[{}]` is meant as an alias, put AS before it",
+                        { &word.value }
+                    )),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// An error of `sqlparser` as one of ours. Its place is only in its text.
+    fn foreign(&self, error: ParserError) -> Error {
+        let text = match error {
+            ParserError::ParserError(text) | ParserError::TokenizerError(text) => text,
+            ParserError::RecursionLimitExceeded => {
+                let message = "nested too deeply";
+                return Error::new(ErrorKind::TooDeep, message, self.here())
+                    .with_hint("split it, for example with WITH");
+            }
+        };
+        let (text, place) = match text.rsplit_once(" at Line: ") {
+            Some((text, place)) => (text, parse_place(place)),
+            None => (text.as_str(), None),
+        };
+        let index = match place {
+            Some(place) => self.lexemes.partition_point(|lexeme| {
+                (
+                    u64::from(lexeme.span.start.line),
+                    u64::from(lexeme.span.start.column),
+                ) < place
+            }),
+            None if text.ends_with("found: EOF") => self.lexemes.len(),
+            None => self.parser.index().saturating_sub(1),
+        };
+        let expected = text
+            .strip_prefix("Expected: ")
+            .and_then(|text| text.rsplit_once(", found: "))
+            .map(|(expected, _)| plain(expected));
+        match (expected, self.unclosed_parenthesis()) {
+            // `sqlparser` then blames a token further back.
+            (Some(expected), Some(open)) if expected == "`)`" => self
+                .unexpected_at(self.lexemes.len(), &expected)
+                .with_hint(format!("the `(` at {} is not closed", open.start)),
+            (Some(expected), _) => self.unexpected_at(index, &expected),
+            (None, _) if self.may_be_secret(index) => self.unexpected_at(index, "something else"),
+            (None, _) => {
+                let span = self
+                    .lexemes
+                    .get(index)
+                    .map_or(self.end, |lexeme| lexeme.span);
+                Error::new(ErrorKind::UnexpectedToken, text, span)
+            }
+        }
+    }
+
+    /// The last `(` of the statement without its `)`.
+    fn unclosed_parenthesis(&self) -> Option<Span> {
+        let mut open = Vec::new();
+        for lexeme in self.lexemes {
+            match lexeme.token {
+                Token::LParen => open.push(lexeme.span),
+                Token::RParen => drop(open.pop()),
+                _ => {}
+            }
+        }
+        open.pop()
+    }
+}
+
+/// What `sqlparser` expects, in our words.
+fn plain(expected: &str) -> String {
+    match expected {
+        "identifier" => "a name".to_owned(),
+        "literal int" | "literal integer" => "a whole number".to_owned(),
+        "a data type name" => "a data type".to_owned(),
+        sign if sign.chars().all(|c| !c.is_alphanumeric()) => format!("`{sign}`"),
+        other => other.to_owned(),
+    }
+}
+
+/// Whether the token may join two expressions.
+fn is_operator(token: &Token) -> bool {
+    !matches!(
+        token,
+        Token::Word(_)
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::NationalStringLiteral(_)
+            | Token::HexStringLiteral(_)
+            | Token::Placeholder(_)
+            | Token::AtSign
+            | Token::Comma
+            | Token::LParen
+            | Token::RParen
+            | Token::Period
+    )
+}
+
+fn parse_place(text: &str) -> Option<(u64, u64)> {
+    let (line, column) = text.split_once(", Column: ")?;
+    Some((line.trim().parse().ok()?, column.trim().parse().ok()?))
+}
+
+/// Whether a bracketed name may stand right behind this word, as in `SELECT[Id]FROM[Issues]`.
+fn may_precede_name(word: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "ALL",
+        "ASC",
+        "DESC",
+        "EXCEPT",
+        "INTERSECT",
+        "OVER",
+        "UPDATE",
+        "USING",
+    ];
+    is_reserved(word) || WORDS.iter().any(|other| other.eq_ignore_ascii_case(word))
+}

@@ -1,0 +1,109 @@
+//! USE, SET, SHOW, DESCRIBE, EXPLAIN and EXEC.
+
+use sqlparser::tokenizer::Token;
+
+use super::Cursor;
+use super::replicate::duplicate;
+use crate::{
+    Argument, Error, ErrorKind, Execute, Explain, Set, Show, ShowKind, Statement, nearest,
+};
+
+impl Cursor<'_> {
+    pub(super) fn use_connection(&mut self) -> Result<Statement, Error> {
+        self.expect_word("USE")?;
+        Ok(Statement::Use(self.name("the connection's name", 2)?))
+    }
+
+    pub(super) fn set(&mut self) -> Result<Statement, Error> {
+        self.expect_word("SET")?;
+        let name = self.name("a setting's name", 4)?;
+        self.expect(&Token::Eq)?;
+        let (value, value_span) = self.value("a value")?;
+        Ok(Statement::Set(Set {
+            name,
+            value,
+            value_span,
+        }))
+    }
+
+    pub(super) fn show(&mut self) -> Result<Statement, Error> {
+        self.expect_word("SHOW")?;
+        let words = || ShowKind::ALL.iter().map(|(word, _)| *word);
+        let known = ShowKind::ALL.iter().find(|(word, _)| self.eat_word(word));
+        let Some((_, what)) = known else {
+            let listed: Vec<&str> = words().collect();
+            let error = self.unexpected(&format!("one of {}", listed.join(", ")));
+            let meant = self
+                .peek()
+                .and_then(|lexeme| nearest(lexeme.bare_word()?, words()));
+            return Err(match meant {
+                Some(meant) => error.with_hint(format!("did you mean `{meant}`?")),
+                None => error,
+            });
+        };
+        let mut show = Show {
+            what: *what,
+            from: None,
+            like: None,
+        };
+        loop {
+            if show.from.is_none() && (self.eat_word("FROM") || self.eat_word("IN")) {
+                show.from = Some(self.name("a name", 3)?);
+            } else if show.like.is_none() && self.eat_word("LIKE") {
+                show.like = Some(self.string("a pattern in quotes")?);
+            } else {
+                return Ok(Statement::Show(show));
+            }
+        }
+    }
+
+    pub(super) fn describe(&mut self) -> Result<Statement, Error> {
+        self.advance();
+        Ok(Statement::Describe(self.name("the table's name", 3)?))
+    }
+
+    pub(super) fn explain(&mut self) -> Result<Statement, Error> {
+        self.expect_word("EXPLAIN")?;
+        let analyze = self.eat_word("ANALYZE");
+        if self.at_word("EXPLAIN") {
+            return Err(self.unexpected("the statement to explain"));
+        }
+        Ok(Statement::Explain(Explain {
+            analyze,
+            statement: Box::new(self.statement()?),
+        }))
+    }
+
+    pub(super) fn execute(&mut self) -> Result<Statement, Error> {
+        self.advance();
+        let procedure = self.name("the procedure's name", 3)?;
+        let mut arguments: Vec<Argument> = Vec::new();
+        if self.peek().is_some() {
+            for argument in self.comma_separated(Self::argument)? {
+                if arguments.iter().any(|known| known.name == argument.name) {
+                    return Err(duplicate("argument", &argument.name));
+                }
+                arguments.push(argument);
+            }
+        }
+        Ok(Statement::Execute(Execute {
+            procedure,
+            arguments,
+        }))
+    }
+
+    fn argument(&mut self) -> Result<Argument, Error> {
+        self.eat(&Token::AtSign);
+        let name = self
+            .ident("an argument: `@name = value`")
+            .map_err(|error| match error.kind() {
+                ErrorKind::UnexpectedToken => error.with_hint("arguments are given by name"),
+                _ => error,
+            })?;
+        self.expect(&Token::Eq)?;
+        Ok(Argument {
+            name,
+            value: self.expression()?,
+        })
+    }
+}

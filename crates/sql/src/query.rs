@@ -1,0 +1,277 @@
+//! Queries and expressions: `sqlparser`'s syntax tree together with the tokens it came from.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sqlparser::ast;
+use sqlparser::tokenizer::{Span as Stretch, Token, Word};
+
+use crate::lexer::Lexeme;
+use crate::name::{is_bare, is_reserved};
+use crate::parse::Cursor;
+use crate::{Error, Ident, Name, Span, relation};
+
+/// Tokens kept for printing, for respelling and for places. Equal if they read alike.
+#[derive(Clone)]
+pub(crate) struct Tokens(Arc<[Lexeme]>);
+
+impl Tokens {
+    /// `lexemes` must not be empty.
+    pub(crate) fn new(lexemes: &[Lexeme]) -> Self {
+        Self(lexemes.into())
+    }
+
+    fn span(&self) -> Span {
+        self.0[0].span.to(self.0[self.0.len() - 1].span)
+    }
+
+    fn respelled(&self, spell: &mut dyn FnMut(&str) -> Option<String>) -> Self {
+        let respell = |lexeme: &Lexeme| {
+            let mut lexeme = lexeme.clone();
+            if let Token::Word(
+                word @ Word {
+                    quote_style: None, ..
+                },
+            ) = &mut lexeme.token
+                && let Some(spelling) = spell(&word.value)
+            {
+                if !is_bare(&spelling) && !is_reserved(&spelling) {
+                    word.quote_style = Some('"');
+                }
+                // The keyword stays, so that what was a keyword is still one.
+                word.value = spelling;
+            }
+            lexeme
+        };
+        Self(self.0.iter().map(respell).collect())
+    }
+
+    /// Where `stretch` of the syntax tree lies; the whole if the tree does not say.
+    fn locate(&self, stretch: Stretch) -> Span {
+        let place = |at: crate::Position| (u64::from(at.line), u64::from(at.column));
+        let (start, end) = (
+            (stretch.start.line, stretch.start.column),
+            (stretch.end.line, stretch.end.column),
+        );
+        let first = self
+            .0
+            .partition_point(|lexeme| place(lexeme.span.end) <= start);
+        let last = self
+            .0
+            .partition_point(|lexeme| place(lexeme.span.start) < end);
+        if start.0 == 0 || first >= last || first >= self.0.len() {
+            return self.span();
+        }
+        self.0[first].span.to(self.0[last - 1].span)
+    }
+}
+
+impl PartialEq for Tokens {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self
+                .0
+                .iter()
+                .zip(other.0.iter())
+                .all(|(a, b)| a.token == b.token)
+    }
+}
+
+impl fmt::Display for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, lexeme) in self.0.iter().enumerate() {
+            let blank = if index > 0 && lexeme.spaced { " " } else { "" };
+            write!(f, "{blank}{lexeme}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A query: SELECT, VALUES, WITH ... SELECT, in parentheses or not.
+///
+/// Prints as it was written, comments and superfluous blanks apart. In the syntax tree `TOP n`
+/// has become LIMIT.
+#[derive(Clone, PartialEq)]
+pub struct Query {
+    tokens: Tokens,
+    ast: Box<ast::Query>,
+}
+
+impl Query {
+    pub(crate) fn new(tokens: Tokens, ast: Box<ast::Query>) -> Self {
+        Self { tokens, ast }
+    }
+
+    /// The syntax tree. Its spans (lines and columns) refer to the script; see [`Query::locate`].
+    pub fn ast(&self) -> &ast::Query {
+        &self.ast
+    }
+
+    /// The syntax tree as a statement, for planners that take one.
+    pub fn to_statement(&self) -> ast::Statement {
+        ast::Statement::Query(self.ast.clone())
+    }
+
+    /// Where the query stands.
+    pub fn span(&self) -> Span {
+        self.tokens.span()
+    }
+
+    /// The place of a node of the syntax tree, given by the tree's lines and columns, widened to
+    /// whole tokens; the whole query if the tree does not know.
+    pub fn locate(&self, stretch: Stretch) -> Span {
+        self.tokens.locate(stretch)
+    }
+
+    /// The query with other spellings of its unquoted words, at the same places.
+    ///
+    /// `spell` is asked for each unquoted word, keywords included, and answers `None` to leave it.
+    /// A word that was read as a keyword stays one. This is how identifiers ignore case: words
+    /// get the catalog's spelling, and the planner then matches exactly.
+    pub fn respelled(&self, spell: &mut dyn FnMut(&str) -> Option<String>) -> Result<Self, Error> {
+        let tokens = self.tokens.respelled(spell);
+        let mut cursor = Cursor::over(&tokens.0);
+        let query = cursor.query()?;
+        cursor.expect_end()?;
+        Ok(query)
+    }
+
+    /// The tables, views and the like that the query reads, in order of appearance, each as often
+    /// as it is named. Names of its own CTEs and table functions are left out.
+    pub fn table_names(&self) -> Vec<Name> {
+        let relations = relation::relations(&self.ast);
+        relations
+            .iter()
+            .filter_map(|name| self.name(name))
+            .collect()
+    }
+
+    fn name(&self, name: &ast::ObjectName) -> Option<Name> {
+        let part = |part: &ast::ObjectNamePart| {
+            part.as_ident().map(|ident| Ident {
+                text: ident.value.clone(),
+                quoted: ident.quote_style.is_some(),
+                span: self.locate(ident.span),
+            })
+        };
+        let parts: Option<Vec<Ident>> = name.0.iter().map(part).collect();
+        parts
+            .filter(|parts| !parts.is_empty())
+            .map(|parts| Name { parts })
+    }
+}
+
+impl fmt::Display for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tokens.fmt(f)
+    }
+}
+
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Query")
+            .field(&format_args!("{self}"))
+            .finish()
+    }
+}
+
+/// An expression outside a query: a condition, an argument, a value.
+///
+/// Prints as it was written, comments and superfluous blanks apart.
+#[derive(Clone, PartialEq)]
+pub struct Expression {
+    tokens: Tokens,
+    ast: Box<ast::Expr>,
+}
+
+impl Expression {
+    pub(crate) fn new(tokens: Tokens, ast: ast::Expr) -> Self {
+        Self {
+            tokens,
+            ast: Box::new(ast),
+        }
+    }
+
+    /// The syntax tree; its spans refer to the script.
+    pub fn ast(&self) -> &ast::Expr {
+        &self.ast
+    }
+
+    /// Where the expression stands.
+    pub fn span(&self) -> Span {
+        self.tokens.span()
+    }
+
+    /// The text, if the expression is a string literal.
+    pub fn as_text(&self) -> Option<&str> {
+        match self.ast.as_ref() {
+            ast::Expr::Value(value) => match &value.value {
+                ast::Value::SingleQuotedString(text) | ast::Value::NationalStringLiteral(text) => {
+                    Some(text)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The expression with other spellings of its unquoted words; see [`Query::respelled`].
+    pub fn respelled(&self, spell: &mut dyn FnMut(&str) -> Option<String>) -> Result<Self, Error> {
+        let tokens = self.tokens.respelled(spell);
+        let mut cursor = Cursor::over(&tokens.0);
+        let expression = cursor.expression()?;
+        cursor.expect_end()?;
+        Ok(expression)
+    }
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tokens.fmt(f)
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Expression")
+            .field(&format_args!("{self}"))
+            .finish()
+    }
+}
+
+/// A column's data type as written, such as `varchar(255)`.
+#[derive(Clone, PartialEq)]
+pub struct DataType {
+    tokens: Tokens,
+    ast: ast::DataType,
+}
+
+impl DataType {
+    pub(crate) fn new(tokens: Tokens, ast: ast::DataType) -> Self {
+        Self { tokens, ast }
+    }
+
+    /// The syntax tree.
+    pub fn ast(&self) -> &ast::DataType {
+        &self.ast
+    }
+
+    /// Where the type stands.
+    pub fn span(&self) -> Span {
+        self.tokens.span()
+    }
+}
+
+impl fmt::Display for DataType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tokens.fmt(f)
+    }
+}
+
+impl fmt::Debug for DataType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DataType")
+            .field(&format_args!("{self}"))
+            .finish()
+    }
+}

@@ -1,0 +1,133 @@
+//! What the syntax tree of a query goes through before anyone sees it: TOP becomes LIMIT, and
+//! what `sqlparser` lets pass but no query may contain is refused.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    Expr, LimitClause, Query, Select, SetExpr, Spanned, Top, TopQuantity, Value, VisitMut,
+    VisitorMut,
+};
+use sqlparser::tokenizer::Span;
+
+/// Why a query is refused, and at which stretch of the tree.
+pub(crate) struct Refusal {
+    pub(crate) message: &'static str,
+    pub(crate) hint: &'static str,
+    pub(crate) at: Span,
+}
+
+pub(crate) fn rewrite(query: &mut Query) -> Result<(), Refusal> {
+    match query.visit(&mut Rewriter) {
+        ControlFlow::Break(refusal) => Err(refusal),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+struct Rewriter;
+
+impl VisitorMut for Rewriter {
+    type Break = Refusal;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Refusal> {
+        let outcome = match query.body.as_mut() {
+            SetExpr::Select(select) => match select.top.take() {
+                Some(_) if query.limit_clause.is_some() || query.fetch.is_some() => Err(Refusal {
+                    message: "TOP and LIMIT in one query",
+                    hint: "keep one of them",
+                    at: select.select_token.0.span,
+                }),
+                Some(top) => limit(top, select).map(|clause| query.limit_clause = Some(clause)),
+                None => Ok(()),
+            },
+            SetExpr::SetOperation { left, right, .. } => {
+                limit_arm(left).and_then(|()| limit_arm(right))
+            }
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+                Err(Refusal {
+                    message: "a query cannot change data",
+                    hint: "write a SELECT here",
+                    at: query.body.span(),
+                })
+            }
+            _ => Ok(()),
+        };
+        outcome.map_or_else(ControlFlow::Break, ControlFlow::Continue)
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Refusal> {
+        match &select.into {
+            Some(_) => ControlFlow::Break(Refusal {
+                message: "SELECT INTO is not supported",
+                hint: "REPLICATE or CACHE writes a query's rows into a table",
+                at: select.select_token.0.span,
+            }),
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// An arm of UNION and the like: there TOP limits the arm alone, which needs a query of its own.
+fn limit_arm(arm: &mut Box<SetExpr>) -> Result<(), Refusal> {
+    match arm.as_mut() {
+        SetExpr::SetOperation { left, right, .. } => {
+            limit_arm(left)?;
+            limit_arm(right)
+        }
+        SetExpr::Select(select) => {
+            let Some(top) = select.top.take() else {
+                return Ok(());
+            };
+            let limit_clause = Some(limit(top, select)?);
+            let body = std::mem::replace(arm, Box::new(SetExpr::Values(no_values())));
+            **arm = SetExpr::Query(Box::new(Query {
+                with: None,
+                body,
+                order_by: None,
+                limit_clause,
+                fetch: None,
+                locks: Vec::new(),
+                for_clause: None,
+                settings: None,
+                format_clause: None,
+                pipe_operators: Vec::new(),
+            }));
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn no_values() -> sqlparser::ast::Values {
+    sqlparser::ast::Values {
+        explicit_row: false,
+        value_keyword: false,
+        rows: Vec::new(),
+    }
+}
+
+fn limit(top: Top, select: &Select) -> Result<LimitClause, Refusal> {
+    let at = select.select_token.0.span;
+    let refuse = |message| Refusal {
+        message,
+        hint: "give a number of rows: `TOP 10`",
+        at,
+    };
+    if top.percent {
+        return Err(refuse("TOP ... PERCENT is not supported"));
+    }
+    if top.with_ties {
+        return Err(refuse("TOP ... WITH TIES is not supported"));
+    }
+    let limit = match top.quantity {
+        Some(TopQuantity::Constant(rows)) => {
+            Expr::Value(Value::Number(rows.to_string(), false).with_span(at))
+        }
+        Some(TopQuantity::Expr(rows)) => rows,
+        None => return Err(refuse("TOP without a number")),
+    };
+    Ok(LimitClause::LimitOffset {
+        limit: Some(limit),
+        offset: None,
+        limit_by: Vec::new(),
+    })
+}

@@ -1,0 +1,448 @@
+//! What a statement says.
+
+use crate::secret::{MASK, is_sensitive};
+use crate::{ConnectionString, DataType, Expression, Ident, Name, Options, Query, Span};
+
+/// A statement and where it stands in its script, semicolon excluded.
+#[derive(Debug, Clone)]
+pub struct Located {
+    /// The statement.
+    pub statement: Statement,
+    /// From its first to its last token.
+    pub span: Span,
+}
+
+/// One statement.
+///
+/// `Display` prints text that parses to an equal statement, secrets included;
+/// [`Statement::masked`] and `Debug` hide them. Equality ignores places and the case of names.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Statement {
+    /// `REPLICATE ...`
+    Replicate(Replicate),
+    /// `CHECKCACHE ...`
+    CheckCache(CheckCache),
+    /// `CACHE ...`
+    Cache(Cache),
+    /// `GETDELETED FROM ...`
+    GetDeleted(GetDeleted),
+    /// `EXEC ...`
+    Execute(Execute),
+    /// `USE connection[.schema]`: a name of one or two parts.
+    Use(Name),
+    /// `SET name = value`
+    Set(Set),
+    /// `SHOW ...`
+    Show(Show),
+    /// `DESCRIBE table`
+    Describe(Name),
+    /// `EXPLAIN ...`
+    Explain(Explain),
+    /// A query.
+    Query(Query),
+    /// `CREATE CONNECTION ...`
+    CreateConnection(CreateConnection),
+    /// `DROP CONNECTION ...`
+    DropConnection(DropConnection),
+    /// `TEST CONNECTION name`
+    TestConnection(Ident),
+    /// `INSERT INTO ...` or `UPSERT INTO ...`
+    Insert(Insert),
+    /// `UPDATE ...`
+    Update(Update),
+    /// `DELETE FROM ...`
+    Delete(Delete),
+}
+
+impl Statement {
+    /// The words that it begins with, such as `REPLICATE` or `CREATE CONNECTION`.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Replicate(_) => "REPLICATE",
+            Self::CheckCache(_) => "CHECKCACHE",
+            Self::Cache(_) => "CACHE",
+            Self::GetDeleted(_) => "GETDELETED",
+            Self::Execute(_) => "EXEC",
+            Self::Use(_) => "USE",
+            Self::Set(_) => "SET",
+            Self::Show(_) => "SHOW",
+            Self::Describe(_) => "DESCRIBE",
+            Self::Explain(_) => "EXPLAIN",
+            Self::Query(_) => "SELECT",
+            Self::CreateConnection(_) => "CREATE CONNECTION",
+            Self::DropConnection(_) => "DROP CONNECTION",
+            Self::TestConnection(_) => "TEST CONNECTION",
+            Self::Insert(insert) if insert.upsert => "UPSERT",
+            Self::Insert(_) => "INSERT",
+            Self::Update(_) => "UPDATE",
+            Self::Delete(_) => "DELETE",
+        }
+    }
+}
+
+/// `REPLICATE destination [(columns)] [WITH options] [source] [WITH options]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replicate {
+    /// `table` or `schema.table` of the destination.
+    pub destination: Name,
+    /// The columns, if they are declared.
+    pub columns: Option<ColumnList>,
+    /// The options, from before and after the source.
+    pub options: Options,
+    /// Where the rows come from.
+    pub source: Source,
+}
+
+/// Where REPLICATE takes its rows from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// Nothing was said: the source's table named like the last part of the destination.
+    SameName,
+    /// That table.
+    Table(Name),
+    /// That query.
+    Query(Box<Query>),
+}
+
+/// `(name type, ..., PRIMARY KEY (name, ...))`
+#[derive(Debug, Clone)]
+pub struct ColumnList {
+    /// At least one, no name twice.
+    pub columns: Vec<Column>,
+    /// Names of declared columns; empty without PRIMARY KEY.
+    pub primary_key: Vec<Ident>,
+    /// From parenthesis to parenthesis.
+    pub span: Span,
+}
+
+impl PartialEq for ColumnList {
+    fn eq(&self, other: &Self) -> bool {
+        self.columns == other.columns && self.primary_key == other.primary_key
+    }
+}
+
+/// A declared column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Its name.
+    pub name: Ident,
+    /// Its type.
+    pub data_type: DataType,
+}
+
+/// `CHECKCACHE table [AGAINST ...] [WITH REPAIR] [SKIP ...] [START ...] [END ...]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckCache {
+    /// The table of the destination that is checked.
+    pub table: Name,
+    /// What it is held against, if not what filled it.
+    pub against: Option<Against>,
+    /// Whether differences are applied.
+    pub repair: bool,
+    /// What is left out of the check.
+    pub skip: Option<SkipCheck>,
+    /// Lower bound of the change column: a literal or a function call.
+    pub start: Option<Expression>,
+    /// Upper bound of the change column: a literal or a function call.
+    pub end: Option<Expression>,
+}
+
+/// What CHECKCACHE compares with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Against {
+    /// A table.
+    Table(Name),
+    /// A query.
+    Query(Box<Query>),
+}
+
+/// What CHECKCACHE leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SkipCheck {
+    /// Values of rows that both sides have are not compared.
+    Modified,
+    /// Rows that the source no longer has are left alone.
+    Deleted,
+}
+
+/// `CACHE [table] [mode] query`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cache {
+    /// The table written, if not the one read.
+    pub table: Option<Name>,
+    /// How it is written, if not by key.
+    pub mode: Option<CacheMode>,
+    /// The rows.
+    pub query: Box<Query>,
+}
+
+/// How CACHE writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheMode {
+    /// Empty the table first.
+    Truncate,
+    /// Commit each row, skipping bad ones.
+    Autocommit,
+    /// Create the table only.
+    SchemaOnly,
+    /// Drop the table first.
+    DropExisting,
+    /// Add and drop columns to match.
+    AlterSchema,
+}
+
+/// `GETDELETED FROM table WHERE condition`
+#[derive(Debug, Clone, PartialEq)]
+pub struct GetDeleted {
+    /// The source's table.
+    pub table: Name,
+    /// A condition on a datetime.
+    pub condition: Expression,
+}
+
+/// `EXEC procedure [@name = expression, ...]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execute {
+    /// The procedure.
+    pub procedure: Name,
+    /// Its arguments; no name twice.
+    pub arguments: Vec<Argument>,
+}
+
+/// A named argument. `Debug` hides the value if the name is a secret's.
+#[derive(Clone, PartialEq)]
+pub struct Argument {
+    /// Its name, without `@`.
+    pub name: Ident,
+    /// Its value.
+    pub value: Expression,
+}
+
+impl std::fmt::Debug for Argument {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Argument");
+        shown.field("name", &self.name);
+        if is_sensitive(&self.name.text) {
+            shown.field("value", &MASK).finish()
+        } else {
+            let value = crate::mask_source(&self.value.to_string());
+            shown.field("value", &format_args!("{value}")).finish()
+        }
+    }
+}
+
+/// `SET name = value`. `Debug` hides the value if the name is a secret's.
+#[derive(Clone)]
+pub struct Set {
+    /// The setting.
+    pub name: Name,
+    /// Its value.
+    pub value: Value,
+    /// Where the value stands.
+    pub value_span: Span,
+}
+
+/// A value in SET or CREATE CONNECTION.
+///
+/// Not shown by the `Debug` of what holds it where the name is a secret's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// NULL.
+    Null,
+    /// TRUE or FALSE.
+    Bool(bool),
+    /// A number as written, sign included.
+    Number(String),
+    /// A string.
+    Text(String),
+    /// A word without quotes, such as an enumeration's.
+    Word(String),
+}
+
+impl Value {
+    /// The value as the text of a connection property: NULL is empty, truth is `true` or `false`.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Null => String::new(),
+            Self::Bool(value) => value.to_string(),
+            Self::Number(text) | Self::Text(text) | Self::Word(text) => text.clone(),
+        }
+    }
+}
+
+/// `SHOW what [FROM name] [LIKE 'pattern']`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Show {
+    /// What is listed.
+    pub what: ShowKind,
+    /// Where from: a connection, a scope, a table.
+    pub from: Option<Name>,
+    /// Only names that match.
+    pub like: Option<String>,
+}
+
+/// What SHOW lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShowKind {
+    /// The session's connections.
+    Connections,
+    /// A connection's schemas.
+    Schemas,
+    /// A schema's tables.
+    Tables,
+    /// A table's columns.
+    Columns,
+    /// A connection's stored procedures.
+    Procedures,
+    /// The options of REPLICATE.
+    Options,
+    /// What SET can change, and its values.
+    Settings,
+}
+
+impl ShowKind {
+    /// All of them, with the words that name them.
+    pub const ALL: &[(&'static str, Self)] = &[
+        ("CONNECTIONS", Self::Connections),
+        ("SCHEMAS", Self::Schemas),
+        ("TABLES", Self::Tables),
+        ("COLUMNS", Self::Columns),
+        ("PROCEDURES", Self::Procedures),
+        ("OPTIONS", Self::Options),
+        ("SETTINGS", Self::Settings),
+    ];
+}
+
+/// `EXPLAIN [ANALYZE] statement`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explain {
+    /// Whether the statement is executed and measured, too.
+    pub analyze: bool,
+    /// What is explained; never another EXPLAIN.
+    pub statement: Box<Statement>,
+}
+
+/// `CREATE [OR REPLACE] CONNECTION name [TYPE type] (WITH (...) | FROM 'connection string')`
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateConnection {
+    /// Its name.
+    pub name: Ident,
+    /// Whether one of that name may exist, and is replaced.
+    pub or_replace: bool,
+    /// The kind of source or destination, if said.
+    pub kind: Option<Ident>,
+    /// Its properties.
+    pub settings: ConnectionSettings,
+}
+
+/// The properties of a connection, in either spelling.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConnectionSettings {
+    /// `WITH (name = value, ...)`; no name twice.
+    Properties(Vec<Property>),
+    /// `FROM 'name=value;...'`
+    Text(ConnectionString),
+}
+
+impl ConnectionSettings {
+    /// Names and values as texts, in the order written.
+    pub fn pairs(&self) -> Vec<(&str, String)> {
+        match self {
+            Self::Properties(properties) => properties
+                .iter()
+                .map(|property| (property.name.text.as_str(), property.value.to_text()))
+                .collect(),
+            Self::Text(string) => string
+                .iter()
+                .map(|(name, value)| (name, value.to_owned()))
+                .collect(),
+        }
+    }
+}
+
+/// A connection property. `Debug` hides the value if the name is a secret's.
+#[derive(Clone)]
+pub struct Property {
+    /// Its name.
+    pub name: Ident,
+    /// Its value.
+    pub value: Value,
+    /// Where the value stands.
+    pub value_span: Span,
+}
+
+impl PartialEq for Property {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.value == other.value
+    }
+}
+
+impl PartialEq for Set {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.value == other.value
+    }
+}
+
+fn debug_value<'v>(name: &str, value: &'v Value) -> &'v dyn std::fmt::Debug {
+    if is_sensitive(name) { &MASK } else { value }
+}
+
+impl std::fmt::Debug for Property {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Property")
+            .field("name", &self.name)
+            .field("value", debug_value(&self.name.text, &self.value))
+            .finish()
+    }
+}
+
+impl std::fmt::Debug for Set {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Set")
+            .field("name", &self.name)
+            .field("value", debug_value(&self.name.last().text, &self.value))
+            .finish()
+    }
+}
+
+/// `DROP CONNECTION [IF EXISTS] name`
+#[derive(Debug, Clone, PartialEq)]
+pub struct DropConnection {
+    /// Its name.
+    pub name: Ident,
+    /// Whether there may be none of that name.
+    pub if_exists: bool,
+}
+
+/// `INSERT INTO table [(columns)] query` or the same with UPSERT
+#[derive(Debug, Clone, PartialEq)]
+pub struct Insert {
+    /// Whether it was UPSERT.
+    pub upsert: bool,
+    /// The table written.
+    pub table: Name,
+    /// The columns; empty if not said.
+    pub columns: Vec<Ident>,
+    /// VALUES or a SELECT.
+    pub query: Box<Query>,
+}
+
+/// `UPDATE table SET name = expression, ... [WHERE condition]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update {
+    /// The table written.
+    pub table: Name,
+    /// What is set.
+    pub assignments: Vec<(Ident, Expression)>,
+    /// Which rows; all without it.
+    pub condition: Option<Expression>,
+}
+
+/// `DELETE FROM table [WHERE condition]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delete {
+    /// The table written.
+    pub table: Name,
+    /// Which rows; all without it.
+    pub condition: Option<Expression>,
+}

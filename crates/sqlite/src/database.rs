@@ -1,0 +1,275 @@
+//! Databases and their threads.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bucketline_destination::{Error, ErrorKind, Result};
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::{Doing, failed};
+
+/// How long another program's transaction is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Jobs that may wait for the writing thread before their callers wait, too.
+const QUEUE: usize = 4;
+
+/// The page cache of a writing connection, in KiB. The key's index is visited at random places in a load.
+const CACHE_KIB: i64 = 16 * 1024;
+
+/// Pages of this size write rows of dozens of columns half as fast again as those of the usual 4 KiB.
+const PAGE_SIZE: i64 = 16 * 1024;
+
+/// Where a database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Location {
+    /// In a file.
+    File(PathBuf),
+    /// In the memory of this process.
+    Memory,
+}
+
+impl Location {
+    pub(crate) fn label(&self) -> String {
+        match self {
+            Self::File(path) => format!("SQLite {}", path.display()),
+            Self::Memory => String::from("SQLite in memory"),
+        }
+    }
+}
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// A database that is open for writing, on a thread of its own. The thread ends with the last handle.
+#[derive(Debug)]
+pub(crate) struct Database {
+    jobs: mpsc::Sender<Job>,
+    /// The file as the system names it, links resolved; `None` in memory.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Database {
+    /// Opens a database, and makes its file if it is absent.
+    pub(crate) async fn open(location: Location) -> Result<Arc<Self>> {
+        let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+        let (opened, answer) = oneshot::channel();
+        let label = location.label();
+        let work = move || {
+            let mut connection = match open_for_writing(&location) {
+                Ok((connection, file)) => {
+                    if opened.send(Ok(file)).is_err() {
+                        return;
+                    }
+                    connection
+                }
+                Err(error) => {
+                    // Nobody waits any more if this fails.
+                    let _ = opened.send(Err(error));
+                    return;
+                }
+            };
+            while let Some(job) = queue.blocking_recv() {
+                job(&mut connection);
+            }
+        };
+        spawn(work)?;
+        let file = answer.await.map_err(|_| stopped(&label))??;
+        Ok(Arc::new(Self { jobs, file }))
+    }
+
+    /// Does work on the writing thread, after all that was asked for before. The work is done whole also if
+    /// the caller goes away meanwhile; if it goes away before there is room in the queue, not at all.
+    pub(crate) async fn call<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    {
+        self.reserve().await?.call(work).await
+    }
+
+    /// Waits for room in the queue.
+    pub(crate) async fn reserve(&self) -> Result<Turn<'_>> {
+        self.jobs
+            .reserve()
+            .await
+            .map(Turn)
+            .map_err(|_| stopped("SQLite"))
+    }
+}
+
+/// A place in the queue of the writing thread.
+pub(crate) struct Turn<'a>(mpsc::Permit<'a, Job>);
+
+impl Turn<'_> {
+    /// As [`Database::call`]; the work is in the queue once this is called, before it is awaited.
+    pub(crate) fn call<T, W>(self, work: W) -> impl Future<Output = Result<T>> + Send + 'static
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    {
+        let (done, answer) = oneshot::channel();
+        self.0.send(Box::new(move |connection| {
+            let result = work(connection);
+            // The caller may have gone; the work is done all the same.
+            let _ = done.send(result);
+        }));
+        async move { answer.await.map_err(|_| stopped("SQLite"))? }
+    }
+}
+
+/// Does work on a thread of its own.
+pub(crate) async fn on_a_thread<T, W>(work: W) -> Result<T>
+where
+    T: Send + 'static,
+    W: FnOnce() -> Result<T> + Send + 'static,
+{
+    let (done, answer) = oneshot::channel();
+    spawn(move || {
+        let _ = done.send(work());
+    })?;
+    answer.await.map_err(|_| stopped("SQLite"))?
+}
+
+/// Starts a thread.
+pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let thread = std::thread::Builder::new()
+        .name("bucketline-sqlite".into())
+        .spawn(work);
+    thread.map(drop).map_err(|error| {
+        Error::new(
+            ErrorKind::Unavailable,
+            "the system gives no thread for SQLite",
+        )
+        .with_source(error)
+    })
+}
+
+fn stopped(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Database,
+        format!("{what}: the thread of the database has stopped"),
+    )
+}
+
+fn open_for_writing(location: &Location) -> Result<(Connection, Option<PathBuf>)> {
+    let doing = format!("opening {}", location.label());
+    let connection = match location {
+        Location::Memory => Connection::open_in_memory().doing(&doing)?,
+        Location::File(path) => {
+            check_folder(path)?;
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+                | OpenFlags::SQLITE_OPEN_CREATE
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(path, flags).doing(&doing)?;
+            connection.busy_timeout(BUSY_TIMEOUT).doing(&doing)?;
+            let pages: i64 = connection
+                .query_row("PRAGMA page_count", [], |row| row.get(0))
+                .doing(&doing)?;
+            if pages == 0 {
+                connection
+                    .pragma_update(None, "page_size", PAGE_SIZE)
+                    .doing(&doing)?;
+            }
+            connection
+                .pragma_update(None, "journal_mode", "WAL")
+                .doing(&doing)?;
+            connection
+                .pragma_update(None, "synchronous", "NORMAL")
+                .doing(&doing)?;
+            connection
+                .pragma_update(None, "cache_size", -CACHE_KIB)
+                .doing(&doing)?;
+            connection
+        }
+    };
+    connection.set_prepared_statement_cache_capacity(64);
+    crate::evolve::add_functions(&connection).doing(&doing)?;
+    let file = match location {
+        Location::Memory => None,
+        Location::File(path) => Some(std::fs::canonicalize(path).map_err(|error| {
+            Error::new(ErrorKind::Unavailable, format!("{doing}: {error}")).with_source(error)
+        })?),
+    };
+    Ok((connection, file))
+}
+
+/// A connection to read a file with; `None` if the file is not there.
+pub(crate) fn open_for_reading(path: &Path) -> Result<Option<Connection>> {
+    let doing = format!("reading SQLite {}", path.display());
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => return Err(is_a_folder(path)),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            let message = format!("{doing}: {error}");
+            return Err(Error::new(ErrorKind::Unavailable, message).with_source(error));
+        }
+    }
+    // Opened for writing where that is allowed, since only then is the log of a process that was killed taken
+    // in and put away; `query_only` sees to it that nothing else is written.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)
+        .and_then(prepare_for_reading)
+        .or_else(|error| read_immutable(path).ok_or(error))
+        .map_err(|error| failed(&doing, error))?;
+    Ok(Some(connection))
+}
+
+fn prepare_for_reading(connection: Connection) -> rusqlite::Result<Connection> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+    Ok(connection)
+}
+
+/// Reads a database with a write-ahead log in a folder where nothing may be written. Nobody else writes
+/// there either, so the file alone can be trusted if it has no log beside it.
+fn read_immutable(path: &Path) -> Option<Connection> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if Path::new(&log).exists() {
+        return None;
+    }
+    let mut uri = String::from("file:");
+    for byte in std::path::absolute(path).ok()?.to_str()?.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                uri.push(char::from(byte));
+            }
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(uri, flags)
+        .and_then(prepare_for_reading)
+        .ok()
+}
+
+fn check_folder(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(is_a_folder(path));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => return Ok(()),
+    };
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let message = format!(
+        "opening SQLite {}: there is no folder {}",
+        path.display(),
+        folder.display()
+    );
+    Err(Error::new(ErrorKind::Unavailable, message).with_hint("create the folder first"))
+}
+
+fn is_a_folder(path: &Path) -> Error {
+    let message = format!("opening SQLite {}: that is a folder", path.display());
+    Error::new(ErrorKind::Unavailable, message).with_hint("give the path of a file in it")
+}

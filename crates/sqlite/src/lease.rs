@@ -1,0 +1,159 @@
+//! Leases: who may write to a table.
+//!
+//! The lease is the system's lock on a small file, so that it ends with the process that has it, however
+//! that ends. The row in `_bucketline_leases` only says who and since when, and has the epoch which every
+//! transaction checks: a process that lost its lock (a deleted folder, a network drive that forgot) is
+//! stopped before it writes.
+
+use std::collections::HashSet;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use bucketline_destination::{Error, ErrorKind, Holder, Result, TableName};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::Doing;
+use crate::name;
+
+/// A lease that is held; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) folded: String,
+    epoch: i64,
+    /// Keeps the lock.
+    _lock: Lock,
+}
+
+#[derive(Debug)]
+enum Lock {
+    File(#[expect(dead_code, reason = "closing it gives the lock back")] File),
+    /// Of a database in memory, which no other process sees.
+    Process(String),
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Self::Process(key) = self {
+            held_in_memory(|held| held.remove(key));
+        }
+    }
+}
+
+fn held_in_memory<T>(work: impl FnOnce(&mut HashSet<String>) -> T) -> T {
+    static HELD: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    work(held.get_or_insert_default())
+}
+
+/// The folder of a database's lock files.
+pub(crate) fn folder(database: &Path) -> PathBuf {
+    let mut folder = database.as_os_str().to_owned();
+    folder.push("-bucketline");
+    folder.into()
+}
+
+impl Lease {
+    /// Takes the lease of a table. The state's tables must be there.
+    ///
+    /// `file` is the database's file, or `None` in memory, where `instance` tells databases apart.
+    pub(crate) fn take(
+        connection: &Connection,
+        file: Option<&Path>,
+        instance: usize,
+        table: &TableName,
+        holder: &Holder,
+    ) -> Result<Self> {
+        let folded = name::folded(table);
+        let lock = match file {
+            Some(file) => lock_file(file, &folded)?.map(Lock::File),
+            None => {
+                let key = format!("{instance}/{folded}");
+                held_in_memory(|held| held.insert(key.clone())).then_some(Lock::Process(key))
+            }
+        };
+        let Some(lock) = lock else {
+            return Err(Error::held(table, present(connection, &folded)?.as_ref()));
+        };
+        let epoch = connection
+            .query_row(
+                "INSERT INTO _bucketline_leases (name, epoch, who, since) VALUES (?1, 1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET epoch = epoch + 1, who = ?2, since = ?3
+                 RETURNING epoch",
+                params![folded, holder.who, holder.since],
+                |row| row.get(0),
+            )
+            .doing("taking the lease")?;
+        Ok(Self {
+            folded,
+            epoch,
+            _lock: lock,
+        })
+    }
+
+    /// Fails if another has taken the lease since. Called inside every transaction that writes.
+    pub(crate) fn check(&self, connection: &Connection, table: &TableName) -> Result<()> {
+        let epoch: Option<i64> = connection
+            .prepare_cached("SELECT epoch FROM _bucketline_leases WHERE name = ?1")
+            .and_then(|mut query| query.query_row([&self.folded], |row| row.get(0)).optional())
+            .doing("checking the lease")?;
+        if epoch == Some(self.epoch) {
+            Ok(())
+        } else {
+            Err(Error::fenced(table))
+        }
+    }
+
+    /// Notes that the lease is given back, for those who look.
+    pub(crate) fn give_back(&self, connection: &Connection) -> Result<()> {
+        connection
+            .execute(
+                "UPDATE _bucketline_leases SET who = NULL, since = NULL
+                 WHERE name = ?1 AND epoch = ?2",
+                params![self.folded, self.epoch],
+            )
+            .doing("giving the lease back")?;
+        Ok(())
+    }
+}
+
+fn present(connection: &Connection, folded: &str) -> Result<Option<Holder>> {
+    connection
+        .query_row(
+            "SELECT who, since FROM _bucketline_leases
+             WHERE name = ?1 AND who IS NOT NULL AND since IS NOT NULL",
+            [folded],
+            |row| {
+                Ok(Holder {
+                    who: row.get(0)?,
+                    since: row.get(1)?,
+                })
+            },
+        )
+        .optional()
+        .doing("reading the lease")
+}
+
+fn lock_file(database: &Path, folded: &str) -> Result<Option<File>> {
+    let folder = folder(database);
+    let path = folder.join(name::lock_file(folded));
+    let failed = |error: std::io::Error| {
+        let message = format!("locking {}: {error}", path.display());
+        Error::new(ErrorKind::Unavailable, message)
+            .with_hint(format!("allow this user to write to {}", folder.display()))
+            .with_source(error)
+    };
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}

@@ -1,0 +1,399 @@
+//! Changes applied to a table.
+
+use arrow::array::RecordBatch;
+use bucketline_destination::{
+    Change, ColumnType, Counts, Error, Layout, Result, RowFilter, Scalar, TableName, describe_row,
+};
+use rusqlite::{CachedStatement, Connection};
+
+use crate::cell::{Cells, bind};
+use crate::decode::Decoder;
+use crate::error::failed;
+use crate::name::{quote, quote_all};
+
+/// A table that changes are applied to, within the caller's transaction.
+pub(crate) struct Merge<'a> {
+    pub(crate) connection: &'a Connection,
+    /// The table's name for messages.
+    pub(crate) table: &'a TableName,
+    /// The name in the file of what is written to: the table or its staging.
+    pub(crate) target: &'a str,
+    pub(crate) layout: &'a Layout,
+}
+
+/// What writing a row did.
+enum Written {
+    Inserted,
+    Updated,
+    Unchanged,
+}
+
+impl Merge<'_> {
+    /// Applies a change that [`Layout::prepare`] has made ready.
+    pub(crate) fn change(&self, change: &Change) -> Result<Counts> {
+        match change {
+            Change::Upsert(batch) if self.layout.key.is_empty() => self.append(batch),
+            Change::Upsert(batch) => self.upsert(batch),
+            Change::Insert(batch) => self.append(batch),
+            Change::Delete(batch) => self.delete(batch),
+            Change::DeleteWhere(filter) => self.delete_where(filter),
+            Change::Assign { rows, set } => self.assign(rows, set),
+        }
+    }
+
+    /// Inserts, updates or leaves each row.
+    ///
+    /// Two ways lead to the same end. A row that is probably new is inserted at once, which does nothing if
+    /// its key is there; a row that is probably there is looked up and compared first, so that what is equal
+    /// costs no writing and starts no trigger. Each row is expected to be as the one before it was.
+    fn upsert(&self, batch: &RecordBatch) -> Result<Counts> {
+        let types = self.written_types();
+        let cells = Cells::of(batch, &types);
+        let key: Vec<usize> = self.key_in_written();
+        let mut insert = self.prepare(&self.insert_sql(true))?;
+        let mut find = self.prepare(&self.find_sql())?;
+        let mut update = self.prepare(&self.update_sql(&key))?;
+        let mut counts = Counts::default();
+        let mut expect_new = true;
+        for row in 0..batch.num_rows() {
+            let mut written = None;
+            if expect_new && self.insert_row(&mut insert, &cells, row)? {
+                written = Some(Written::Inserted);
+            }
+            if written.is_none() {
+                written = self.update_row(&mut find, &mut update, &cells, &key, row)?;
+            }
+            if written.is_none() && !expect_new && self.insert_row(&mut insert, &cells, row)? {
+                written = Some(Written::Inserted);
+            }
+            expect_new = matches!(written, Some(Written::Inserted));
+            match written {
+                Some(Written::Inserted) => counts.inserted += 1,
+                Some(Written::Updated) => counts.updated += 1,
+                Some(Written::Unchanged) => counts.unchanged += 1,
+                // A trigger of the user's keeps the row out.
+                None => {}
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Inserts rows that must be new.
+    fn append(&self, batch: &RecordBatch) -> Result<Counts> {
+        let types = self.written_types();
+        let cells = Cells::of(batch, &types);
+        let keyed = !self.layout.key.is_empty();
+        let mut insert = self.prepare(&self.insert_sql(keyed))?;
+        let mut counts = Counts::default();
+        for row in 0..batch.num_rows() {
+            if self.insert_row(&mut insert, &cells, row)? {
+                counts.inserted += 1;
+            } else if let Some(present) = self.present(&cells, row)? {
+                let (first, second) = (describe_row(&present, 0), describe_row(batch, row));
+                let key = self.layout.key_names();
+                return Err(Error::duplicate_key(self.table, &key, &first, &second));
+            }
+        }
+        Ok(counts)
+    }
+
+    fn insert_row(
+        &self,
+        insert: &mut CachedStatement<'_>,
+        cells: &[Cells<'_>],
+        row: usize,
+    ) -> Result<bool> {
+        bind(insert, cells, row)?;
+        Ok(insert.raw_execute().map_err(|error| self.failed(error))? > 0)
+    }
+
+    /// Updates a row if it differs; `None` if it is not there.
+    fn update_row(
+        &self,
+        find: &mut CachedStatement<'_>,
+        update: &mut CachedStatement<'_>,
+        cells: &[Cells<'_>],
+        key: &[usize],
+        row: usize,
+    ) -> Result<Option<Written>> {
+        bind(find, key.iter().map(|index| &cells[*index]), row)?;
+        let mut rows = find.raw_query();
+        let Some(present) = rows.next().map_err(|error| self.failed(error))? else {
+            return Ok(None);
+        };
+        let mut equal = true;
+        for (index, cells) in cells.iter().enumerate() {
+            let stored = present.get_ref(index).map_err(|error| self.failed(error))?;
+            if !cells.get(row)?.equals(stored) {
+                equal = false;
+                break;
+            }
+        }
+        drop(rows);
+        if equal {
+            return Ok(Some(Written::Unchanged));
+        }
+        bind(update, cells, row)?;
+        update.raw_execute().map_err(|error| self.failed(error))?;
+        Ok(Some(Written::Updated))
+    }
+
+    /// The stored row of a key, in the written columns.
+    fn present(&self, cells: &[Cells<'_>], row: usize) -> Result<Option<RecordBatch>> {
+        let key = self.key_in_written();
+        let mut find = self.prepare(&self.find_sql())?;
+        bind(&mut find, key.iter().map(|index| &cells[*index]), row)?;
+        let schema = self.layout.schema();
+        let written = schema.project(&self.layout.written).map_err(|error| {
+            Error::new(
+                bucketline_destination::ErrorKind::Database,
+                error.to_string(),
+            )
+        })?;
+        let mut decoder = Decoder::new(written.into());
+        let mut rows = find.raw_query();
+        match rows.next().map_err(|error| self.failed(error))? {
+            Some(row) => decoder.push(row)?,
+            None => return Ok(None),
+        }
+        decoder.finish().map(Some)
+    }
+
+    fn delete(&self, batch: &RecordBatch) -> Result<Counts> {
+        let types: Vec<ColumnType> = self
+            .layout
+            .key
+            .iter()
+            .map(|place| self.layout.columns[*place].column_type)
+            .collect();
+        let cells = Cells::of(batch, &types);
+        let sql = format!(
+            "DELETE FROM {} WHERE {}",
+            quote(self.target),
+            self.key_matches(1)
+        );
+        let mut delete = self.prepare(&sql)?;
+        let mut counts = Counts::default();
+        for row in 0..batch.num_rows() {
+            bind(&mut delete, &cells, row)?;
+            counts.deleted += delete.raw_execute().map_err(|error| self.failed(error))? as u64;
+        }
+        Ok(counts)
+    }
+
+    fn delete_where(&self, filter: &RowFilter) -> Result<Counts> {
+        let (condition, values) = self.condition(filter, 1)?;
+        let sql = format!("DELETE FROM {} WHERE {condition}", quote(self.target));
+        let deleted = self.execute(&sql, &values)?;
+        Ok(Counts {
+            deleted,
+            ..Counts::default()
+        })
+    }
+
+    fn assign(&self, rows: &RowFilter, set: &[(String, Scalar)]) -> Result<Counts> {
+        if set.is_empty() {
+            return Ok(Counts::default());
+        }
+        let mut values = self.layout.constants(set)?;
+        let column = |place: usize| quote(&self.layout.columns[place].name);
+        let numbered = || {
+            values
+                .iter()
+                .enumerate()
+                .map(|(i, (place, _))| (i + 1, column(*place)))
+        };
+        let assigned: Vec<String> = numbered()
+            .map(|(n, name)| format!("{name} = ?{n}"))
+            .collect();
+        let differs: Vec<String> = numbered()
+            .map(|(n, name)| format!("{name} IS NOT ?{n}"))
+            .collect();
+        let (condition, more) = self.condition(rows, values.len() + 1)?;
+        let sql = format!(
+            "UPDATE {} SET {} WHERE {condition} AND ({})",
+            quote(self.target),
+            assigned.join(", "),
+            differs.join(" OR ")
+        );
+        values.extend(more);
+        let updated = self.execute(&sql, &values)?;
+        Ok(Counts {
+            updated,
+            ..Counts::default()
+        })
+    }
+
+    /// The key columns of the rows that match.
+    pub(crate) fn keys(&self, filter: &RowFilter) -> Result<Vec<RecordBatch>> {
+        const BATCH: usize = 8192;
+        let (condition, values) = self.condition(filter, 1)?;
+        let names = self
+            .layout
+            .key
+            .iter()
+            .map(|place| self.layout.columns[*place].name.as_str());
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {condition}",
+            quote_all(names),
+            quote(self.target)
+        );
+        let mut query = self.prepare(&sql)?;
+        self.bind_constants(&mut query, &values)?;
+        let mut decoder = Decoder::new(self.layout.key_schema());
+        let mut batches = Vec::new();
+        let mut rows = query.raw_query();
+        while let Some(row) = rows.next().map_err(|error| self.failed(error))? {
+            decoder.push(row)?;
+            if decoder.rows() == BATCH {
+                batches.push(decoder.finish()?);
+            }
+        }
+        if decoder.rows() > 0 {
+            batches.push(decoder.finish()?);
+        }
+        Ok(batches)
+    }
+
+    /// A filter as SQL, with parameters from `first` on, and their values.
+    fn condition(&self, filter: &RowFilter, first: usize) -> Result<(String, Vec<Constant>)> {
+        let values = self.layout.filter(filter)?;
+        let parts: Vec<String> = values
+            .iter()
+            .enumerate()
+            .map(|(i, (place, _))| {
+                format!(
+                    "{} IS ?{}",
+                    quote(&self.layout.columns[*place].name),
+                    first + i
+                )
+            })
+            .collect();
+        let sql = if parts.is_empty() {
+            String::from("TRUE")
+        } else {
+            parts.join(" AND ")
+        };
+        Ok((sql, values))
+    }
+
+    fn execute(&self, sql: &str, values: &[Constant]) -> Result<u64> {
+        let mut statement = self.prepare(sql)?;
+        self.bind_constants(&mut statement, values)?;
+        Ok(statement
+            .raw_execute()
+            .map_err(|error| self.failed(error))? as u64)
+    }
+
+    fn bind_constants(
+        &self,
+        statement: &mut CachedStatement<'_>,
+        values: &[Constant],
+    ) -> Result<()> {
+        let cells: Vec<Cells<'_>> = values
+            .iter()
+            .map(|(place, array)| Cells::new(array, self.layout.columns[*place].column_type))
+            .collect();
+        bind(statement, &cells, 0)
+    }
+
+    fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>> {
+        self.connection
+            .prepare_cached(sql)
+            .map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> Error {
+        let text = error.to_string();
+        if text.contains("no such table") {
+            return Error::vanished(self.table).with_source(error);
+        }
+        failed(&format!("writing to {}", self.table), error)
+    }
+
+    fn written_types(&self) -> Vec<ColumnType> {
+        let columns = &self.layout.columns;
+        self.layout
+            .written
+            .iter()
+            .map(|place| columns[*place].column_type)
+            .collect()
+    }
+
+    /// Where the key columns stand among the written ones.
+    fn key_in_written(&self) -> Vec<usize> {
+        let find = |place: &usize| self.layout.written.iter().position(|w| w == place);
+        self.layout.key.iter().filter_map(find).collect()
+    }
+
+    fn written_names(&self) -> impl Iterator<Item = &str> {
+        self.layout
+            .written
+            .iter()
+            .map(|place| self.layout.columns[*place].name.as_str())
+    }
+
+    fn key_names(&self) -> impl Iterator<Item = &str> {
+        self.layout
+            .key
+            .iter()
+            .map(|place| self.layout.columns[*place].name.as_str())
+    }
+
+    fn insert_sql(&self, keyed: bool) -> String {
+        let parameters = vec!["?"; self.layout.written.len()].join(", ");
+        let target = quote(self.target);
+        let names = quote_all(self.written_names());
+        let mut sql = format!("INSERT INTO {target} ({names}) VALUES ({parameters})");
+        if keyed {
+            sql.push_str(&format!(
+                " ON CONFLICT ({}) DO NOTHING",
+                quote_all(self.key_names())
+            ));
+        }
+        sql
+    }
+
+    fn find_sql(&self) -> String {
+        let names = quote_all(self.written_names());
+        format!(
+            "SELECT {names} FROM {} WHERE {}",
+            quote(self.target),
+            self.key_matches(1)
+        )
+    }
+
+    /// Parameters are the written columns, in their order.
+    fn update_sql(&self, key: &[usize]) -> String {
+        let numbered: Vec<(usize, String)> = self
+            .written_names()
+            .enumerate()
+            .map(|(i, name)| (i, quote(name)))
+            .collect();
+        let part = |(index, name): &(usize, String)| format!("{name} = ?{}", index + 1);
+        let is_key = |(index, _): &&(usize, String)| key.contains(index);
+        let mut set: Vec<String> = numbered
+            .iter()
+            .filter(|column| !is_key(column))
+            .map(part)
+            .collect();
+        let matches: Vec<String> = numbered.iter().filter(is_key).map(part).collect();
+        if set.is_empty() {
+            set.clone_from(&matches);
+        }
+        let (set, matches) = (set.join(", "), matches.join(" AND "));
+        format!("UPDATE {} SET {set} WHERE {matches}", quote(self.target))
+    }
+
+    fn key_matches(&self, first: usize) -> String {
+        let part = |(i, name): (usize, &str)| format!("{} = ?{}", quote(name), first + i);
+        self.key_names()
+            .enumerate()
+            .map(part)
+            .collect::<Vec<_>>()
+            .join(" AND ")
+    }
+}
+
+/// A column's place and one value of it.
+type Constant = (usize, arrow::array::ArrayRef);

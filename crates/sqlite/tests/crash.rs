@@ -1,0 +1,133 @@
+//! A process that is killed at any moment leaves rows and checkpoint that belong together.
+#![allow(clippy::unwrap_used)]
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field};
+use bucketline_destination::{
+    Change, Column, Destination, Holder, Load, LoadPlan, TableName, Target,
+};
+use bucketline_sqlite::SqliteDestination;
+use serde_json::json;
+
+const CHILD: &str = "BUCKETLINE_CRASH_TEST_DATABASE";
+const ROWS: i64 = 200;
+
+fn plan(target: Target) -> LoadPlan {
+    let column = |name: &str, t| Column {
+        field: Field::new(name, t, true),
+        doc: None,
+    };
+    LoadPlan {
+        columns: vec![
+            column("Id", DataType::Int64),
+            column("Text", DataType::Utf8),
+        ],
+        key: vec!["Id".into()],
+        target,
+        forget_checkpoints: false,
+        record: json!("crash"),
+        batch_size: None,
+    }
+}
+
+fn rows(round: i64) -> RecordBatch {
+    let ids = round * ROWS..(round + 1) * ROWS;
+    let texts = ids.clone().map(|id| "text ".repeat((id % 50) as usize));
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(ids.clone()));
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
+    RecordBatch::try_from_iter([("Id", ids), ("Text", texts)]).unwrap()
+}
+
+async fn open(path: &str) -> Box<dyn Load> {
+    let destination = SqliteDestination::open_file(path);
+    let holder = Holder {
+        who: "test".into(),
+        since: "now".into(),
+    };
+    destination
+        .open(&TableName::bare("Killed"), &holder)
+        .await
+        .unwrap()
+}
+
+fn rounds(status: &bucketline_destination::TableStatus) -> i64 {
+    let state = status.state.as_ref();
+    state
+        .and_then(|state| state.checkpoints.get("s"))
+        .map_or(0, |c| c.as_i64().unwrap())
+}
+
+/// Not a test of its own: what the process does that is killed.
+#[tokio::test]
+async fn child() {
+    let Ok(path) = std::env::var(CHILD) else {
+        return;
+    };
+    let load = open(&path).await;
+    let mut round = rounds(load.status());
+    load.begin(plan(Target::Table)).await.unwrap();
+    loop {
+        load.write("s", Change::Upsert(rows(round))).await.unwrap();
+        if round > 0 {
+            let old = rows(round - 1).project(&[0]).unwrap().slice(0, 10);
+            load.write("s", Change::Delete(old)).await.unwrap();
+        }
+        round += 1;
+        load.commit("s", Some(json!(round))).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn rows_equal_checkpoint_after_every_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("crash.db");
+    let path = path.to_str().unwrap();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut highest = 0;
+    for kill in 0..25 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["child", "--exact", "--nocapture"])
+            .env(CHILD, path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Later kills meet the process in the midst of a commit; the very first ones while it opens the file.
+        std::thread::sleep(Duration::from_micros(
+            random.u64(1000..60_000 + kill * 4000),
+        ));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // The lease ended with the process.
+        let load = open(path).await;
+        let round = rounds(load.status());
+        if load.status().state.is_some() {
+            let kept = if round == 0 {
+                0
+            } else {
+                round * (ROWS - 10) + 10
+            };
+            let counted = load.status().state.as_ref().unwrap().rows;
+            assert_eq!(i64::try_from(counted).unwrap(), kept, "kill {kill}");
+            let connection = rusqlite::Connection::open(path).unwrap();
+            let one = |sql: &str| {
+                connection
+                    .query_row(sql, [], |row| row.get::<_, i64>(0))
+                    .unwrap()
+            };
+            assert_eq!(one("SELECT count(*) FROM Killed"), kept, "kill {kill}");
+            let check: String = connection
+                .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(check, "ok");
+        }
+        assert!(round >= highest, "a commit was lost");
+        highest = round;
+        drop(load);
+    }
+    assert!(highest > 0, "no process lived long enough to commit");
+}

@@ -1,0 +1,89 @@
+//! Error codes: each that the program can print has a line in docs/errors.md.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::{Result, entries, files, read, root};
+
+const PAGE: &str = "docs/errors.md";
+
+/// What does not agree.
+pub(crate) fn problems() -> Result<Vec<String>> {
+    let mut used = BTreeSet::new();
+    for member in entries(&root().join("crates"))? {
+        let source = member.join("src");
+        if member.ends_with("xtask") || !source.is_dir() {
+            continue;
+        }
+        for file in files(&source, "rs")? {
+            if !is_test(&file) {
+                used.extend(quoted(&read(&file)?));
+            }
+        }
+    }
+    let page = root().join(PAGE);
+    if !page.exists() {
+        return Ok(vec![format!(
+            "{PAGE} is missing: {} error codes need a line",
+            used.len()
+        )]);
+    }
+    Ok(disagreements(&used, &mentioned(&read(&page)?)))
+}
+
+fn disagreements(used: &BTreeSet<String>, explained: &BTreeSet<String>) -> Vec<String> {
+    let unexplained = used
+        .difference(explained)
+        .map(|code| format!("{PAGE} does not explain {code}"));
+    let unused = explained
+        .difference(used)
+        .map(|code| format!("{PAGE} explains {code}, which no error has"));
+    unexplained.chain(unused).collect()
+}
+
+fn is_test(file: &Path) -> bool {
+    file.components()
+        .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
+}
+
+/// The codes that are string literals of their own.
+fn quoted(source: &str) -> BTreeSet<String> {
+    source
+        .split('"')
+        .filter(|text| is_code(text))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The codes in a page.
+fn mentioned(page: &str) -> BTreeSet<String> {
+    let words = page.split(|c: char| !c.is_ascii_alphanumeric());
+    words
+        .filter(|word| is_code(word))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn is_code(text: &str) -> bool {
+    text.strip_prefix("BL")
+        .is_some_and(|number| number.len() == 4 && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{disagreements, mentioned, quoted};
+
+    #[test]
+    fn codes_must_agree_both_ways() {
+        let source = r#"Kind::A => "BL1001", Kind::B => "BL1002", "BL10", "see BL1009""#;
+        let page = "| `BL1001` | A |\n## BL1003\nBL10044";
+        assert_eq!(
+            disagreements(&quoted(source), &mentioned(page)),
+            [
+                "docs/errors.md does not explain BL1002",
+                "docs/errors.md explains BL1003, which no error has"
+            ]
+        );
+        assert!(disagreements(&quoted(source), &mentioned("BL1001 BL1002")).is_empty());
+    }
+}

@@ -1,0 +1,2 @@
+SELECT 1;
+REPLICATE [open;

@@ -1,0 +1,6 @@
+REPLICATE Issues;
+SELECT id FORM Issues;
+SELECT 'fine';
+REPLICATE Issues WITH DropTable =;
+SELECT * FROM;
+SELECT * FROM

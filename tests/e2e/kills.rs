@@ -1,0 +1,187 @@
+//! SIGKILL at any moment of a load: the next run ends with table = source and reads at most two pages a slice
+//! twice.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bucketline::Session;
+use bucketline_sandbox::{Change, Count, IssueEdit};
+
+use crate::world::{World, one, run};
+
+const SCRIPT: &str = "CRASH_TEST_SCRIPT";
+const FILE: &str = "CRASH_TEST_FILE";
+const BASE: &str = "CRASH_TEST_BASE_URL";
+
+/// Rows a page, so that a small load has many moments.
+const PAGE: &str = "10";
+
+/// The process that is killed. Run by the tests below, never on its own.
+#[test]
+#[ignore = "a child process of the crash tests"]
+fn child() {
+    let script = std::env::var(SCRIPT).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let outcome = run(&session(&std::env::var(FILE).unwrap(), &std::env::var(BASE).unwrap()), &script).await;
+        assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
+    });
+}
+
+fn session(file: &str, base: &str) -> Session {
+    let pairs = [
+        ("BaseURL", base),
+        ("Workspace", "acme"),
+        ("User", "user1@acme.example"),
+        ("Token", "sandbox-api-token-acme"),
+        ("RequestsPerHour", "0"),
+        ("Pagesize", PAGE),
+    ];
+    let properties = bucketline::ConnectionProperties::new("test", pairs);
+    Session::builder().connection("acme", properties).sqlite(file).build().unwrap()
+}
+
+fn start(world: &World, script: &str) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "kills::child", "--ignored", "--quiet"])
+        .env(SCRIPT, script)
+        .env(FILE, world.file())
+        .env(BASE, world.sandbox.base_url())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Waits until the sandbox has seen so many requests, or the child has ended.
+fn wait_for_requests(world: &World, child: &mut Child, requests: usize) -> bool {
+    let started = Instant::now();
+    while world.sandbox.requests().len() < requests {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "the child makes no progress");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    true
+}
+
+fn remove_copy(world: &World) {
+    for entry in std::fs::read_dir(world.folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::remove_file(path).unwrap();
+        } else {
+            std::fs::remove_dir_all(path).unwrap();
+        }
+    }
+}
+
+async fn finish(world: &World, script: &str) {
+    let file = world.file().display().to_string();
+    let outcome = run(&session(&file, &world.sandbox.base_url()), script).await;
+    assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_first_load_is_resumed_exactly() {
+    let world = World::start(one(|it| it.repositories(3).issues(Count::PerRepository(90)).trackers_off(0))).await;
+    world.sandbox.set_latency(Duration::from_millis(3));
+    finish(&world, "REPLICATE Issues").await;
+    let whole = world.sandbox.requests().len();
+    world.assert_issues("Issues", "acme");
+
+    // A moment after each request of the load, with a growing delay behind it, and then some.
+    let moments = 54;
+    for moment in 0..moments {
+        remove_copy(&world);
+        world.sandbox.reset_requests();
+        let mut child = start(&world, "REPLICATE Issues");
+        wait_for_requests(&world, &mut child, 1 + moment * whole / moments);
+        std::thread::sleep(Duration::from_micros(700 * (moment as u64 % 7)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        finish(&world, "REPLICATE Issues").await;
+        world.assert_issues("Issues", "acme");
+        let requests = world.sandbox.requests().len();
+        // Two pages of each of three slices, the listing, the look-up of the workspace.
+        assert!(requests <= whole + 2 * 3 + 4, "moment {moment}: {requests} requests, {whole} without a kill");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pull_request_that_leaves_the_filter_around_a_kill_leaves_the_copy() {
+    let script = "REPLICATE Open SELECT * FROM PullRequests WHERE State = 'OPEN'";
+    for moment in 0..12 {
+        let world =
+            World::start(one(|it| it.repositories(2).pull_requests(Count::PerRepository(60)))).await;
+        world.sandbox.set_latency(Duration::from_millis(3));
+        let open = world.truth(
+            bucketline_sandbox::Kind::PullRequests,
+            "acme",
+            &["{repository}", "/id"],
+            &["/state"],
+        );
+        let open: Vec<(String, u32)> = open
+            .into_iter()
+            .filter(|(_, row)| row[0].as_deref() == Some("OPEN"))
+            .map(|(key, _)| key.rsplit_once('/').map(|(repo, id)| (repo.to_owned(), id.parse().unwrap())).unwrap())
+            .collect();
+        let mut child = start(&world, script);
+        wait_for_requests(&world, &mut child, 3 + moment);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Between the interrupted load and its resumption one of the first rows is merged and others move on.
+        world.sandbox.apply(Change::AdvanceClock { seconds: 600.0 }).unwrap();
+        let (repository, id) = open[0].clone();
+        world.sandbox.apply(Change::MergePullRequest { repository, id }).unwrap();
+        world.sandbox.apply(Change::AdvanceClock { seconds: 600.0 }).unwrap();
+        for (repository, id) in open.iter().skip(1).take(3).cloned() {
+            let edit = bucketline_sandbox::PullRequestEdit { title: Some("Moved on".into()), ..Default::default() };
+            world.sandbox.apply(Change::UpdatePullRequest { repository, id, edit }).unwrap();
+        }
+        finish(&world, script).await;
+        finish(&world, script).await;
+        world.assert_pull_requests("Open", "acme", Some("OPEN"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_on_one_table_do_not_interleave() {
+    let world = World::start(one(|it| it.repositories(2).issues(Count::PerRepository(80)).trackers_off(0))).await;
+    world.sandbox.set_latency(Duration::from_millis(40));
+    let mut child = start(&world, "REPLICATE Issues");
+    assert!(wait_for_requests(&world, &mut child, 4));
+    let file = world.file().display().to_string();
+    let refused = run(&session(&file, &world.sandbox.base_url()), "REPLICATE Issues").await;
+    assert_eq!(refused.errors[0].code(), "BL6002", "{:?}", refused.errors);
+    let message = refused.errors[0].to_string();
+    assert!(message.contains(&format!("pid {}", child.id())), "{message}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Nothing has to time out: the next run starts at once.
+    world.sandbox.set_latency(Duration::ZERO);
+    finish(&world, "REPLICATE Issues").await;
+    world.assert_issues("Issues", "acme");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_issue_updated_while_pages_are_read_is_not_lost() {
+    let world = World::start(one(|it| it.repositories(1).issues(Count::PerRepository(75)))).await;
+    for page in 1..8 {
+        let edit = IssueEdit { title: Some(format!("Changed at page {page}")), ..IssueEdit::default() };
+        world.sandbox.on_page(
+            "*/issues",
+            page,
+            [
+                Change::AdvanceClock { seconds: 5.0 },
+                Change::UpdateIssue { repository: "acme/api".into(), id: page * 9, edit },
+            ],
+        );
+    }
+    let file = world.file().display().to_string();
+    let outcome = run(&session(&file, &world.sandbox.base_url()), "REPLICATE Issues").await;
+    assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
+    finish(&world, "REPLICATE Issues").await;
+    world.assert_issues("Issues", "acme");
+}

@@ -1,0 +1,7 @@
+//! End to end: the library and the binary against the sandbox.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod histories;
+mod kills;
+mod slt;
+mod world;

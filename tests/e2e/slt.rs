@@ -1,0 +1,247 @@
+//! The `.slt` files: SQL and its results, EXPLAIN, and the requests that were made.
+//!
+//! Each file gets its own sandbox (two small workspaces, `acme` and `globex`, the clock standing still at
+//! 2026-08-10) and its own SQLite file. Besides SQL a record may say
+//!
+//! - `requests`: a query whose rows are the requests since the last such record, in order;
+//! - `count of requests`: only how many;
+//! - `sandbox JSON`: a statement that changes the source (the sandbox's control API);
+//! - `destination SQL`: a query or statement on the SQLite file, as another program would send it;
+//! - `new session`: a statement; what follows runs as a new process would.
+//!
+//! `UPDATE_SLT=1 cargo x test` writes the results that the records now have.
+
+use std::path::Path;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use bucketline::{Error, Event, Session};
+use bucketline_sandbox::Change;
+use futures::StreamExt;
+use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
+
+use crate::world::{World, small};
+
+struct Database {
+    world: World,
+    session: Session,
+}
+
+/// What a record failed with: the code is its SQL state.
+#[derive(Debug)]
+struct Failure {
+    code: String,
+    message: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{}] {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        Self { code: error.code().to_owned(), message: format!("{error}{hint}") }
+    }
+}
+
+type Output = DBOutput<DefaultColumnType>;
+
+impl Database {
+    async fn start() -> Self {
+        let world = World::start(small()).await;
+        let session = world.session(&["acme", "globex"]);
+        Self { world, session }
+    }
+
+    async fn sql(&self, sql: &str) -> Result<Output, Failure> {
+        let mut events = self.session.run(sql);
+        let mut columns: Option<SchemaRef> = None;
+        let mut rows = Vec::new();
+        let mut failure = None;
+        while let Some(event) = events.next().await {
+            match event {
+                Event::Columns(schema) => columns = Some(schema),
+                Event::Rows(batch) => rows.extend(texts(&batch)),
+                Event::Failed(error) => failure = Some(error),
+                Event::Replicated(report) => {
+                    let counts = report.counts;
+                    columns = None;
+                    rows.push(vec![format!(
+                        "{}: {} read, {} inserted, {} updated, {} unchanged, {} deleted, {} requests",
+                        report.mode, report.read, counts.inserted, counts.updated, counts.unchanged,
+                        counts.deleted, report.requests
+                    )]);
+                }
+                _ => {}
+            }
+        }
+        match (failure, columns) {
+            (Some(error), _) => Err(error.into()),
+            (None, Some(schema)) => Ok(DBOutput::Rows { types: types(&schema), rows }),
+            (None, None) if !rows.is_empty() => {
+                Ok(DBOutput::Rows { types: vec![DefaultColumnType::Text], rows })
+            }
+            (None, None) => Ok(DBOutput::StatementComplete(0)),
+        }
+    }
+
+    fn requests(&self) -> Vec<Vec<String>> {
+        let requests = self.world.sandbox.requests();
+        self.world.sandbox.reset_requests();
+        requests.into_iter().map(|logged| vec![logged.target]).collect()
+    }
+
+    fn destination(&self, sql: &str) -> Result<Output, Failure> {
+        let failed = |error: rusqlite::Error| Failure { code: "SQLITE".into(), message: error.to_string() };
+        let connection = self.world.sqlite();
+        let mut statement = connection.prepare(sql).map_err(failed)?;
+        let width = statement.column_count();
+        if width == 0 {
+            let changed = statement.execute([]).map_err(failed)?;
+            return Ok(DBOutput::StatementComplete(changed as u64));
+        }
+        let mut rows = statement.query([]).map_err(failed)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            found.push((0..width).map(|index| sqlite_text(row.get_ref(index).unwrap())).collect());
+        }
+        Ok(DBOutput::Rows { types: vec![DefaultColumnType::Any; width], rows: found })
+    }
+}
+
+impl AsyncDB for Database {
+    type Error = Failure;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<Output, Failure> {
+        if sql == "requests" {
+            return Ok(DBOutput::Rows { types: vec![DefaultColumnType::Text], rows: self.requests() });
+        }
+        if sql == "count of requests" {
+            let count = self.requests().len().to_string();
+            return Ok(DBOutput::Rows { types: vec![DefaultColumnType::Integer], rows: vec![vec![count]] });
+        }
+        if sql == "new session" {
+            self.session = self.world.session(&["acme", "globex"]);
+            return Ok(DBOutput::StatementComplete(0));
+        }
+        if let Some(change) = sql.strip_prefix("sandbox ") {
+            let change: Change = serde_json::from_str(change)
+                .map_err(|error| Failure { code: "SANDBOX".into(), message: error.to_string() })?;
+            self.world
+                .sandbox
+                .apply(change)
+                .map_err(|error| Failure { code: "SANDBOX".into(), message: error.to_string() })?;
+            return Ok(DBOutput::StatementComplete(0));
+        }
+        match sql.strip_prefix("destination ") {
+            Some(sql) => self.destination(sql),
+            None => self.sql(sql).await,
+        }
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn engine_name(&self) -> &str {
+        "bucketline"
+    }
+
+    async fn sleep(duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn error_sql_state(error: &Failure) -> Option<String> {
+        Some(error.code.clone())
+    }
+}
+
+fn texts(batch: &RecordBatch) -> Vec<Vec<String>> {
+    let options = FormatOptions::default()
+        .with_null("NULL")
+        .with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%S%.6fZ"));
+    let columns: Vec<ArrayFormatter<'_>> = batch
+        .columns()
+        .iter()
+        .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
+        .collect();
+    (0..batch.num_rows())
+        .map(|row| columns.iter().map(|column| visible(column.value(row).to_string())).collect())
+        .collect()
+}
+
+fn sqlite_text(value: rusqlite::types::ValueRef<'_>) -> String {
+    use rusqlite::types::ValueRef;
+    match value {
+        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(text) => visible(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => format!("{} bytes", bytes.len()),
+    }
+}
+
+fn visible(text: String) -> String {
+    if text.is_empty() { "(empty)".to_owned() } else { text.replace('\n', "\\n").replace('\r', "\\r") }
+}
+
+fn types(schema: &SchemaRef) -> Vec<DefaultColumnType> {
+    let of = |kind: &DataType| match kind {
+        kind if kind.is_integer() => DefaultColumnType::Integer,
+        kind if kind.is_floating() => DefaultColumnType::FloatingPoint,
+        _ => DefaultColumnType::Text,
+    };
+    schema.fields().iter().map(|field| of(field.data_type())).collect()
+}
+
+async fn run_file(path: &Path) {
+    let mut runner = Runner::new(|| async { Ok(Database::start().await) });
+    if std::env::var_os("UPDATE_SLT").is_some() {
+        runner
+            .update_test_file(
+                path,
+                " ",
+                sqllogictest::default_validator,
+                sqllogictest::default_normalizer,
+                sqllogictest::default_column_validator,
+            )
+            .await
+            .unwrap();
+        return;
+    }
+    if let Err(error) = runner.run_file_async(path).await {
+        panic!("{}", error.display(false));
+    }
+}
+
+/// Declares a test per `.slt` file, so that each is named, counted and run on its own.
+macro_rules! files {
+    ($($name:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("slt").join(concat!(stringify!($name), ".slt"));
+                run_file(&path).await;
+            }
+        )*
+
+        #[test]
+        fn every_file_is_run() {
+            let known = [$(stringify!($name)),*];
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("slt");
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_stem().unwrap().to_str().unwrap();
+                assert!(known.contains(&name), "{} is not declared in e2e/slt.rs", path.display());
+            }
+        }
+    };
+}
+
+files!(select, pushdown, names, system_tables, explain, incremental, listing, replace, guards, destination_tables);

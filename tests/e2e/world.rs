@@ -1,0 +1,235 @@
+//! A sandbox, a SQLite file, and sessions between them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use bucketline::{ConnectionProperties, Error, Event, Report, Session};
+use bucketline_sandbox::{Clock, Config, Count, Credential, Day, Kind, Sandbox, WorkspaceConfig};
+use chrono::{DateTime, Utc};
+use futures::StreamExt;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What is tested against: it lives as long as a test.
+pub struct World {
+    pub sandbox: Sandbox,
+    folder: TempDir,
+}
+
+/// What running a script gave.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub reports: Vec<Report>,
+    pub notes: Vec<String>,
+    pub errors: Vec<Error>,
+    pub requests: u64,
+}
+
+/// Two small workspaces on the earlier day, the clock standing still.
+pub fn small() -> Config {
+    let mut config = Config {
+        clock: Clock::Frozen("2026-08-10T09:00:00Z".parse::<DateTime<Utc>>().unwrap()),
+        day: Day::BeforeRemoval,
+        requests_per_hour: None,
+        ..Config::default()
+    };
+    config.each_workspace(|workspace| {
+        workspace.repositories(3).issues(Count::PerRepository(25)).pull_requests(Count::PerRepository(12)).branches(4)
+    });
+    config
+}
+
+/// One workspace `acme` of the given sizes.
+pub fn one(change: impl Fn(WorkspaceConfig) -> WorkspaceConfig) -> Config {
+    Config {
+        clock: Clock::Frozen("2026-08-10T09:00:00Z".parse::<DateTime<Utc>>().unwrap()),
+        requests_per_hour: None,
+        credentials: vec![Credential::api_token("acme"), Credential::workspace_token("acme")],
+        ..Config::single(change(WorkspaceConfig::new("acme")))
+    }
+}
+
+impl World {
+    pub async fn start(config: Config) -> Self {
+        let sandbox = Sandbox::start(config).await.unwrap();
+        Self { sandbox, folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.folder.path().join("copy.db")
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The properties of a connection to a workspace by its user's API token.
+    pub fn properties(&self, workspace: &str) -> ConnectionProperties {
+        let pairs = [
+            ("BaseURL", self.sandbox.base_url()),
+            ("Workspace", workspace.to_owned()),
+            ("User", format!("user1@{workspace}.example")),
+            ("Token", format!("sandbox-api-token-{workspace}")),
+            ("RequestsPerHour", "0".to_owned()),
+        ];
+        ConnectionProperties::new("test", pairs)
+    }
+
+    /// A new session with a connection per workspace, named like it, and the SQLite file.
+    pub fn session(&self, workspaces: &[&str]) -> Session {
+        let mut builder = Session::builder().sqlite(self.file());
+        for workspace in workspaces {
+            builder = builder.connection(*workspace, self.properties(workspace));
+        }
+        builder.build().unwrap()
+    }
+
+    /// Runs a script in a new session, as a new process would.
+    pub async fn run(&self, script: &str) -> Outcome {
+        run(&self.session(&["acme", "globex"]), script).await
+    }
+
+    /// The same, when it must succeed; the reports of its REPLICATEs.
+    pub async fn replicate(&self, script: &str) -> Vec<Report> {
+        let outcome = self.run(script).await;
+        assert!(outcome.errors.is_empty(), "{script}: {:?}", outcome.errors);
+        outcome.reports
+    }
+
+    /// A connection to the SQLite file, as a user's other tool would open it.
+    pub fn sqlite(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.file()).unwrap()
+    }
+
+    /// One number from the SQLite file.
+    pub fn number(&self, sql: &str) -> i64 {
+        self.sqlite().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// The rows of a table by (repository, key), some columns as text, to compare with the source.
+    pub fn copy(&self, table: &str, key: &[&str], columns: &[&str]) -> BTreeMap<String, Vec<Option<String>>> {
+        let list: Vec<String> = key
+            .iter()
+            .chain(columns)
+            .map(|column| format!("CAST(\"{column}\" AS TEXT)"))
+            .collect();
+        let connection = self.sqlite();
+        let mut statement =
+            connection.prepare(&format!("SELECT {} FROM \"{table}\"", list.join(", "))).unwrap();
+        let mut rows = statement.query([]).unwrap();
+        let mut copy = BTreeMap::new();
+        while let Some(row) = rows.next().unwrap() {
+            let name: Vec<String> =
+                (0..key.len()).map(|index| row.get::<_, Option<String>>(index).unwrap().unwrap_or_default()).collect();
+            let values = (key.len()..list.len()).map(|index| row.get(index).unwrap()).collect();
+            let double = copy.insert(name.join("/"), values);
+            assert!(double.is_none(), "{table} holds {} twice", name.join("/"));
+        }
+        copy
+    }
+
+    /// The same rows as the sandbox has them. `key` and `columns` are JSON pointers; `{repository}` is the
+    /// repository's UUID.
+    pub fn truth(
+        &self,
+        kind: Kind,
+        workspace: &str,
+        key: &[&str],
+        columns: &[&str],
+    ) -> BTreeMap<String, Vec<Option<String>>> {
+        let snapshots = self.sandbox.snapshot(kind, workspace);
+        let cell = |snapshot: &bucketline_sandbox::Snapshot, pointer: &str| match pointer {
+            "{repository}" => snapshot.repository_uuid.clone(),
+            pointer => text(snapshot.value.pointer(pointer)),
+        };
+        snapshots
+            .iter()
+            .map(|snapshot| {
+                let name: Vec<String> =
+                    key.iter().map(|pointer| cell(snapshot, pointer).unwrap_or_default()).collect();
+                (name.join("/"), columns.iter().map(|pointer| cell(snapshot, pointer)).collect())
+            })
+            .collect()
+    }
+
+    /// Asserts that the copied issues are the workspace's, with the columns that change most.
+    pub fn assert_issues(&self, table: &str, workspace: &str) {
+        let copy = self.copy(
+            table,
+            &["RepositoryUUID", "Id"],
+            &["Title", "State", "Kind", "Priority", "ContentRaw", "ReporterDisplayName", "UpdatedOn"],
+        );
+        let truth = self.truth(
+            Kind::Issues,
+            workspace,
+            &["{repository}", "/id"],
+            &["/title", "/state", "/kind", "/priority", "/content/raw", "/reporter/display_name", "/updated_on"],
+        );
+        assert_same(table, &copy, &truth);
+    }
+
+    /// The same for pull requests; `state` takes only those.
+    pub fn assert_pull_requests(&self, table: &str, workspace: &str, state: Option<&str>) {
+        let copy = self.copy(table, &["RepositoryUUID", "Id"], &["Title", "State", "UpdatedOn"]);
+        let mut truth = self.truth(
+            Kind::PullRequests,
+            workspace,
+            &["{repository}", "/id"],
+            &["/title", "/state", "/updated_on"],
+        );
+        if let Some(state) = state {
+            truth.retain(|_, row| row[1].as_deref() == Some(state));
+        }
+        assert_same(table, &copy, &truth);
+    }
+
+    /// The same for branches.
+    pub fn assert_branches(&self, table: &str, workspace: &str) {
+        let copy = self.copy(table, &["RepositoryUUID", "Name"], &["TargetHash"]);
+        let truth = self.truth(Kind::Branches, workspace, &["{repository}", "/name"], &["/target/hash"]);
+        assert_same(table, &copy, &truth);
+    }
+}
+
+/// Runs a script to its end.
+pub async fn run(session: &Session, script: &str) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut events = session.run(script);
+    while let Some(event) = events.next().await {
+        match event {
+            Event::Replicated(report) => outcome.reports.push(report),
+            Event::Note(note) => outcome.notes.push(note),
+            Event::Failed(error) => outcome.errors.push(error),
+            Event::Ended { requests, .. } => outcome.requests += requests,
+            _ => {}
+        }
+    }
+    outcome
+}
+
+fn text(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::Null => None,
+        Value::String(text) => Some(match text.parse::<DateTime<Utc>>() {
+            Ok(time) => time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+            Err(_) => text.clone(),
+        }),
+        other => Some(other.to_string()),
+    }
+}
+
+fn assert_same(
+    table: &str,
+    copy: &BTreeMap<String, Vec<Option<String>>>,
+    truth: &BTreeMap<String, Vec<Option<String>>>,
+) {
+    for (key, row) in truth {
+        match copy.get(key) {
+            None => panic!("{table} lacks {key}: {row:?}"),
+            Some(found) => assert_eq!(found, row, "{table}, {key}"),
+        }
+    }
+    for (key, row) in copy {
+        assert!(truth.contains_key(key), "{table} has {key}, which the source does not: {row:?}");
+    }
+}
