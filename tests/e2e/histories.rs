@@ -24,7 +24,7 @@ fn change(random: &mut fastrand::Rng, sandbox: &Sandbox, added: &mut u32) {
         },
         4 => Change::AddPullRequest { repository, edit: PullRequestEdit { title, ..PullRequestEdit::default() } },
         5 => Change::MergePullRequest { repository, id },
-        6 => Change::DeclinePullRequest { repository, id, reason: None },
+        6 => Change::DeclinePullRequest { repository, id, reason: String::new() },
         7 => Change::Push { repository, branch: format!("topic-{}", random.u32(0..6)) },
         8 => Change::DeleteBranch { repository, branch: format!("topic-{}", random.u32(0..6)) },
         9 => {

@@ -1,7 +1,9 @@
 //! End to end: the library and the binary against the sandbox.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod commands;
 mod histories;
 mod kills;
+mod pushdown;
 mod slt;
 mod world;

@@ -11,23 +11,23 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// What is tested against: it lives as long as a test.
-pub struct World {
-    pub sandbox: Sandbox,
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
     folder: TempDir,
 }
 
 /// What running a script gave.
 #[derive(Debug, Default)]
-pub struct Outcome {
-    pub reports: Vec<Report>,
-    pub notes: Vec<String>,
-    pub errors: Vec<Error>,
-    pub requests: u64,
+pub(crate) struct Outcome {
+    pub(crate) reports: Vec<Report>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) errors: Vec<Error>,
+    pub(crate) requests: u64,
 }
 
 /// Two small workspaces on the earlier day, the clock standing still.
-pub fn small() -> Config {
-    let mut config = Config {
+pub(crate) fn small() -> Config {
+    let config = Config {
         clock: Clock::Frozen("2026-08-10T09:00:00Z".parse::<DateTime<Utc>>().unwrap()),
         day: Day::BeforeRemoval,
         requests_per_hour: None,
@@ -35,12 +35,11 @@ pub fn small() -> Config {
     };
     config.each_workspace(|workspace| {
         workspace.repositories(3).issues(Count::PerRepository(25)).pull_requests(Count::PerRepository(12)).branches(4)
-    });
-    config
+    })
 }
 
 /// One workspace `acme` of the given sizes.
-pub fn one(change: impl Fn(WorkspaceConfig) -> WorkspaceConfig) -> Config {
+pub(crate) fn one(change: impl Fn(WorkspaceConfig) -> WorkspaceConfig) -> Config {
     Config {
         clock: Clock::Frozen("2026-08-10T09:00:00Z".parse::<DateTime<Utc>>().unwrap()),
         requests_per_hour: None,
@@ -50,21 +49,21 @@ pub fn one(change: impl Fn(WorkspaceConfig) -> WorkspaceConfig) -> Config {
 }
 
 impl World {
-    pub async fn start(config: Config) -> Self {
+    pub(crate) async fn start(config: Config) -> Self {
         let sandbox = Sandbox::start(config).await.unwrap();
         Self { sandbox, folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("copy.db")
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// The properties of a connection to a workspace by its user's API token.
-    pub fn properties(&self, workspace: &str) -> ConnectionProperties {
+    pub(crate) fn properties(&self, workspace: &str) -> ConnectionProperties {
         let pairs = [
             ("BaseURL", self.sandbox.base_url()),
             ("Workspace", workspace.to_owned()),
@@ -76,7 +75,7 @@ impl World {
     }
 
     /// A new session with a connection per workspace, named like it, and the SQLite file.
-    pub fn session(&self, workspaces: &[&str]) -> Session {
+    pub(crate) fn session(&self, workspaces: &[&str]) -> Session {
         let mut builder = Session::builder().sqlite(self.file());
         for workspace in workspaces {
             builder = builder.connection(*workspace, self.properties(workspace));
@@ -85,29 +84,29 @@ impl World {
     }
 
     /// Runs a script in a new session, as a new process would.
-    pub async fn run(&self, script: &str) -> Outcome {
+    pub(crate) async fn run(&self, script: &str) -> Outcome {
         run(&self.session(&["acme", "globex"]), script).await
     }
 
     /// The same, when it must succeed; the reports of its REPLICATEs.
-    pub async fn replicate(&self, script: &str) -> Vec<Report> {
+    pub(crate) async fn replicate(&self, script: &str) -> Vec<Report> {
         let outcome = self.run(script).await;
         assert!(outcome.errors.is_empty(), "{script}: {:?}", outcome.errors);
         outcome.reports
     }
 
     /// A connection to the SQLite file, as a user's other tool would open it.
-    pub fn sqlite(&self) -> rusqlite::Connection {
+    pub(crate) fn sqlite(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.file()).unwrap()
     }
 
     /// One number from the SQLite file.
-    pub fn number(&self, sql: &str) -> i64 {
+    pub(crate) fn number(&self, sql: &str) -> i64 {
         self.sqlite().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     /// The rows of a table by (repository, key), some columns as text, to compare with the source.
-    pub fn copy(&self, table: &str, key: &[&str], columns: &[&str]) -> BTreeMap<String, Vec<Option<String>>> {
+    pub(crate) fn copy(&self, table: &str, key: &[&str], columns: &[&str]) -> BTreeMap<String, Vec<Option<String>>> {
         let list: Vec<String> = key
             .iter()
             .chain(columns)
@@ -130,7 +129,7 @@ impl World {
 
     /// The same rows as the sandbox has them. `key` and `columns` are JSON pointers; `{repository}` is the
     /// repository's UUID.
-    pub fn truth(
+    pub(crate) fn truth(
         &self,
         kind: Kind,
         workspace: &str,
@@ -153,7 +152,7 @@ impl World {
     }
 
     /// Asserts that the copied issues are the workspace's, with the columns that change most.
-    pub fn assert_issues(&self, table: &str, workspace: &str) {
+    pub(crate) fn assert_issues(&self, table: &str, workspace: &str) {
         let copy = self.copy(
             table,
             &["RepositoryUUID", "Id"],
@@ -169,7 +168,7 @@ impl World {
     }
 
     /// The same for pull requests; `state` takes only those.
-    pub fn assert_pull_requests(&self, table: &str, workspace: &str, state: Option<&str>) {
+    pub(crate) fn assert_pull_requests(&self, table: &str, workspace: &str, state: Option<&str>) {
         let copy = self.copy(table, &["RepositoryUUID", "Id"], &["Title", "State", "UpdatedOn"]);
         let mut truth = self.truth(
             Kind::PullRequests,
@@ -184,7 +183,7 @@ impl World {
     }
 
     /// The same for branches.
-    pub fn assert_branches(&self, table: &str, workspace: &str) {
+    pub(crate) fn assert_branches(&self, table: &str, workspace: &str) {
         let copy = self.copy(table, &["RepositoryUUID", "Name"], &["TargetHash"]);
         let truth = self.truth(Kind::Branches, workspace, &["{repository}", "/name"], &["/target/hash"]);
         assert_same(table, &copy, &truth);
@@ -192,7 +191,7 @@ impl World {
 }
 
 /// Runs a script to its end.
-pub async fn run(session: &Session, script: &str) -> Outcome {
+pub(crate) async fn run(session: &Session, script: &str) -> Outcome {
     let mut outcome = Outcome::default();
     let mut events = session.run(script);
     while let Some(event) = events.next().await {

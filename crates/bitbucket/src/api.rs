@@ -14,6 +14,7 @@ use crate::query;
 pub(crate) struct Api {
     client: Client,
     listeners: Arc<Listeners>,
+    scopes: Arc<Mutex<Vec<String>>>,
 }
 
 impl fmt::Debug for Api {
@@ -32,7 +33,19 @@ impl Api {
     pub(crate) fn new(client: Client) -> Self {
         let listeners = Arc::new(Listeners::default());
         client.observe(listeners.clone());
-        Self { client, listeners }
+        Self {
+            client,
+            listeners,
+            scopes: Arc::default(),
+        }
+    }
+
+    /// The scopes of the credential, sorted, as the last answer that named them has; empty if none has.
+    pub(crate) fn scopes(&self) -> Vec<String> {
+        self.scopes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -70,7 +83,24 @@ impl Api {
         };
         let answer = self.client.metered(&meter).get_with(url, options).await;
         drop(counting);
+        if let Ok(answer) = &answer {
+            self.learn_scopes(answer);
+        }
         answer
+    }
+
+    fn learn_scopes(&self, answer: &Response) {
+        let header = answer.headers.get("x-oauth-scopes");
+        let Some(text) = header.and_then(|value| value.to_str().ok()) else {
+            return;
+        };
+        let mut scopes: Vec<_> = text
+            .split([',', ' '])
+            .filter(|scope| !scope.is_empty())
+            .map(str::to_owned)
+            .collect();
+        scopes.sort_unstable();
+        *self.scopes.lock().unwrap_or_else(PoisonError::into_inner) = scopes;
     }
 }
 
@@ -133,12 +163,12 @@ impl bucketline_rest::Observer for Listeners {
             Event::Deprecation {
                 url, sunset, link, ..
             } => {
-                let url = url.split('?').next().unwrap_or(url);
                 let when = sunset.map_or(String::new(), |sunset| format!(" on {sunset}"));
                 let link = link.map_or(String::new(), |link| format!(", see {link}"));
                 self.tell(|context| {
                     context.observer().note(&format!(
-                        "Bitbucket announces the removal of {url}{when}{link}"
+                        "Bitbucket announces the removal of {}{when}{link}",
+                        resource(url)
                     ));
                 });
             }
@@ -151,6 +181,13 @@ impl bucketline_rest::Observer for Listeners {
             _ => {}
         }
     }
+}
+
+/// What an address is about: its path without the objects that it goes through.
+fn resource(url: &str) -> String {
+    let words = url.split('?').next().unwrap_or(url).split('/').skip(3);
+    let named = words.filter(|word| !word.starts_with("%7B"));
+    named.collect::<Vec<_>>().join("/")
 }
 
 /// Where a slice's rows are, for an address.

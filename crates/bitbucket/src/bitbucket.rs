@@ -37,12 +37,10 @@ pub struct Bitbucket {
 }
 
 /// What the connection's workspace is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
 struct Workspace {
     uuid: String,
     slug: String,
-    /// The scopes of the credential, sorted; empty if the service did not say.
-    scopes: Vec<String>,
 }
 
 impl Bitbucket {
@@ -104,16 +102,16 @@ impl Bitbucket {
 
     async fn workspace(&self, context: &ReadContext) -> Result<&Workspace> {
         self.workspace
-            .get_or_try_init(|| self.look_up_workspace(context))
+            .get_or_try_init(|| async {
+                match self.listing.workspace().await {
+                    Some((uuid, slug)) => Ok(Workspace { uuid, slug }),
+                    None => self.look_up_workspace(context).await,
+                }
+            })
             .await
     }
 
     async fn look_up_workspace(&self, context: &ReadContext) -> Result<Workspace> {
-        #[derive(Deserialize)]
-        struct Answer {
-            uuid: String,
-            slug: String,
-        }
         let Some(name) = &self.connection.workspace else {
             return Err(Error::new(
                 ErrorKind::Configuration,
@@ -128,22 +126,10 @@ impl Bitbucket {
             .get(&url, RequestOptions::default(), context)
             .await
             .map_err(|error| explain(error, &place, None))?;
-        let Answer { uuid, slug } = serde_json::from_slice(&answer.body).map_err(|error| {
+        serde_json::from_slice(&answer.body).map_err(|error| {
             let message = format!("the workspace {name} cannot be read: {error}");
             Error::new(ErrorKind::Decode, "BL4020", message)
-        })?;
-        let header = answer
-            .headers
-            .get("x-oauth-scopes")
-            .and_then(|value| value.to_str().ok());
-        let mut scopes: Vec<_> = header
-            .unwrap_or_default()
-            .split([',', ' '])
-            .filter(|scope| !scope.is_empty())
-            .map(str::to_owned)
-            .collect();
-        scopes.sort_unstable();
-        Ok(Workspace { uuid, slug, scopes })
+        })
     }
 
     /// The one slice of a table of the account or the workspace.
@@ -324,7 +310,7 @@ impl Source for Bitbucket {
             });
         }
         let workspace = self.workspace(context).await?;
-        let credential = format!("{} {}", self.holder, workspace.scopes.join(","));
+        let credential = format!("{} {}", self.holder, self.connection.api.scopes().join(","));
         Ok(Identity {
             origin,
             workspace: Some(workspace.uuid.clone()),

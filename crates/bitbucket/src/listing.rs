@@ -25,13 +25,14 @@ use crate::shape::Purpose;
 use crate::tables::table;
 
 /// The columns that the listing reads, in the order of [`Repository::from_rows`].
-const COLUMNS: [&str; 6] = [
+const COLUMNS: [&str; 7] = [
     "UUID",
     "Slug",
     "FullName",
     "ProjectKey",
     "ProjectUUID",
     "UpdatedOn",
+    "WorkspaceUUID",
 ];
 
 /// A listed repository.
@@ -43,6 +44,8 @@ pub(crate) struct Repository {
     pub(crate) slug: String,
     /// Its workspace's slug.
     pub(crate) workspace: String,
+    /// Its workspace's UUID in braces.
+    pub(crate) workspace_uuid: Option<String>,
     /// Its project's key.
     pub(crate) project_key: Option<String>,
     /// Its project's UUID in braces.
@@ -71,6 +74,7 @@ impl Repository {
                     uuid: text(0, row).unwrap_or_default(),
                     slug: text(1, row).unwrap_or_else(|| name.to_owned()),
                     workspace: workspace.to_owned(),
+                    workspace_uuid: text(6, row),
                     project_key: text(3, row),
                     project_uuid: text(4, row),
                     proof: updated
@@ -120,6 +124,19 @@ impl Listing {
             };
         }
         known
+    }
+
+    /// The UUID and slug of the workspace, if a repository that is known says it.
+    pub(crate) async fn workspace(&self) -> Option<(String, String)> {
+        let known = self.known().await;
+        let listed = known.all.iter().flat_map(|all| all.iter());
+        let named = known.named.values().flatten();
+        listed.chain(named).find_map(|repository| {
+            Some((
+                repository.workspace_uuid.clone()?,
+                repository.workspace.clone(),
+            ))
+        })
     }
 
     /// All repositories, in the order of their creation.
@@ -217,6 +234,7 @@ async fn look_up(
         "project.key",
         "project.uuid",
         "updated_on",
+        "workspace.uuid",
     ];
     let parameter = Parameter {
         name: "fields".to_owned(),

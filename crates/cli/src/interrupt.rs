@@ -20,7 +20,6 @@ impl Interrupts {
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
                 if heard.take().is_none_or(|waiting| waiting.send(()).is_err()) {
-                    #[expect(clippy::exit, reason = "the user does not want to wait any longer")]
                     std::process::exit(Ending::Interrupted.code().into());
                 }
             }

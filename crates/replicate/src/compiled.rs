@@ -144,7 +144,7 @@ impl WholeWork for CompiledWhole {
         let plan = Arc::clone(&self.0);
         let batches = self.0.execute().await?;
         Ok(batches
-            .map_err(move |error| plan.error(error).into())
+            .map_err(move |error| Error::from(plan.error(error)))
             .boxed())
     }
 

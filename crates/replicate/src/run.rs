@@ -55,7 +55,7 @@ pub(crate) async fn owners(work: Work<'_>, context: &ReadContext) -> Result<Vec<
 /// Runs a statement.
 ///
 /// # Errors
-/// Before the table is touched: what [`crate::replicate`] refuses. Later: what ended the run, or
+/// Before the table is touched: what [`crate::replicate()`] refuses. Later: what ended the run, or
 /// [`Partial`](crate::ErrorKind::Partial); such an error carries a report. What was committed stays.
 pub(crate) async fn run(
     run: &Run<'_>,
@@ -72,6 +72,11 @@ pub(crate) async fn run(
 
     let load = destination.open(table, &run.script.holder()).await?;
     let standing = Standing::read(table, load.status())?;
+    if let Work::Rows(work) = work {
+        // The listing, which is read anyway, says whose repositories these are; without it the identity would
+        // cost a look-up of its own.
+        work.source().slices(work.scan(), &run.context).await?;
+    }
     let owners = owners(work, &run.context).await?;
     standing.check_owner(table, &owners)?;
     let approach = standing.approach(&prepared, statement);

@@ -9,6 +9,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 
 use super::SourceScan;
@@ -48,21 +49,41 @@ fn pushed(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>
     let (Some(rows), 1) = (sort.fetch(), sort.expr().len()) else { return Ok(None) };
     let key = &sort.expr()[0];
     let Some(column) = key.expr.downcast_ref::<Column>() else { return Ok(None) };
-    let Some(scan) = sort
-        .input()
+    let Some(Top { plan, sorted }) = top(sort.input(), column.index(), key.options.descending, rows)? else {
+        return Ok(None);
+    };
+    if sorted { Ok(Some(plan)) } else { with_input(node, plan).map(Some) }
+}
+
+struct Top {
+    plan: Arc<dyn ExecutionPlan>,
+    /// The plan gives exactly the rows that the sort would.
+    sorted: bool,
+}
+
+/// The same plan over a scan that gives only the first rows; looks through projections.
+fn top(plan: &Arc<dyn ExecutionPlan>, column: usize, descending: bool, rows: usize) -> Result<Option<Top>> {
+    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+        let Some(column) = projection.expr()[column].expr.downcast_ref::<Column>() else {
+            return Ok(None);
+        };
+        let Some(Top { plan: below, sorted }) = top(projection.input(), column.index(), descending, rows)? else {
+            return Ok(None);
+        };
+        return Ok(Some(Top { plan: with_input(plan, below)?, sorted }));
+    }
+    let Some(scan) = plan
         .downcast_ref::<DataSourceExec>()
         .and_then(|source| source.data_source().downcast_ref::<SourceScan>())
     else {
         return Ok(None);
     };
-    let Some(scan) = scan.with_top(column.index(), key.options.descending, rows)? else {
-        return Ok(None);
-    };
+    let Some(scan) = scan.with_top(column, descending, rows)? else { return Ok(None) };
     let sorted = scan.has_one_slice();
-    let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(scan);
-    if sorted {
-        return Ok(Some(scan));
-    }
+    Ok(Some(Top { plan: DataSourceExec::from_data_source(scan), sorted }))
+}
+
+fn with_input(node: &Arc<dyn ExecutionPlan>, input: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let mode = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-    Arc::clone(node).replace_children(vec![scan], mode).map(Some)
+    Arc::clone(node).replace_children(vec![input], mode)
 }

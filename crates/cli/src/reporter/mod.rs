@@ -1,19 +1,19 @@
 //! What people are told while statements run: progress, notes, summaries.
 
-use std::fmt;
+mod figures;
+mod running;
+
 use std::io::{self, IsTerminal, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bucketline::sql::mask_source;
-use bucketline::{Event, Failure, Outcome, Report, SliceReport};
-use chrono::{DateTime, Local, TimeDelta};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use bucketline::{Event, Failure, Report};
+use chrono::{Local, TimeDelta};
 
+use self::figures::{Elapsed, Summary};
+use self::running::Running;
 use crate::escape::{escape, escape_except};
 use crate::script::Script;
-
-/// A statement that runs no longer than this shows no progress.
-const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Waits that end so close to each other are one.
 const SAME_WAIT: TimeDelta = TimeDelta::seconds(2);
@@ -40,23 +40,6 @@ pub(crate) struct Reporter {
     /// Statements and what they did are told as a story, without notes and what lies between.
     story: bool,
     running: Option<Running>,
-}
-
-/// The statement that runs.
-struct Running {
-    since: Instant,
-    label: Option<String>,
-    replicating: bool,
-    /// Rows are being printed; nothing is drawn into them.
-    printing: bool,
-    slices: usize,
-    ended: usize,
-    /// Rows of slices that have ended, then of those that have not.
-    read: u64,
-    reading: Vec<(String, u64)>,
-    requests: u64,
-    waiting: Option<(DateTime<Local>, String)>,
-    bar: Option<ProgressBar>,
 }
 
 impl Reporter {
@@ -293,135 +276,6 @@ impl Reporter {
     }
 }
 
-impl Default for Running {
-    fn default() -> Self {
-        Self {
-            since: Instant::now(),
-            label: None,
-            replicating: false,
-            printing: false,
-            slices: 0,
-            ended: 0,
-            read: 0,
-            reading: Vec::new(),
-            requests: 0,
-            waiting: None,
-            bar: None,
-        }
-    }
-}
-
-impl Running {
-    fn progress(&mut self, slice: &str, read: u64) {
-        match self.reading.iter_mut().find(|(name, _)| name == slice) {
-            Some((_, known)) => *known = read,
-            None => self.reading.push((slice.to_owned(), read)),
-        }
-    }
-
-    fn slice_ended(&mut self, slice: &SliceReport) {
-        self.reading.retain(|(name, _)| *name != slice.slice);
-        self.read += slice.read;
-        self.requests += slice.requests;
-        if !matches!(
-            slice.outcome,
-            Outcome::Vanished | Outcome::Dropped | Outcome::Left
-        ) {
-            self.ended += 1;
-        }
-    }
-
-    fn draw(&mut self) {
-        if self.printing || self.since.elapsed() < PATIENCE {
-            return;
-        }
-        let text = self.text();
-        let bar = self.bar.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template("{spinner} {msg}");
-            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
-        });
-        bar.set_message(text);
-        bar.tick();
-    }
-
-    /// `Issues: 3/8 slices, 1,204 rows, 13 requests, 1.8 s`
-    fn text(&self) -> String {
-        if let Some((until, text)) = &self.waiting
-            && *until > Local::now()
-        {
-            return text.clone();
-        }
-        let elapsed = Elapsed(self.since.elapsed());
-        let Some(label) = &self.label else {
-            return elapsed.to_string();
-        };
-        let read = self.read + self.reading.iter().map(|(_, read)| read).sum::<u64>();
-        let mut text = format!("{}: ", escape(label));
-        if self.slices > 0 {
-            text.push_str(&format!("{}/{} slices, ", self.ended, self.slices));
-        }
-        text.push_str(&format!("{}, ", counted(read, "row")));
-        if self.requests > 0 {
-            text.push_str(&format!("{}, ", counted(self.requests, "request")));
-        }
-        text + &elapsed.to_string()
-    }
-}
-
-/// What a statement did: `3 rows, 1 request, 0.2 s`.
-struct Summary {
-    rows: Option<u64>,
-    requests: u64,
-    elapsed: Duration,
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            rows,
-            requests,
-            elapsed,
-        } = self;
-        if let Some(rows) = rows {
-            write!(f, "{}, ", counted(*rows, "row"))?;
-        }
-        write!(
-            f,
-            "{}, {}",
-            counted(*requests, "request"),
-            Elapsed(*elapsed)
-        )
-    }
-}
-
-/// A duration for people: `1.8 s`, `2 min 5 s`.
-struct Elapsed(Duration);
-
-impl fmt::Display for Elapsed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        match seconds {
-            0..120 => write!(f, "{:.1} s", self.0.as_secs_f64()),
-            _ => write!(f, "{} min {} s", seconds / 60, seconds % 60),
-        }
-    }
-}
-
-/// `1,204 rows`, `1 row`.
-fn counted(number: u64, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    format!("{text} {what}{plural}")
-}
-
 fn not_run(statements: usize) -> String {
     match statements {
         1 => "1 statement was not run".to_owned(),
@@ -440,24 +294,7 @@ fn heading(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::{Elapsed, Summary, counted, heading};
-
-    #[test]
-    fn figures_read_well() {
-        assert_eq!(counted(0, "row"), "0 rows");
-        assert_eq!(counted(1, "request"), "1 request");
-        assert_eq!(counted(1_204_000, "row"), "1,204,000 rows");
-        assert_eq!(Elapsed(Duration::from_millis(1_840)).to_string(), "1.8 s");
-        assert_eq!(Elapsed(Duration::from_secs(125)).to_string(), "2 min 5 s");
-        let summary = Summary {
-            rows: Some(1204),
-            requests: 1,
-            elapsed: Duration::from_millis(50),
-        };
-        assert_eq!(summary.to_string(), "1,204 rows, 1 request, 0.1 s");
-    }
+    use super::heading;
 
     #[test]
     fn a_heading_is_one_short_line() {

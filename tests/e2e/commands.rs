@@ -1,0 +1,238 @@
+//! Whole commands: what the binary prints, where, and its exit code.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use bucketline_sandbox::{Change, Config, Day, Fault, FaultKind};
+
+use crate::world::{World, small};
+
+/// The binary, which is built beside this test.
+fn binary() -> PathBuf {
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    if path.ends_with("deps") {
+        path.pop();
+    }
+    path.push(format!("bucketline{}", std::env::consts::EXE_SUFFIX));
+    assert!(path.exists(), "{} is not built: `cargo x test` builds it first", path.display());
+    path
+}
+
+/// One run of the binary in the world's folder, with connections `acme` and `globex`.
+struct Run<'a> {
+    world: &'a World,
+    arguments: Vec<String>,
+    token: String,
+    workspace: Option<&'a str>,
+}
+
+impl<'a> Run<'a> {
+    fn new(world: &'a World, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Self { world, arguments, token: "sandbox-api-token-acme".to_owned(), workspace: Some("acme") }
+    }
+
+    fn token(mut self, token: &str) -> Self {
+        self.token = token.to_owned();
+        self
+    }
+
+    fn without_workspace(mut self) -> Self {
+        self.workspace = None;
+        self
+    }
+
+    /// What it printed and its exit code, with what differs from run to run replaced.
+    fn output(self) -> String {
+        let base = self.world.sandbox.base_url();
+        let workspace = self.workspace.map_or(String::new(), |it| format!("Workspace = \"{it}\"\n"));
+        let config = format!(
+            "[destination]\npath = \"copy.db\"\n\n[connections.acme]\nBaseURL = \"{base}\"\n{workspace}\
+             User = \"user1@acme.example\"\nToken = \"env:TEST_TOKEN\"\nRequestsPerHour = 0\n\n\
+             [connections.globex]\nBaseURL = \"{base}\"\nWorkspace = \"globex\"\n\
+             User = \"user1@globex.example\"\nToken = \"env:OTHER_TOKEN\"\nRequestsPerHour = 0\n"
+        );
+        std::fs::write(self.world.folder().join("bucketline.toml"), config).unwrap();
+        let output = Command::new(binary())
+            .args(&self.arguments)
+            .current_dir(self.world.folder())
+            .env_clear()
+            .env("TEST_TOKEN", &self.token)
+            .env("OTHER_TOKEN", "sandbox-api-token-globex")
+            .env("BUCKETLINE_STATE", self.world.folder().join("state"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(!out.contains(&self.token) && !err.contains(&self.token), "the secret is shown:\n{out}\n{err}");
+        format!(
+            "--- stdout\n{out}--- stderr\n{err}--- exit code {}\n",
+            output.status.code().map_or("none".to_owned(), |code| code.to_string())
+        )
+    }
+}
+
+/// Compares with the stored snapshot; ports, folders, UUIDs, process ids and times are replaced.
+macro_rules! assert_output {
+    ($run:expr) => {
+        insta::with_settings!({
+            snapshot_path => "../commands",
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+            filters => vec![
+                (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+                (r"(?:/private)?/(?:tmp|var)/[^\s:'\x22]*?\.tmp[A-Za-z0-9]+", "FOLDER"),
+                (r"\d+\.\d s", "TIME"),
+                (r"pid \d+", "pid PID"),
+                (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UUID"),
+            ],
+        }, {
+            insta::assert_snapshot!($run.output());
+        })
+    };
+}
+
+fn start(config: Config) -> World {
+    // The sandbox has a runtime of its own; these tests need none.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(World::start(config))
+}
+
+fn in_small_world(run: impl FnOnce(&World)) {
+    run(&start(small()));
+}
+
+#[test]
+fn a_select_and_its_formats() {
+    in_small_world(|world| {
+        let sql = "SELECT Id, Title, AssigneeDisplayName, UpdatedOn FROM api.Issues WHERE Id <= 3 ORDER BY Id";
+        assert_output!(Run::new(world, &["-e", sql]));
+    });
+}
+
+#[test]
+fn csv() {
+    in_small_world(|world| {
+        let sql = "SELECT Id, Title, ContentRaw FROM api.Issues WHERE Id <= 2 ORDER BY Id";
+        assert_output!(Run::new(world, &["--format", "csv", "-e", sql]));
+    });
+}
+
+#[test]
+fn json() {
+    in_small_world(|world| {
+        let sql = "SELECT Id, Title, UpdatedOn, Reviewers FROM api.PullRequests WHERE Id = 1";
+        assert_output!(Run::new(world, &["--format", "json", "-e", sql]));
+    });
+}
+
+#[test]
+fn replicate_twice() {
+    in_small_world(|world| {
+        assert_output!(Run::new(world, &["-e", "REPLICATE PullRequests; REPLICATE Branches; REPLICATE PullRequests;"]));
+    });
+}
+
+#[test]
+fn wrong_token() {
+    in_small_world(|world| {
+        assert_output!(Run::new(world, &["-e", "REPLICATE Issues"]).token("planted-secret-value"));
+    });
+}
+
+#[test]
+fn missing_scope() {
+    in_small_world(|world| {
+        let scopes = vec!["read:repository:bitbucket".to_owned(), "read:workspace:bitbucket".to_owned()];
+        let credential = "acme-api-token".to_owned();
+        world.sandbox.apply(Change::SetScopes { credential, scopes }).unwrap();
+        assert_output!(Run::new(world, &["-e", "REPLICATE PullRequests"]));
+    });
+}
+
+#[test]
+fn unknown_table() {
+    in_small_world(|world| assert_output!(Run::new(world, &["-e", "SELECT *\nFROM Isues"])));
+}
+
+#[test]
+fn unknown_column() {
+    in_small_world(|world| {
+        assert_output!(Run::new(world, &["-e", "SELECT Id,\n       Titel\nFROM Issues"]));
+    });
+}
+
+#[test]
+fn unterminated_string() {
+    in_small_world(|world| {
+        assert_output!(Run::new(world, &["-e", "SELECT 1;\nSELECT 'it is open;\n"]));
+    });
+}
+
+#[test]
+fn missing_workspace() {
+    in_small_world(|world| {
+        assert_output!(Run::new(world, &["-e", "REPLICATE Issues"]).without_workspace());
+    });
+}
+
+#[test]
+fn unwritable_file() {
+    in_small_world(|world| {
+        assert_output!(Run::new(world, &["--destination", "nowhere/copy.db", "-e", "REPLICATE Projects"]));
+    });
+}
+
+#[test]
+fn a_file_that_is_no_database() {
+    in_small_world(|world| {
+        std::fs::write(world.file(), "this is no database, only a text that is long enough to look at").unwrap();
+        assert_output!(Run::new(world, &["-e", "REPLICATE Projects"]));
+    });
+}
+
+#[test]
+fn a_table_of_the_users_own() {
+    in_small_world(|world| {
+        world.sqlite().execute_batch("CREATE TABLE Issues (mine TEXT); INSERT INTO Issues VALUES ('x')").unwrap();
+        assert_output!(Run::new(world, &["-e", "REPLICATE Issues"]));
+        assert_eq!(world.number("SELECT COUNT(*) FROM Issues WHERE mine = 'x'"), 1);
+    });
+}
+
+#[test]
+fn after_the_removal() {
+    let world = start(Config { day: Day::AfterRemoval, ..small() });
+    assert_output!(Run::new(&world, &["-e", "REPLICATE Issues"]));
+}
+
+#[test]
+fn a_repository_that_cannot_be_read_is_partial() {
+    in_small_world(|world| {
+        world.sandbox.fault(Fault::always("/2.0/repositories/*/pullrequests", FaultKind::Forbidden).after(1).times(1));
+        assert_output!(Run::new(world, &["--quiet", "-e", "REPLICATE PullRequests"]));
+    });
+}
+
+#[test]
+fn a_script_file_and_its_place() {
+    in_small_world(|world| {
+        std::fs::write(
+            world.folder().join("nightly.sql"),
+            "-- every night\nREPLICATE Projects;\nREPLICATE Issues WITH DropTabel;\n",
+        )
+        .unwrap();
+        assert_output!(Run::new(world, &["run", "nightly.sql"]));
+    });
+}
+
+#[test]
+fn a_secret_on_the_command_line_is_refused() {
+    in_small_world(|world| {
+        assert_output!(Run::new(
+            world,
+            &["--connection", "x=Workspace=acme;User=a@b.example;Token=literal-secret", "-e", "SELECT 1"]
+        ));
+    });
+}
