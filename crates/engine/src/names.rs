@@ -138,7 +138,7 @@ impl Resolver<'_> {
                 ErrorKind::AmbiguousName,
                 format!("{}.{} means both {} and {}", first.text, table.text, one.full_name, two.full_name),
             )
-            .with_hint("write the name of the connection before it")),
+            .with_hint(format!("write {} or {}", one.full_name, two.full_name))),
             _ => Ok(matches.pop()),
         }
     }
@@ -163,33 +163,15 @@ impl Resolver<'_> {
             return Ok(None);
         };
         let Some(spec) = find(source, table) else { return Ok(None) };
-        Ok(self
-            .scope(source, schema)
+        Ok(find_scope(source, schema, self.context)
             .await?
             .map(|scope| self.source_table(name, source, spec, scope, parts)))
     }
 
-    async fn scope(&self, source: &Arc<dyn Source>, schema: &Ident) -> Result<Option<Scope>> {
-        let default = source.default_scope();
-        if default.name.eq_ignore_ascii_case(&schema.text) {
-            return Ok(Some(default));
-        }
-        let mut scopes = source.find_scopes(&schema.text, schema.quoted, self.context).await?;
-        if scopes.len() > 1 {
-            let spellings: Vec<String> = scopes.iter().map(|scope| format!("[{}]", scope.name)).collect();
-            return Err(Error::new(
-                ErrorKind::AmbiguousName,
-                format!("the schema {} means several: {}", schema.text, spellings.join(" and ")),
-            )
-            .with_hint("quote it in the spelling that you mean")
-            .at(schema.span));
-        }
-        Ok(scopes.pop())
-    }
 
     async fn current_scope(&self, source: &Arc<dyn Source>) -> Result<Scope> {
         let Some(schema) = &self.current.schema else { return Ok(source.default_scope()) };
-        self.scope(source, &Ident::new(schema.as_str())).await?.ok_or_else(|| {
+        find_scope(source, &Ident { quoted: true, ..Ident::new(schema.as_str()) }, self.context).await?.ok_or_else(|| {
             Error::new(ErrorKind::UnknownTable, format!("there is no schema {schema} any more"))
                 .with_hint("choose another one with USE")
         })
@@ -286,6 +268,29 @@ impl Resolver<'_> {
             None => error.with_hint("SELECT TableName FROM sys_tables lists the tables"),
         }
     }
+}
+
+/// The scope that a schema's name means.
+pub(crate) async fn find_scope(
+    source: &Arc<dyn Source>,
+    schema: &Ident,
+    context: &ReadContext,
+) -> Result<Option<Scope>> {
+    let default = source.default_scope();
+    if default.name.eq_ignore_ascii_case(&schema.text) {
+        return Ok(Some(default));
+    }
+    let mut scopes = source.find_scopes(&schema.text, schema.quoted, context).await?;
+    if scopes.len() > 1 {
+        let spellings: Vec<String> = scopes.iter().map(|scope| format!("[{}]", scope.name)).collect();
+        return Err(Error::new(
+            ErrorKind::AmbiguousName,
+            format!("the schema {} means several: {}", schema.text, spellings.join(" and ")),
+        )
+        .with_hint("quote it in the spelling that you mean")
+        .at(schema.span));
+    }
+    Ok(scopes.pop())
 }
 
 fn find(source: &Arc<dyn Source>, table: &Ident) -> Option<Arc<TableSpec>> {

@@ -115,42 +115,42 @@ impl PlannedQuery {
 }
 
 /// Gives every unquoted word that names a table or a column of the query's tables the catalog's spelling, and
-/// every other its first spelling in the query, so that case does not matter.
+/// every other its first spelling in the query, so that case does not matter. A word that is spelled exactly like
+/// one of several names stays.
 fn respell(query: &Query, resolved: &[Resolved]) -> Result<Query> {
-    let mut spellings: HashMap<String, String> = HashMap::new();
-    let mut clashes: HashMap<String, [String; 2]> = HashMap::new();
-    let mut learn = |word: &str| {
-        let known = spellings.entry(word.to_lowercase()).or_insert_with(|| word.to_owned());
-        if known != word {
-            clashes.insert(word.to_lowercase(), [known.clone(), word.to_owned()]);
-        }
-    };
+    let mut spellings: HashMap<String, Vec<String>> = HashMap::new();
     for table in resolved {
         for field in table.schema().fields() {
-            learn(field.name());
+            let known = spellings.entry(field.name().to_lowercase()).or_default();
+            if !known.contains(field.name()) {
+                known.push(field.name().clone());
+            }
         }
     }
     for (name, table) in query.table_names().iter().zip(resolved) {
         for (written, spelling) in name.parts.iter().zip(&table.spelling) {
-            if !written.quoted && !spellings.contains_key(&spelling.to_lowercase()) {
-                spellings.insert(spelling.to_lowercase(), spelling.clone());
+            if !written.quoted {
+                spellings.entry(spelling.to_lowercase()).or_insert_with(|| vec![spelling.clone()]);
             }
         }
     }
     let mut clash = None;
     let spelled = query.respelled(&mut |word| {
-        let key = word.to_lowercase();
-        if let Some(pair) = clashes.get(&key) {
-            clash.get_or_insert_with(|| pair.clone());
+        let known = spellings.entry(word.to_lowercase()).or_insert_with(|| vec![word.to_owned()]);
+        if known.iter().any(|spelling| spelling == word) {
+            return None;
         }
-        Some(spellings.entry(key).or_insert_with(|| word.to_owned()).clone())
+        if let [one, two, ..] = known.as_slice() {
+            clash.get_or_insert_with(|| [one.clone(), two.clone()]);
+        }
+        known.first().cloned()
     })?;
     match clash {
         Some([one, two]) => Err(Error::new(
             ErrorKind::AmbiguousName,
             format!("{one} and {two} differ only by case, and both are columns of this query's tables"),
         )
-        .with_hint(format!("quote the one that you mean: \"{one}\" or \"{two}\""))
+        .with_hint(format!("write {one} or {two}, exactly so"))
         .at(query.span())),
         None => Ok(spelled),
     }

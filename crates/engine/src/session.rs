@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bucketline_source::{ReadContext, Source};
 use bucketline_sql::{Ident, Name, Query};
-use datafusion::execution::SessionState;
+use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -13,7 +13,7 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 
 use crate::catalog::{Catalog, Connection};
-use crate::names::{Reach, Resolved, Resolver};
+use crate::names::{Reach, Resolved, Resolver, find_scope};
 use crate::query::{PlannedQuery, QueryRun};
 use crate::rows::{self, Work};
 use crate::scan::PushTop;
@@ -80,11 +80,13 @@ impl Session {
             runtime = runtime.with_memory_limit(bytes, 1.0);
         }
         let runtime = runtime.build_arc().map_err(|error| Error::from_datafusion(error, None))?;
-        let base = SessionStateBuilder::new_with_default_features()
+        let mut base = SessionStateBuilder::new_with_default_features()
             .with_config(config(&settings))
             .with_runtime_env(runtime)
             .with_physical_optimizer_rules(physical_optimizer())
             .build();
+        let repeat = datafusion::functions::string::repeat().as_ref().clone().with_aliases(["replicate"]);
+        base.register_udf(Arc::new(repeat)).map_err(|error| Error::from_datafusion(error, None))?;
         Ok(Self { names: Mutex::default(), settings, base })
     }
 
@@ -156,25 +158,13 @@ impl Session {
         };
         let schema = match (found, schema) {
             (Connection::Source(source), Some(schema)) => {
-                let default = source.default_scope();
-                if default.name.eq_ignore_ascii_case(&schema.text) {
-                    Some(default.name)
-                } else {
-                    let scopes = source.find_scopes(&schema.text, schema.quoted, context).await?;
-                    match scopes.as_slice() {
-                        [scope] => Some(scope.name.clone()),
-                        [] => {
-                            let text = format!("{} has no schema {}", connection.text, schema.text);
-                            return Err(Error::new(ErrorKind::UnknownTable, text).at(schema.span));
-                        }
-                        _ => {
-                            let text = format!("the schema {} means several", schema.text);
-                            return Err(Error::new(ErrorKind::AmbiguousName, text)
-                                .with_hint("quote it in the spelling that you mean")
-                                .at(schema.span));
-                        }
-                    }
-                }
+                let scope = find_scope(&source, schema, context).await?.ok_or_else(|| {
+                    let text = format!("{} has no schema {}", connection.text, schema.text);
+                    Error::new(ErrorKind::UnknownTable, text)
+                        .with_hint("SELECT * FROM sys_schemas lists them")
+                        .at(schema.span)
+                })?;
+                Some(scope.name)
             }
             (_, schema) => schema.map(|schema| schema.text.clone()),
         };

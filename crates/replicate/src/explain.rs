@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bucketline_destination::Destination;
-use bucketline_source::ReadContext;
+use bucketline_source::{ReadContext, Reading};
 
 use crate::fingerprint::Difference;
 use crate::prepare::{Prepared, Rows, prepare};
@@ -54,7 +54,9 @@ pub(crate) async fn explain(
             cursor(work, &prepared, &standing.slices, &mut lines);
             loading(&prepared, &standing, statement, rows, &mut lines);
             let known = (!standing.slices.is_empty()).then_some(standing.slices.len());
-            lines.extend(rows.scan.plan().explain(known));
+            let mut plan = rows.scan.plan().as_ref().clone();
+            plan.requests = work.source().explain(&plan, &reading(&prepared, &standing.slices));
+            lines.extend(plan.explain(known));
             lines.extend(later_runs(&prepared, rows));
         }
         (Work::Whole(work), _) => {
@@ -68,6 +70,18 @@ pub(crate) async fn explain(
     lines.push(merging(&prepared));
     lines.extend(prepared.notes.iter().map(|note| format!("note: {note}")));
     Ok(lines)
+}
+
+/// How most slices will be read: as a later run, once a first load has ended.
+fn reading(prepared: &Prepared, slices: &Slices) -> Reading {
+    match prepared.mode {
+        Mode::Incremental => {
+            let finished = slices.values().find(|state| state.checkpoint.mark.is_some());
+            Reading::Changes(finished.map(|state| state.checkpoint.clone()).unwrap_or_default())
+        }
+        Mode::Listing => Reading::Listing,
+        Mode::Replace => Reading::Scan,
+    }
 }
 
 fn cursor(work: &dyn RowWork, prepared: &Prepared, slices: &Slices, lines: &mut Vec<String>) {

@@ -70,7 +70,7 @@ impl Walker<'_> {
         };
         if let Outcome::NotApplicable(why) = &outcome {
             self.load.discard(id).await?;
-            self.voice.note(format!("{}: {why}", slice.label));
+            self.voice.note(why);
         }
         let report = SliceReport {
             slice: slice.label.clone(),

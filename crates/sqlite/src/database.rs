@@ -1,11 +1,12 @@
 //! Databases and their threads.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bucketline_destination::{Error, ErrorKind, Result};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Doing, failed};
@@ -18,6 +19,10 @@ const QUEUE: usize = 4;
 
 /// The page cache of a writing connection, in KiB. The key's index is visited at random places in a load.
 const CACHE_KIB: i64 = 16 * 1024;
+
+/// How long the end of a thread is waited for. What it still does then is whole or undone, as ever; the process
+/// may only end before SQLite has put its log away.
+pub(crate) const ENDING: Duration = Duration::from_secs(10);
 
 /// Pages of this size write rows of dozens of columns half as fast again as those of the usual 4 KiB.
 const PAGE_SIZE: i64 = 16 * 1024;
@@ -42,12 +47,33 @@ impl Location {
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// A database that is open for writing, on a thread of its own. The thread ends with the last handle.
+/// A database that is open for writing, on a thread of its own.
+///
+/// Dropping the last handle lets the thread do what is queued, close the connection and end, and waits for that:
+/// SQLite then puts all into the one file and removes its log. [`close`] does so without blocking.
 #[derive(Debug)]
 pub(crate) struct Database {
     jobs: mpsc::Sender<Job>,
+    thread: Thread,
     /// The file as the system names it, links resolved; `None` in memory.
     pub(crate) file: Option<PathBuf>,
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // Without a sender the queue ends.
+        self.jobs = mpsc::channel(1).0;
+        self.thread.wait(ENDING);
+    }
+}
+
+/// Gives a handle back, and waits for the end of the thread if it was the last one.
+pub(crate) async fn close(database: Arc<Database>) -> Result<()> {
+    on_a_thread(move || {
+        drop(database);
+        Ok(())
+    })
+    .await
 }
 
 impl Database {
@@ -74,9 +100,9 @@ impl Database {
                 job(&mut connection);
             }
         };
-        spawn(work)?;
+        let thread = Thread::spawn(work)?;
         let file = answer.await.map_err(|_| stopped(&label))??;
-        Ok(Arc::new(Self { jobs, file }))
+        Ok(Arc::new(Self { jobs, thread, file }))
     }
 
     /// Does work on the writing thread, after all that was asked for before. The work is done whole also if
@@ -126,24 +152,41 @@ where
     W: FnOnce() -> Result<T> + Send + 'static,
 {
     let (done, answer) = oneshot::channel();
-    spawn(move || {
+    Thread::spawn(move || {
+        // The caller may have gone; the work is done all the same.
         let _ = done.send(work());
     })?;
     answer.await.map_err(|_| stopped("SQLite"))?
 }
 
-/// Starts a thread.
-pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
-    let thread = std::thread::Builder::new()
-        .name("bucketline-sqlite".into())
-        .spawn(work);
-    thread.map(drop).map_err(|error| {
-        Error::new(
-            ErrorKind::Unavailable,
-            "the system gives no thread for SQLite",
-        )
-        .with_source(error)
-    })
+/// A thread whose end can be waited for.
+#[derive(Debug)]
+pub(crate) struct Thread(Mutex<Receiver<()>>);
+
+impl Thread {
+    /// Starts a thread. It has ended when all that `work` owns is gone.
+    pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<Self> {
+        let (alive, ended) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new().name("bucketline-sqlite".into());
+        let spawned = thread.spawn(move || {
+            work();
+            drop::<Sender<()>>(alive);
+        });
+        spawned.map_err(|error| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "the system gives no thread for SQLite",
+            )
+            .with_source(error)
+        })?;
+        Ok(Self(Mutex::new(ended)))
+    }
+
+    /// Waits until the thread has ended, so long at most. It has not if this is `false`.
+    pub(crate) fn wait(&mut self, at_most: Duration) -> bool {
+        let ended = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        ended.recv_timeout(at_most) != Err(RecvTimeoutError::Timeout)
+    }
 }
 
 fn stopped(what: &str) -> Error {
@@ -193,6 +236,20 @@ fn open_for_writing(location: &Location) -> Result<(Connection, Option<PathBuf>)
         })?),
     };
     Ok((connection, file))
+}
+
+/// Puts what was committed into the database's own file, so that a copy of that file is whole although somebody
+/// has it open. Readers are not waited for: what they still need stays in the log.
+pub(crate) fn empty_log(connection: &Connection) -> Result<()> {
+    let doing = "emptying the write-ahead log";
+    connection.busy_timeout(Duration::ZERO).doing(doing)?;
+    let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    connection.busy_timeout(BUSY_TIMEOUT).doing(doing)?;
+    match emptied {
+        // Another connection does the same at this moment.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+        other => other.doing(doing),
+    }
 }
 
 /// A connection to read a file with; `None` if the file is not there.

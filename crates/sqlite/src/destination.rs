@@ -138,17 +138,19 @@ impl Destination for SqliteDestination {
         let database = self.database().await?;
         let (file, instance) = (database.file.clone(), self.instance);
         let (name, holder) = (table.clone(), holder.clone());
-        let (lease, status) = database
+        let (lease, lock, status) = database
             .call(move |connection| {
                 evolve::in_transaction(connection, state::create)?;
-                let lease = Lease::take(connection, file.as_deref(), instance, &name, &holder)?;
+                let file = file.as_deref();
+                let (lease, lock) = Lease::take(connection, file, instance, &name, &holder)?;
                 let status = physical::status(connection, &name::spelled(&name), &lease.folded)?;
-                Ok((lease, status))
+                Ok((lease, lock, status))
             })
             .await?;
         Ok(Box::new(SqliteLoad::new(
             database,
             lease,
+            lock,
             table.clone(),
             status,
         )))

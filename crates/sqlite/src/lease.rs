@@ -16,17 +16,17 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::error::Doing;
 use crate::name;
 
-/// A lease that is held; it ends when this is dropped.
+/// A lease that was taken. It is held as long as its [`Lock`] is; what is still queued under it later is stopped
+/// by the epoch once another has taken the lease.
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) folded: String,
     epoch: i64,
-    /// Keeps the lock.
-    _lock: Lock,
 }
 
+/// Keeps a lease from others until it is dropped.
 #[derive(Debug)]
-enum Lock {
+pub(crate) enum Lock {
     File(#[expect(dead_code, reason = "closing it gives the lock back")] File),
     /// Of a database in memory, which no other process sees.
     Process(String),
@@ -63,7 +63,7 @@ impl Lease {
         instance: usize,
         table: &TableName,
         holder: &Holder,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Lock)> {
         let folded = name::folded(table);
         let lock = match file {
             Some(file) => lock_file(file, &folded)?.map(Lock::File),
@@ -84,11 +84,7 @@ impl Lease {
                 |row| row.get(0),
             )
             .doing("taking the lease")?;
-        Ok(Self {
-            folded,
-            epoch,
-            _lock: lock,
-        })
+        Ok((Self { folded, epoch }, lock))
     }
 
     /// Fails if another has taken the lease since. Called inside every transaction that writes.

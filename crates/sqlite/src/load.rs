@@ -14,10 +14,10 @@ use rusqlite::Connection;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::database::Database;
+use crate::database::{self, Database};
 use crate::error::Doing;
 use crate::evolve::{self, in_transaction, with_tables_unlinked};
-use crate::lease::Lease;
+use crate::lease::{Lease, Lock};
 use crate::merge::Merge;
 use crate::name::{self, quote, quote_all};
 use crate::physical;
@@ -28,12 +28,15 @@ const IN_FLIGHT: usize = 32 * 1024 * 1024;
 
 /// A load of one table, under its lease.
 pub(crate) struct SqliteLoad {
+    /// The first to go: what is queued is done before the lease ends, unless another load keeps the database.
     database: Arc<Database>,
     under: Arc<Under>,
     status: TableStatus,
     pending: Arc<Pending>,
     in_flight: Arc<InFlight>,
     begun: Mutex<Option<Arc<Begun>>>,
+    /// Not part of what is queued: the lease ends with this value, not when the thread gets round to it.
+    lock: Lock,
 }
 
 /// The table and the lease under which it is written.
@@ -109,6 +112,7 @@ impl SqliteLoad {
     pub(crate) fn new(
         database: Arc<Database>,
         lease: Lease,
+        lock: Lock,
         table: TableName,
         status: TableStatus,
     ) -> Self {
@@ -119,6 +123,7 @@ impl SqliteLoad {
             pending: Arc::default(),
             in_flight: Arc::default(),
             begun: Mutex::default(),
+            lock,
         }
     }
 
@@ -494,8 +499,13 @@ impl Load for SqliteLoad {
     }
 
     async fn finish(self: Box<Self>, record: Option<Value>) -> Result<()> {
-        let under = Arc::clone(&self.under);
-        self.database
+        let Self {
+            database,
+            under,
+            lock,
+            ..
+        } = *self;
+        let finished = database
             .call(move |connection| {
                 in_transaction(connection, |connection| {
                     under.lease.check(connection, &under.table)?;
@@ -503,9 +513,12 @@ impl Load for SqliteLoad {
                         state::save_record(connection, &under.lease.folded, &record)?;
                     }
                     under.lease.give_back(connection)
-                })
+                })?;
+                database::empty_log(connection)
             })
-            .await
+            .await;
+        drop(lock);
+        finished.and(database::close(database).await)
     }
 
     async fn columns(&self) -> Result<SchemaRef> {

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
@@ -14,7 +15,7 @@ use futures::{Stream, StreamExt, stream};
 use rusqlite::{Connection, InterruptHandle};
 use tokio::sync::mpsc;
 
-use crate::database::{self, Database, Location};
+use crate::database::{self, Database, Location, Thread};
 use crate::decode::Decoder;
 use crate::error::Doing;
 use crate::name::{self, quote, quote_all};
@@ -236,10 +237,12 @@ async fn from_file(path: std::path::PathBuf, query: Query) -> Result<BatchStream
     let connection = database::on_a_thread(move || database::open_for_reading(&path)).await?;
     let connection = connection.ok_or_else(|| no_table(&table))?;
     let interrupt = connection.get_interrupt_handle();
-    database::spawn(move || {
+    let thread = Thread::spawn(move || {
         let result = read(&connection, &query, |batch| {
             batches.blocking_send(Ok(batch)).is_ok()
         });
+        // Whoever sees the end of the stream finds the file closed.
+        drop(connection);
         if let Err(error) = result {
             // A reader that has gone needs no error.
             let _ = batches.blocking_send(Err(error));
@@ -248,6 +251,7 @@ async fn from_file(path: std::path::PathBuf, query: Query) -> Result<BatchStream
     Ok(Batches {
         receiver,
         interrupt,
+        thread,
     }
     .boxed())
 }
@@ -256,6 +260,7 @@ async fn from_file(path: std::path::PathBuf, query: Query) -> Result<BatchStream
 struct Batches {
     receiver: mpsc::Receiver<Result<RecordBatch>>,
     interrupt: InterruptHandle,
+    thread: Thread,
 }
 
 impl Stream for Batches {
@@ -268,7 +273,16 @@ impl Stream for Batches {
 
 impl Drop for Batches {
     fn drop(&mut self) {
-        self.interrupt.interrupt();
+        /// An interruption ends what runs at that moment, and the thread may be about to run something.
+        const AGAIN: Duration = Duration::from_millis(20);
+        self.receiver.close();
+        let started = Instant::now();
+        loop {
+            self.interrupt.interrupt();
+            if self.thread.wait(AGAIN) || started.elapsed() > database::ENDING {
+                return;
+            }
+        }
     }
 }
 
