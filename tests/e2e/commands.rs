@@ -15,7 +15,11 @@ fn binary() -> PathBuf {
         path.pop();
     }
     path.push(format!("bucketline{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.exists(), "{} is not built: `cargo x test` builds it first", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built: `cargo x test` builds it first",
+        path.display()
+    );
     path
 }
 
@@ -29,8 +33,16 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(world: &'a World, arguments: &[&str]) -> Self {
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        Self { world, arguments, token: "sandbox-api-token-acme".to_owned(), workspace: Some("acme") }
+        let arguments = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
+        Self {
+            world,
+            arguments,
+            token: "sandbox-api-token-acme".to_owned(),
+            workspace: Some("acme"),
+        }
     }
 
     fn token(mut self, token: &str) -> Self {
@@ -46,7 +58,9 @@ impl<'a> Run<'a> {
     /// What it printed and its exit code, with what differs from run to run replaced.
     fn output(self) -> String {
         let base = self.world.sandbox.base_url();
-        let workspace = self.workspace.map_or(String::new(), |it| format!("Workspace = \"{it}\"\n"));
+        let workspace = self
+            .workspace
+            .map_or(String::new(), |it| format!("Workspace = \"{it}\"\n"));
         let config = format!(
             "[destination]\npath = \"copy.db\"\n\n[connections.acme]\nBaseURL = \"{base}\"\n{workspace}\
              User = \"user1@acme.example\"\nToken = \"env:TEST_TOKEN\"\nRequestsPerHour = 0\n\n\
@@ -64,11 +78,20 @@ impl<'a> Run<'a> {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(!out.contains(&self.token) && !err.contains(&self.token), "the secret is shown:\n{out}\n{err}");
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(
+            !out.contains(&self.token) && !err.contains(&self.token),
+            "the secret is shown:\n{out}\n{err}"
+        );
         format!(
             "--- stdout\n{out}--- stderr\n{err}--- exit code {}\n",
-            output.status.code().map_or("none".to_owned(), |code| code.to_string())
+            output
+                .status
+                .code()
+                .map_or("none".to_owned(), |code| code.to_string())
         )
     }
 }
@@ -85,7 +108,7 @@ macro_rules! assert_output {
                 (r"(?:/private)?/(?:tmp|var)/[^\s:'\x22]*?\.tmp[A-Za-z0-9]+", "FOLDER"),
                 (r"\d+\.\d s", "TIME"),
                 (r"pid \d+", "pid PID"),
-                (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UUID"),
+                (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
             ],
         }, {
             insta::assert_snapshot!($run.output());
@@ -106,7 +129,7 @@ fn in_small_world(run: impl FnOnce(&World)) {
 #[test]
 fn a_select_and_its_formats() {
     in_small_world(|world| {
-        let sql = "SELECT Id, Title, AssigneeDisplayName, UpdatedOn FROM api.Issues WHERE Id <= 3 ORDER BY Id";
+        let sql = "SELECT Id, Title, AssigneeDisplayName, UpdatedOn FROM [api].Issues WHERE Id <= 3 ORDER BY Id";
         assert_output!(Run::new(world, &["-e", sql]));
     });
 }
@@ -114,7 +137,7 @@ fn a_select_and_its_formats() {
 #[test]
 fn csv() {
     in_small_world(|world| {
-        let sql = "SELECT Id, Title, ContentRaw FROM api.Issues WHERE Id <= 2 ORDER BY Id";
+        let sql = "SELECT Id, Title, ContentRaw FROM [api].Issues WHERE Id <= 2 ORDER BY Id";
         assert_output!(Run::new(world, &["--format", "csv", "-e", sql]));
     });
 }
@@ -122,7 +145,7 @@ fn csv() {
 #[test]
 fn json() {
     in_small_world(|world| {
-        let sql = "SELECT Id, Title, UpdatedOn, Reviewers FROM api.PullRequests WHERE Id = 1";
+        let sql = "SELECT Id, Title, UpdatedOn, Reviewers FROM [api].PullRequests WHERE Id = 1";
         assert_output!(Run::new(world, &["--format", "json", "-e", sql]));
     });
 }
@@ -130,7 +153,13 @@ fn json() {
 #[test]
 fn replicate_twice() {
     in_small_world(|world| {
-        assert_output!(Run::new(world, &["-e", "REPLICATE PullRequests; REPLICATE Branches; REPLICATE PullRequests;"]));
+        assert_output!(Run::new(
+            world,
+            &[
+                "-e",
+                "REPLICATE PullRequests; REPLICATE Branches; REPLICATE PullRequests;"
+            ]
+        ));
     });
 }
 
@@ -144,9 +173,15 @@ fn wrong_token() {
 #[test]
 fn missing_scope() {
     in_small_world(|world| {
-        let scopes = vec!["read:repository:bitbucket".to_owned(), "read:workspace:bitbucket".to_owned()];
+        let scopes = vec![
+            "read:repository:bitbucket".to_owned(),
+            "read:workspace:bitbucket".to_owned(),
+        ];
         let credential = "acme-api-token".to_owned();
-        world.sandbox.apply(Change::SetScopes { credential, scopes }).unwrap();
+        world
+            .sandbox
+            .apply(Change::SetScopes { credential, scopes })
+            .unwrap();
         assert_output!(Run::new(world, &["-e", "REPLICATE PullRequests"]));
     });
 }
@@ -159,7 +194,10 @@ fn unknown_table() {
 #[test]
 fn unknown_column() {
     in_small_world(|world| {
-        assert_output!(Run::new(world, &["-e", "SELECT Id,\n       Titel\nFROM Issues"]));
+        assert_output!(Run::new(
+            world,
+            &["-e", "SELECT Id,\n       Titel\nFROM Issues"]
+        ));
     });
 }
 
@@ -180,14 +218,26 @@ fn missing_workspace() {
 #[test]
 fn unwritable_file() {
     in_small_world(|world| {
-        assert_output!(Run::new(world, &["--destination", "nowhere/copy.db", "-e", "REPLICATE Projects"]));
+        assert_output!(Run::new(
+            world,
+            &[
+                "--destination",
+                "nowhere/copy.db",
+                "-e",
+                "REPLICATE Projects"
+            ]
+        ));
     });
 }
 
 #[test]
 fn a_file_that_is_no_database() {
     in_small_world(|world| {
-        std::fs::write(world.file(), "this is no database, only a text that is long enough to look at").unwrap();
+        std::fs::write(
+            world.file(),
+            "this is no database, only a text that is long enough to look at",
+        )
+        .unwrap();
         assert_output!(Run::new(world, &["-e", "REPLICATE Projects"]));
     });
 }
@@ -195,23 +245,39 @@ fn a_file_that_is_no_database() {
 #[test]
 fn a_table_of_the_users_own() {
     in_small_world(|world| {
-        world.sqlite().execute_batch("CREATE TABLE Issues (mine TEXT); INSERT INTO Issues VALUES ('x')").unwrap();
+        world
+            .sqlite()
+            .execute_batch("CREATE TABLE Issues (mine TEXT); INSERT INTO Issues VALUES ('x')")
+            .unwrap();
         assert_output!(Run::new(world, &["-e", "REPLICATE Issues"]));
-        assert_eq!(world.number("SELECT COUNT(*) FROM Issues WHERE mine = 'x'"), 1);
+        assert_eq!(
+            world.number("SELECT COUNT(*) FROM Issues WHERE mine = 'x'"),
+            1
+        );
     });
 }
 
 #[test]
 fn after_the_removal() {
-    let world = start(Config { day: Day::AfterRemoval, ..small() });
+    let world = start(Config {
+        day: Day::AfterRemoval,
+        ..small()
+    });
     assert_output!(Run::new(&world, &["-e", "REPLICATE Issues"]));
 }
 
 #[test]
 fn a_repository_that_cannot_be_read_is_partial() {
     in_small_world(|world| {
-        world.sandbox.fault(Fault::always("/2.0/repositories/*/pullrequests", FaultKind::Forbidden).after(1).times(1));
-        assert_output!(Run::new(world, &["--quiet", "-e", "REPLICATE PullRequests"]));
+        world.sandbox.fault(
+            Fault::always("/2.0/repositories/*/pullrequests", FaultKind::Forbidden)
+                .after(1)
+                .times(1),
+        );
+        assert_output!(Run::new(
+            world,
+            &["--quiet", "-e", "REPLICATE PullRequests"]
+        ));
     });
 }
 
@@ -232,7 +298,12 @@ fn a_secret_on_the_command_line_is_refused() {
     in_small_world(|world| {
         assert_output!(Run::new(
             world,
-            &["--connection", "x=Workspace=acme;User=a@b.example;Token=literal-secret", "-e", "SELECT 1"]
+            &[
+                "--connection",
+                "x=Workspace=acme;User=a@b.example;Token=literal-secret",
+                "-e",
+                "SELECT 1"
+            ]
         ));
     });
 }

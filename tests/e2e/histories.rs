@@ -15,18 +15,50 @@ fn change(random: &mut fastrand::Rng, sandbox: &Sandbox, added: &mut u32) {
     let id = random.u32(1..=30);
     let title = Some(format!("Title {}", random.u32(..)));
     let change = match random.u32(0..11) {
-        0 | 1 => Change::UpdateIssue { repository, id, edit: IssueEdit { title, ..IssueEdit::default() } },
-        2 => Change::AddIssue { repository, edit: IssueEdit { title, ..IssueEdit::default() } },
+        0 | 1 => Change::UpdateIssue {
+            repository,
+            id,
+            edit: IssueEdit {
+                title,
+                ..IssueEdit::default()
+            },
+        },
+        2 => Change::AddIssue {
+            repository,
+            edit: IssueEdit {
+                title,
+                ..IssueEdit::default()
+            },
+        },
         3 => Change::UpdatePullRequest {
             repository,
             id,
-            edit: PullRequestEdit { title, ..PullRequestEdit::default() },
+            edit: PullRequestEdit {
+                title,
+                ..PullRequestEdit::default()
+            },
         },
-        4 => Change::AddPullRequest { repository, edit: PullRequestEdit { title, ..PullRequestEdit::default() } },
+        4 => Change::AddPullRequest {
+            repository,
+            edit: PullRequestEdit {
+                title,
+                ..PullRequestEdit::default()
+            },
+        },
         5 => Change::MergePullRequest { repository, id },
-        6 => Change::DeclinePullRequest { repository, id, reason: String::new() },
-        7 => Change::Push { repository, branch: format!("topic-{}", random.u32(0..6)) },
-        8 => Change::DeleteBranch { repository, branch: format!("topic-{}", random.u32(0..6)) },
+        6 => Change::DeclinePullRequest {
+            repository,
+            id,
+            reason: String::new(),
+        },
+        7 => Change::Push {
+            repository,
+            branch: format!("topic-{}", random.u32(0..6)),
+        },
+        8 => Change::DeleteBranch {
+            repository,
+            branch: format!("topic-{}", random.u32(0..6)),
+        },
         9 => {
             *added += 1;
             Change::AddRepository {
@@ -48,16 +80,29 @@ fn change(random: &mut fastrand::Rng, sandbox: &Sandbox, added: &mut u32) {
     };
     // A change of what is not there (a merged pull request merged again) is refused, as it would be.
     drop(sandbox.apply(change));
-    sandbox.apply(Change::AdvanceClock { seconds: f64::from(random.u32(1..90)) }).unwrap();
+    sandbox
+        .apply(Change::AdvanceClock {
+            seconds: f64::from(random.u32(1..90)),
+        })
+        .unwrap();
 }
 
 fn fault(random: &mut fastrand::Rng) -> Fault {
-    let path = random.choice(["*/issues", "*/pullrequests", "*/refs/branches", "/2.0/repositories/*"]).unwrap();
+    let path = random
+        .choice([
+            "*/issues",
+            "*/pullrequests",
+            "*/refs/branches",
+            "/2.0/repositories/*",
+        ])
+        .unwrap();
     let kind = match random.u32(0..7) {
         0 => FaultKind::ServerError { status: 503 },
         1 => FaultKind::CutBody,
         2 => FaultKind::Reset,
-        3 => FaultKind::TooManyRequests { retry_after: Some(RetryAfter::Seconds(0)) },
+        3 => FaultKind::TooManyRequests {
+            retry_after: Some(RetryAfter::Seconds(0)),
+        },
         4 => FaultKind::NotFound,
         5 => FaultKind::Forbidden,
         _ => FaultKind::WrongJson,
@@ -67,7 +112,10 @@ fn fault(random: &mut fastrand::Rng) -> Fault {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_copy_ends_as_the_source_is() {
-    let seeds = std::env::var("HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
+    let seeds = std::env::var("HISTORIES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(6);
     for seed in 0..seeds {
         let mut random = fastrand::Rng::with_seed(seed);
         let world = World::start(one(|it| {
@@ -92,9 +140,16 @@ async fn the_copy_ends_as_the_source_is() {
         }
         for _ in 0..2 {
             let outcome = world.run(TABLES).await;
-            assert!(outcome.errors.is_empty(), "seed {seed}: {:?}", outcome.errors);
+            assert!(
+                outcome.errors.is_empty(),
+                "seed {seed}: {:?}",
+                outcome.errors
+            );
         }
-        eprintln!("history {seed}: {} requests", world.sandbox.requests().len());
+        eprintln!(
+            "history {seed}: {} requests",
+            world.sandbox.requests().len()
+        );
         world.assert_issues("Issues", "acme");
         world.assert_pull_requests("PullRequests", "acme", None);
         world.assert_pull_requests("Open", "acme", Some("OPEN"));

@@ -23,7 +23,11 @@ fn child() {
     let script = std::env::var(SCRIPT).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let outcome = run(&session(&std::env::var(FILE).unwrap(), &std::env::var(BASE).unwrap()), &script).await;
+        let outcome = run(
+            &session(&std::env::var(FILE).unwrap(), &std::env::var(BASE).unwrap()),
+            &script,
+        )
+        .await;
         assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
     });
 }
@@ -38,7 +42,11 @@ fn session(file: &str, base: &str) -> Session {
         ("Pagesize", PAGE),
     ];
     let properties = bucketline::ConnectionProperties::new("test", pairs);
-    Session::builder().connection("acme", properties).sqlite(file).build().unwrap()
+    Session::builder()
+        .connection("acme", properties)
+        .sqlite(file)
+        .build()
+        .unwrap()
 }
 
 fn start(world: &World, script: &str) -> Child {
@@ -60,7 +68,10 @@ fn wait_for_requests(world: &World, child: &mut Child, requests: usize) -> bool 
         if child.try_wait().unwrap().is_some() {
             return false;
         }
-        assert!(started.elapsed() < Duration::from_secs(60), "the child makes no progress");
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "the child makes no progress"
+        );
         std::thread::sleep(Duration::from_micros(200));
     }
     true
@@ -85,7 +96,12 @@ async fn finish(world: &World, script: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_first_load_is_resumed_exactly() {
-    let world = World::start(one(|it| it.repositories(3).issues(Count::PerRepository(90)).trackers_off(0))).await;
+    let world = World::start(one(|it| {
+        it.repositories(3)
+            .issues(Count::PerRepository(90))
+            .trackers_off(0)
+    }))
+    .await;
     world.sandbox.set_latency(Duration::from_millis(3));
     finish(&world, "REPLICATE Issues").await;
     let whole = world.sandbox.requests().len();
@@ -105,7 +121,10 @@ async fn a_killed_first_load_is_resumed_exactly() {
         world.assert_issues("Issues", "acme");
         let requests = world.sandbox.requests().len();
         // Two pages of each of three slices, the listing, the look-up of the workspace.
-        assert!(requests <= whole + 2 * 3 + 4, "moment {moment}: {requests} requests, {whole} without a kill");
+        assert!(
+            requests <= whole + 2 * 3 + 4,
+            "moment {moment}: {requests} requests, {whole} without a kill"
+        );
     }
 }
 
@@ -113,8 +132,10 @@ async fn a_killed_first_load_is_resumed_exactly() {
 async fn a_pull_request_that_leaves_the_filter_around_a_kill_leaves_the_copy() {
     let script = "REPLICATE Open SELECT * FROM PullRequests WHERE State = 'OPEN'";
     for moment in 0..12 {
-        let world =
-            World::start(one(|it| it.repositories(2).pull_requests(Count::PerRepository(60)))).await;
+        let world = World::start(one(|it| {
+            it.repositories(2).pull_requests(Count::PerRepository(60))
+        }))
+        .await;
         world.sandbox.set_latency(Duration::from_millis(3));
         let open = world.truth(
             bucketline_sandbox::Kind::PullRequests,
@@ -125,20 +146,43 @@ async fn a_pull_request_that_leaves_the_filter_around_a_kill_leaves_the_copy() {
         let open: Vec<(String, u32)> = open
             .into_iter()
             .filter(|(_, row)| row[0].as_deref() == Some("OPEN"))
-            .map(|(key, _)| key.rsplit_once('/').map(|(repo, id)| (repo.to_owned(), id.parse().unwrap())).unwrap())
+            .map(|(key, _)| {
+                key.rsplit_once('/')
+                    .map(|(repo, id)| (repo.to_owned(), id.parse().unwrap()))
+                    .unwrap()
+            })
             .collect();
         let mut child = start(&world, script);
         wait_for_requests(&world, &mut child, 3 + moment);
         child.kill().unwrap();
         child.wait().unwrap();
         // Between the interrupted load and its resumption one of the first rows is merged and others move on.
-        world.sandbox.apply(Change::AdvanceClock { seconds: 600.0 }).unwrap();
+        world
+            .sandbox
+            .apply(Change::AdvanceClock { seconds: 600.0 })
+            .unwrap();
         let (repository, id) = open[0].clone();
-        world.sandbox.apply(Change::MergePullRequest { repository, id }).unwrap();
-        world.sandbox.apply(Change::AdvanceClock { seconds: 600.0 }).unwrap();
+        world
+            .sandbox
+            .apply(Change::MergePullRequest { repository, id })
+            .unwrap();
+        world
+            .sandbox
+            .apply(Change::AdvanceClock { seconds: 600.0 })
+            .unwrap();
         for (repository, id) in open.iter().skip(1).take(3).cloned() {
-            let edit = bucketline_sandbox::PullRequestEdit { title: Some("Moved on".into()), ..Default::default() };
-            world.sandbox.apply(Change::UpdatePullRequest { repository, id, edit }).unwrap();
+            let edit = bucketline_sandbox::PullRequestEdit {
+                title: Some("Moved on".into()),
+                ..Default::default()
+            };
+            world
+                .sandbox
+                .apply(Change::UpdatePullRequest {
+                    repository,
+                    id,
+                    edit,
+                })
+                .unwrap();
         }
         finish(&world, script).await;
         finish(&world, script).await;
@@ -148,15 +192,27 @@ async fn a_pull_request_that_leaves_the_filter_around_a_kill_leaves_the_copy() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_on_one_table_do_not_interleave() {
-    let world = World::start(one(|it| it.repositories(2).issues(Count::PerRepository(80)).trackers_off(0))).await;
+    let world = World::start(one(|it| {
+        it.repositories(2)
+            .issues(Count::PerRepository(80))
+            .trackers_off(0)
+    }))
+    .await;
     world.sandbox.set_latency(Duration::from_millis(40));
     let mut child = start(&world, "REPLICATE Issues");
     assert!(wait_for_requests(&world, &mut child, 4));
     let file = world.file().display().to_string();
-    let refused = run(&session(&file, &world.sandbox.base_url()), "REPLICATE Issues").await;
+    let refused = run(
+        &session(&file, &world.sandbox.base_url()),
+        "REPLICATE Issues",
+    )
+    .await;
     assert_eq!(refused.errors[0].code(), "BL6002", "{:?}", refused.errors);
     let message = refused.errors[0].to_string();
-    assert!(message.contains(&format!("pid {}", child.id())), "{message}");
+    assert!(
+        message.contains(&format!("pid {}", child.id())),
+        "{message}"
+    );
     child.kill().unwrap();
     child.wait().unwrap();
     // Nothing has to time out: the next run starts at once.
@@ -167,20 +223,34 @@ async fn two_processes_on_one_table_do_not_interleave() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_issue_updated_while_pages_are_read_is_not_lost() {
-    let world = World::start(one(|it| it.repositories(1).issues(Count::PerRepository(75)))).await;
+    let world = World::start(one(|it| {
+        it.repositories(1).issues(Count::PerRepository(75))
+    }))
+    .await;
     for page in 1..8 {
-        let edit = IssueEdit { title: Some(format!("Changed at page {page}")), ..IssueEdit::default() };
+        let edit = IssueEdit {
+            title: Some(format!("Changed at page {page}")),
+            ..IssueEdit::default()
+        };
         world.sandbox.on_page(
             "*/issues",
             page,
             [
                 Change::AdvanceClock { seconds: 5.0 },
-                Change::UpdateIssue { repository: "acme/api".into(), id: page * 9, edit },
+                Change::UpdateIssue {
+                    repository: "acme/api".into(),
+                    id: page * 9,
+                    edit,
+                },
             ],
         );
     }
     let file = world.file().display().to_string();
-    let outcome = run(&session(&file, &world.sandbox.base_url()), "REPLICATE Issues").await;
+    let outcome = run(
+        &session(&file, &world.sandbox.base_url()),
+        "REPLICATE Issues",
+    )
+    .await;
     assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
     finish(&world, "REPLICATE Issues").await;
     world.assert_issues("Issues", "acme");

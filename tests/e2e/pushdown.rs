@@ -12,12 +12,25 @@ type Subject = (&'static str, &'static [&'static str]);
 const ISSUES: &[Subject] = &[
     ("Id", &["3", "11", "20", "24", "99"]),
     ("Repository", &["'api'", "'web'", "'tools'", "'nowhere'"]),
-    ("State", &["'new'", "'open'", "'resolved'", "'closed'", "'no such'"]),
+    (
+        "State",
+        &["'new'", "'open'", "'resolved'", "'closed'", "'no such'"],
+    ),
     ("Kind", &["'bug'", "'task'", "'proposal'"]),
     ("Priority", &["'major'", "'minor'"]),
-    ("Title", &["'Address form rounds 0.5 down'", "'zzz'", "'a \"quoted\" \\ one'"]),
+    (
+        "Title",
+        &[
+            "'Address form rounds 0.5 down'",
+            "'zzz'",
+            "'a \"quoted\" \\ one'",
+        ],
+    ),
     ("AssigneeDisplayName", &["'User 1'", "'User 2'"]),
-    ("UpdatedOn", &["'2026-01-01'", "'2026-06-15T12:00:00Z'", "'2030-01-01'"]),
+    (
+        "UpdatedOn",
+        &["'2026-01-01'", "'2026-06-15T12:00:00Z'", "'2030-01-01'"],
+    ),
     ("CreatedOn", &["'2025-01-01'", "'2026-03-01'"]),
     ("Votes", &["0", "2"]),
 ];
@@ -25,7 +38,16 @@ const ISSUES: &[Subject] = &[
 const PULL_REQUESTS: &[Subject] = &[
     ("Id", &["2", "7", "12"]),
     ("Repository", &["'api'", "'web'", "'tools'"]),
-    ("State", &["'OPEN'", "'MERGED'", "'DECLINED'", "'SUPERSEDED'", "'OTHER'"]),
+    (
+        "State",
+        &[
+            "'OPEN'",
+            "'MERGED'",
+            "'DECLINED'",
+            "'SUPERSEDED'",
+            "'OTHER'",
+        ],
+    ),
     ("AuthorDisplayName", &["'User 3'", "'User 4'"]),
     ("UpdatedOn", &["'2026-01-01'", "'2026-07-01'"]),
     ("DestinationBranchName", &["'main'", "'develop'"]),
@@ -54,7 +76,11 @@ fn condition(random: &mut fastrand::Rng, subjects: &[Subject]) -> String {
 fn conditions(random: &mut fastrand::Rng, subjects: &[Subject]) -> String {
     let parts: Vec<String> = (0..random.usize(1..4))
         .map(|_| match random.u32(0..5) {
-            0 => format!("({} OR {})", condition(random, subjects), condition(random, subjects)),
+            0 => format!(
+                "({} OR {})",
+                condition(random, subjects),
+                condition(random, subjects)
+            ),
             1 => format!("NOT ({})", condition(random, subjects)),
             _ => condition(random, subjects),
         })
@@ -68,9 +94,13 @@ async fn rows(session: &Session, sql: &str) -> Vec<String> {
     while let Some(event) = events.next().await {
         match event {
             Event::Rows(batch) => {
-                let text = arrow::util::pretty::pretty_format_batches(&[batch]).unwrap().to_string();
+                let text = arrow::util::pretty::pretty_format_batches(&[batch])
+                    .unwrap()
+                    .to_string();
                 let lines = text.lines().skip(3).filter(|line| line.starts_with('|'));
-                rows.extend(lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")));
+                rows.extend(
+                    lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")),
+                );
             }
             Event::Failed(error) => panic!("{sql}: {error}"),
             _ => {}
@@ -82,14 +112,22 @@ async fn rows(session: &Session, sql: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pushdown_changes_no_result() {
     let world = World::start(small()).await;
-    world.replicate("REPLICATE Issues; REPLICATE PullRequests;").await;
+    world
+        .replicate("REPLICATE Issues; REPLICATE PullRequests;")
+        .await;
     let session = world.session(&["acme"]);
-    let cases = std::env::var("CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(120);
+    let cases = std::env::var("CASES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(120);
     let mut found = 0;
     for seed in 0..cases {
         let mut random = fastrand::Rng::with_seed(seed);
-        let (table, subjects) =
-            if random.bool() { ("Issues", ISSUES) } else { ("PullRequests", PULL_REQUESTS) };
+        let (table, subjects) = if random.bool() {
+            ("Issues", ISSUES)
+        } else {
+            ("PullRequests", PULL_REQUESTS)
+        };
         let condition = conditions(&mut random, subjects);
         // Ties are broken by the key, but for a limit that the API could take upon itself.
         let (order, limit) = match random.u32(0..4) {
@@ -103,11 +141,16 @@ async fn pushdown_changes_no_result() {
             "Id" => "Id",
             _ => "RepositoryUUID, Id, Title, State",
         };
-        let select = |from: &str| format!("SELECT {columns} FROM {from} WHERE {condition} ORDER BY {order} {limit}");
+        let select = |from: &str| {
+            format!("SELECT {columns} FROM {from} WHERE {condition} ORDER BY {order} {limit}")
+        };
         let source = rows(&session, &select(&format!("acme.{table}"))).await;
         let copy = rows(&session, &select(&format!("destination.{table}"))).await;
         assert_eq!(source, copy, "seed {seed}: {}", select(table));
         found += source.len();
     }
-    assert!(found > 0, "no query found a row: the test would not notice anything");
+    assert!(
+        found > 0,
+        "no query found a row: the test would not notice anything"
+    );
 }

@@ -46,8 +46,14 @@ impl std::error::Error for Failure {}
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        Self { code: error.code().to_owned(), message: format!("{error}{hint}") }
+        let hint = error
+            .hint()
+            .map(|hint| format!(" ({hint})"))
+            .unwrap_or_default();
+        Self {
+            code: error.code().to_owned(),
+            message: format!("{error}{hint}"),
+        }
     }
 }
 
@@ -89,10 +95,14 @@ impl Database {
         }
         match (failure, columns) {
             (Some(error), _) => Err(error.into()),
-            (None, Some(schema)) => Ok(DBOutput::Rows { types: types(&schema), rows }),
-            (None, None) if !rows.is_empty() => {
-                Ok(DBOutput::Rows { types: vec![DefaultColumnType::Text], rows })
-            }
+            (None, Some(schema)) => Ok(DBOutput::Rows {
+                types: types(&schema),
+                rows,
+            }),
+            (None, None) if !rows.is_empty() => Ok(DBOutput::Rows {
+                types: vec![DefaultColumnType::Text],
+                rows,
+            }),
             (None, None) => Ok(DBOutput::StatementComplete(0)),
         }
     }
@@ -100,11 +110,17 @@ impl Database {
     fn requests(&self) -> Vec<Vec<String>> {
         let requests = self.world.sandbox.requests();
         self.world.sandbox.reset_requests();
-        requests.into_iter().map(|logged| vec![logged.target]).collect()
+        requests
+            .into_iter()
+            .map(|logged| vec![logged.target])
+            .collect()
     }
 
     fn destination(&self, sql: &str) -> Result<Output, Failure> {
-        let failed = |error: rusqlite::Error| Failure { code: "SQLITE".into(), message: error.to_string() };
+        let failed = |error: rusqlite::Error| Failure {
+            code: "SQLITE".into(),
+            message: error.to_string(),
+        };
         let connection = self.world.sqlite();
         let mut statement = connection.prepare(sql).map_err(failed)?;
         let width = statement.column_count();
@@ -115,9 +131,16 @@ impl Database {
         let mut rows = statement.query([]).map_err(failed)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            found.push((0..width).map(|index| sqlite_text(row.get_ref(index).unwrap())).collect());
+            found.push(
+                (0..width)
+                    .map(|index| sqlite_text(row.get_ref(index).unwrap()))
+                    .collect(),
+            );
         }
-        Ok(DBOutput::Rows { types: vec![DefaultColumnType::Any; width], rows: found })
+        Ok(DBOutput::Rows {
+            types: vec![DefaultColumnType::Any; width],
+            rows: found,
+        })
     }
 }
 
@@ -128,23 +151,31 @@ impl AsyncDB for Database {
 
     async fn run(&mut self, sql: &str) -> Result<Output, Failure> {
         if sql == "requests" {
-            return Ok(DBOutput::Rows { types: vec![DefaultColumnType::Text], rows: self.requests() });
+            return Ok(DBOutput::Rows {
+                types: vec![DefaultColumnType::Text],
+                rows: self.requests(),
+            });
         }
         if sql == "count of requests" {
             let count = self.requests().len().to_string();
-            return Ok(DBOutput::Rows { types: vec![DefaultColumnType::Integer], rows: vec![vec![count]] });
+            return Ok(DBOutput::Rows {
+                types: vec![DefaultColumnType::Integer],
+                rows: vec![vec![count]],
+            });
         }
         if sql == "new session" {
             self.session = self.world.session(&["acme", "globex"]);
             return Ok(DBOutput::StatementComplete(0));
         }
         if let Some(change) = sql.strip_prefix("sandbox ") {
-            let change: Change = serde_json::from_str(change)
-                .map_err(|error| Failure { code: "SANDBOX".into(), message: error.to_string() })?;
-            self.world
-                .sandbox
-                .apply(change)
-                .map_err(|error| Failure { code: "SANDBOX".into(), message: error.to_string() })?;
+            let change: Change = serde_json::from_str(change).map_err(|error| Failure {
+                code: "SANDBOX".into(),
+                message: error.to_string(),
+            })?;
+            self.world.sandbox.apply(change).map_err(|error| Failure {
+                code: "SANDBOX".into(),
+                message: error.to_string(),
+            })?;
             return Ok(DBOutput::StatementComplete(0));
         }
         match sql.strip_prefix("destination ") {
@@ -178,7 +209,12 @@ fn texts(batch: &RecordBatch) -> Vec<Vec<String>> {
         .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
         .collect();
     (0..batch.num_rows())
-        .map(|row| columns.iter().map(|column| visible(column.value(row).to_string())).collect())
+        .map(|row| {
+            columns
+                .iter()
+                .map(|column| visible(column.value(row).to_string()))
+                .collect()
+        })
         .collect()
 }
 
@@ -194,7 +230,11 @@ fn sqlite_text(value: rusqlite::types::ValueRef<'_>) -> String {
 }
 
 fn visible(text: String) -> String {
-    if text.is_empty() { "(empty)".to_owned() } else { text.replace('\n', "\\n").replace('\r', "\\r") }
+    if text.is_empty() {
+        "(empty)".to_owned()
+    } else {
+        text.replace('\n', "\\n").replace('\r', "\\r")
+    }
 }
 
 fn types(schema: &SchemaRef) -> Vec<DefaultColumnType> {
@@ -203,7 +243,11 @@ fn types(schema: &SchemaRef) -> Vec<DefaultColumnType> {
         kind if kind.is_floating() => DefaultColumnType::FloatingPoint,
         _ => DefaultColumnType::Text,
     };
-    schema.fields().iter().map(|field| of(field.data_type())).collect()
+    schema
+        .fields()
+        .iter()
+        .map(|field| of(field.data_type()))
+        .collect()
 }
 
 async fn run_file(path: &Path) {
@@ -250,4 +294,15 @@ macro_rules! files {
     };
 }
 
-files!(select, pushdown, names, system_tables, explain, incremental, listing, replace, guards, destination_tables);
+files!(
+    select,
+    pushdown,
+    names,
+    system_tables,
+    explain,
+    incremental,
+    listing,
+    replace,
+    guards,
+    destination_tables
+);

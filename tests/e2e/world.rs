@@ -34,7 +34,11 @@ pub(crate) fn small() -> Config {
         ..Config::default()
     };
     config.each_workspace(|workspace| {
-        workspace.repositories(3).issues(Count::PerRepository(25)).pull_requests(Count::PerRepository(12)).branches(4)
+        workspace
+            .repositories(3)
+            .issues(Count::PerRepository(25))
+            .pull_requests(Count::PerRepository(12))
+            .branches(4)
     })
 }
 
@@ -43,7 +47,10 @@ pub(crate) fn one(change: impl Fn(WorkspaceConfig) -> WorkspaceConfig) -> Config
     Config {
         clock: Clock::Frozen("2026-08-10T09:00:00Z".parse::<DateTime<Utc>>().unwrap()),
         requests_per_hour: None,
-        credentials: vec![Credential::api_token("acme"), Credential::workspace_token("acme")],
+        credentials: vec![
+            Credential::api_token("acme"),
+            Credential::workspace_token("acme"),
+        ],
         ..Config::single(change(WorkspaceConfig::new("acme")))
     }
 }
@@ -51,7 +58,10 @@ pub(crate) fn one(change: impl Fn(WorkspaceConfig) -> WorkspaceConfig) -> Config
 impl World {
     pub(crate) async fn start(config: Config) -> Self {
         let sandbox = Sandbox::start(config).await.unwrap();
-        Self { sandbox, folder: tempfile::tempdir().unwrap() }
+        Self {
+            sandbox,
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) fn file(&self) -> PathBuf {
@@ -106,21 +116,34 @@ impl World {
     }
 
     /// The rows of a table by (repository, key), some columns as text, to compare with the source.
-    pub(crate) fn copy(&self, table: &str, key: &[&str], columns: &[&str]) -> BTreeMap<String, Vec<Option<String>>> {
+    pub(crate) fn copy(
+        &self,
+        table: &str,
+        key: &[&str],
+        columns: &[&str],
+    ) -> BTreeMap<String, Vec<Option<String>>> {
         let list: Vec<String> = key
             .iter()
             .chain(columns)
             .map(|column| format!("CAST(\"{column}\" AS TEXT)"))
             .collect();
         let connection = self.sqlite();
-        let mut statement =
-            connection.prepare(&format!("SELECT {} FROM \"{table}\"", list.join(", "))).unwrap();
+        let mut statement = connection
+            .prepare(&format!("SELECT {} FROM \"{table}\"", list.join(", ")))
+            .unwrap();
         let mut rows = statement.query([]).unwrap();
         let mut copy = BTreeMap::new();
         while let Some(row) = rows.next().unwrap() {
-            let name: Vec<String> =
-                (0..key.len()).map(|index| row.get::<_, Option<String>>(index).unwrap().unwrap_or_default()).collect();
-            let values = (key.len()..list.len()).map(|index| row.get(index).unwrap()).collect();
+            let name: Vec<String> = (0..key.len())
+                .map(|index| {
+                    row.get::<_, Option<String>>(index)
+                        .unwrap()
+                        .unwrap_or_default()
+                })
+                .collect();
+            let values = (key.len()..list.len())
+                .map(|index| row.get(index).unwrap())
+                .collect();
             let double = copy.insert(name.join("/"), values);
             assert!(double.is_none(), "{table} holds {} twice", name.join("/"));
         }
@@ -144,9 +167,17 @@ impl World {
         snapshots
             .iter()
             .map(|snapshot| {
-                let name: Vec<String> =
-                    key.iter().map(|pointer| cell(snapshot, pointer).unwrap_or_default()).collect();
-                (name.join("/"), columns.iter().map(|pointer| cell(snapshot, pointer)).collect())
+                let name: Vec<String> = key
+                    .iter()
+                    .map(|pointer| cell(snapshot, pointer).unwrap_or_default())
+                    .collect();
+                (
+                    name.join("/"),
+                    columns
+                        .iter()
+                        .map(|pointer| cell(snapshot, pointer))
+                        .collect(),
+                )
             })
             .collect()
     }
@@ -156,20 +187,40 @@ impl World {
         let copy = self.copy(
             table,
             &["RepositoryUUID", "Id"],
-            &["Title", "State", "Kind", "Priority", "ContentRaw", "ReporterDisplayName", "UpdatedOn"],
+            &[
+                "Title",
+                "State",
+                "Kind",
+                "Priority",
+                "ContentRaw",
+                "ReporterDisplayName",
+                "UpdatedOn",
+            ],
         );
         let truth = self.truth(
             Kind::Issues,
             workspace,
             &["{repository}", "/id"],
-            &["/title", "/state", "/kind", "/priority", "/content/raw", "/reporter/display_name", "/updated_on"],
+            &[
+                "/title",
+                "/state",
+                "/kind",
+                "/priority",
+                "/content/raw",
+                "/reporter/display_name",
+                "/updated_on",
+            ],
         );
         assert_same(table, &copy, &truth);
     }
 
     /// The same for pull requests; `state` takes only those.
     pub(crate) fn assert_pull_requests(&self, table: &str, workspace: &str, state: Option<&str>) {
-        let copy = self.copy(table, &["RepositoryUUID", "Id"], &["Title", "State", "UpdatedOn"]);
+        let copy = self.copy(
+            table,
+            &["RepositoryUUID", "Id"],
+            &["Title", "State", "UpdatedOn"],
+        );
         let mut truth = self.truth(
             Kind::PullRequests,
             workspace,
@@ -185,7 +236,12 @@ impl World {
     /// The same for branches.
     pub(crate) fn assert_branches(&self, table: &str, workspace: &str) {
         let copy = self.copy(table, &["RepositoryUUID", "Name"], &["TargetHash"]);
-        let truth = self.truth(Kind::Branches, workspace, &["{repository}", "/name"], &["/target/hash"]);
+        let truth = self.truth(
+            Kind::Branches,
+            workspace,
+            &["{repository}", "/name"],
+            &["/target/hash"],
+        );
         assert_same(table, &copy, &truth);
     }
 }
@@ -229,6 +285,9 @@ fn assert_same(
         }
     }
     for (key, row) in copy {
-        assert!(truth.contains_key(key), "{table} has {key}, which the source does not: {row:?}");
+        assert!(
+            truth.contains_key(key),
+            "{table} has {key}, which the source does not: {row:?}"
+        );
     }
 }

@@ -121,7 +121,7 @@ impl Bitbucket {
         };
         let api = &self.connection.api;
         let url = api.address(&format!("/workspaces/{}", query::segment(name)), &[])?;
-        let place = Place::new("the workspace", name.clone());
+        let place = Place::new("the description", name.clone());
         let answer = api
             .get(&url, RequestOptions::default(), context)
             .await

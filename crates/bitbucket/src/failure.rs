@@ -91,7 +91,7 @@ pub(crate) fn explain(error: RestError, place: &Place, table: Option<&TableSpec>
             (
                 ErrorKind::MissingScope,
                 "BL4010",
-                format!("the credential lacks the scope {} for {subject}", missing.join(", ")),
+                format!("the credential lacks the scope {} for {what}", missing.join(", ")),
                 Some(scope_hint(table, &missing)),
             )
         }
@@ -107,7 +107,7 @@ pub(crate) fn explain(error: RestError, place: &Place, table: Option<&TableSpec>
             format!("{subject} was not found{said}"),
             Some("it does not exist, or this credential may not see it: Bitbucket answers the same".to_owned()),
         ),
-        RestKind::Gone => return gone(error, &subject, table, &problem),
+        RestKind::Gone => return gone(error, place, table, &problem),
         RestKind::RateLimited | RestKind::BudgetWait => {
             (ErrorKind::RateLimited, error.code(), format!("{error} ({subject})"), None)
         }
@@ -145,15 +145,15 @@ fn scope_hint(table: Option<&TableSpec>, missing: &[&str]) -> String {
 
 fn gone(
     error: RestError,
-    subject: &str,
+    Place { what, label }: &Place,
     table: Option<&TableSpec>,
     problem: &bucketline_rest::Problem,
 ) -> Error {
     let Some(change) = &problem.change else {
         let message = if problem.message.is_empty() {
-            format!("{subject} is gone (410)")
+            format!("{what} of {label} is gone (410)")
         } else {
-            format!("{subject} is gone (410): {}", problem.message)
+            format!("{what} of {label} is gone (410): {}", problem.message)
         };
         return Error::new(ErrorKind::Removed, "BL4014", message)
             .with_hint(
@@ -162,7 +162,8 @@ fn gone(
             .with_source(error);
     };
     let removal = table.and_then(|table| table.removed.as_ref());
-    let mut message = format!("Bitbucket Cloud removed what {subject} is read from");
+    // Every repository would get this answer, so none is named.
+    let mut message = format!("Bitbucket Cloud removed {what}");
     if let Some(removal) = removal {
         message.push_str(&format!(" on {}", removal.since));
     }

@@ -41,7 +41,8 @@ impl Config {
     /// If the file cannot be read, or says something wrong.
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| {
-            Error::configuration(format!("{} cannot be read: {error}", path.display())).with_source(error)
+            Error::configuration(format!("{} cannot be read: {error}", path.display()))
+                .with_source(error)
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, &path.display().to_string(), folder)
@@ -52,9 +53,8 @@ impl Config {
     /// # Errors
     /// If it says something wrong.
     pub fn parse(text: &str, origin: &str, folder: &Path) -> Result<Self> {
-        let file: File = toml::from_str(text).map_err(|error| {
-            Error::configuration(format!("{origin}: {}", masked(&error, text)))
-        })?;
+        let file: File = toml::from_str(text)
+            .map_err(|error| Error::configuration(format!("{origin}: {}", masked(&error, text))))?;
         let mut config = Self::default();
         if let Some(destination) = file.destination {
             let path = match (destination.path, destination.connection) {
@@ -75,10 +75,14 @@ impl Config {
                 toml::Value::Table(table) => {
                     let pairs: BTreeMap<String, String> = table
                         .into_iter()
-                        .map(|(key, value)| scalar(value).map(|value| (key.clone(), value)).ok_or(key))
+                        .map(|(key, value)| {
+                            scalar(value).map(|value| (key.clone(), value)).ok_or(key)
+                        })
                         .collect::<Result<_, String>>()
                         .map_err(|key| {
-                            Error::configuration(format!("{place}: {key} must be a text, a number or a boolean"))
+                            Error::configuration(format!(
+                                "{place}: {key} must be a text, a number or a boolean"
+                            ))
                         })?;
                     ConnectionProperties::new(place.as_str(), pairs)
                 }
@@ -102,8 +106,10 @@ impl Config {
 fn data_source(origin: &str, text: &str) -> Result<PathBuf> {
     let string = bucketline_sql::ConnectionString::parse(text)?;
     string.get("Data Source").map(PathBuf::from).ok_or_else(|| {
-        Error::configuration(format!("{origin}: [destination] connection has no Data Source"))
-            .with_hint("connection = \"Data Source=copy.db\"")
+        Error::configuration(format!(
+            "{origin}: [destination] connection has no Data Source"
+        ))
+        .with_hint("connection = \"Data Source=copy.db\"")
     })
 }
 

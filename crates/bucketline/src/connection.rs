@@ -19,16 +19,46 @@ struct Property {
 }
 
 const PROPERTIES: &[Property] = &[
-    Property { names: &["AuthScheme"], doc: "APIToken (e-mail and token), AccessToken, or None" },
-    Property { names: &["BaseURL"], doc: "the API's address" },
-    Property { names: &["Concurrency"], doc: "requests at a time" },
-    Property { names: &["MaxWait"], doc: "longest wait for the request budget, in seconds" },
-    Property { names: &["Pagesize"], doc: "rows a page, at most the table's maximum" },
-    Property { names: &["RequestsPerHour"], doc: "request budget; 0 is none" },
-    Property { names: &["Timeout"], doc: "seconds a request may take; 0 is no limit" },
-    Property { names: &["Token", "APIToken", "AccessToken", "Password"], doc: "the secret, or env:NAME, file:PATH" },
-    Property { names: &["User", "Email", "Username"], doc: "the e-mail address of the Atlassian account" },
-    Property { names: &["Workspace"], doc: "the workspace's slug" },
+    Property {
+        names: &["AuthScheme"],
+        doc: "APIToken (e-mail and token), AccessToken, or None",
+    },
+    Property {
+        names: &["BaseURL"],
+        doc: "the API's address",
+    },
+    Property {
+        names: &["Concurrency"],
+        doc: "requests at a time",
+    },
+    Property {
+        names: &["MaxWait"],
+        doc: "longest wait for the request budget, in seconds",
+    },
+    Property {
+        names: &["Pagesize"],
+        doc: "rows a page, at most the table's maximum",
+    },
+    Property {
+        names: &["RequestsPerHour"],
+        doc: "request budget; 0 is none",
+    },
+    Property {
+        names: &["Timeout"],
+        doc: "seconds a request may take; 0 is no limit",
+    },
+    Property {
+        names: &["Token", "APIToken", "AccessToken", "Password"],
+        doc: "the secret, or env:NAME, file:PATH",
+    },
+    Property {
+        names: &["User", "Email", "Username"],
+        doc: "the e-mail address of the Atlassian account",
+    },
+    Property {
+        names: &["Workspace"],
+        doc: "the workspace's slug",
+    },
 ];
 
 /// The properties of one connection, as written, and where they stand.
@@ -41,7 +71,11 @@ pub struct ConnectionProperties {
 impl std::fmt::Debug for ConnectionProperties {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = |(name, value): &(String, String)| {
-            let value = if is_sensitive(name) && !secret::is_reference(value) { "***" } else { value };
+            let value = if is_sensitive(name) && !secret::is_reference(value) {
+                "***"
+            } else {
+                value
+            };
             (name.clone(), value.to_owned())
         };
         f.debug_map().entries(self.pairs.iter().map(shown)).finish()
@@ -54,8 +88,14 @@ impl ConnectionProperties {
         origin: impl Into<String>,
         pairs: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
     ) -> Self {
-        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { origin: origin.into(), pairs }
+        let pairs = pairs
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        Self {
+            origin: origin.into(),
+            pairs,
+        }
     }
 
     /// Properties from a connection string, `Workspace=acme;Token=env:TOKEN`.
@@ -71,12 +111,16 @@ impl ConnectionProperties {
 
     /// Whether a secret stands in it as it is, not as a reference.
     pub fn has_literal_secret(&self) -> bool {
-        self.pairs.iter().any(|(name, value)| is_sensitive(name) && !secret::is_reference(value))
+        self.pairs
+            .iter()
+            .any(|(name, value)| is_sensitive(name) && !secret::is_reference(value))
     }
 
     /// The value of a property under any of its names.
     fn get(&self, canonical: &str) -> Option<(&str, &str)> {
-        let property = PROPERTIES.iter().find(|property| property.names[0] == canonical)?;
+        let property = PROPERTIES
+            .iter()
+            .find(|property| property.names[0] == canonical)?;
         self.pairs
             .iter()
             .find(|(name, _)| property.names.iter().any(|known| same(known, name)))
@@ -85,23 +129,39 @@ impl ConnectionProperties {
     }
 
     fn number<T: std::str::FromStr>(&self, canonical: &str) -> Result<Option<T>> {
-        let Some((name, value)) = self.get(canonical) else { return Ok(None) };
+        let Some((name, value)) = self.get(canonical) else {
+            return Ok(None);
+        };
         let number = value.parse().map_err(|_| {
-            Error::connection(format!("{}: {name} = {value} is not a whole number that fits", self.origin))
+            Error::connection(format!(
+                "{}: {name} = {value} is not a whole number that fits",
+                self.origin
+            ))
         })?;
         Ok(Some(number))
     }
 
     /// The properties that mean nothing here, each with the nearest that does.
     pub fn unknown(&self) -> Vec<String> {
-        let known = || PROPERTIES.iter().flat_map(|property| property.names.iter().copied());
-        let others = self.pairs.iter().filter(|(name, _)| {
-            !same(name, "type") && !known().any(|known| same(known, name))
-        });
+        let known = || {
+            PROPERTIES
+                .iter()
+                .flat_map(|property| property.names.iter().copied())
+        };
+        let others = self
+            .pairs
+            .iter()
+            .filter(|(name, _)| !same(name, "type") && !known().any(|known| same(known, name)));
         others
             .map(|(name, _)| match nearest(name, known()) {
-                Some(near) => format!("{}: the property {name} is not known; did you mean {near}?", self.origin),
-                None => format!("{}: the property {name} is not known and changes nothing", self.origin),
+                Some(near) => format!(
+                    "{}: the property {name} is not known; did you mean {near}?",
+                    self.origin
+                ),
+                None => format!(
+                    "{}: the property {name} is not known and changes nothing",
+                    self.origin
+                ),
             })
             .collect()
     }
@@ -113,7 +173,10 @@ impl ConnectionProperties {
     pub(crate) fn open(&self, state_dir: Option<PathBuf>) -> Result<Arc<dyn Source>> {
         let base = self.get("BaseURL").map_or(BASE_URL, |(_, value)| value);
         let base = Url::parse(base).map_err(|error| {
-            Error::connection(format!("{}: BaseURL = {base} is not an address: {error}", self.origin))
+            Error::connection(format!(
+                "{}: BaseURL = {base} is not an address: {error}",
+                self.origin
+            ))
         })?;
         let mut settings = Settings::new(base, self.credential()?);
         settings.workspace = self.get("Workspace").map(|(_, value)| value.to_owned());
@@ -127,7 +190,11 @@ impl ConnectionProperties {
             settings.client.concurrency = concurrency.max(1);
         }
         if let Some(seconds) = self.number::<u64>("Timeout")? {
-            let seconds = if seconds == 0 { u64::from(u32::MAX) } else { seconds };
+            let seconds = if seconds == 0 {
+                u64::from(u32::MAX)
+            } else {
+                seconds
+            };
             settings.client.timeout = Duration::from_secs(seconds);
         }
         if let Some(seconds) = self.number("MaxWait")? {
@@ -155,20 +222,24 @@ impl ConnectionProperties {
                         .with_hint("User is the e-mail address of the Atlassian account, not the Bitbucket name")
                 })?;
                 let password = token.ok_or_else(token_missing)?;
-                Ok(Credential::Basic { user: user.to_owned(), password: password.expose_secret().into() })
+                Ok(Credential::Basic {
+                    user: user.to_owned(),
+                    password: password.expose_secret().into(),
+                })
             }
-            Some(scheme) if same(scheme, "AccessToken") => {
-                Ok(Credential::Bearer(token.ok_or_else(token_missing)?.expose_secret().into()))
-            }
+            Some(scheme) if same(scheme, "AccessToken") => Ok(Credential::Bearer(
+                token.ok_or_else(token_missing)?.expose_secret().into(),
+            )),
             Some(scheme) => Err(Error::connection(format!(
                 "{}: AuthScheme = {scheme} is not available",
                 self.origin
             ))
             .with_hint("available are APIToken (with User), AccessToken and None")),
             None => Ok(match (user, token) {
-                (Some(user), Some(token)) => {
-                    Credential::Basic { user: user.to_owned(), password: token.expose_secret().into() }
-                }
+                (Some(user), Some(token)) => Credential::Basic {
+                    user: user.to_owned(),
+                    password: token.expose_secret().into(),
+                },
                 (None, Some(token)) => Credential::Bearer(token.expose_secret().into()),
                 (Some(_), None) => return Err(token_missing()),
                 (None, None) => Credential::Anonymous,
@@ -179,13 +250,17 @@ impl ConnectionProperties {
 
 /// The properties of a connection and a line about each, for the help.
 pub fn connection_properties() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PROPERTIES.iter().map(|property| (property.names[0], property.doc))
+    PROPERTIES
+        .iter()
+        .map(|property| (property.names[0], property.doc))
 }
 
 /// Names of properties are compared without regard to case, blanks and underscores.
 fn same(one: &str, other: &str) -> bool {
     fn plain(name: &str) -> impl Iterator<Item = char> {
-        name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).map(|c| c.to_ascii_lowercase())
+        name.chars()
+            .filter(|c| !matches!(c, ' ' | '_' | '-'))
+            .map(|c| c.to_ascii_lowercase())
     }
     plain(one).eq(plain(other))
 }

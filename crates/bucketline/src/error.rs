@@ -25,7 +25,14 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, span: None, partial: false, source: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+            span: None,
+            partial: false,
+            source: None,
+        }
     }
 
     /// A file of the configuration cannot be read, or says something wrong.
@@ -69,7 +76,10 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -102,12 +112,25 @@ fn passed_on(
     span: Option<Span>,
     source: impl Into<Box<dyn StdError + Send + Sync>>,
 ) -> Error {
-    Error { code, message, hint, span, partial: false, source: Some(source.into()) }
+    Error {
+        code,
+        message,
+        hint,
+        span,
+        partial: false,
+        source: Some(source.into()),
+    }
 }
 
 impl From<sql::Error> for Error {
     fn from(error: sql::Error) -> Self {
-        passed_on(error.code(), error.message().to_owned(), error.hint(), Some(error.span()), error)
+        passed_on(
+            error.code(),
+            error.message().to_owned(),
+            error.hint(),
+            Some(error.span()),
+            error,
+        )
     }
 }
 
@@ -128,7 +151,13 @@ impl From<source::Error> for Error {
 impl From<replicate::Error> for Error {
     fn from(error: replicate::Error) -> Self {
         let partial = error.kind() == replicate::ErrorKind::Partial;
-        let mut read = passed_on(error.code(), error.to_string(), error.hint(), error.span(), error);
+        let mut read = passed_on(
+            error.code(),
+            error.to_string(),
+            error.hint(),
+            error.span(),
+            error,
+        );
         read.partial = partial;
         read
     }

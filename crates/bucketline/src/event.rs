@@ -83,20 +83,27 @@ pub enum Event {
 impl Event {
     pub(crate) fn from_progress(progress: &Progress<'_>) -> Option<Self> {
         Some(match progress {
-            Progress::Started { table, mode, why, slices } => Self::Replicating {
+            Progress::Started {
+                table,
+                mode,
+                why,
+                slices,
+            } => Self::Replicating {
                 table: (*table).to_owned(),
                 mode: *mode,
                 why: (*why).to_owned(),
                 slices: *slices,
             },
-            Progress::SliceProgress { slice, read } => {
-                Self::SliceProgress { slice: (*slice).to_owned(), read: *read }
-            }
+            Progress::SliceProgress { slice, read } => Self::SliceProgress {
+                slice: (*slice).to_owned(),
+                read: *read,
+            },
             Progress::SliceEnded { slice } => Self::SliceEnded((*slice).clone()),
             Progress::Note { text } => Self::Note((*text).to_owned()),
-            Progress::Waiting { reason, duration } => {
-                Self::Waiting { reason: (*reason).to_owned(), duration: *duration }
-            }
+            Progress::Waiting { reason, duration } => Self::Waiting {
+                reason: (*reason).to_owned(),
+                duration: *duration,
+            },
             Progress::Ended { report } => Self::Replicated((*report).clone()),
             _ => return None,
         })

@@ -23,7 +23,9 @@ pub struct Run<'a> {
 
 impl std::fmt::Debug for Run<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Run").field("running", &self.driver.is_some()).finish_non_exhaustive()
+        f.debug_struct("Run")
+            .field("running", &self.driver.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -32,7 +34,10 @@ impl<'a> Run<'a> {
         let (sender, events) = unbounded_channel();
         let script = script.to_owned();
         let driver = Box::pin(async move { drive(session, &script, &Voice::new(sender)).await });
-        Self { driver: Some(driver), events }
+        Self {
+            driver: Some(driver),
+            events,
+        }
     }
 }
 
@@ -65,7 +70,10 @@ pub(crate) struct Voice {
 
 impl Voice {
     fn new(sender: UnboundedSender<Event>) -> Self {
-        Self { sender, notes: Arc::default() }
+        Self {
+            sender,
+            notes: Arc::default(),
+        }
     }
 
     /// Says something. Nobody may be listening any more.
@@ -79,7 +87,10 @@ impl Voice {
     }
 
     fn forget_notes(&self) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.notes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 }
 
@@ -93,7 +104,10 @@ impl Observer for Voice {
     }
 
     fn waiting(&self, reason: &str, duration: Duration) {
-        self.say(Event::Waiting { reason: reason.to_owned(), duration });
+        self.say(Event::Waiting {
+            reason: reason.to_owned(),
+            duration,
+        });
     }
 }
 
@@ -126,7 +140,9 @@ async fn drive(session: &Session, script: &str, voice: &Voice) {
     }
     if broken {
         if !statements.is_empty() {
-            voice.say(Event::Stopped { remaining: statements.len() });
+            voice.say(Event::Stopped {
+                remaining: statements.len(),
+            });
         }
         return;
     }
@@ -135,11 +151,21 @@ async fn drive(session: &Session, script: &str, voice: &Voice) {
     let total = statements.len();
     for (index, located) in statements.into_iter().enumerate() {
         let text = located.statement.masked();
-        voice.say(Event::Started { number: index + 1, total, text, span: located.span });
+        voice.say(Event::Started {
+            number: index + 1,
+            total,
+            text,
+            span: located.span,
+        });
         voice.forget_notes();
         let context = ReadContext::new(Arc::new(voice.clone()));
         let started = Instant::now();
-        let scene = statement::Scene { session, shared: &shared, context: &context, voice };
+        let scene = statement::Scene {
+            session,
+            shared: &shared,
+            context: &context,
+            voice,
+        };
         match scene.execute(located.statement).await {
             Ok(done) => voice.say(Event::Ended {
                 rows: done.rows,
@@ -160,4 +186,3 @@ async fn drive(session: &Session, script: &str, voice: &Voice) {
         }
     }
 }
-

@@ -11,14 +11,21 @@ use crate::{Error, Result};
 pub(crate) fn resolve(property: &str, value: &str) -> Result<SecretString> {
     let secret = match value.split_once(':') {
         Some(("env", name)) => std::env::var(name).map_err(|error| {
-            Error::secret(format!("{property}: the environment variable {name} cannot be read: {error}"))
-                .with_hint(format!("set {name} before you start Bucketline"))
+            Error::secret(format!(
+                "{property}: the environment variable {name} cannot be read: {error}"
+            ))
+            .with_hint(format!("set {name} before you start Bucketline"))
         })?,
         Some(("file", path)) => {
             let path = Path::new(path);
             fs::read_to_string(path).map_err(|error| {
-                Error::secret(format!("{property}: the file {} cannot be read: {error}", path.display()))
-                    .with_hint("the file should hold the secret alone, readable by you only (mode 0600)")
+                Error::secret(format!(
+                    "{property}: the file {} cannot be read: {error}",
+                    path.display()
+                ))
+                .with_hint(
+                    "the file should hold the secret alone, readable by you only (mode 0600)",
+                )
             })?
         }
         _ => value.to_owned(),

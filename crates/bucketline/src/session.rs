@@ -39,7 +39,8 @@ impl Builder {
     #[must_use]
     pub fn connection(mut self, name: impl Into<String>, properties: ConnectionProperties) -> Self {
         let name = name.into();
-        self.connections.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
+        self.connections
+            .retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
         self.connections.push((name, properties));
         self
     }
@@ -91,27 +92,40 @@ impl Builder {
     /// # Errors
     /// If a connection's properties are wrong, a secret cannot be found, or a name is taken.
     pub fn build(self) -> Result<Session> {
-        let mut settings = Settings { memory_limit: self.memory_limit, ..Settings::default() };
+        let mut settings = Settings {
+            memory_limit: self.memory_limit,
+            ..Settings::default()
+        };
         if let Some(concurrency) = self.concurrency {
             settings.concurrency = concurrency;
         }
-        let options = RunOptions { concurrency: settings.concurrency.get(), ..RunOptions::default() };
+        let options = RunOptions {
+            concurrency: settings.concurrency.get(),
+            ..RunOptions::default()
+        };
         let engine = Engine::new(settings)?;
         for (name, properties) in self.connections {
             if name.eq_ignore_ascii_case(DEFAULT_DESTINATION) {
-                return Err(Error::connection(format!("the name {name} is that of the destination"))
-                    .with_hint("give the connection another name"));
+                return Err(Error::connection(format!(
+                    "the name {name} is that of the destination"
+                ))
+                .with_hint("give the connection another name"));
             }
             engine.add_source(&name, properties.open(self.state_dir.clone())?)?;
         }
         for (name, source) in self.sources {
             engine.add_source(&name, source)?;
         }
-        let destination =
-            self.destination.unwrap_or_else(|| Arc::new(MemoryDestination::new()) as Arc<dyn Destination>);
+        let destination = self
+            .destination
+            .unwrap_or_else(|| Arc::new(MemoryDestination::new()) as Arc<dyn Destination>);
         let catalog = DestinationCatalog::new(Arc::clone(&destination));
         engine.add_catalog(DEFAULT_DESTINATION, Arc::new(catalog))?;
-        Ok(Session { engine, destination, options })
+        Ok(Session {
+            engine,
+            destination,
+            options,
+        })
     }
 }
 

@@ -23,7 +23,12 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn tables(&self) -> Result<Vec<CatalogTable>>;
 
     /// One table by name, compared as the catalog compares names unless `exact`.
-    async fn table(&self, schema: Option<&str>, name: &str, exact: bool) -> Result<Option<CatalogEntry>>;
+    async fn table(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+        exact: bool,
+    ) -> Result<Option<CatalogEntry>>;
 }
 
 /// A table of a [`Catalog`], for the system tables.

@@ -56,7 +56,14 @@ pub struct Error {
 impl Error {
     /// An error of a kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, span: None, code: None, source: None }
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            span: None,
+            code: None,
+            source: None,
+        }
     }
 
     /// Adds what the user can do.
@@ -130,11 +137,21 @@ impl Error {
     /// Reads a planner's or executor's error; `query` gives it its place in the script.
     pub(crate) fn from_datafusion(error: DataFusionError, query: Option<&Query>) -> Self {
         if let Some(found) = find::<source::Error>(&error) {
-            return Self::passed_on(ErrorKind::Source, found.code(), found.to_string(), found.hint())
-                .with_source(error);
+            return Self::passed_on(
+                ErrorKind::Source,
+                found.code(),
+                found.to_string(),
+                found.hint(),
+            )
+            .with_source(error);
         }
         if let Some(found) = find::<Self>(&error) {
-            let mut copy = Self::passed_on(found.kind, found.code(), found.message.clone(), found.hint());
+            let mut copy = Self::passed_on(
+                found.kind,
+                found.code(),
+                found.message.clone(),
+                found.hint(),
+            );
             copy.span = found.span;
             return copy.with_source(error);
         }
@@ -160,19 +177,31 @@ impl Error {
         match error.find_root() {
             DataFusionError::SchemaError(schema, _) => Self::from_schema_error(schema),
             DataFusionError::SQL(parser, _) => Self::new(ErrorKind::Syntax, parser.to_string()),
-            DataFusionError::NotImplemented(text) => {
-                Self::new(ErrorKind::Unsupported, format!("not supported: {}", first_line(text)))
-            }
-            DataFusionError::ResourcesExhausted(text) => {
-                Self::new(ErrorKind::Memory, format!("the query needs more memory than allowed: {}", first_line(text)))
-                    .with_hint("raise the memory limit, or narrow the query with WHERE or fewer columns")
-            }
+            DataFusionError::NotImplemented(text) => Self::new(
+                ErrorKind::Unsupported,
+                format!("not supported: {}", first_line(text)),
+            ),
+            DataFusionError::ResourcesExhausted(text) => Self::new(
+                ErrorKind::Memory,
+                format!(
+                    "the query needs more memory than allowed: {}",
+                    first_line(text)
+                ),
+            )
+            .with_hint("raise the memory limit, or narrow the query with WHERE or fewer columns"),
             DataFusionError::Plan(text) => match text.strip_prefix("Invalid function '") {
                 Some(rest) => Self::unknown_function(rest),
-                None => Self::new(ErrorKind::Invalid, first_line(text)),
+                None => match text.strip_prefix(
+                    "Projections require unique expression names but the expression \"",
+                ) {
+                    Some(rest) => Self::double_output(rest),
+                    None => Self::new(ErrorKind::Invalid, first_line(text)),
+                },
             },
             DataFusionError::Execution(text) => Self::new(ErrorKind::Execution, first_line(text)),
-            DataFusionError::ArrowError(error, _) => Self::new(ErrorKind::Execution, error.to_string()),
+            DataFusionError::ArrowError(error, _) => {
+                Self::new(ErrorKind::Execution, error.to_string())
+            }
             DataFusionError::Diagnostic(diagnostic, _) => {
                 Self::new(ErrorKind::Invalid, diagnostic.message.clone())
             }
@@ -183,9 +212,15 @@ impl Error {
 
     fn from_schema_error(error: &SchemaError) -> Self {
         match error {
-            SchemaError::FieldNotFound { field, valid_fields } => {
+            SchemaError::FieldNotFound {
+                field,
+                valid_fields,
+            } => {
                 let names: Vec<&str> = valid_fields.iter().map(|field| field.name()).collect();
-                let error = Self::new(ErrorKind::UnknownColumn, format!("there is no column {}", field.name()));
+                let error = Self::new(
+                    ErrorKind::UnknownColumn,
+                    format!("there is no column {}", field.name()),
+                );
                 match sql::nearest(field.name(), names.iter().copied()) {
                     Some(near) => error.with_hint(format!("did you mean {near}?")),
                     None if names.is_empty() => error,
@@ -198,17 +233,34 @@ impl Error {
             )
             .with_hint("write the table's name or alias before it"),
             SchemaError::DuplicateQualifiedField { name, .. }
-            | SchemaError::DuplicateUnqualifiedField { name } => {
-                Self::new(ErrorKind::AmbiguousName, format!("the column {name} appears twice"))
-                    .with_hint("give one of them another name with AS")
-            }
+            | SchemaError::DuplicateUnqualifiedField { name } => Self::new(
+                ErrorKind::AmbiguousName,
+                format!("the column {name} appears twice"),
+            )
+            .with_hint("give one of them another name with AS"),
         }
+    }
+
+    fn double_output(rest: &str) -> Self {
+        let name = rest.split('"').next().unwrap_or(rest);
+        let name = name.rsplit('.').next().unwrap_or(name);
+        Self::new(
+            ErrorKind::AmbiguousName,
+            format!("two output columns are named {name}"),
+        )
+        .with_hint("give one of them another name with AS")
     }
 
     fn unknown_function(rest: &str) -> Self {
         let (name, after) = rest.split_once('\'').unwrap_or((rest, ""));
-        let error = Self::new(ErrorKind::UnknownFunction, format!("there is no function {name}"));
-        match after.split_once("Did you mean '").and_then(|(_, near)| near.split_once('\'')) {
+        let error = Self::new(
+            ErrorKind::UnknownFunction,
+            format!("there is no function {name}"),
+        );
+        match after
+            .split_once("Did you mean '")
+            .and_then(|(_, near)| near.split_once('\''))
+        {
             Some((near, _)) => error.with_hint(format!("did you mean {near}?")),
             None => error,
         }
@@ -223,14 +275,22 @@ fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
     match error.downcast_ref::<DataFusionError>() {
         Some(DataFusionError::External(inner)) => find(inner.as_ref()),
         Some(DataFusionError::Shared(inner)) => find(inner.as_ref()),
-        Some(DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner)) => find(inner.as_ref()),
+        Some(DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner)) => {
+            find(inner.as_ref())
+        }
         _ => find(error.source()?),
     }
 }
 
 fn stretch(span: datafusion::common::Span) -> Stretch {
-    let place = |at: datafusion::common::Location| Location { line: at.line, column: at.column };
-    Stretch { start: place(span.start), end: place(span.end) }
+    let place = |at: datafusion::common::Location| Location {
+        line: at.line,
+        column: at.column,
+    };
+    Stretch {
+        start: place(span.start),
+        end: place(span.end),
+    }
 }
 
 fn first_line(text: &str) -> String {
@@ -253,13 +313,21 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
     }
 }
 
 impl From<source::Error> for Error {
     fn from(error: source::Error) -> Self {
-        Self::passed_on(ErrorKind::Source, error.code(), error.to_string(), error.hint()).with_source(error)
+        Self::passed_on(
+            ErrorKind::Source,
+            error.code(),
+            error.to_string(),
+            error.hint(),
+        )
+        .with_source(error)
     }
 }
 

@@ -12,8 +12,18 @@ pub(crate) fn lines(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
     let mut lines = Vec::new();
     each_scan(plan, &mut |scan| {
         let request = &scan.plan().request;
-        lines.push(format!("{}.{}.{}", scan.connection(), request.scope.name, request.table.name));
-        lines.extend(scan.plan().explain(None).into_iter().map(|line| format!("  {line}")));
+        lines.push(format!(
+            "{}.{}.{}",
+            scan.connection(),
+            request.scope.name,
+            request.table.name
+        ));
+        lines.extend(
+            scan.plan()
+                .explain(None)
+                .into_iter()
+                .map(|line| format!("  {line}")),
+        );
     });
     lines.push("operators".to_owned());
     let operators = displayable(plan.as_ref()).indent(false).to_string();

@@ -34,11 +34,20 @@ struct Layers {
 
 /// Takes a query apart, or says why it cannot be.
 pub(crate) fn flatten(plan: &LogicalPlan) -> Result<Result<Flat, String>> {
-    let Layers { table, columns, conditions, mut why, notes } = match layers(plan)? {
+    let Layers {
+        table,
+        columns,
+        conditions,
+        mut why,
+        notes,
+    } = match layers(plan)? {
         Ok(layers) => layers,
         Err(why) => return Ok(Err(why)),
     };
-    for (expr, place) in columns.iter().map(|it| (it, "an output")).chain(conditions.iter().map(|it| (it, "its WHERE")))
+    for (expr, place) in columns
+        .iter()
+        .map(|it| (it, "an output"))
+        .chain(conditions.iter().map(|it| (it, "its WHERE")))
     {
         if let Some(reason) = not_of_the_row(expr)? {
             why.get_or_insert(format!("{place} {reason}"));
@@ -47,8 +56,18 @@ pub(crate) fn flatten(plan: &LogicalPlan) -> Result<Result<Flat, String>> {
             return Ok(Err(format!("{place} has a subquery")));
         }
     }
-    let names = plan.schema().fields().iter().map(|field| field.name().clone());
-    Ok(Ok(Flat { table, outputs: names.zip(columns).collect(), conditions, why, notes }))
+    let names = plan
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone());
+    Ok(Ok(Flat {
+        table,
+        outputs: names.zip(columns).collect(),
+        conditions,
+        why,
+        notes,
+    }))
 }
 
 fn layers(plan: &LogicalPlan) -> Result<Result<Layers, String>> {
@@ -78,7 +97,10 @@ fn layers(plan: &LogicalPlan) -> Result<Result<Layers, String>> {
         LogicalPlan::Projection(projection) => match below(&projection.input)? {
             Ok(mut layers) => {
                 let schema = projection.input.schema();
-                let columns = projection.expr.iter().map(|expr| over(expr, schema, &layers.columns));
+                let columns = projection
+                    .expr
+                    .iter()
+                    .map(|expr| over(expr, schema, &layers.columns));
                 layers.columns = columns.collect::<Result<_>>()?;
                 Ok(layers)
             }
@@ -94,20 +116,28 @@ fn layers(plan: &LogicalPlan) -> Result<Result<Layers, String>> {
         },
         LogicalPlan::Sort(sort) => match below(&sort.input)? {
             Ok(mut layers) if sort.fetch.is_none() => {
-                layers.notes.push("ORDER BY without LIMIT changes nothing in a table".to_owned());
+                layers
+                    .notes
+                    .push("ORDER BY without LIMIT changes nothing in a table".to_owned());
                 Ok(layers)
             }
             Ok(layers) => Ok(because(layers, "it has a LIMIT")),
             why => why,
         },
-        LogicalPlan::Limit(limit) => below(&limit.input)?.map(|layers| because(layers, "it has a LIMIT")),
+        LogicalPlan::Limit(limit) => below(&limit.input)?.map(|mut layers| {
+            // With a limit the order below it does change something.
+            layers.notes.clear();
+            because(layers, "it has a LIMIT")
+        }),
         LogicalPlan::Distinct(_) => Err("it has DISTINCT".to_owned()),
         LogicalPlan::Aggregate(_) => Err("it has an aggregate".to_owned()),
         LogicalPlan::Window(_) => Err("it has a window function".to_owned()),
         LogicalPlan::Join(_) => Err("it joins tables".to_owned()),
         LogicalPlan::Union(_) => Err("it unites several queries".to_owned()),
         LogicalPlan::Unnest(_) => Err("it unnests a list".to_owned()),
-        LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => Err("it reads no table".to_owned()),
+        LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => {
+            Err("it reads no table".to_owned())
+        }
         other => Err(format!("it has an operator {}", other.display())),
     })
 }
@@ -138,18 +168,30 @@ fn not_of_the_row(expr: &Expr) -> Result<Option<String>> {
             let name = call.func.name();
             match call.func.signature().volatility {
                 Volatility::Immutable => {}
-                Volatility::Stable => reason = Some(format!("depends on the clock or the session: {name}()")),
+                Volatility::Stable => {
+                    reason = Some(format!("depends on the clock or the session: {name}()"))
+                }
                 Volatility::Volatile => reason = Some(format!("is different each time: {name}()")),
             }
         }
-        Ok(if reason.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        Ok(if reason.is_some() {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
     })?;
     Ok(reason)
 }
 
 fn has_subquery(expr: &Expr) -> Result<bool> {
     expr.exists(|expr| {
-        Ok(matches!(expr, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_)))
+        Ok(matches!(
+            expr,
+            Expr::ScalarSubquery(_)
+                | Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::SetComparison(_)
+        ))
     })
 }
 
@@ -163,7 +205,9 @@ pub(crate) fn source_tables(plan: &LogicalPlan) -> Result<Vec<SourceTable>, Data
                 Ok(provider) => {
                     let provider = Arc::clone(&provider);
                     if let Some(table) = provider.downcast_ref::<SourceTable>()
-                        && !found.iter().any(|other| other.connection == table.connection)
+                        && !found
+                            .iter()
+                            .any(|other| other.connection == table.connection)
                     {
                         found.push(table.clone());
                     }

@@ -67,21 +67,37 @@ impl Resolver<'_> {
             [table] => self.one_part(table).await,
             [first, table] => self.two_parts(first, table).await,
             [connection, schema, table] => self.three_parts(connection, schema, table).await,
-            _ => Err(Error::new(ErrorKind::UnknownTable, format!("{name} has too many parts"))
-                .with_hint("a table is named connection.schema.table")),
+            _ => Err(Error::new(
+                ErrorKind::UnknownTable,
+                format!("{name} has too many parts"),
+            )
+            .with_hint("a table is named connection.schema.table")),
         };
-        let resolved = found.map_err(|error| if error.span().is_none() { error.at(name.span()) } else { error })?;
+        let resolved = found.map_err(|error| {
+            if error.span().is_none() {
+                error.at(name.span())
+            } else {
+                error
+            }
+        })?;
         resolved.ok_or_else(|| self.unknown(name))
     }
 
     async fn one_part(&self, table: &Ident) -> Result<Option<Resolved>> {
         if let Some(system) = SystemTable::find(&table.text) {
             let provider = system.over(self.connections, self.context);
-            return Ok(Some(other(format!("sys.{}", system.name()), vec![system.name().into()], provider)));
+            return Ok(Some(other(
+                format!("sys.{}", system.name()),
+                vec![system.name().into()],
+                provider,
+            )));
         }
         let current = self.connection(&self.current.connection);
         let in_source = match current {
-            Some(Registered { name, connection: Connection::Source(source) }) => match find(source, table) {
+            Some(Registered {
+                name,
+                connection: Connection::Source(source),
+            }) => match find(source, table) {
                 Some(spec) => {
                     let scope = self.current_scope(source).await?;
                     Some(self.source_table(name, source, spec, scope, 1))
@@ -91,11 +107,18 @@ impl Resolver<'_> {
             _ => None,
         };
         let elsewhere = match current {
-            Some(Registered { name, connection: Connection::Catalog(_) }) => name.as_str(),
+            Some(Registered {
+                name,
+                connection: Connection::Catalog(_),
+            }) => name.as_str(),
             _ => DEFAULT_DESTINATION,
         };
         let readable = self.reach == Reach::Everything;
-        let in_catalog = if readable { self.catalog_table(elsewhere, None, table, 1).await? } else { None };
+        let in_catalog = if readable {
+            self.catalog_table(elsewhere, None, table, 1).await?
+        } else {
+            None
+        };
         if let (Some(source), Some(copy)) = (&in_source, &in_catalog) {
             self.context.observer().note(&format!(
                 "{} means {}; the copy is {}",
@@ -126,28 +149,47 @@ impl Resolver<'_> {
                     matches.extend(self.catalog_table(&registered.name, None, table, 2).await?);
                 }
             }
-        } else if let Some(found) = self.scope_table(&self.current.connection, first, table, 2).await? {
+        } else if let Some(found) = self
+            .scope_table(&self.current.connection, first, table, 2)
+            .await?
+        {
             // A connection's name wins over a scope of that name without a look-up (docs/decisions/0003).
             matches.push(found);
         }
         if self.reach == Reach::Everything || matches.is_empty() {
-            matches.extend(self.catalog_table(DEFAULT_DESTINATION, Some(first), table, 2).await?);
+            matches.extend(
+                self.catalog_table(DEFAULT_DESTINATION, Some(first), table, 2)
+                    .await?,
+            );
         }
         match matches.as_slice() {
             [one, two, ..] => Err(Error::new(
                 ErrorKind::AmbiguousName,
-                format!("{}.{} means both {} and {}", first.text, table.text, one.full_name, two.full_name),
+                format!(
+                    "{}.{} means both {} and {}",
+                    first.text, table.text, one.full_name, two.full_name
+                ),
             )
             .with_hint(format!("write {} or {}", one.full_name, two.full_name))),
             _ => Ok(matches.pop()),
         }
     }
 
-    async fn three_parts(&self, connection: &Ident, schema: &Ident, table: &Ident) -> Result<Option<Resolved>> {
-        let Some(registered) = self.connection(&connection.text) else { return Ok(None) };
+    async fn three_parts(
+        &self,
+        connection: &Ident,
+        schema: &Ident,
+        table: &Ident,
+    ) -> Result<Option<Resolved>> {
+        let Some(registered) = self.connection(&connection.text) else {
+            return Ok(None);
+        };
         match &registered.connection {
             Connection::Source(_) => self.scope_table(&registered.name, schema, table, 3).await,
-            Connection::Catalog(_) => self.catalog_table(&registered.name, Some(schema), table, 3).await,
+            Connection::Catalog(_) => {
+                self.catalog_table(&registered.name, Some(schema), table, 3)
+                    .await
+            }
         }
     }
 
@@ -158,22 +200,40 @@ impl Resolver<'_> {
         table: &Ident,
         parts: usize,
     ) -> Result<Option<Resolved>> {
-        let Some(Registered { name, connection: Connection::Source(source) }) = self.connection(connection)
+        let Some(Registered {
+            name,
+            connection: Connection::Source(source),
+        }) = self.connection(connection)
         else {
             return Ok(None);
         };
-        let Some(spec) = find(source, table) else { return Ok(None) };
+        let Some(spec) = find(source, table) else {
+            return Ok(None);
+        };
         Ok(find_scope(source, schema, self.context)
             .await?
             .map(|scope| self.source_table(name, source, spec, scope, parts)))
     }
 
-
     async fn current_scope(&self, source: &Arc<dyn Source>) -> Result<Scope> {
-        let Some(schema) = &self.current.schema else { return Ok(source.default_scope()) };
-        find_scope(source, &Ident { quoted: true, ..Ident::new(schema.as_str()) }, self.context).await?.ok_or_else(|| {
-            Error::new(ErrorKind::UnknownTable, format!("there is no schema {schema} any more"))
-                .with_hint("choose another one with USE")
+        let Some(schema) = &self.current.schema else {
+            return Ok(source.default_scope());
+        };
+        find_scope(
+            source,
+            &Ident {
+                quoted: true,
+                ..Ident::new(schema.as_str())
+            },
+            self.context,
+        )
+        .await?
+        .ok_or_else(|| {
+            Error::new(
+                ErrorKind::UnknownTable,
+                format!("there is no schema {schema} any more"),
+            )
+            .with_hint("choose another one with USE")
         })
     }
 
@@ -184,12 +244,21 @@ impl Resolver<'_> {
         table: &Ident,
         parts: usize,
     ) -> Result<Option<Resolved>> {
-        let Some(Registered { name, connection: Connection::Catalog(catalog) }) = self.connection(connection)
+        let Some(Registered {
+            name,
+            connection: Connection::Catalog(catalog),
+        }) = self.connection(connection)
         else {
             return Ok(None);
         };
         let exact = table.quoted && schema.is_none_or(|schema| schema.quoted);
-        let entry = catalog.table(schema.map(|schema| schema.text.as_str()), &table.text, exact).await?;
+        let entry = catalog
+            .table(
+                schema.map(|schema| schema.text.as_str()),
+                &table.text,
+                exact,
+            )
+            .await?;
         Ok(entry.map(|entry| {
             let mut full = vec![name.clone()];
             full.extend(schema.map(|schema| schema.text.clone()));
@@ -228,14 +297,23 @@ impl Resolver<'_> {
     }
 
     fn connection(&self, name: &str) -> Option<&Registered> {
-        self.connections.iter().find(|registered| registered.name.eq_ignore_ascii_case(name))
+        self.connections
+            .iter()
+            .find(|registered| registered.name.eq_ignore_ascii_case(name))
     }
 
     fn unknown(&self, name: &Name) -> Error {
-        let error =
-            Error::new(ErrorKind::UnknownTable, format!("there is no table {name}")).at(name.span());
-        if self.connections.is_empty() {
-            return error.with_hint("no connection is configured: see `bucketline --help`");
+        let error = Error::new(ErrorKind::UnknownTable, format!("there is no table {name}"))
+            .at(name.span());
+        let is_source =
+            |registered: &Registered| matches!(registered.connection, Connection::Source(_));
+        if !self.connections.iter().any(is_source) {
+            return Error::new(
+                ErrorKind::UnknownTable,
+                format!("no connection is configured, so there is no table {name}"),
+            )
+            .with_hint("a connection says where to read: its address, workspace and credential")
+            .at(name.span());
         }
         let tables: Vec<&str> = self
             .connections
@@ -249,9 +327,14 @@ impl Resolver<'_> {
             .collect();
         let wanted = &name.last().text;
         if let Some(qualifier) = name.qualifier().first()
-            && tables.iter().any(|table| table.eq_ignore_ascii_case(wanted))
+            && tables
+                .iter()
+                .any(|table| table.eq_ignore_ascii_case(wanted))
         {
-            let connections = self.connections.iter().map(|registered| registered.name.as_str());
+            let connections = self
+                .connections
+                .iter()
+                .map(|registered| registered.name.as_str());
             let names: Vec<&str> = connections.clone().collect();
             return match nearest(&qualifier.text, connections) {
                 Some(near) => error.with_hint(format!("did you mean {near}.{wanted}?")),
@@ -280,12 +363,21 @@ pub(crate) async fn find_scope(
     if default.name.eq_ignore_ascii_case(&schema.text) {
         return Ok(Some(default));
     }
-    let mut scopes = source.find_scopes(&schema.text, schema.quoted, context).await?;
+    let mut scopes = source
+        .find_scopes(&schema.text, schema.quoted, context)
+        .await?;
     if scopes.len() > 1 {
-        let spellings: Vec<String> = scopes.iter().map(|scope| format!("[{}]", scope.name)).collect();
+        let spellings: Vec<String> = scopes
+            .iter()
+            .map(|scope| format!("[{}]", scope.name))
+            .collect();
         return Err(Error::new(
             ErrorKind::AmbiguousName,
-            format!("the schema {} means several: {}", schema.text, spellings.join(" and ")),
+            format!(
+                "the schema {} means several: {}",
+                schema.text,
+                spellings.join(" and ")
+            ),
         )
         .with_hint("quote it in the spelling that you mean")
         .at(schema.span));
@@ -294,9 +386,17 @@ pub(crate) async fn find_scope(
 }
 
 fn find(source: &Arc<dyn Source>, table: &Ident) -> Option<Arc<TableSpec>> {
-    source.tables().iter().find(|spec| spec.name.eq_ignore_ascii_case(&table.text)).cloned()
+    source
+        .tables()
+        .iter()
+        .find(|spec| spec.name.eq_ignore_ascii_case(&table.text))
+        .cloned()
 }
 
 fn other(full_name: String, spelling: Vec<String>, provider: Arc<dyn TableProvider>) -> Resolved {
-    Resolved { full_name, spelling, table: Table::Other(provider) }
+    Resolved {
+        full_name,
+        spelling,
+        table: Table::Other(provider),
+    }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bucketline_sql::Query;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{
-    CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider,
-    CatalogProviderList,
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider, SchemaProvider,
 };
 use datafusion::common::{DataFusionError, TableReference};
 use datafusion::datasource::provider_as_source;
@@ -48,28 +48,43 @@ impl QueryRun {
 
 impl std::fmt::Debug for QueryRun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("QueryRun").field("schema", &self.schema).finish_non_exhaustive()
+        f.debug_struct("QueryRun")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
     }
 }
 
 impl PlannedQuery {
     /// Plans a query; `resolved` says what each of its table names means, in their order.
-    pub(crate) async fn new(base: SessionState, query: &Query, resolved: &[Resolved]) -> Result<Self> {
+    pub(crate) async fn new(
+        base: SessionState,
+        query: &Query,
+        resolved: &[Resolved],
+    ) -> Result<Self> {
         let spelled = respell(query, resolved)?;
         let catalogs = MemoryCatalogProviderList::new();
-        catalogs.register_catalog(PLANNING_CATALOG.to_owned(), Arc::new(MemoryCatalogProvider::new()));
+        catalogs.register_catalog(
+            PLANNING_CATALOG.to_owned(),
+            Arc::new(MemoryCatalogProvider::new()),
+        );
         for (name, resolved) in spelled.table_names().iter().zip(resolved) {
-            register(&catalogs, &name.texts(), resolved).map_err(|error| Error::from_datafusion(error, None))?;
+            register(&catalogs, &name.texts(), resolved)
+                .map_err(|error| Error::from_datafusion(error, None))?;
         }
-        let mut state =
-            SessionStateBuilder::new_from_existing(base).with_catalog_list(Arc::new(catalogs)).build();
+        let mut state = SessionStateBuilder::new_from_existing(base)
+            .with_catalog_list(Arc::new(catalogs))
+            .build();
         state.mark_start_execution();
         let statement = Statement::Statement(Box::new(spelled.to_statement()));
         let plan = state
             .statement_to_plan(statement)
             .await
             .map_err(|error| Error::from_datafusion(error, Some(query)))?;
-        Ok(Self { state, plan, query: Some(query.clone()) })
+        Ok(Self {
+            state,
+            plan,
+            query: Some(query.clone()),
+        })
     }
 
     /// All columns and rows of one table.
@@ -83,7 +98,11 @@ impl PlannedQuery {
         )
         .and_then(LogicalPlanBuilder::build)
         .map_err(|error| Error::from_datafusion(error, None))?;
-        Ok(Self { state, plan, query: None })
+        Ok(Self {
+            state,
+            plan,
+            query: None,
+        })
     }
 
     pub(crate) fn error(&self, error: DataFusionError) -> Error {
@@ -99,14 +118,21 @@ impl PlannedQuery {
     }
 
     pub(crate) async fn physical(&self) -> Result<Arc<dyn ExecutionPlan>> {
-        self.state.create_physical_plan(&self.plan).await.map_err(|error| self.error(error))
+        self.state
+            .create_physical_plan(&self.plan)
+            .await
+            .map_err(|error| self.error(error))
     }
 
     pub(crate) async fn run(self) -> Result<QueryRun> {
         let plan = self.physical().await?;
         let rows = execute_stream(Arc::clone(&plan), self.state.task_ctx())
             .map_err(|error| self.error(error))?;
-        Ok(QueryRun { schema: plan.schema(), rows, query: self.query })
+        Ok(QueryRun {
+            schema: plan.schema(),
+            rows,
+            query: self.query,
+        })
     }
 
     pub(crate) async fn explain(&self) -> Result<Vec<String>> {
@@ -130,13 +156,17 @@ fn respell(query: &Query, resolved: &[Resolved]) -> Result<Query> {
     for (name, table) in query.table_names().iter().zip(resolved) {
         for (written, spelling) in name.parts.iter().zip(&table.spelling) {
             if !written.quoted {
-                spellings.entry(spelling.to_lowercase()).or_insert_with(|| vec![spelling.clone()]);
+                spellings
+                    .entry(spelling.to_lowercase())
+                    .or_insert_with(|| vec![spelling.clone()]);
             }
         }
     }
     let mut clash = None;
     let spelled = query.respelled(&mut |word| {
-        let known = spellings.entry(word.to_lowercase()).or_insert_with(|| vec![word.to_owned()]);
+        let known = spellings
+            .entry(word.to_lowercase())
+            .or_insert_with(|| vec![word.to_owned()]);
         if known.iter().any(|spelling| spelling == word) {
             return None;
         }
@@ -148,7 +178,9 @@ fn respell(query: &Query, resolved: &[Resolved]) -> Result<Query> {
     match clash {
         Some([one, two]) => Err(Error::new(
             ErrorKind::AmbiguousName,
-            format!("{one} and {two} differ only by case, and both are columns of this query's tables"),
+            format!(
+                "{one} and {two} differ only by case, and both are columns of this query's tables"
+            ),
         )
         .with_hint(format!("write {one} or {two}, exactly so"))
         .at(query.span())),

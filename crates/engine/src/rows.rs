@@ -93,13 +93,27 @@ pub struct WholePlan {
 /// Reads a planned query as work.
 pub(crate) fn work(planned: PlannedQuery) -> Result<Work> {
     let analysed = planned.analysed()?;
-    let outputs: Vec<Field> = analysed.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+    let outputs: Vec<Field> = analysed
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone())
+        .collect();
     refuse_doubles(&outputs)?;
     let sources = source_tables(&analysed).map_err(|error| planned.error(error))?;
-    let sources: Vec<(String, Arc<dyn Source>)> =
-        sources.into_iter().map(|table| (table.connection, table.source)).collect();
+    let sources: Vec<(String, Arc<dyn Source>)> = sources
+        .into_iter()
+        .map(|table| (table.connection, table.source))
+        .collect();
     let whole = |planned, why: String, outputs, key, notes| {
-        Work::Whole(Box::new(WholePlan { why, planned, outputs, key, sources, notes }))
+        Work::Whole(Box::new(WholePlan {
+            why,
+            planned,
+            outputs,
+            key,
+            sources,
+            notes,
+        }))
     };
     let flat = match flatten(&analysed).map_err(|error| planned.error(error))? {
         Ok(flat) => flat,
@@ -108,27 +122,50 @@ pub(crate) fn work(planned: PlannedQuery) -> Result<Work> {
     let compiled = compile(&planned, flat)?;
     match compiled {
         Compiled::Rows(plan) => Ok(Work::Rows(plan)),
-        Compiled::Whole { why, key, fields, notes } => Ok(whole(planned, why, fields, key, notes)),
+        Compiled::Whole {
+            why,
+            key,
+            fields,
+            notes,
+        } => Ok(whole(planned, why, fields, key, notes)),
     }
 }
 
 enum Compiled {
     Rows(Box<RowPlan>),
-    Whole { why: String, key: Option<Vec<usize>>, fields: Vec<Field>, notes: Vec<String> },
+    Whole {
+        why: String,
+        key: Option<Vec<usize>>,
+        fields: Vec<Field>,
+        notes: Vec<String>,
+    },
 }
 
 fn compile(planned: &PlannedQuery, flat: Flat) -> Result<Compiled> {
-    let Flat { table, outputs, conditions, why, notes } = flat;
+    let Flat {
+        table,
+        outputs,
+        conditions,
+        why,
+        notes,
+    } = flat;
     let spec = Arc::clone(&table.table);
     let condition = conjunction(conditions.clone());
 
-    let mut needed: BTreeSet<usize> = outputs.iter().flat_map(|(_, expr)| reads(expr, &spec)).collect();
+    let mut needed: BTreeSet<usize> = outputs
+        .iter()
+        .flat_map(|(_, expr)| reads(expr, &spec))
+        .collect();
     needed.extend(condition.iter().flat_map(|expr| reads(expr, &spec)));
     needed.extend(&spec.key);
     let columns: Vec<usize> = needed.into_iter().collect();
-    let fields: Vec<Field> = columns.iter().map(|&index| spec.columns[index].field()).collect();
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|&index| spec.columns[index].field())
+        .collect();
     let schema = Arc::new(Schema::new(fields));
-    let df_schema = DFSchema::try_from(Arc::clone(&schema)).map_err(|error| planned.error(error))?;
+    let df_schema =
+        DFSchema::try_from(Arc::clone(&schema)).map_err(|error| planned.error(error))?;
     let physical = |expr: &Expr| -> Result<Arc<dyn PhysicalExpr>> {
         planned
             .state
@@ -145,8 +182,9 @@ fn compile(planned: &PlannedQuery, flat: Flat) -> Result<Compiled> {
             })
         })
         .transpose()?;
-    let predicates =
-        condition.as_ref().map_or_else(Vec::new, |it| translate(&it.expression, &columns).0);
+    let predicates = condition
+        .as_ref()
+        .map_or_else(Vec::new, |it| translate(&it.expression, &columns).0);
     let request = ScanRequest {
         table: Arc::clone(&spec),
         scope: table.scope.clone(),
@@ -163,8 +201,14 @@ fn compile(planned: &PlannedQuery, flat: Flat) -> Result<Compiled> {
     for (name, expr) in &outputs {
         let expression = physical(expr)?;
         let plain = plain(expr, &spec);
-        let field = expression.return_field(&schema).map_err(|error| planned.error(error))?;
-        let mut field = field.as_ref().clone().with_name(name).with_metadata(Default::default());
+        let field = expression
+            .return_field(&schema)
+            .map_err(|error| planned.error(error))?;
+        let mut field = field
+            .as_ref()
+            .clone()
+            .with_name(name)
+            .with_metadata(Default::default());
         if let Some(index) = plain {
             field = spec.columns[index].field().with_name(name);
         }
@@ -185,7 +229,10 @@ fn compile(planned: &PlannedQuery, flat: Flat) -> Result<Compiled> {
             described[index].field = field;
         }
     }
-    let fields: Vec<Field> = described.iter().map(|output| output.field.clone()).collect();
+    let fields: Vec<Field> = described
+        .iter()
+        .map(|output| output.field.clone())
+        .collect();
     let (key, why) = match (key, why) {
         (Ok(key), None) if !key.is_empty() => (key, None),
         (Ok(key), why) => {
@@ -196,10 +243,17 @@ fn compile(planned: &PlannedQuery, flat: Flat) -> Result<Compiled> {
     };
     if let Some(why) = why {
         let key = Some(key).filter(|key| !key.is_empty());
-        return Ok(Compiled::Whole { why, key, fields, notes });
+        return Ok(Compiled::Whole {
+            why,
+            key,
+            fields,
+            notes,
+        });
     }
     let slice_column = described.iter().position(|output| {
-        output.plain.is_some_and(|index| spec.columns[index].origin == Origin::Parent(Parent::RepositoryUuid))
+        output.plain.is_some_and(|index| {
+            spec.columns[index].origin == Origin::Parent(Parent::RepositoryUuid)
+        })
     });
     let key_fields: Vec<Field> = key.iter().map(|&index| fields[index].clone()).collect();
     Ok(Compiled::Rows(Box::new(RowPlan {
@@ -228,14 +282,24 @@ fn find_key(spec: &TableSpec, scan: &ScanPlan, outputs: &[Output]) -> Result<Vec
         let fixed = match spec.columns[column].origin {
             Origin::Parent(Parent::Repository | Parent::RepositoryUuid) => one_repository,
             Origin::Parent(Parent::Workspace) => true,
-            Origin::Row(_) => {
-                scan.request.predicates.iter().any(|it| it.column == column && it.operator == Operator::Eq)
-            }
+            Origin::Row(_) => scan
+                .request
+                .predicates
+                .iter()
+                .any(|it| it.column == column && it.operator == Operator::Eq),
         };
-        match outputs.iter().position(|output| output.plain == Some(column)) {
+        match outputs
+            .iter()
+            .position(|output| output.plain == Some(column))
+        {
             Some(index) => key.push(index),
             None if fixed => {}
-            None => return Err(format!("its key column {} is not selected", spec.columns[column].name)),
+            None => {
+                return Err(format!(
+                    "its key column {} is not selected",
+                    spec.columns[column].name
+                ));
+            }
         }
     }
     Ok(key)
@@ -243,8 +307,9 @@ fn find_key(spec: &TableSpec, scan: &ScanPlan, outputs: &[Output]) -> Result<Vec
 
 fn refuse_doubles(outputs: &[Field]) -> Result<()> {
     for (index, field) in outputs.iter().enumerate() {
-        if let Some(other) =
-            outputs[..index].iter().find(|other| other.name().eq_ignore_ascii_case(field.name()))
+        if let Some(other) = outputs[..index]
+            .iter()
+            .find(|other| other.name().eq_ignore_ascii_case(field.name()))
         {
             return Err(Error::new(
                 ErrorKind::AmbiguousName,
@@ -257,14 +322,21 @@ fn refuse_doubles(outputs: &[Field]) -> Result<()> {
 }
 
 fn reads<'a>(expr: &Expr, spec: &'a TableSpec) -> impl Iterator<Item = usize> + use<'a> {
-    let names: BTreeSet<String> = expr.column_refs().into_iter().map(|column| column.name.clone()).collect();
+    let names: BTreeSet<String> = expr
+        .column_refs()
+        .into_iter()
+        .map(|column| column.name.clone())
+        .collect();
     let all = spec.columns.iter().enumerate();
-    all.filter(move |(_, column)| names.contains(&column.name)).map(|(index, _)| index)
+    all.filter(move |(_, column)| names.contains(&column.name))
+        .map(|(index, _)| index)
 }
 
 fn plain(expr: &Expr, spec: &TableSpec) -> Option<usize> {
     match expr {
-        Expr::Column(Column { name, .. }) => spec.columns.iter().position(|column| column.name == *name),
+        Expr::Column(Column { name, .. }) => {
+            spec.columns.iter().position(|column| column.name == *name)
+        }
         _ => None,
     }
 }
@@ -303,12 +375,16 @@ impl RowPlan {
 
     /// The whole WHERE as canonical text.
     pub fn condition(&self) -> Option<&str> {
-        self.condition.as_ref().map(|condition| condition.text.as_str())
+        self.condition
+            .as_ref()
+            .map(|condition| condition.text.as_str())
     }
 
     /// The table's columns that the WHERE reads.
     pub fn condition_reads(&self) -> &[usize] {
-        self.condition.as_ref().map_or(&[], |condition| &condition.reads)
+        self.condition
+            .as_ref()
+            .map_or(&[], |condition| &condition.reads)
     }
 
     /// Index of the output that says which repository a row is of; without it there is one slice only.
@@ -327,7 +403,10 @@ impl RowPlan {
     /// If the table has no cursor.
     pub fn starting_at(mut self, start: DateTime<Utc>) -> Result<Self> {
         let Some(cursor) = &self.scan.request.table.cursor else {
-            let text = format!("{} has no change column to start from", self.scan.request.table.name);
+            let text = format!(
+                "{} has no change column to start from",
+                self.scan.request.table.name
+            );
             return Err(Error::new(ErrorKind::Invalid, text));
         };
         let mut request = self.scan.request.clone();
@@ -346,37 +425,63 @@ impl RowPlan {
     /// # Errors
     /// If an expression fails on a row: a division by zero, a cast.
     pub fn apply(&self, rows: &RecordBatch) -> Result<Applied> {
-        self.split(rows).map_err(|error| Error::from_datafusion(error, None))
+        self.split(rows)
+            .map_err(|error| Error::from_datafusion(error, None))
     }
 
     fn split(&self, rows: &RecordBatch) -> Result<Applied, DataFusionError> {
         let Some(condition) = &self.condition else {
             let leaving = RecordBatch::new_empty(Arc::clone(&self.key_schema));
-            return Ok(Applied { matching: self.compute(rows)?, leaving });
+            return Ok(Applied {
+                matching: self.compute(rows)?,
+                leaving,
+            });
         };
-        let keep = condition.expression.evaluate(rows)?.into_array(rows.num_rows())?;
+        let keep = condition
+            .expression
+            .evaluate(rows)?
+            .into_array(rows.num_rows())?;
         let keep = as_boolean_array(&keep)?;
-        let keep: BooleanArray =
-            if keep.null_count() > 0 { prep_null_mask_filter(keep) } else { keep.clone() };
+        let keep: BooleanArray = if keep.null_count() > 0 {
+            prep_null_mask_filter(keep)
+        } else {
+            keep.clone()
+        };
         let matching = self.compute(&filter_record_batch(rows, &keep)?)?;
         let others = filter_record_batch(rows, &not(&keep)?)?;
         let keys = self.key.iter().map(|&index| {
-            self.expressions[index].evaluate(&others)?.into_array(others.num_rows())
+            self.expressions[index]
+                .evaluate(&others)?
+                .into_array(others.num_rows())
         });
         let keys: Vec<ArrayRef> = keys.collect::<Result<_, _>>()?;
-        Ok(Applied { matching, leaving: batch(&self.key_schema, keys, others.num_rows())? })
+        Ok(Applied {
+            matching,
+            leaving: batch(&self.key_schema, keys, others.num_rows())?,
+        })
     }
 
     fn compute(&self, rows: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
-        let columns = self.expressions.iter().map(|it| it.evaluate(rows)?.into_array(rows.num_rows()));
+        let columns = self
+            .expressions
+            .iter()
+            .map(|it| it.evaluate(rows)?.into_array(rows.num_rows()));
         let columns: Vec<ArrayRef> = columns.collect::<Result<_, _>>()?;
         batch(&self.output_schema, columns, rows.num_rows())
     }
 }
 
-fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, DataFusionError> {
+fn batch(
+    schema: &SchemaRef,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+) -> Result<RecordBatch, DataFusionError> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        Arc::clone(schema),
+        columns,
+        &options,
+    )?)
 }
 
 impl WholePlan {
@@ -419,7 +524,8 @@ impl WholePlan {
     /// If the query cannot be planned.
     pub async fn execute(&self) -> Result<SendableRecordBatchStream> {
         let plan = self.planned.physical().await?;
-        execute_stream(plan, self.planned.state.task_ctx()).map_err(|error| self.planned.error(error))
+        execute_stream(plan, self.planned.state.task_ctx())
+            .map_err(|error| self.planned.error(error))
     }
 
     /// Reads an error of the stream.
@@ -438,7 +544,10 @@ impl WholePlan {
 
 /// Whether a field holds JSON as text.
 pub fn is_json(field: &Field) -> bool {
-    field.metadata().get(LOGICAL_TYPE).is_some_and(|kind| kind == "json")
+    field
+        .metadata()
+        .get(LOGICAL_TYPE)
+        .is_some_and(|kind| kind == "json")
 }
 
 /// Visits a plan's nodes from the top.

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bucketline_source::{ReadContext, Source};
 use bucketline_sql::{Ident, Name, Query};
-use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
@@ -37,7 +37,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { concurrency: NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN), memory_limit: None }
+        Self {
+            concurrency: NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN),
+            memory_limit: None,
+        }
     }
 }
 
@@ -79,15 +82,25 @@ impl Session {
         if let Some(bytes) = settings.memory_limit {
             runtime = runtime.with_memory_limit(bytes, 1.0);
         }
-        let runtime = runtime.build_arc().map_err(|error| Error::from_datafusion(error, None))?;
+        let runtime = runtime
+            .build_arc()
+            .map_err(|error| Error::from_datafusion(error, None))?;
         let mut base = SessionStateBuilder::new_with_default_features()
             .with_config(config(&settings))
             .with_runtime_env(runtime)
             .with_physical_optimizer_rules(physical_optimizer())
             .build();
-        let repeat = datafusion::functions::string::repeat().as_ref().clone().with_aliases(["replicate"]);
-        base.register_udf(Arc::new(repeat)).map_err(|error| Error::from_datafusion(error, None))?;
-        Ok(Self { names: Mutex::default(), settings, base })
+        let repeat = datafusion::functions::string::repeat()
+            .as_ref()
+            .clone()
+            .with_aliases(["replicate"]);
+        base.register_udf(Arc::new(repeat))
+            .map_err(|error| Error::from_datafusion(error, None))?;
+        Ok(Self {
+            names: Mutex::default(),
+            settings,
+            base,
+        })
     }
 
     /// Adds a source. The first connection that is a source becomes the current one.
@@ -108,7 +121,11 @@ impl Session {
 
     fn add(&self, name: &str, connection: Connection) -> Result<()> {
         let mut names = self.names();
-        if let Some(taken) = names.connections.iter().find(|other| other.name.eq_ignore_ascii_case(name)) {
+        if let Some(taken) = names
+            .connections
+            .iter()
+            .find(|other| other.name.eq_ignore_ascii_case(name))
+        {
             return Err(Error::new(
                 ErrorKind::DuplicateConnection,
                 format!("there is a connection {} already", taken.name),
@@ -117,19 +134,29 @@ impl Session {
         if names.current.connection.is_empty() && matches!(connection, Connection::Source(_)) {
             names.current.connection = name.to_owned();
         }
-        names.connections.push(Registered { name: name.to_owned(), connection });
+        names.connections.push(Registered {
+            name: name.to_owned(),
+            connection,
+        });
         Ok(())
     }
 
     /// The names of the connections, in the order in which they were added.
     pub fn connections(&self) -> Vec<String> {
-        self.names().connections.iter().map(|registered| registered.name.clone()).collect()
+        self.names()
+            .connections
+            .iter()
+            .map(|registered| registered.name.clone())
+            .collect()
     }
 
     /// What stands behind a connection's name.
     pub fn connection(&self, name: &str) -> Option<Connection> {
         let names = self.names();
-        let found = names.connections.iter().find(|registered| registered.name.eq_ignore_ascii_case(name));
+        let found = names
+            .connections
+            .iter()
+            .find(|registered| registered.name.eq_ignore_ascii_case(name));
         found.map(|registered| registered.connection.clone())
     }
 
@@ -151,9 +178,11 @@ impl Session {
     ) -> Result<()> {
         let Some(found) = self.connection(&connection.text) else {
             let names = self.connections();
-            let error =
-                Error::new(ErrorKind::UnknownTable, format!("there is no connection {}", connection.text))
-                    .at(connection.span);
+            let error = Error::new(
+                ErrorKind::UnknownTable,
+                format!("there is no connection {}", connection.text),
+            )
+            .at(connection.span);
             return Err(error.with_hint(format!("the connections are {}", names.join(", "))));
         };
         let schema = match (found, schema) {
@@ -173,8 +202,14 @@ impl Session {
             .connections
             .iter()
             .find(|registered| registered.name.eq_ignore_ascii_case(&connection.text))
-            .map_or_else(|| connection.text.clone(), |registered| registered.name.clone());
-        names.current = Current { connection: canonical, schema };
+            .map_or_else(
+                || connection.text.clone(),
+                |registered| registered.name.clone(),
+            );
+        names.current = Current {
+            connection: canonical,
+            schema,
+        };
         Ok(())
     }
 
@@ -192,7 +227,10 @@ impl Session {
     /// # Errors
     /// If the query cannot be planned.
     pub async fn query(&self, query: &Query, context: &ReadContext) -> Result<QueryRun> {
-        self.planned(query, context, Reach::Everything).await?.run().await
+        self.planned(query, context, Reach::Everything)
+            .await?
+            .run()
+            .await
     }
 
     /// What a query would request and do, as lines. Makes no request but look-ups of names.
@@ -200,7 +238,10 @@ impl Session {
     /// # Errors
     /// If the query cannot be planned.
     pub async fn explain(&self, query: &Query, context: &ReadContext) -> Result<Vec<String>> {
-        self.planned(query, context, Reach::Everything).await?.explain().await
+        self.planned(query, context, Reach::Everything)
+            .await?
+            .explain()
+            .await
     }
 
     /// Resolves and analyses the SELECT of a REPLICATE. Makes no request but look-ups of names.
@@ -216,17 +257,32 @@ impl Session {
     /// # Errors
     /// If the name means no table.
     pub async fn work_of_table(&self, table: &Name, context: &ReadContext) -> Result<Work> {
-        let resolved = self.resolve(std::slice::from_ref(table), context, Reach::Sources).await?;
+        let resolved = self
+            .resolve(std::slice::from_ref(table), context, Reach::Sources)
+            .await?;
         rows::work(PlannedQuery::of_table(self.base.clone(), &resolved[0])?)
     }
 
-    async fn planned(&self, query: &Query, context: &ReadContext, reach: Reach) -> Result<PlannedQuery> {
+    async fn planned(
+        &self,
+        query: &Query,
+        context: &ReadContext,
+        reach: Reach,
+    ) -> Result<PlannedQuery> {
         let resolved = self.resolve(&query.table_names(), context, reach).await?;
         PlannedQuery::new(self.base.clone(), query, &resolved).await
     }
 
-    async fn resolve(&self, tables: &[Name], context: &ReadContext, reach: Reach) -> Result<Vec<Resolved>> {
-        let Names { connections, current } = self.names().clone();
+    async fn resolve(
+        &self,
+        tables: &[Name],
+        context: &ReadContext,
+        reach: Reach,
+    ) -> Result<Vec<Resolved>> {
+        let Names {
+            connections,
+            current,
+        } = self.names().clone();
         let resolver = Resolver {
             connections: &connections,
             current: &current,
@@ -237,7 +293,9 @@ impl Session {
         let mut resolved: Vec<Resolved> = Vec::with_capacity(tables.len());
         for (index, name) in tables.iter().enumerate() {
             // One look-up for a table that is read twice.
-            let same = tables[..index].iter().position(|earlier| earlier.texts() == name.texts());
+            let same = tables[..index]
+                .iter()
+                .position(|earlier| earlier.texts() == name.texts());
             let table = match same {
                 Some(earlier) => resolved[earlier].clone(),
                 None => resolver.resolve(name).await?,
@@ -255,7 +313,10 @@ impl Session {
 /// DataFusion's rules, and ours where sorts have found their place and nothing has been found out yet.
 fn physical_optimizer() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
-    let place = rules.iter().position(|rule| rule.name() == "PushdownSort").unwrap_or(rules.len());
+    let place = rules
+        .iter()
+        .position(|rule| rule.name() == "PushdownSort")
+        .unwrap_or(rules.len());
     rules.insert(place, Arc::new(PushTop));
     rules
 }

@@ -38,7 +38,8 @@ const NO_SCHEMA: &str = "main";
 
 impl SystemTable {
     pub(crate) fn find(name: &str) -> Option<Self> {
-        ALL.into_iter().find(|table| table.name().eq_ignore_ascii_case(name))
+        ALL.into_iter()
+            .find(|table| table.name().eq_ignore_ascii_case(name))
     }
 
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {
@@ -55,7 +56,11 @@ impl SystemTable {
     }
 
     /// The table over some connections. Its rows are made when it is read; only `sys_schemas` needs requests.
-    pub(crate) fn over(self, connections: &[Registered], context: &ReadContext) -> Arc<dyn TableProvider> {
+    pub(crate) fn over(
+        self,
+        connections: &[Registered],
+        context: &ReadContext,
+    ) -> Arc<dyn TableProvider> {
         let partition = SystemPartition {
             table: self,
             connections: connections.to_vec(),
@@ -129,7 +134,10 @@ impl PartitionStream for SystemPartition {
         let (connections, context) = (self.connections.clone(), self.context.clone());
         let rows = async move { rows(table, schema, &connections, &context).await };
         let batches = stream::once(rows.map_err(Into::into).boxed());
-        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches))
+        Box::pin(RecordBatchStreamAdapter::new(
+            Arc::clone(&self.schema),
+            batches,
+        ))
     }
 }
 
@@ -145,69 +153,130 @@ async fn rows(
             (SystemTable::Catalogs, _) => rows.push(vec![text(name)]),
             (SystemTable::Schemas, Connection::Source(source)) => {
                 let scopes = source.scopes(context).await?;
-                rows.extend(scopes.iter().map(|scope| vec![text(name), text(&scope.name)]));
+                rows.extend(
+                    scopes
+                        .iter()
+                        .map(|scope| vec![text(name), text(&scope.name)]),
+                );
             }
             (SystemTable::Schemas, Connection::Catalog(catalog)) => {
-                let mut schemas: Vec<String> =
-                    catalog.tables().await?.iter().map(|table| schema_of(table).to_owned()).collect();
+                let mut schemas: Vec<String> = catalog
+                    .tables()
+                    .await?
+                    .iter()
+                    .map(|table| schema_of(table).to_owned())
+                    .collect();
                 schemas.sort();
                 schemas.dedup();
                 rows.extend(schemas.iter().map(|schema| vec![text(name), text(schema)]));
             }
-            (SystemTable::Tables, Connection::Source(source)) => rows.extend(source_tables(name, source)),
+            (SystemTable::Tables, Connection::Source(source)) => {
+                rows.extend(source_tables(name, source))
+            }
             (SystemTable::Tables, Connection::Catalog(catalog)) => {
                 rows.extend(catalog.tables().await?.iter().map(|table| {
                     let kind = if table.view { "VIEW" } else { "TABLE" };
                     let place = [text(name), text(schema_of(table)), text(&table.name)];
-                    place.into_iter().chain([text(kind), Cell::Null, Cell::Flag(false)]).collect()
+                    place
+                        .into_iter()
+                        .chain([text(kind), Cell::Null, Cell::Flag(false)])
+                        .collect()
                 }));
             }
             (SystemTable::TableColumns, Connection::Source(source)) => {
                 rows.extend(source_columns(name, source));
             }
             (SystemTable::TableColumns, Connection::Catalog(catalog)) => {
-                rows.extend(catalog.tables().await?.iter().flat_map(|table| catalog_columns(name, table)));
+                rows.extend(
+                    catalog
+                        .tables()
+                        .await?
+                        .iter()
+                        .flat_map(|table| catalog_columns(name, table)),
+                );
             }
         }
     }
     batch(schema, rows)
 }
 
-fn source_tables<'a>(catalog: &'a str, source: &'a Arc<dyn Source>) -> impl Iterator<Item = Vec<Cell>> + 'a {
+fn source_tables<'a>(
+    catalog: &'a str,
+    source: &'a Arc<dyn Source>,
+) -> impl Iterator<Item = Vec<Cell>> + 'a {
     let schema = source.default_scope().name;
-    let tables = source.tables().iter().map(|table| (table.name.as_str(), "TABLE", table.doc.as_str()));
-    let system = SystemTable::names().map(|table| (table, "SYSTABLE", "What can be read, as a table."));
+    let tables = source
+        .tables()
+        .iter()
+        .map(|table| (table.name.as_str(), "TABLE", table.doc.as_str()));
+    let system =
+        SystemTable::names().map(|table| (table, "SYSTABLE", "What can be read, as a table."));
     tables.chain(system).map(move |(table, kind, doc)| {
-        vec![text(catalog), text(&schema), text(table), text(kind), text(doc), Cell::Flag(false)]
+        vec![
+            text(catalog),
+            text(&schema),
+            text(table),
+            text(kind),
+            text(doc),
+            Cell::Flag(false),
+        ]
     })
 }
 
-fn source_columns<'a>(catalog: &'a str, source: &'a Arc<dyn Source>) -> impl Iterator<Item = Vec<Cell>> + 'a {
+fn source_columns<'a>(
+    catalog: &'a str,
+    source: &'a Arc<dyn Source>,
+) -> impl Iterator<Item = Vec<Cell>> + 'a {
     let schema = source.default_scope().name;
     source.tables().iter().flat_map(move |table| {
         let schema = schema.clone();
-        table.columns.iter().enumerate().map(move |(index, column)| {
-            let facts = Facts {
-                nullable: column.nullable,
-                doc: Some(&column.doc),
-                key: table.key.contains(&index),
-            };
-            let place = [text(catalog), text(&schema), text(&table.name), text(&column.name)];
-            facts.row(place, SqlType::of_kind(column.kind), index)
-        })
+        table
+            .columns
+            .iter()
+            .enumerate()
+            .map(move |(index, column)| {
+                let facts = Facts {
+                    nullable: column.nullable,
+                    doc: Some(&column.doc),
+                    key: table.key.contains(&index),
+                };
+                let place = [
+                    text(catalog),
+                    text(&schema),
+                    text(&table.name),
+                    text(&column.name),
+                ];
+                facts.row(place, SqlType::of_kind(column.kind), index)
+            })
     })
 }
 
-fn catalog_columns<'a>(catalog: &'a str, table: &'a CatalogTable) -> impl Iterator<Item = Vec<Cell>> + 'a {
-    table.columns.fields().iter().enumerate().map(move |(index, field)| {
-        let facts = Facts {
-            nullable: field.is_nullable(),
-            doc: None,
-            key: table.key.iter().any(|key| key.eq_ignore_ascii_case(field.name())),
-        };
-        let place = [text(catalog), text(schema_of(table)), text(&table.name), text(field.name())];
-        facts.row(place, SqlType::of_field(field), index)
-    })
+fn catalog_columns<'a>(
+    catalog: &'a str,
+    table: &'a CatalogTable,
+) -> impl Iterator<Item = Vec<Cell>> + 'a {
+    table
+        .columns
+        .fields()
+        .iter()
+        .enumerate()
+        .map(move |(index, field)| {
+            let facts = Facts {
+                nullable: field.is_nullable(),
+                doc: None,
+                key: table
+                    .key
+                    .iter()
+                    .any(|key| key.eq_ignore_ascii_case(field.name())),
+            };
+            let place = [
+                text(catalog),
+                text(schema_of(table)),
+                text(&table.name),
+                text(field.name()),
+            ];
+            facts.row(place, SqlType::of_field(field), index)
+        })
 }
 
 fn schema_of(table: &CatalogTable) -> &str {
@@ -257,15 +326,60 @@ struct SqlType {
 }
 
 impl SqlType {
-    const BOOLEAN: Self = Self { name: "BOOLEAN", code: 16, length: Some(1), precision: None };
-    const BIGINT: Self = Self { name: "BIGINT", code: -5, length: Some(19), precision: Some(19) };
-    const DOUBLE: Self = Self { name: "DOUBLE", code: 8, length: Some(15), precision: Some(15) };
-    const VARCHAR: Self = Self { name: "VARCHAR", code: 12, length: None, precision: None };
-    const JSON: Self = Self { name: "JSON", code: 12, length: None, precision: None };
-    const DATE: Self = Self { name: "DATE", code: 91, length: Some(10), precision: None };
-    const TIMESTAMP: Self = Self { name: "TIMESTAMP", code: 93, length: Some(27), precision: None };
-    const BINARY: Self = Self { name: "VARBINARY", code: -3, length: None, precision: None };
-    const OTHER: Self = Self { name: "OTHER", code: 1111, length: None, precision: None };
+    const BOOLEAN: Self = Self {
+        name: "BOOLEAN",
+        code: 16,
+        length: Some(1),
+        precision: None,
+    };
+    const BIGINT: Self = Self {
+        name: "BIGINT",
+        code: -5,
+        length: Some(19),
+        precision: Some(19),
+    };
+    const DOUBLE: Self = Self {
+        name: "DOUBLE",
+        code: 8,
+        length: Some(15),
+        precision: Some(15),
+    };
+    const VARCHAR: Self = Self {
+        name: "VARCHAR",
+        code: 12,
+        length: None,
+        precision: None,
+    };
+    const JSON: Self = Self {
+        name: "JSON",
+        code: 12,
+        length: None,
+        precision: None,
+    };
+    const DATE: Self = Self {
+        name: "DATE",
+        code: 91,
+        length: Some(10),
+        precision: None,
+    };
+    const TIMESTAMP: Self = Self {
+        name: "TIMESTAMP",
+        code: 93,
+        length: Some(27),
+        precision: None,
+    };
+    const BINARY: Self = Self {
+        name: "VARBINARY",
+        code: -3,
+        length: None,
+        precision: None,
+    };
+    const OTHER: Self = Self {
+        name: "OTHER",
+        code: 1111,
+        length: None,
+        precision: None,
+    };
 
     fn of_kind(kind: ColumnKind) -> Self {
         match kind {
@@ -283,7 +397,14 @@ impl SqlType {
             DataType::Boolean => Self::BOOLEAN,
             kind if kind.is_integer() => Self::BIGINT,
             kind if kind.is_floating() => Self::DOUBLE,
-            DataType::Utf8 if field.metadata().get(LOGICAL_TYPE).is_some_and(|it| it == "json") => Self::JSON,
+            DataType::Utf8
+                if field
+                    .metadata()
+                    .get(LOGICAL_TYPE)
+                    .is_some_and(|it| it == "json") =>
+            {
+                Self::JSON
+            }
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::VARCHAR,
             DataType::Timestamp(..) => Self::TIMESTAMP,
             DataType::Date32 | DataType::Date64 => Self::DATE,
@@ -306,23 +427,29 @@ fn text(value: &str) -> Cell {
 }
 
 fn batch(schema: SchemaRef, rows: Vec<Vec<Cell>>) -> Result<RecordBatch> {
-    let arrays = schema.fields().iter().enumerate().map(|(index, field)| -> ArrayRef {
-        let cells = rows.iter().map(|row| &row[index]);
-        match field.data_type() {
-            DataType::Int32 => Arc::new(Int32Array::from_iter(cells.map(|cell| match cell {
-                Cell::Number(value) => Some(*value),
-                _ => None,
-            }))),
-            DataType::Boolean => Arc::new(BooleanArray::from_iter(cells.map(|cell| match cell {
-                Cell::Flag(value) => Some(*value),
-                _ => None,
-            }))),
-            _ => Arc::new(StringArray::from_iter(cells.map(|cell| match cell {
-                Cell::Text(value) => Some(value),
-                _ => None,
-            }))),
-        }
-    });
+    let arrays = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(index, field)| -> ArrayRef {
+            let cells = rows.iter().map(|row| &row[index]);
+            match field.data_type() {
+                DataType::Int32 => Arc::new(Int32Array::from_iter(cells.map(|cell| match cell {
+                    Cell::Number(value) => Some(*value),
+                    _ => None,
+                }))),
+                DataType::Boolean => {
+                    Arc::new(BooleanArray::from_iter(cells.map(|cell| match cell {
+                        Cell::Flag(value) => Some(*value),
+                        _ => None,
+                    })))
+                }
+                _ => Arc::new(StringArray::from_iter(cells.map(|cell| match cell {
+                    Cell::Text(value) => Some(value),
+                    _ => None,
+                }))),
+            }
+        });
     let arrays = arrays.collect();
     RecordBatch::try_new(schema, arrays).map_err(|error| Error::from_datafusion(error.into(), None))
 }

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     NameMoved,
     /// Some slices failed; the others were replicated.
     Partial,
+    /// Every slice failed.
+    AllFailed,
     /// An option, or a value of it, is understood but cannot be carried out yet.
     Unsupported,
     /// The declared columns or key do not fit what the source gives.
@@ -69,6 +71,7 @@ impl Error {
             ErrorKind::OneTarget => "BL7003",
             ErrorKind::NameMoved => "BL7004",
             ErrorKind::Partial => "BL7005",
+            ErrorKind::AllFailed => "BL7013",
             ErrorKind::Unsupported => "BL7006",
             ErrorKind::Columns => "BL7007",
             ErrorKind::BadValue => "BL7008",

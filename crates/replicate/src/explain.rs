@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bucketline_destination::Destination;
 use bucketline_source::{ReadContext, Reading};
 
-use crate::fingerprint::Difference;
+use crate::fingerprint::{Difference, enumerated};
 use crate::prepare::{Prepared, Rows, prepare};
 use crate::record::Slices;
 use crate::report::grouped;
@@ -55,7 +55,9 @@ pub(crate) async fn explain(
             loading(&prepared, &standing, statement, rows, &mut lines);
             let known = (!standing.slices.is_empty()).then_some(standing.slices.len());
             let mut plan = rows.scan.plan().as_ref().clone();
-            plan.requests = work.source().explain(&plan, &reading(&prepared, &standing.slices));
+            plan.requests = work
+                .source()
+                .explain(&plan, &reading(&prepared, &standing.slices));
             lines.extend(plan.explain(known));
             lines.extend(later_runs(&prepared, rows));
         }
@@ -76,8 +78,14 @@ pub(crate) async fn explain(
 fn reading(prepared: &Prepared, slices: &Slices) -> Reading {
     match prepared.mode {
         Mode::Incremental => {
-            let finished = slices.values().find(|state| state.checkpoint.mark.is_some());
-            Reading::Changes(finished.map(|state| state.checkpoint.clone()).unwrap_or_default())
+            let finished = slices
+                .values()
+                .find(|state| state.checkpoint.mark.is_some());
+            Reading::Changes(
+                finished
+                    .map(|state| state.checkpoint.clone())
+                    .unwrap_or_default(),
+            )
         }
         Mode::Listing => Reading::Listing,
         Mode::Replace => Reading::Scan,
@@ -136,7 +144,7 @@ fn loading(
     if !dropped.is_empty() {
         lines.push(format!(
             "columns no longer selected stay and are NULL: {}",
-            dropped.join(", ")
+            enumerated(&dropped)
         ));
     }
 }

@@ -42,7 +42,7 @@ impl Difference {
         let list = |names: &[String], one: &str, many: &str| {
             (!names.is_empty()).then(|| match names {
                 [name] => format!("{name} {one}"),
-                _ => format!("{} {many}", names.join(", ")),
+                _ => format!("{} {many}", enumerated(names)),
             })
         };
         let rows = self
@@ -154,6 +154,15 @@ impl Fingerprint {
             .filter(|name| !self.columns.contains_key(*name));
         difference.dropped = dropped.cloned().collect();
         difference
+    }
+}
+
+/// The first few of some names, and how many more there are.
+pub(crate) fn enumerated(names: &[String]) -> String {
+    const SHOWN: usize = 6;
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
     }
 }
 

@@ -8,9 +8,11 @@ use chrono::Utc;
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use crate::fingerprint::enumerated;
 use crate::keep::Keeper;
 use crate::prepare::{Prepared, Rows};
 use crate::record::{Record, Slices, read_slices};
+use crate::report::counted;
 use crate::run::Run;
 use crate::standing::{Approach, Standing};
 use crate::statement::Statement;
@@ -43,7 +45,6 @@ impl Job<'_> {
             slices,
             read,
             counts,
-            requests,
             ..
         } = tally;
         Report {
@@ -53,7 +54,7 @@ impl Job<'_> {
             slices,
             read,
             counts,
-            requests: requests + self.run.context.requests(),
+            requests: self.run.context.requests(),
             elapsed: self.run.started.elapsed(),
             notes: self.run.voice.notes(),
         }
@@ -111,9 +112,30 @@ impl Job<'_> {
                 .await?;
             load.commit(WHOLE, None).await?;
         }
+        if self.is_empty_where_rows_were(tally) {
+            return Ok(load.finish(None).await?);
+        }
         tally.counts = load.apply(self.statement.options.drop_table).await?;
         record.load = None;
         Ok(load.finish(Some(record.to_json())).await?)
+    }
+
+    /// Whether a result without a row would replace rows: an empty answer may be a fault.
+    fn is_empty_where_rows_were(&self, tally: &Tally) -> bool {
+        let rows = if self.standing.exists {
+            self.standing.rows
+        } else {
+            0
+        };
+        let keeps = tally.read == 0 && rows > 0;
+        if keeps {
+            let table = &self.statement.table;
+            self.note(format!(
+                "the result is empty where {table} has {}; they stay: drop the table if it should be empty",
+                counted(rows, "row")
+            ));
+        }
+        keeps
     }
 
     /// Reads slices row by row.
@@ -177,6 +199,7 @@ impl Job<'_> {
             mode: self.prepared.mode,
             load: load.as_ref(),
             voice: &self.run.voice,
+            context: &self.run.context,
             deletes: !record.deletes_off,
             proofs: !guarded,
         };
@@ -219,7 +242,8 @@ impl Job<'_> {
                     true => (true, Outcome::Vanished),
                     false => (false, Outcome::Dropped),
                 };
-                if *keep {
+                // The statement asks for the same rows as before: an empty answer is no reason to lose them.
+                if same_rows {
                     keeper.keep_unread(&survey, &tally.slices).await?;
                 }
                 for known in &survey.vanished {
@@ -232,6 +256,9 @@ impl Job<'_> {
                     tally.add_outcome(known, outcome.clone(), Counts::default());
                 }
                 record.deletes_off = guarded && keep_vanished && !survey.vanished.is_empty();
+                if !same_rows && self.is_empty_where_rows_were(tally) {
+                    return Ok(load.finish(None).await?);
+                }
                 tally.counts = load.apply(*recreate).await?;
                 record.load = None;
             }
@@ -258,9 +285,12 @@ impl Job<'_> {
                 "{table} is loaded whole again and replaced at the end: {why}; {cost}{resumed}"
             ));
         }
-        for column in self.standing.difference(self.prepared).dropped {
+        let dropped = self.standing.difference(self.prepared).dropped;
+        if !dropped.is_empty() {
+            let rows = counted(self.standing.rows, "row");
             self.note(format!(
-                "{table}: the column {column} is no longer selected; it stays, and is NULL"
+                "{table}: no longer selected, so that they stay and are NULL in {rows}: {}",
+                enumerated(&dropped)
             ));
         }
     }

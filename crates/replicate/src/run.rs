@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bucketline_destination::Destination;
-use bucketline_source::{ReadContext, Source};
+use bucketline_source::{ReadContext, SliceChoice, Source};
 
 use crate::events::Voice;
 use crate::job::Job;
@@ -20,7 +20,7 @@ use crate::{Event, Report, Result, ScriptRun};
 pub(crate) struct Run<'a> {
     pub(crate) script: &'a ScriptRun,
     pub(crate) voice: Arc<Voice>,
-    /// For requests that are no slice's.
+    /// Counts the requests of the statement, its slices' included.
     pub(crate) context: ReadContext,
     pub(crate) started: Instant,
 }
@@ -72,7 +72,9 @@ pub(crate) async fn run(
 
     let load = destination.open(table, &run.script.holder()).await?;
     let standing = Standing::read(table, load.status())?;
-    if let Work::Rows(work) = work {
+    if let Work::Rows(work) = work
+        && work.scan().slices == SliceChoice::Listed
+    {
         // The listing, which is read anyway, says whose repositories these are; without it the identity would
         // cost a look-up of its own.
         work.source().slices(work.scan(), &run.context).await?;

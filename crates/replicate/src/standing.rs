@@ -5,7 +5,7 @@ use bucketline_destination::{Physical, TableName, TableStatus};
 use crate::fingerprint::Difference;
 use crate::prepare::Prepared;
 use crate::record::{Owner, Record, Slices, read_slices};
-use crate::report::grouped;
+use crate::report::counted;
 use crate::statement::Statement;
 use crate::{Error, ErrorKind, Mode, Result};
 
@@ -20,6 +20,8 @@ pub(crate) struct Standing {
     pub(crate) slices: Slices,
     /// How many rows the last load left.
     pub(crate) rows: u64,
+    /// The names of its columns, as they were made.
+    columns: Vec<String>,
 }
 
 impl Standing {
@@ -52,6 +54,12 @@ impl Standing {
                     record,
                     slices,
                     rows,
+                    columns: state
+                        .columns
+                        .fields()
+                        .iter()
+                        .map(|field| field.name().clone())
+                        .collect(),
                 })
             }
         }
@@ -59,10 +67,28 @@ impl Standing {
 
     /// How the statement differs from what filled the table.
     pub(crate) fn difference(&self, prepared: &Prepared) -> Difference {
-        let record = self.record.as_ref();
-        record
-            .map(|record| prepared.fingerprint.differs_from(&record.fingerprint))
-            .unwrap_or_default()
+        let Some(record) = &self.record else {
+            return Difference::default();
+        };
+        let mut difference = prepared.fingerprint.differs_from(&record.fingerprint);
+        let declared = prepared
+            .layout
+            .columns
+            .iter()
+            .map(|column| column.field.name());
+        let names: Vec<&String> = declared.chain(&self.columns).collect();
+        let Difference {
+            added,
+            changed,
+            dropped,
+            ..
+        } = &mut difference;
+        for folded in added.iter_mut().chain(changed).chain(dropped) {
+            if let Some(spelled) = names.iter().find(|name| name.to_lowercase() == *folded) {
+                folded.clone_from(spelled);
+            }
+        }
+        difference
     }
 
     /// Refuses the rows of another service or workspace.
@@ -81,10 +107,10 @@ impl Standing {
         }
         Err(Error::new(
             ErrorKind::OtherWorkspace,
-            format!("the table {table} holds the rows of another workspace ({})", places(before)),
+            format!("the table {table} holds the rows of another workspace, {}", self.places(before)),
         )
         .with_hint(format!(
-            "give each workspace a table of its own: by a prefix, REPLICATE PREFIX_{name} SELECT * FROM {name}, or by a schema, REPLICATE schema.{name} SELECT * FROM {name}",
+            "give each workspace a table of its own, by a prefix (REPLICATE PREFIX_{name} SELECT ...) or by a schema (REPLICATE schema.{name} SELECT ...)",
             name = table.name
         )))
     }
@@ -109,8 +135,7 @@ impl Standing {
             let what = match there.find(|field| field.name().eq_ignore_ascii_case(name)) {
                 None => "is new",
                 Some(field)
-                    if changed.contains(&name.to_lowercase())
-                        && field.data_type() != column.field.data_type() =>
+                    if changed.contains(name) && field.data_type() != column.field.data_type() =>
                 {
                     "has another type"
                 }
@@ -178,8 +203,23 @@ impl Standing {
         }
         let slices = self.slices.len() as u64;
         let pages = slices.max(self.rows.div_ceil(page_size.max(1) as u64));
-        let [pages, rows, slices] = [pages, self.rows, slices].map(grouped);
-        format!("about {pages} requests ({rows} rows in {slices} slices at the last run)")
+        let requests = counted(pages + 1, "request");
+        let (rows, slices) = (counted(self.rows, "row"), counted(slices, "slice"));
+        format!("about {requests} ({rows} in {slices} at the last run)")
+    }
+
+    /// Whose rows the table holds, for people.
+    fn places(&self, owners: &[Owner]) -> String {
+        let slug = self
+            .slices
+            .values()
+            .find_map(|state| state.parents.first()?.as_deref());
+        let place = |owner: &Owner| match (&owner.workspace, slug) {
+            (Some(_), Some(slug)) if owners.len() == 1 => format!("{slug} at {}", owner.origin),
+            (Some(workspace), _) => format!("{workspace} at {}", owner.origin),
+            (None, _) => owner.origin.clone(),
+        };
+        owners.iter().map(place).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -198,14 +238,6 @@ pub(crate) enum Approach {
         /// before, and nobody asked to delete them.
         keep: bool,
     },
-}
-
-fn places(owners: &[Owner]) -> String {
-    let place = |owner: &Owner| match &owner.workspace {
-        Some(workspace) => format!("{} at {}", workspace, owner.origin),
-        None => owner.origin.clone(),
-    };
-    owners.iter().map(place).collect::<Vec<_>>().join(", ")
 }
 
 fn not_ours(message: String) -> Error {

@@ -13,7 +13,6 @@ pub(crate) struct Tally {
     pub(crate) slices: Vec<SliceReport>,
     pub(crate) read: u64,
     pub(crate) counts: Counts,
-    pub(crate) requests: u64,
     /// What slices write goes to a staging; it counts once it is applied.
     pub(crate) staged: bool,
 }
@@ -21,7 +20,6 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn add(&mut self, slice: SliceReport) {
         self.read += slice.read;
-        self.requests += slice.requests;
         if !self.staged {
             self.counts += slice.counts;
         }
@@ -39,22 +37,32 @@ impl Tally {
         });
     }
 
-    /// The failure of a statement of which some slices failed.
+    /// The failure of a statement of which slices failed.
     pub(crate) fn partial(&self, table: &TableName, failures: usize, all: usize) -> Error {
         const SHOWN: usize = 3;
         let failed = self.slices.iter().filter_map(|slice| match &slice.outcome {
-            Outcome::Failed(failure) => Some(format!("{}: {}", slice.slice, failure.message)),
+            Outcome::Failed(_) => Some(slice.slice.clone()),
             _ => None,
         });
         let mut shown: Vec<_> = failed.take(SHOWN).collect();
         if failures > SHOWN {
-            shown.push(format!("and {} more", failures - SHOWN));
+            shown.push(format!("{} more", failures - SHOWN));
         }
+        let first = self.slices.iter().find_map(|slice| match &slice.outcome {
+            Outcome::Failed(failure) => Some(failure.message.as_str()),
+            _ => None,
+        });
+        let kind = if failures < all {
+            ErrorKind::Partial
+        } else {
+            ErrorKind::AllFailed
+        };
         Error::new(
-            ErrorKind::Partial,
+            kind,
             format!(
-                "{table}: {failures} of {all} slices failed: {}",
-                shown.join("; ")
+                "{table}: {failures} of {all} slices failed ({}): {}",
+                shown.join(", "),
+                first.unwrap_or_default()
             ),
         )
         .with_hint("their rows were left as they are; run the statement again")

@@ -26,6 +26,8 @@ pub(crate) struct Walker<'a> {
     pub(crate) mode: Mode,
     pub(crate) load: &'a dyn Load,
     pub(crate) voice: &'a Arc<Voice>,
+    /// Counts the requests of all slices.
+    pub(crate) context: &'a ReadContext,
     /// What a listing lacks may be deleted.
     pub(crate) deletes: bool,
     /// A slice whose proof did not move may be left out.
@@ -50,7 +52,7 @@ impl Walker<'_> {
         let mut visit = Visit {
             walker: self,
             slice,
-            context: ReadContext::new(Arc::clone(self.voice) as _),
+            context: self.context.part(),
             stored: state.as_ref().map(|state| state.to_json(id)),
             read: 0,
             counts: Counts::default(),

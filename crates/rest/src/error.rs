@@ -240,7 +240,11 @@ impl StdError for Inner {
 
 impl fmt::Display for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = &self.url;
+        // The parameters matter only where the service objects to them.
+        let url = match self.kind {
+            ErrorKind::BadRequest => self.url.as_str(),
+            _ => self.url.split('?').next().unwrap_or(&self.url),
+        };
         match self.kind {
             ErrorKind::InvalidUrl => write!(f, "{url} cannot be asked"),
             ErrorKind::ForeignOrigin => write!(f, "{url} is not part of the configured API"),

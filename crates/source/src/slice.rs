@@ -58,6 +58,9 @@ pub struct Position {
     /// The highest cursor value read so far, over all parts of the walk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub highest: Option<DateTime<Utc>>,
+    /// A row was read, with a cursor value or without. A walk that found nothing leaves the mark alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub found: bool,
     /// Which value of the split parameter is being walked, by index; 0 in a walk that is not split.
     #[serde(default)]
     pub part: usize,

@@ -54,6 +54,8 @@ pub trait Observer: Send + Sync {
 #[derive(Clone)]
 pub struct ReadContext {
     requests: Arc<AtomicU64>,
+    /// The counter of the context that this one is a part of.
+    whole: Option<Arc<AtomicU64>>,
     observer: Arc<dyn Observer>,
 }
 
@@ -70,16 +72,30 @@ impl ReadContext {
     pub fn new(observer: Arc<dyn Observer>) -> Self {
         Self {
             requests: Arc::default(),
+            whole: None,
             observer,
+        }
+    }
+
+    /// A context for a part of the work: its counter starts at zero, and what it counts counts here as well.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self {
+            requests: Arc::default(),
+            whole: Some(Arc::clone(&self.requests)),
+            observer: Arc::clone(&self.observer),
         }
     }
 
     /// Counts one request that was sent, a repeated one as well.
     pub fn count_request(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
-    /// Requests sent so far under this context.
+    /// Requests sent so far under this context and its parts.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }

@@ -70,6 +70,13 @@ async fn main() {
     let rows: usize = std::env::args()
         .nth(1)
         .map_or(100_000, |n| n.parse().unwrap());
+    for pages in [1, 10] {
+        measure(rows, pages).await;
+    }
+}
+
+/// Loads into a new file, so many pages a commit.
+async fn measure(rows: usize, pages: usize) {
     let folder = tempfile::tempdir().unwrap();
     let destination = SqliteDestination::open_file(folder.path().join("copy.db"));
     let holder = Holder {
@@ -78,7 +85,7 @@ async fn main() {
     };
     let schema = schema();
     for (what, version) in [("new rows", 0), ("equal rows", 0), ("other rows", 1)] {
-        let pages: Vec<RecordBatch> = (0..rows / PAGE)
+        let content: Vec<RecordBatch> = (0..rows / PAGE)
             .map(|p| page(&schema, p * PAGE, version))
             .collect();
         let load = destination
@@ -102,15 +109,19 @@ async fn main() {
         load.begin(plan).await.unwrap();
         let started = Instant::now();
         let mut counts = bucketline_destination::Counts::default();
-        for (number, page) in pages.into_iter().enumerate() {
-            load.write("slice", Change::Upsert(page)).await.unwrap();
+        for (number, content) in content.chunks(pages).enumerate() {
+            for page in content {
+                let change = Change::Upsert(page.clone());
+                load.write("slice", change).await.unwrap();
+            }
             let checkpoint = serde_json::json!({ "page": number });
             counts += load.commit("slice", Some(checkpoint)).await.unwrap();
         }
         let seconds = started.elapsed().as_secs_f64();
         println!(
-            "{what}: {:.0} rows/s in commits of {PAGE} rows, {counts:?}",
-            rows as f64 / seconds
+            "{what}: {:.0} rows/s in commits of {} rows, {counts:?}",
+            rows as f64 / seconds,
+            PAGE * pages
         );
         load.finish(None).await.unwrap();
     }

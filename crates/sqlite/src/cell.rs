@@ -1,6 +1,7 @@
 //! Values of Arrow arrays as SQLite stores them.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
     Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, Float64Type, Int64Type,
     Time64MicrosecondType, TimestampMicrosecondType,
@@ -52,6 +53,7 @@ pub(crate) enum Cell<'a> {
 }
 
 impl Cell<'_> {
+    #[inline]
     fn stored(&self) -> ValueRef<'_> {
         match self {
             Self::Null => ValueRef::Null,
@@ -86,13 +88,20 @@ impl Cell<'_> {
 }
 
 impl ToSql for Cell<'_> {
+    #[inline]
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(self.stored()))
     }
 }
 
 /// The values of a column, whose array has the type of [`ColumnType::data_type`].
-pub(crate) enum Cells<'a> {
+pub(crate) struct Cells<'a> {
+    nulls: Option<&'a NullBuffer>,
+    values: Values<'a>,
+}
+
+/// The values where there is one.
+enum Values<'a> {
     Boolean(&'a arrow::array::BooleanArray),
     Int(&'a arrow::array::Int64Array),
     Duration(&'a arrow::array::DurationMicrosecondArray),
@@ -110,26 +119,36 @@ pub(crate) enum Cells<'a> {
 
 impl<'a> Cells<'a> {
     pub(crate) fn new(array: &'a ArrayRef, column_type: ColumnType) -> Self {
-        match column_type {
-            ColumnType::Boolean => Self::Boolean(array.as_boolean()),
-            ColumnType::Int => Self::Int(array.as_primitive::<Int64Type>()),
-            ColumnType::Duration => Self::Duration(array.as_primitive::<DurationMicrosecondType>()),
-            ColumnType::Float => Self::Float(array.as_primitive::<Float64Type>()),
+        let values = match column_type {
+            ColumnType::Boolean => Values::Boolean(array.as_boolean()),
+            ColumnType::Int => Values::Int(array.as_primitive::<Int64Type>()),
+            ColumnType::Duration => {
+                Values::Duration(array.as_primitive::<DurationMicrosecondType>())
+            }
+            ColumnType::Float => Values::Float(array.as_primitive::<Float64Type>()),
             ColumnType::Decimal { precision, .. } if precision <= EXACT_DIGITS => {
-                Self::Number(array.as_primitive::<Decimal128Type>())
+                Values::Number(array.as_primitive::<Decimal128Type>())
             }
             ColumnType::Decimal { precision, .. } if precision <= 38 => {
-                Self::Decimal128(array.as_primitive::<Decimal128Type>())
+                Values::Decimal128(array.as_primitive::<Decimal128Type>())
             }
-            ColumnType::Decimal { .. } => Self::Decimal256(array.as_primitive::<Decimal256Type>()),
-            ColumnType::Text | ColumnType::Json => Self::Text(array.as_string()),
-            ColumnType::Binary => Self::Binary(array.as_binary()),
-            ColumnType::Date => Self::Date(array.as_primitive::<Date32Type>()),
-            ColumnType::Time => Self::Time(array.as_primitive::<Time64MicrosecondType>()),
-            ColumnType::Instant => Self::Instant(array.as_primitive::<TimestampMicrosecondType>()),
+            ColumnType::Decimal { .. } => {
+                Values::Decimal256(array.as_primitive::<Decimal256Type>())
+            }
+            ColumnType::Text | ColumnType::Json => Values::Text(array.as_string()),
+            ColumnType::Binary => Values::Binary(array.as_binary()),
+            ColumnType::Date => Values::Date(array.as_primitive::<Date32Type>()),
+            ColumnType::Time => Values::Time(array.as_primitive::<Time64MicrosecondType>()),
+            ColumnType::Instant => {
+                Values::Instant(array.as_primitive::<TimestampMicrosecondType>())
+            }
             ColumnType::LocalTime => {
-                Self::LocalTime(array.as_primitive::<TimestampMicrosecondType>())
+                Values::LocalTime(array.as_primitive::<TimestampMicrosecondType>())
             }
+        };
+        Self {
+            nulls: array.nulls(),
+            values,
         }
     }
 
@@ -143,61 +162,41 @@ impl<'a> Cells<'a> {
             .collect()
     }
 
-    fn array(&self) -> &dyn Array {
-        match self {
-            Self::Boolean(array) => array,
-            Self::Int(array) => array,
-            Self::Duration(array) => array,
-            Self::Float(array) => array,
-            Self::Number(array) | Self::Decimal128(array) => array,
-            Self::Decimal256(array) => array,
-            Self::Text(array) => array,
-            Self::Binary(array) => array,
-            Self::Date(array) => array,
-            Self::Time(array) => array,
-            Self::Instant(array) | Self::LocalTime(array) => array,
-        }
-    }
-
     /// The value of a row.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) for a date outside the years 0 to 9999.
     #[inline]
     pub(crate) fn get(&self, row: usize) -> Result<Cell<'a>> {
-        let null = match self {
-            Self::Text(array) => array.is_null(row),
-            other => other.array().is_null(row),
-        };
-        if null {
+        if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
             return Ok(Cell::Null);
         }
-        Ok(match self {
-            Self::Boolean(array) => Cell::Integer(i64::from(array.value(row))),
-            Self::Int(array) => Cell::Integer(array.value(row)),
-            Self::Duration(array) => Cell::Integer(array.value(row)),
-            Self::Float(array) => Cell::Real(array.value(row)),
-            Self::Number(array) => {
+        Ok(match &self.values {
+            Values::Boolean(array) => Cell::Integer(i64::from(array.value(row))),
+            Values::Int(array) => Cell::Integer(array.value(row)),
+            Values::Duration(array) => Cell::Integer(array.value(row)),
+            Values::Float(array) => Cell::Real(array.value(row)),
+            Values::Number(array) => {
                 let text = array.value_as_string(row);
                 Cell::Real(text.parse().unwrap_or(f64::NAN))
             }
-            Self::Decimal128(array) => Cell::Owned(array.value_as_string(row)),
-            Self::Decimal256(array) => Cell::Owned(array.value_as_string(row)),
-            Self::Text(array) => Cell::Text(array.value(row)),
-            Self::Binary(array) => Cell::Blob(array.value(row)),
-            Self::Date(array) => {
+            Values::Decimal128(array) => Cell::Owned(array.value_as_string(row)),
+            Values::Decimal256(array) => Cell::Owned(array.value_as_string(row)),
+            Values::Text(array) => Cell::Text(array.value(row)),
+            Values::Binary(array) => Cell::Blob(array.value(row)),
+            Values::Date(array) => {
                 let days = array.value(row);
                 Cell::Date(iso8601::date(days).ok_or_else(|| far(i64::from(days)))?)
             }
-            Self::Time(array) => {
+            Values::Time(array) => {
                 let time = array.value(row);
                 Cell::Time(iso8601::time(time).ok_or_else(|| far(time))?)
             }
-            Self::Instant(array) => {
+            Values::Instant(array) => {
                 let moment = array.value(row);
                 Cell::Instant(iso8601::instant(moment).ok_or_else(|| far(moment))?)
             }
-            Self::LocalTime(array) => {
+            Values::LocalTime(array) => {
                 let moment = array.value(row);
                 Cell::LocalTime(iso8601::local_time(moment).ok_or_else(|| far(moment))?)
             }

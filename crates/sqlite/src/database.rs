@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bucketline_destination::{Error, ErrorKind, Result};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Doing, failed};
+use crate::state;
 
 /// How long another program's transaction is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -215,6 +216,8 @@ fn open_for_writing(location: &Location) -> Result<(Connection, Option<PathBuf>)
                     .pragma_update(None, "page_size", PAGE_SIZE)
                     .doing(&doing)?;
             }
+            // What a newer version has made is left alone, the mode of its journal included.
+            state::exists(&connection)?;
             connection
                 .pragma_update(None, "journal_mode", "WAL")
                 .doing(&doing)?;
@@ -239,17 +242,13 @@ fn open_for_writing(location: &Location) -> Result<(Connection, Option<PathBuf>)
 }
 
 /// Puts what was committed into the database's own file, so that a copy of that file is whole although somebody
-/// has it open. Readers are not waited for: what they still need stays in the log.
-pub(crate) fn empty_log(connection: &Connection) -> Result<()> {
-    let doing = "emptying the write-ahead log";
-    connection.busy_timeout(Duration::ZERO).doing(doing)?;
-    let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    connection.busy_timeout(BUSY_TIMEOUT).doing(doing)?;
-    match emptied {
-        // Another connection does the same at this moment.
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
-        other => other.doing(doing),
-    }
+/// has it open. Readers are not waited for, and a failure is none of the load's: what cannot be put there stays
+/// in the log, where it is as safe.
+pub(crate) fn empty_log(connection: &Connection) {
+    let emptied = connection
+        .busy_timeout(Duration::ZERO)
+        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+    let _ = emptied.and(connection.busy_timeout(BUSY_TIMEOUT));
 }
 
 /// A connection to read a file with; `None` if the file is not there.

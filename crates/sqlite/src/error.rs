@@ -81,3 +81,85 @@ impl<T> Doing<T> for rusqlite::Result<T> {
         self.map_err(|error| failed(what, error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::Duration;
+
+    use bucketline_destination::Result;
+    use rusqlite::{Connection, OpenFlags};
+
+    use super::*;
+    use crate::evolve::in_transaction;
+
+    fn insert(connection: &mut Connection) -> Result<()> {
+        connection.busy_timeout(Duration::ZERO).unwrap();
+        in_transaction(connection, |connection| {
+            let sql = "INSERT INTO t VALUES (zeroblob(100000))";
+            connection.execute_batch(sql).doing("writing to `t`")
+        })
+    }
+
+    /// What keeps a row out, and what is said of it.
+    #[test]
+    fn writing_fails_with_advice() {
+        type Hinder = fn(&std::path::Path) -> (Connection, Option<Connection>);
+        let cases: [(Hinder, ErrorKind, &str, &str); 4] = [
+            (
+                |path| {
+                    let other = Connection::open(path).unwrap();
+                    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+                    (Connection::open(path).unwrap(), Some(other))
+                },
+                ErrorKind::Unavailable,
+                "{path}: another program has locked the database (database is locked)",
+                "close the program that has a transaction open",
+            ),
+            (
+                |path| {
+                    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+                    (Connection::open_with_flags(path, flags).unwrap(), None)
+                },
+                ErrorKind::Unavailable,
+                "writing to `t`: the file or its folder is read-only (attempt to write a readonly database)",
+                "allow this user to write to the file and to its folder",
+            ),
+            (
+                |path| {
+                    let full = Connection::open(path).unwrap();
+                    full.execute_batch("PRAGMA max_page_count = 3").unwrap();
+                    (full, None)
+                },
+                ErrorKind::Unavailable,
+                "writing to `t`: the disk is full (database or disk is full)",
+                "make room",
+            ),
+            (
+                |path| {
+                    let refuses = Connection::open(path).unwrap();
+                    let sql = "CREATE TRIGGER r BEFORE INSERT ON t BEGIN SELECT raise(ABORT, 'no more'); END";
+                    refuses.execute_batch(sql).unwrap();
+                    (refuses, None)
+                },
+                ErrorKind::BadValue,
+                "writing to `t`: a constraint, index or trigger of the table refuses a row (no more)",
+                "change or drop the constraint",
+            ),
+        ];
+        for (hinder, kind, message, hint) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("copy.db");
+            let made = Connection::open(&path).unwrap();
+            made.execute_batch("CREATE TABLE t (c)").unwrap();
+            drop(made);
+            let (mut connection, _other) = hinder(&path);
+            let error = insert(&mut connection).unwrap_err();
+            let message = message.replace("{path}", path.to_str().unwrap());
+            assert!(error.to_string().ends_with(&message), "{error}");
+            assert_eq!(error.kind(), kind);
+            assert!(error.hint().unwrap().starts_with(hint), "{error}");
+        }
+    }
+}

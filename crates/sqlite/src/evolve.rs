@@ -79,11 +79,15 @@ pub(crate) fn in_transaction<T>(
     connection: &mut Connection,
     work: impl FnOnce(&Connection) -> Result<T>,
 ) -> Result<T> {
+    let doing = match connection.path() {
+        Some(path) if !path.is_empty() => format!("writing to SQLite {path}"),
+        _ => String::from("writing to SQLite in memory"),
+    };
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
-        .doing("beginning a transaction")?;
+        .doing(&doing)?;
     let result = work(&transaction)?;
-    transaction.commit().doing("committing")?;
+    transaction.commit().doing(&doing)?;
     Ok(result)
 }
 

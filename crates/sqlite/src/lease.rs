@@ -69,7 +69,7 @@ impl Lease {
             Some(file) => lock_file(file, &folded)?.map(Lock::File),
             None => {
                 let key = format!("{instance}/{folded}");
-                held_in_memory(|held| held.insert(key.clone())).then_some(Lock::Process(key))
+                held_in_memory(|held| held.insert(key.clone())).then(|| Lock::Process(key))
             }
         };
         let Some(lock) = lock else {

@@ -18,6 +18,7 @@ mod lease;
 mod load;
 mod merge;
 mod name;
+mod packed;
 mod physical;
 mod read;
 mod state;

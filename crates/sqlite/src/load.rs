@@ -514,7 +514,8 @@ impl Load for SqliteLoad {
                     }
                     under.lease.give_back(connection)
                 })?;
-                database::empty_log(connection)
+                database::empty_log(connection);
+                Ok(())
             })
             .await;
         drop(lock);

@@ -51,8 +51,8 @@ impl Merge<'_> {
         let cells = Cells::of(batch, &types);
         let key: Vec<usize> = self.key_in_written();
         let mut insert = self.prepare(&self.insert_sql(true))?;
-        let mut find = self.prepare(&self.find_sql())?;
-        let mut update = self.prepare(&self.update_sql(&key))?;
+        // Only prepared when a row is met that is there.
+        let mut present = None;
         let mut counts = Counts::default();
         let mut expect_new = true;
         for row in 0..batch.num_rows() {
@@ -61,7 +61,14 @@ impl Merge<'_> {
                 written = Some(Written::Inserted);
             }
             if written.is_none() {
-                written = self.update_row(&mut find, &mut update, &cells, &key, row)?;
+                let (find, update) = match &mut present {
+                    Some(statements) => statements,
+                    none => none.insert((
+                        self.prepare(&self.find_sql())?,
+                        self.prepare(&self.update_sql(&key))?,
+                    )),
+                };
+                written = self.update_row(find, update, &cells, &key, row)?;
             }
             if written.is_none() && !expect_new && self.insert_row(&mut insert, &cells, row)? {
                 written = Some(Written::Inserted);

@@ -6,10 +6,12 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use bucketline_destination::{
     Checkpoints, ColumnType, Error, ErrorKind, Layout, Result, Staged, TableState,
 };
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use crate::error::Doing;
+use crate::packed;
 
 /// The version of the tables below. A file of a newer one is left alone.
 const VERSION: i64 = 1;
@@ -37,8 +39,8 @@ CREATE TABLE IF NOT EXISTS _bucketline_tables (
 CREATE TABLE IF NOT EXISTS _bucketline_checkpoints (
   table_id INTEGER NOT NULL,
   staged INTEGER NOT NULL,
-  slice TEXT NOT NULL,
-  checkpoint TEXT NOT NULL,
+  slice NOT NULL,
+  checkpoint BLOB NOT NULL,
   PRIMARY KEY (table_id, staged, slice)
 ) WITHOUT ROWID;
 ";
@@ -249,7 +251,14 @@ pub(crate) fn save_checkpoint(
 ) -> Result<()> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO _bucketline_checkpoints VALUES (?1, ?2, ?3, ?4)")
-        .and_then(|mut insert| insert.execute(params![id, staged, slice, checkpoint.to_string()]))
+        .and_then(|mut insert| {
+            insert.execute(params![
+                id,
+                staged,
+                SliceKey(slice),
+                packed::pack(checkpoint)
+            ])
+        })
         .doing(SAVING)?;
     Ok(())
 }
@@ -259,7 +268,7 @@ pub(crate) fn forget(connection: &Connection, id: i64, staged: bool, slice: &str
     connection
         .execute(
             "DELETE FROM _bucketline_checkpoints WHERE table_id = ?1 AND staged = ?2 AND slice = ?3",
-            params![id, staged, slice],
+            params![id, staged, SliceKey(slice)],
         )
         .doing(SAVING)?;
     Ok(())
@@ -298,11 +307,35 @@ fn checkpoints(connection: &Connection, id: i64, staged: bool) -> Result<Checkpo
     let mut rows = query.query(params![id, staged]).doing(DOING)?;
     let mut checkpoints = Checkpoints::new();
     while let Some(row) = rows.next().doing(DOING)? {
-        let slice: String = row.get(0).doing(DOING)?;
-        let checkpoint: String = row.get(1).doing(DOING)?;
-        checkpoints.insert(slice, json(&checkpoint)?);
+        let slice = slice(row.get_ref(0).doing(DOING)?);
+        let checkpoint = row.get_ref(1).doing(DOING)?.as_blob().ok();
+        let (Some(slice), Some(checkpoint)) = (slice, checkpoint.and_then(packed::unpack)) else {
+            return Err(damaged(&"a checkpoint cannot be read"));
+        };
+        checkpoints.insert(slice, checkpoint);
     }
     Ok(checkpoints)
+}
+
+/// A slice's id as it is stored: a UUID in braces as its bytes, any other as text.
+struct SliceKey<'a>(&'a str);
+
+impl ToSql for SliceKey<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match packed::uuid(self.0) {
+            Some(bytes) => ToSqlOutput::Owned(bytes.to_vec().into()),
+            None => ToSqlOutput::Borrowed(self.0.into()),
+        })
+    }
+}
+
+/// The id that a [`SliceKey`] was stored for.
+fn slice(stored: ValueRef<'_>) -> Option<String> {
+    match stored {
+        ValueRef::Blob(bytes) => bytes.try_into().ok().map(packed::uuid_text),
+        ValueRef::Text(text) => String::from_utf8(text.to_vec()).ok(),
+        _ => None,
+    }
 }
 
 /// `[["Id","int"],["Title","text"]]`.
@@ -334,7 +367,7 @@ fn json(text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|error| damaged(&error))
 }
 
-fn damaged(error: &serde_json::Error) -> Error {
+fn damaged(error: &dyn std::fmt::Display) -> Error {
     Error::new(
         ErrorKind::Database,
         format!("{DOING}: it is damaged: {error}"),

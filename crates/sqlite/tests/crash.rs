@@ -1,57 +1,27 @@
 //! A process that is killed at any moment leaves rows and checkpoint that belong together.
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field};
-use bucketline_destination::{
-    Change, Column, Destination, Holder, Load, LoadPlan, TableName, Target,
-};
+use bucketline_destination::{Change, Load, Target};
 use bucketline_sqlite::SqliteDestination;
 use serde_json::json;
+use support::{batch, plan};
 
 const CHILD: &str = "BUCKETLINE_CRASH_TEST_DATABASE";
 const ROWS: i64 = 200;
 
-fn plan(target: Target) -> LoadPlan {
-    let column = |name: &str, t| Column {
-        field: Field::new(name, t, true),
-        doc: None,
-    };
-    LoadPlan {
-        columns: vec![
-            column("Id", DataType::Int64),
-            column("Text", DataType::Utf8),
-        ],
-        key: vec!["Id".into()],
-        target,
-        forget_checkpoints: false,
-        record: json!("crash"),
-        batch_size: None,
-    }
-}
-
-fn rows(round: i64) -> RecordBatch {
-    let ids = round * ROWS..(round + 1) * ROWS;
-    let texts = ids.clone().map(|id| "text ".repeat((id % 50) as usize));
-    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(ids.clone()));
-    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
-    RecordBatch::try_from_iter([("Id", ids), ("Text", texts)]).unwrap()
+fn rows(round: i64) -> arrow::array::RecordBatch {
+    batch(round * ROWS..(round + 1) * ROWS)
 }
 
 async fn open(path: &str) -> Box<dyn Load> {
     let destination = SqliteDestination::open_file(path);
-    let holder = Holder {
-        who: "test".into(),
-        since: "now".into(),
-    };
-    destination
-        .open(&TableName::bare("Killed"), &holder)
-        .await
-        .unwrap()
+    support::open(&destination).await.unwrap()
 }
 
 fn rounds(status: &bucketline_destination::TableStatus) -> i64 {
@@ -114,12 +84,7 @@ async fn rows_equal_checkpoint_after_every_kill() {
             let counted = load.status().state.as_ref().unwrap().rows;
             assert_eq!(i64::try_from(counted).unwrap(), kept, "kill {kill}");
             let connection = rusqlite::Connection::open(path).unwrap();
-            let one = |sql: &str| {
-                connection
-                    .query_row(sql, [], |row| row.get::<_, i64>(0))
-                    .unwrap()
-            };
-            assert_eq!(one("SELECT count(*) FROM Killed"), kept, "kill {kill}");
+            assert_eq!(support::count(Path::new(path)), kept, "kill {kill}");
             let check: String = connection
                 .query_row("PRAGMA integrity_check", [], |row| row.get(0))
                 .unwrap();

@@ -119,7 +119,7 @@ fn shown(plan: &ScanPlan, purpose: Purpose) -> String {
     text
 }
 
-const LISTING: &str = "GET /repositories/acme?sort=created_on&pagelen=100&fields=next,page,pagelen,size,values.uuid,values.slug,values.full_name,values.project.key,values.project.uuid,values.updated_on,values.created_on (listing of repositories; created_on >= last seen, doubles dropped)";
+const LISTING: &str = "GET /repositories/acme?sort=created_on&pagelen=100&fields=next,page,pagelen,size,values.uuid,values.slug,values.full_name,values.project.key,values.project.uuid,values.updated_on,values.workspace.uuid,values.created_on (listing of repositories; created_on >= last seen, doubles dropped)";
 const ENVELOPE: &str = "next,page,pagelen,size";
 const ALL_STATES: &str = "state=OPEN&state=MERGED&state=DECLINED&state=SUPERSEDED";
 

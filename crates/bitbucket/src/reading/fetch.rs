@@ -151,7 +151,11 @@ impl Fetch {
     }
 
     fn decoded(&self, answer: &bucketline_rest::Response) -> Result<Fetched, Failure> {
-        let decoded = self.decoder.decode(&answer.body, &self.parents)?;
+        let decoded = self.decoder.decode(&answer.body, &self.parents).map_err(|error| {
+            error
+                .about(format_args!("{} of {}", self.place.what, self.place.label))
+                .with_hint("run the statement again; if it stays, something changes Bitbucket's answers on their way here")
+        })?;
         let Decoded {
             rows,
             next,

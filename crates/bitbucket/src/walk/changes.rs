@@ -159,12 +159,14 @@ impl ChangeWalk {
             started: page.time,
             passed: None,
             highest: None,
+            found: false,
             part: if split { first_part } else { 0 },
             after: None,
             seen: Vec::new(),
             draining: false,
             nulls: false,
         });
+        position.found |= !page.ids.is_empty();
         let (keep, part_ended) = match asked.rows {
             Rows::Nulls(after) => {
                 if page.cursors.iter().any(Option::is_some) {
@@ -217,12 +219,15 @@ impl ChangeWalk {
             enter(position, *next);
         } else {
             let reached = match position.highest {
-                Some(highest) if !self.rules.mutable => highest.min(position.started),
-                None if self.mark.is_some() => position.started.min(self.mark.unwrap_or_default()),
-                _ => position.started,
+                Some(highest) if !self.rules.mutable => Some(highest.min(position.started)),
+                Some(_) => Some(position.started),
+                // Rows without a value were read: the first load is done.
+                None if position.found => self.mark.or(Some(position.started)),
+                // A walk that saw nothing proves nothing: an empty answer may be a fault.
+                None => None,
             };
             // A row that was deleted meanwhile does not move the mark back.
-            self.mark = self.mark.max(Some(reached));
+            self.mark = self.mark.max(reached);
             self.position = None;
             self.ended = true;
         }

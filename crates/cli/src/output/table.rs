@@ -165,8 +165,12 @@ impl Printer for Table {
         Ok(())
     }
 
-    fn end(&mut self, _whole: bool, sink: &mut dyn Write) -> io::Result<()> {
-        self.decide(sink)
+    fn end(&mut self, whole: bool, sink: &mut dyn Write) -> io::Result<()> {
+        // A header alone would say that there are no rows, which a result that broke off does not.
+        match &self.layout {
+            Layout::Undecided(held) if held.is_empty() && !whole => Ok(()),
+            _ => self.decide(sink),
+        }
     }
 }
 

@@ -44,7 +44,15 @@ impl SourceTable {
         concurrency: usize,
     ) -> Self {
         let schema = Arc::new(table.schema());
-        Self { connection: connection.to_owned(), source, table, scope, context, concurrency, schema }
+        Self {
+            connection: connection.to_owned(),
+            source,
+            table,
+            scope,
+            context,
+            concurrency,
+            schema,
+        }
     }
 }
 

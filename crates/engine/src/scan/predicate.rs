@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Operator as Op;
+use datafusion::physical_expr::expressions::Literal as Constant;
 use datafusion::physical_expr::expressions::{
     BinaryExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, NotExpr,
 };
-use datafusion::physical_expr::expressions::Literal as Constant;
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 
 /// Translates the conditions joined by AND in `expr`; `columns` maps its column indices to the table's.
@@ -35,7 +35,13 @@ fn one(expr: &Arc<dyn PhysicalExpr>, columns: &[usize]) -> Option<Predicate> {
             _ => comparison(binary, columns),
         };
     }
-    let build = |column, operator, values| Some(Predicate { column, operator, values });
+    let build = |column, operator, values| {
+        Some(Predicate {
+            column,
+            operator,
+            values,
+        })
+    };
     if let Some(test) = expr.downcast_ref::<IsNullExpr>() {
         return build(column(test.arg(), columns)?, Operator::IsNull, vec![]);
     }
@@ -44,24 +50,42 @@ fn one(expr: &Arc<dyn PhysicalExpr>, columns: &[usize]) -> Option<Predicate> {
     }
     if let Some(list) = expr.downcast_ref::<InListExpr>() {
         let values: Option<Vec<Literal>> = list.list().iter().map(literal).collect();
-        let operator = if list.negated() { Operator::NotIn } else { Operator::In };
+        let operator = if list.negated() {
+            Operator::NotIn
+        } else {
+            Operator::In
+        };
         return build(column(list.expr(), columns)?, operator, values?);
     }
     if let Some(like) = expr.downcast_ref::<LikeExpr>() {
         if like.negated() || like.case_insensitive() {
             return None;
         }
-        let Some(Literal::Text(pattern)) = literal(like.pattern()) else { return None };
+        let Some(Literal::Text(pattern)) = literal(like.pattern()) else {
+            return None;
+        };
         let inner = pattern.strip_prefix('%')?.strip_suffix('%')?;
         if inner.is_empty() || inner.contains(['%', '_', '\\']) {
             return None;
         }
-        return build(column(like.expr(), columns)?, Operator::Contains, vec![Literal::Text(inner.into())]);
+        return build(
+            column(like.expr(), columns)?,
+            Operator::Contains,
+            vec![Literal::Text(inner.into())],
+        );
     }
     if let Some(not) = expr.downcast_ref::<NotExpr>() {
-        return build(column(not.arg(), columns)?, Operator::Eq, vec![Literal::Bool(false)]);
+        return build(
+            column(not.arg(), columns)?,
+            Operator::Eq,
+            vec![Literal::Bool(false)],
+        );
     }
-    build(column(expr, columns)?, Operator::Eq, vec![Literal::Bool(true)])
+    build(
+        column(expr, columns)?,
+        Operator::Eq,
+        vec![Literal::Bool(true)],
+    )
 }
 
 /// `column op constant`, either way round.
@@ -83,7 +107,11 @@ fn comparison(binary: &BinaryExpr, columns: &[usize]) -> Option<Predicate> {
         _ => return None,
     };
     if let Some(column) = column(subject, columns) {
-        return Some(Predicate { column, operator, values: vec![scalar(constant.value())?] });
+        return Some(Predicate {
+            column,
+            operator,
+            values: vec![scalar(constant.value())?],
+        });
     }
     // A constant of a finer time unit (now() has nanoseconds) widens the column instead.
     let cast = subject.downcast_ref::<CastExpr>()?;
@@ -91,7 +119,10 @@ fn comparison(binary: &BinaryExpr, columns: &[usize]) -> Option<Predicate> {
     let ScalarValue::TimestampNanosecond(Some(nanoseconds), Some(_)) = constant.value() else {
         return None;
     };
-    if !matches!(cast.cast_type(), DataType::Timestamp(TimeUnit::Nanosecond, Some(_))) {
+    if !matches!(
+        cast.cast_type(),
+        DataType::Timestamp(TimeUnit::Nanosecond, Some(_))
+    ) {
         return None;
     }
     let floor = nanoseconds.div_euclid(1_000);
@@ -102,12 +133,20 @@ fn comparison(binary: &BinaryExpr, columns: &[usize]) -> Option<Predicate> {
         Operator::Lt | Operator::LtEq => (Operator::LtEq, floor),
         _ => return None,
     };
-    Some(Predicate { column, operator, values: vec![timestamp(microseconds)?] })
+    Some(Predicate {
+        column,
+        operator,
+        values: vec![timestamp(microseconds)?],
+    })
 }
 
 /// `a = 1 OR a = 2 OR ...` of one column, as the optimizer writes short IN lists.
 fn any_of(expr: &Arc<dyn PhysicalExpr>, columns: &[usize]) -> Option<Predicate> {
-    fn gather(expr: &Arc<dyn PhysicalExpr>, columns: &[usize], into: &mut Vec<Predicate>) -> Option<()> {
+    fn gather(
+        expr: &Arc<dyn PhysicalExpr>,
+        columns: &[usize],
+        into: &mut Vec<Predicate>,
+    ) -> Option<()> {
         if let Some(binary) = expr.downcast_ref::<BinaryExpr>()
             && *binary.op() == Op::Or
         {
@@ -120,11 +159,14 @@ fn any_of(expr: &Arc<dyn PhysicalExpr>, columns: &[usize]) -> Option<Predicate> 
     let mut parts = Vec::new();
     gather(expr, columns, &mut parts)?;
     let column = parts.first()?.column;
-    parts.iter().all(|part| part.column == column).then(|| Predicate {
-        column,
-        operator: Operator::In,
-        values: parts.into_iter().flat_map(|part| part.values).collect(),
-    })
+    parts
+        .iter()
+        .all(|part| part.column == column)
+        .then(|| Predicate {
+            column,
+            operator: Operator::In,
+            values: parts.into_iter().flat_map(|part| part.values).collect(),
+        })
 }
 
 fn column(expr: &Arc<dyn PhysicalExpr>, columns: &[usize]) -> Option<usize> {

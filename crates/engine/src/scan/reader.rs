@@ -9,8 +9,8 @@ use bucketline_source::{
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::cast::as_boolean_array;
 use datafusion::common::Result;
+use datafusion::common::cast::as_boolean_array;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -105,13 +105,25 @@ impl Reader {
             .listed
             .get_or_try_init(|| async {
                 let plan = (self.plan)()?;
-                let slices = self.source.slices(&plan, &self.context).await.map_err(Error::from)?;
-                Ok::<_, datafusion::common::DataFusionError>(Work { plan, slices: Mutex::new(slices.into()) })
+                let slices = self
+                    .source
+                    .slices(&plan, &self.context)
+                    .await
+                    .map_err(Error::from)?;
+                Ok::<_, datafusion::common::DataFusionError>(Work {
+                    plan,
+                    slices: Mutex::new(slices.into()),
+                })
             })
             .await?;
-        let slice = work.slices.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let slice = work
+            .slices
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front();
         Ok(slice.map(|slice| {
-            self.source.read(Arc::clone(&work.plan), &slice, Reading::Scan, &self.context)
+            self.source
+                .read(Arc::clone(&work.plan), &slice, Reading::Scan, &self.context)
         }))
     }
 

@@ -16,8 +16,8 @@ use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_expr::{
     EquivalenceProperties, Partitioning, PhysicalExpr, PhysicalSortExpr,
 };
-use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 use datafusion::physical_plan::DisplayFormatType;
+use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 
 use super::reader::{Reader, SliceQueue};
 use super::{SourceTable, translate};
@@ -39,10 +39,22 @@ pub(crate) struct SourceScan {
 }
 
 impl SourceScan {
-    pub(super) fn try_new(table: SourceTable, columns: Vec<usize>, fetch: Option<usize>) -> Result<Self> {
+    pub(super) fn try_new(
+        table: SourceTable,
+        columns: Vec<usize>,
+        fetch: Option<usize>,
+    ) -> Result<Self> {
         let plan = make_plan(&table, &columns, Vec::new(), None, fetch)?;
         let schema = Arc::clone(&plan.schema);
-        Ok(Self { table, columns, schema, filters: Vec::new(), top: None, fetch, plan: Arc::new(plan) })
+        Ok(Self {
+            table,
+            columns,
+            schema,
+            filters: Vec::new(),
+            top: None,
+            fetch,
+            plan: Arc::new(plan),
+        })
     }
 
     /// What will be requested.
@@ -62,9 +74,20 @@ impl SourceScan {
 
     /// The same scan, giving of each slice only the first rows in the order of one scanned column; `None` if the
     /// service cannot do that, with all filters.
-    pub(crate) fn with_top(&self, column: usize, descending: bool, rows: usize) -> Result<Option<Self>> {
+    pub(crate) fn with_top(
+        &self,
+        column: usize,
+        descending: bool,
+        rows: usize,
+    ) -> Result<Option<Self>> {
         let mut scan = self.clone();
-        scan.top = Some((Order { column: self.columns[column], descending }, rows));
+        scan.top = Some((
+            Order {
+                column: self.columns[column],
+                descending,
+            },
+            rows,
+        ));
         let scan = scan.replanned()?;
         Ok((scan.plan.ordered && scan.plan.limited).then_some(scan))
     }
@@ -81,8 +104,18 @@ impl SourceScan {
     fn replanned(mut self) -> Result<Self> {
         let (predicates, complete) = self.predicates();
         let order = self.top.map(|(order, _)| order);
-        let limit = self.top.map(|(_, rows)| rows).or(self.fetch).filter(|_| complete);
-        self.plan = Arc::new(make_plan(&self.table, &self.columns, predicates, order, limit)?);
+        let limit = self
+            .top
+            .map(|(_, rows)| rows)
+            .or(self.fetch)
+            .filter(|_| complete);
+        self.plan = Arc::new(make_plan(
+            &self.table,
+            &self.columns,
+            predicates,
+            order,
+            limit,
+        )?);
         Ok(self)
     }
 
@@ -91,7 +124,11 @@ impl SourceScan {
     fn predicates(&self) -> (Vec<Predicate>, bool) {
         let mut all = Vec::new();
         let mut complete = true;
-        for filter in self.filters.iter().filter(|filter| !filter.is::<DynamicFilterPhysicalExpr>()) {
+        for filter in self
+            .filters
+            .iter()
+            .filter(|filter| !filter.is::<DynamicFilterPhysicalExpr>())
+        {
             let (predicates, whole) = translate(filter, &self.columns);
             all.extend(predicates);
             complete &= whole;
@@ -118,14 +155,21 @@ impl SourceScan {
 
     /// At most so many rows of a partition.
     fn limit(&self) -> Option<usize> {
-        let top = self.top.filter(|_| self.has_one_slice()).map(|(_, rows)| rows);
+        let top = self
+            .top
+            .filter(|_| self.has_one_slice())
+            .map(|(_, rows)| rows);
         [top, self.fetch].into_iter().flatten().min()
     }
 
     /// Slices are read one after the other where a single page is likely to be enough.
     fn partitions(&self) -> usize {
         let one_page = self.fetch.is_some_and(|fetch| fetch <= self.plan.page_size);
-        if self.has_one_slice() || one_page { 1 } else { self.table.concurrency }
+        if self.has_one_slice() || one_page {
+            1
+        } else {
+            self.table.concurrency
+        }
     }
 }
 
@@ -145,11 +189,18 @@ fn make_plan(
         limit,
         page_size: None,
     };
-    table.source.plan(request).map_err(|error| Error::from(error).into())
+    table
+        .source
+        .plan(request)
+        .map_err(|error| Error::from(error).into())
 }
 
 impl DataSource for SourceScan {
-    fn open(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn open(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
         let queue = self.create_sibling_state(context.session_config().options());
         self.open_with_args(OpenArgs::new(partition, context).with_shared_state(queue))
     }
@@ -179,7 +230,11 @@ impl DataSource for SourceScan {
     }
 
     fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.table.connection, self.table.scope.name, self.table.table.name)?;
+        write!(
+            f,
+            "{}.{}.{}",
+            self.table.connection, self.table.scope.name, self.table.table.name
+        )?;
         if let Some(request) = self.plan.requests.last() {
             write!(f, ", {} {}", request.method, request.path)?;
         }
@@ -203,11 +258,17 @@ impl DataSource for SourceScan {
     }
 
     fn eq_properties(&self) -> EquivalenceProperties {
-        let ordering = self.top.filter(|_| self.has_one_slice()).and_then(|(order, _)| {
-            let index = self.columns.iter().position(|column| *column == order.column)?;
-            let column = Column::new(self.schema.field(index).name(), index);
-            Some(PhysicalSortExpr::new(Arc::new(column), sort_options(order)))
-        });
+        let ordering = self
+            .top
+            .filter(|_| self.has_one_slice())
+            .and_then(|(order, _)| {
+                let index = self
+                    .columns
+                    .iter()
+                    .position(|column| *column == order.column)?;
+                let column = Column::new(self.schema.field(index).name(), index);
+                Some(PhysicalSortExpr::new(Arc::new(column), sort_options(order)))
+            });
         match ordering {
             Some(ordering) => {
                 EquivalenceProperties::new_with_orderings(Arc::clone(&self.schema), [[ordering]])
@@ -230,7 +291,10 @@ impl DataSource for SourceScan {
         self.fetch
     }
 
-    fn try_swapping_with_projection(&self, _projection: &ProjectionExprs) -> Result<Option<Arc<dyn DataSource>>> {
+    fn try_swapping_with_projection(
+        &self,
+        _projection: &ProjectionExprs,
+    ) -> Result<Option<Arc<dyn DataSource>>> {
         Ok(None)
     }
 
@@ -263,5 +327,8 @@ impl DataSource for SourceScan {
 }
 
 fn sort_options(order: Order) -> datafusion::arrow::compute::SortOptions {
-    datafusion::arrow::compute::SortOptions { descending: order.descending, nulls_first: order.descending }
+    datafusion::arrow::compute::SortOptions {
+        descending: order.descending,
+        nulls_first: order.descending,
+    }
 }

@@ -8,9 +8,9 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 
 use super::SourceScan;
 
@@ -45,14 +45,26 @@ impl PhysicalOptimizerRule for PushTop {
 }
 
 fn pushed(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let Some(sort) = node.downcast_ref::<SortExec>() else { return Ok(None) };
-    let (Some(rows), 1) = (sort.fetch(), sort.expr().len()) else { return Ok(None) };
-    let key = &sort.expr()[0];
-    let Some(column) = key.expr.downcast_ref::<Column>() else { return Ok(None) };
-    let Some(Top { plan, sorted }) = top(sort.input(), column.index(), key.options.descending, rows)? else {
+    let Some(sort) = node.downcast_ref::<SortExec>() else {
         return Ok(None);
     };
-    if sorted { Ok(Some(plan)) } else { with_input(node, plan).map(Some) }
+    let (Some(rows), 1) = (sort.fetch(), sort.expr().len()) else {
+        return Ok(None);
+    };
+    let key = &sort.expr()[0];
+    let Some(column) = key.expr.downcast_ref::<Column>() else {
+        return Ok(None);
+    };
+    let Some(Top { plan, sorted }) =
+        top(sort.input(), column.index(), key.options.descending, rows)?
+    else {
+        return Ok(None);
+    };
+    if sorted {
+        Ok(Some(plan))
+    } else {
+        with_input(node, plan).map(Some)
+    }
 }
 
 struct Top {
@@ -62,15 +74,27 @@ struct Top {
 }
 
 /// The same plan over a scan that gives only the first rows; looks through projections.
-fn top(plan: &Arc<dyn ExecutionPlan>, column: usize, descending: bool, rows: usize) -> Result<Option<Top>> {
+fn top(
+    plan: &Arc<dyn ExecutionPlan>,
+    column: usize,
+    descending: bool,
+    rows: usize,
+) -> Result<Option<Top>> {
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
         let Some(column) = projection.expr()[column].expr.downcast_ref::<Column>() else {
             return Ok(None);
         };
-        let Some(Top { plan: below, sorted }) = top(projection.input(), column.index(), descending, rows)? else {
+        let Some(Top {
+            plan: below,
+            sorted,
+        }) = top(projection.input(), column.index(), descending, rows)?
+        else {
             return Ok(None);
         };
-        return Ok(Some(Top { plan: with_input(plan, below)?, sorted }));
+        return Ok(Some(Top {
+            plan: with_input(plan, below)?,
+            sorted,
+        }));
     }
     let Some(scan) = plan
         .downcast_ref::<DataSourceExec>()
@@ -78,12 +102,20 @@ fn top(plan: &Arc<dyn ExecutionPlan>, column: usize, descending: bool, rows: usi
     else {
         return Ok(None);
     };
-    let Some(scan) = scan.with_top(column, descending, rows)? else { return Ok(None) };
+    let Some(scan) = scan.with_top(column, descending, rows)? else {
+        return Ok(None);
+    };
     let sorted = scan.has_one_slice();
-    Ok(Some(Top { plan: DataSourceExec::from_data_source(scan), sorted }))
+    Ok(Some(Top {
+        plan: DataSourceExec::from_data_source(scan),
+        sorted,
+    }))
 }
 
-fn with_input(node: &Arc<dyn ExecutionPlan>, input: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+fn with_input(
+    node: &Arc<dyn ExecutionPlan>,
+    input: Arc<dyn ExecutionPlan>,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let mode = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
     Arc::clone(node).replace_children(vec![input], mode)
 }

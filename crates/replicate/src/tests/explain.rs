@@ -67,7 +67,7 @@ async fn it_tells_mode_key_cursor_slices_and_reload_without_reading() {
     assert!(after.contains("load: changes are merged"), "{after}");
     let changed = lines(&bench, &more, &statement()).await.unwrap();
     assert!(
-        changed.contains("load: state is a new column: everything is staged, about 4 requests")
+        changed.contains("load: State is a new column: everything is staged, about 5 requests")
     );
 
     bench.fake.world().workspace = "{other}".to_owned();

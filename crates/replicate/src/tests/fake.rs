@@ -36,6 +36,8 @@ pub(crate) struct Repository {
     pub(crate) slug: String,
     pub(crate) project: &'static str,
     pub(crate) rows: BTreeMap<i64, Row>,
+    /// When a row was last written or removed.
+    pub(crate) moved: i64,
     pub(crate) applicable: bool,
     /// Every request fails so.
     pub(crate) fault: Option<ErrorKind>,
@@ -60,6 +62,8 @@ pub(crate) struct World {
     /// Called before each page of rows.
     pub(crate) before_page: Option<Hook>,
     pub(crate) listings: usize,
+    /// The repositories were listed since [`Source::forget_listing`].
+    pub(crate) listed: bool,
     pub(crate) row_requests: usize,
 }
 
@@ -76,7 +80,16 @@ impl World {
             state,
             updated,
         };
-        self.repository(repository).rows.insert(id, row);
+        let repository = self.repository(repository);
+        repository.rows.insert(id, row);
+        repository.moved = updated;
+    }
+
+    pub(crate) fn remove(&mut self, repository: &str, id: i64) {
+        let now = self.tick();
+        let repository = self.repository(repository);
+        repository.rows.remove(&id);
+        repository.moved = now;
     }
 
     pub(crate) fn repository(&mut self, uuid: &str) -> &mut Repository {
@@ -297,9 +310,12 @@ impl Source for Fake {
     }
 
     async fn slices(&self, plan: &ScanPlan, context: &ReadContext) -> Result<Vec<Slice>> {
-        context.count_request();
         let mut world = self.world();
-        world.listings += 1;
+        if !world.listed {
+            context.count_request();
+            world.listings += 1;
+            world.listed = true;
+        }
         let scope = &plan.request.scope;
         let fits = |repository: &Repository| {
             let in_scope = scope.kind != ScopeKind::Project || repository.project == scope.name;
@@ -331,15 +347,7 @@ impl Source for Fake {
                     Some(repository.slug.clone()),
                     Some(uuid.clone()),
                 ],
-                proof: Some(
-                    repository
-                        .rows
-                        .values()
-                        .map(|row| row.updated)
-                        .max()
-                        .unwrap_or(0),
-                )
-                .map(|last| format!("{last} {}", repository.rows.len())),
+                proof: Some(format!("{} {}", repository.moved, repository.rows.len())),
             })
             .collect();
         if let (SliceChoice::Named(names), true) = (&plan.slices, slices.is_empty()) {
@@ -349,7 +357,9 @@ impl Source for Fake {
         Ok(slices)
     }
 
-    fn forget_listing(&self) {}
+    fn forget_listing(&self) {
+        self.world().listed = false;
+    }
 
     fn read(
         &self,
@@ -498,6 +508,7 @@ impl FakeWalk {
             started: instant(now),
             passed: None,
             highest: None,
+            found: false,
             part: 0,
             after: checkpoint.mark,
             seen: Vec::new(),

@@ -81,8 +81,7 @@ async fn play(selection: &Selection, deletes: bool, steps: &[Step]) -> Result<()
             // A cursor does not see deletes.
             Step::Remove { .. } if !deletes => {}
             Step::Remove { repository, id } => {
-                let mut world = bench.fake.world();
-                world.repository(REPOSITORIES[*repository]).rows.remove(id);
+                bench.fake.world().remove(REPOSITORIES[*repository], *id);
             }
             Step::Rename { repository } => {
                 renames += 1;

@@ -221,7 +221,7 @@ async fn a_failed_slice_keeps_its_rows_and_the_others_go_on() {
         assert!(
             error
                 .to_string()
-                .contains("acme/slug-{a}: the service refused"),
+                .contains("1 of 2 slices failed (acme/slug-{a}): the service refused"),
             "{error}"
         );
         let report = error.report().unwrap();

@@ -74,6 +74,7 @@ impl Bench {
             concurrency: self.concurrency,
             ..RunOptions::default()
         };
+        bucketline_source::Source::forget_listing(&self.fake);
         self.run_in(&ScriptRun::new(options), selection, statement)
             .await
     }

@@ -33,7 +33,7 @@ async fn a_new_column_loads_the_table_again_after_saying_so() {
     assert_eq!(bench.row_requests(), 5);
     let note = &report.notes[0];
     assert!(
-        note.contains("state is a new column") && note.contains("about 4 requests"),
+        note.contains("State is a new column") && note.contains("about 5 requests"),
         "{note}"
     );
     assert_eq!(
@@ -62,7 +62,8 @@ async fn a_dropped_column_needs_no_reload() {
     let report = bench.replicate(&few()).await.unwrap();
     assert_eq!(bench.row_requests(), 2);
     assert!(
-        report.notes[0].contains("state is no longer selected"),
+        report.notes[0]
+            .contains("no longer selected, so that they stay and are NULL in 12 rows: State"),
         "{:?}",
         report.notes
     );

@@ -73,6 +73,7 @@ fn a_slice_s_state_is_short_and_comes_back() {
         started: instant(1),
         passed: None,
         highest: Some(instant(2)),
+        found: true,
         part: 0,
         after: Some(instant(2)),
         seen: vec![1, 2],
