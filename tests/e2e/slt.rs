@@ -6,6 +6,7 @@
 //! - `requests`: a query whose rows are the requests since the last such record, in order;
 //! - `count of requests`: only how many;
 //! - `sandbox JSON`: a statement that changes the source (the sandbox's control API);
+//! - `fault JSON`, `no faults`: statements that make answers fail (the same API);
 //! - `destination SQL`: a query or statement on the SQLite file, as another program would send it;
 //! - `new session`: a statement; what follows runs as a new process would.
 //!
@@ -18,7 +19,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bucketline::{Error, Event, Session};
-use bucketline_sandbox::Change;
+use bucketline_sandbox::{Change, Fault};
 use futures::StreamExt;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
 
@@ -178,6 +179,18 @@ impl AsyncDB for Database {
             })?;
             return Ok(DBOutput::StatementComplete(0));
         }
+        if sql == "no faults" {
+            self.world.sandbox.clear_faults();
+            return Ok(DBOutput::StatementComplete(0));
+        }
+        if let Some(fault) = sql.strip_prefix("fault ") {
+            let fault: Fault = serde_json::from_str(fault).map_err(|error| Failure {
+                code: "SANDBOX".into(),
+                message: error.to_string(),
+            })?;
+            self.world.sandbox.fault(fault);
+            return Ok(DBOutput::StatementComplete(0));
+        }
         match sql.strip_prefix("destination ") {
             Some(sql) => self.destination(sql),
             None => self.sql(sql).await,
@@ -300,9 +313,11 @@ files!(
     names,
     system_tables,
     explain,
+    faults,
     incremental,
     listing,
     replace,
+    repositories,
     guards,
     destination_tables
 );

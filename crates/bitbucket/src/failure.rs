@@ -109,7 +109,12 @@ pub(crate) fn explain(error: RestError, place: &Place, table: Option<&TableSpec>
         ),
         RestKind::Gone => return gone(error, place, table, &problem),
         RestKind::RateLimited | RestKind::BudgetWait => {
-            (ErrorKind::RateLimited, error.code(), format!("{error} ({subject})"), None)
+            (
+                ErrorKind::RateLimited,
+                error.code(),
+                format!("{error} ({subject})"),
+                Some("run it later, or change the connection's RequestsPerHour or MaxWait".to_owned()),
+            )
         }
         RestKind::BadRequest => (
             ErrorKind::Rejected,

@@ -12,8 +12,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error with all that a person needs: what happened, where in the script, and what to do.
 #[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct Error {
+struct Inner {
     code: &'static str,
     message: String,
     hint: Option<String>,
@@ -25,14 +29,14 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Inner {
             code,
             message: message.into(),
             hint: None,
             span: None,
             partial: false,
             source: None,
-        }
+        }))
     }
 
     /// A file of the configuration cannot be read, or says something wrong.
@@ -61,18 +65,18 @@ impl Error {
     }
 
     pub(crate) fn prefixed(mut self, prefix: &str) -> Self {
-        self.message.insert_str(0, prefix);
-        self.span = None;
+        self.0.message.insert_str(0, prefix);
+        self.0.span = None;
         self
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     pub(crate) fn at(mut self, span: Span) -> Self {
-        self.span.get_or_insert(span);
+        self.0.span.get_or_insert(span);
         self
     }
 
@@ -80,28 +84,28 @@ impl Error {
         mut self,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        self.source = Some(source.into());
+        self.0.source = Some(source.into());
         self
     }
 
     /// The stable code, a heading of `docs/errors.md`.
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// What the user can do, if there is something.
     pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+        self.0.hint.as_deref()
     }
 
     /// Where in the script it is, if it is anywhere.
     pub fn span(&self) -> Option<Span> {
-        self.span
+        self.0.span
     }
 
     /// Some slices of a REPLICATE failed and the others were done; the script goes on.
     pub fn is_partial(&self) -> bool {
-        self.partial
+        self.0.partial
     }
 }
 
@@ -112,14 +116,14 @@ fn passed_on(
     span: Option<Span>,
     source: impl Into<Box<dyn StdError + Send + Sync>>,
 ) -> Error {
-    Error {
+    Error(Box::new(Inner {
         code,
         message,
         hint,
         span,
         partial: false,
         source: Some(source.into()),
-    }
+    }))
 }
 
 impl From<sql::Error> for Error {
@@ -158,7 +162,7 @@ impl From<replicate::Error> for Error {
             error.span(),
             error,
         );
-        read.partial = partial;
+        read.0.partial = partial;
         read
     }
 }

@@ -61,7 +61,7 @@ impl Stream for Run<'_> {
     }
 }
 
-/// Carries events out of a statement; notes that repeat are said once.
+/// Carries events out of a script; a note that repeats is said once.
 #[derive(Clone)]
 pub(crate) struct Voice {
     sender: UnboundedSender<Event>,
@@ -84,13 +84,6 @@ impl Voice {
     /// The same voice as the executor of REPLICATE wants it.
     pub(crate) fn events(&self) -> Arc<dyn Events> {
         Arc::new(self.clone())
-    }
-
-    fn forget_notes(&self) {
-        self.notes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
     }
 }
 
@@ -157,7 +150,6 @@ async fn drive(session: &Session, script: &str, voice: &Voice) {
             text,
             span: located.span,
         });
-        voice.forget_notes();
         let context = ReadContext::new(Arc::new(voice.clone()));
         let started = Instant::now();
         let scene = statement::Scene {

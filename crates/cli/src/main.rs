@@ -62,13 +62,27 @@ fn main() -> ExitCode {
 fn start(arguments: &Arguments, coloured: bool) -> Result<Ending> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_stack_size(STACK)
         .build();
     let runtime = runtime.map_err(Error::Runtime)?;
-    let ending = runtime.block_on(Box::pin(dispatch(arguments, coloured)));
+    let ending = std::thread::scope(|scope| {
+        let run = || runtime.block_on(Box::pin(dispatch(arguments, coloured)));
+        let main = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, run);
+        match main.map_err(Error::Runtime)?.join() {
+            Ok(ending) => ending,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    });
     // Threads that still wait, such as for the terminal, must not keep the user waiting.
     runtime.shutdown_background();
     ending
 }
+
+/// Bytes of stack of each thread, of which only what is used takes memory: a chain of thousands of conditions is
+/// planned and computed by as many nested calls.
+const STACK: usize = 256 << 20;
 
 async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
     let interrupts = Interrupts::listen();

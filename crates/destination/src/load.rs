@@ -51,7 +51,9 @@ pub struct LoadPlan {
     pub forget_checkpoints: bool,
     /// The executor's record to keep with the table (or with the staging).
     pub record: Value,
-    /// Rows a write statement; `None` leaves it to the destination.
+    /// At most so many rows go to a database server in one statement; `None` leaves it to the destination. It
+    /// never parts what a [`commit`](Load::commit) holds together, so a destination in this process, which has no
+    /// such statements (SQLite binds each row to a prepared one), has nothing to divide.
     pub batch_size: Option<usize>,
 }
 

@@ -43,8 +43,9 @@ pub enum ErrorKind {
 }
 
 /// An error of the engine.
-#[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Inner>);
+
+struct Inner {
     kind: ErrorKind,
     message: String,
     hint: Option<String>,
@@ -56,52 +57,52 @@ pub struct Error {
 impl Error {
     /// An error of a kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Inner {
             kind,
             message: message.into(),
             hint: None,
             span: None,
             code: None,
             source: None,
-        }
+        }))
     }
 
     /// Adds what the user can do.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     /// Says where in the script it is.
     #[must_use]
     pub fn at(mut self, span: Span) -> Self {
-        self.span = Some(span);
+        self.0.span = Some(span);
         self
     }
 
     /// Keeps the code of an error that is passed on.
     #[must_use]
     pub fn with_code(mut self, code: &'static str) -> Self {
-        self.code = Some(code);
+        self.0.code = Some(code);
         self
     }
 
     /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.0.source = Some(source.into());
         self
     }
 
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// The stable code, a heading of `docs/errors.md`; a source's or destination's own where one failed.
     pub fn code(&self) -> &'static str {
-        self.code.unwrap_or(match self.kind {
+        self.0.code.unwrap_or(match self.0.kind {
             ErrorKind::Syntax => "BL5001",
             ErrorKind::UnknownTable => "BL5002",
             ErrorKind::AmbiguousName => "BL5003",
@@ -120,17 +121,17 @@ impl Error {
 
     /// What the user can do, if there is something.
     pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+        self.0.hint.as_deref()
     }
 
     /// Where in the script it is, if it is anywhere.
     pub fn span(&self) -> Option<Span> {
-        self.span
+        self.0.span
     }
 
     /// The source's error, if a source failed.
     pub fn source_error(&self) -> Option<&source::Error> {
-        let source: &(dyn StdError + 'static) = self.source.as_deref()?;
+        let source: &(dyn StdError + 'static) = self.0.source.as_deref()?;
         find(source)
     }
 
@@ -147,12 +148,12 @@ impl Error {
         }
         if let Some(found) = find::<Self>(&error) {
             let mut copy = Self::passed_on(
-                found.kind,
+                found.0.kind,
                 found.code(),
-                found.message.clone(),
+                found.0.message.clone(),
                 found.hint(),
             );
-            copy.span = found.span;
+            copy.0.span = found.0.span;
             return copy.with_source(error);
         }
         let span = error
@@ -161,7 +162,7 @@ impl Error {
             .zip(query)
             .map(|(span, query)| query.locate(stretch(span)));
         let mut read = Self::read(&error);
-        read.span = span;
+        read.0.span = span;
         read.with_source(error)
     }
 
@@ -305,15 +306,29 @@ fn shortened(names: &[&str]) -> String {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("code", &self.code())
+            .field("message", &self.0.message)
+            .field("hint", &self.0.hint)
+            .field("span", &self.0.span)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source
+        self.0
+            .source
             .as_deref()
             .map(|source| source as &(dyn StdError + 'static))
     }

@@ -280,7 +280,7 @@ impl Resolver<'_> {
         scope: Scope,
         parts: usize,
     ) -> Resolved {
-        let full = vec![connection.to_owned(), scope.name.clone(), spec.name.clone()];
+        let full = [connection.to_owned(), scope.name.clone(), spec.name.clone()];
         let table = SourceTable::new(
             connection,
             Arc::clone(source),

@@ -140,8 +140,8 @@ impl PlannedQuery {
     }
 }
 
-/// Gives every unquoted word that names a table or a column of the query's tables the catalog's spelling, and
-/// every other its first spelling in the query, so that case does not matter. A word that is spelled exactly like
+/// Gives every word that names a table or a column of the query's tables the catalog's spelling, and every other
+/// unquoted one its first spelling in the query, so that case does not matter. A word that is spelled exactly like
 /// one of several names stays.
 fn respell(query: &Query, resolved: &[Resolved]) -> Result<Query> {
     let mut spellings: HashMap<String, Vec<String>> = HashMap::new();
@@ -163,10 +163,16 @@ fn respell(query: &Query, resolved: &[Resolved]) -> Result<Query> {
         }
     }
     let mut clash = None;
-    let spelled = query.respelled(&mut |word| {
-        let known = spellings
-            .entry(word.to_lowercase())
-            .or_insert_with(|| vec![word.to_owned()]);
+    let spelled = query.respelled(&mut |word, quoted| {
+        let key = word.to_lowercase();
+        let known = match spellings.get(&key) {
+            Some(known) => known,
+            // A name of the query's own: quoted it stays as it is, else its first spelling is every one's.
+            None if quoted => return None,
+            None => spellings
+                .entry(key)
+                .or_insert_with(|| vec![word.to_owned()]),
+        };
         if known.iter().any(|spelling| spelling == word) {
             return None;
         }

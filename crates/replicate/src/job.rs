@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bucketline_destination::{Change, Counts, Destination, Load, LoadPlan, Target};
+use arrow::datatypes::SchemaRef;
+use bucketline_destination::{Change, ColumnType, Counts, Destination, Load, LoadPlan, Target};
 use chrono::Utc;
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -87,7 +88,26 @@ impl Job<'_> {
             record: record.to_json(),
             batch_size: self.statement.options.batch_size,
         };
-        Ok(load.begin(plan).await?)
+        load.begin(plan).await?;
+        self.tell_wider_columns(&load.columns().await?);
+        Ok(())
+    }
+
+    /// Types widen in place and never narrow: a column that holds more than what is asked for stays as it is.
+    fn tell_wider_columns(&self, there: &SchemaRef) {
+        let wider = self.prepared.layout.columns.iter().filter_map(|column| {
+            let stored = there.field_with_name(column.field.name()).ok()?;
+            (ColumnType::of(stored) != ColumnType::of(&column.field))
+                .then(|| column.field.name().clone())
+        });
+        let wider: Vec<String> = wider.collect();
+        if !wider.is_empty() {
+            self.note(format!(
+                "{}: the table keeps a wider type than is asked for in {}; DropTable makes it anew",
+                self.statement.table,
+                enumerated(&wider)
+            ));
+        }
     }
 
     /// Computes a result and puts it in the place of the one before.
@@ -242,21 +262,26 @@ impl Job<'_> {
                     true => (true, Outcome::Vanished),
                     false => (false, Outcome::Dropped),
                 };
-                // The statement asks for the same rows as before: an empty answer is no reason to lose them.
-                if same_rows {
+                if *keep {
                     keeper.keep_unread(&survey, &tally.slices).await?;
                 }
                 for known in &survey.vanished {
                     let staged = states.get(&known.id);
                     if keep_vanished {
                         keeper.keep_vanished(known, staged).await?;
-                    } else if staged.is_some() {
-                        remove(load.as_ref(), rows, known).await?;
+                    } else {
+                        if staged.is_some() {
+                            remove(load.as_ref(), rows, known).await?;
+                        }
+                        self.note(format!(
+                            "{}: listed no more; its rows were removed",
+                            known.label()
+                        ));
                     }
                     tally.add_outcome(known, outcome.clone(), Counts::default());
                 }
                 record.deletes_off = guarded && keep_vanished && !survey.vanished.is_empty();
-                if !same_rows && self.is_empty_where_rows_were(tally) {
+                if !*keep && self.is_empty_where_rows_were(tally) {
                     return Ok(load.finish(None).await?);
                 }
                 tally.counts = load.apply(*recreate).await?;
@@ -286,7 +311,8 @@ impl Job<'_> {
             ));
         }
         let dropped = self.standing.difference(self.prepared).dropped;
-        if !dropped.is_empty() {
+        let recreates = matches!(self.approach, Approach::Reload { recreate: true, .. });
+        if !dropped.is_empty() && !recreates {
             let rows = counted(self.standing.rows, "row");
             self.note(format!(
                 "{table}: no longer selected, so that they stay and are NULL in {rows}: {}",
@@ -305,7 +331,14 @@ impl Job<'_> {
     ) -> Result<Option<Error>> {
         // Boxed one by one: a closure that returns them would keep the whole run from being `Send`.
         let mut walks: Vec<BoxFuture<'_, Result<_>>> = Vec::with_capacity(survey.slices.len());
-        for (place, slice) in survey.slices.iter().enumerate() {
+        // What was never read comes first: a run that ends for lack of requests must not keep it waiting for ever.
+        let mut order: Vec<_> = survey.slices.iter().enumerate().collect();
+        order.sort_by_key(|(_, slice)| {
+            states
+                .get(&slice.id.0)
+                .is_some_and(|state| !state.is_unread())
+        });
+        for (place, slice) in order {
             let state = states.get(&slice.id.0).cloned();
             walks.push(Box::pin(async move {
                 let (report, failure) = walker.walk(slice, state).await?;

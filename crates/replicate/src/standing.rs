@@ -185,10 +185,10 @@ impl Standing {
             return Approach::Merge;
         }
         if self.exists && options.drop_table {
-            return reload("DropTable is set".to_owned(), false);
+            return reload("DropTable is set".to_owned(), !difference.rows);
         }
         if self.exists && options.truncate_table {
-            return reload("TruncateTable is set".to_owned(), false);
+            return reload("TruncateTable is set".to_owned(), !difference.rows);
         }
         match difference.reason() {
             Some(why) => reload(why, !difference.rows),

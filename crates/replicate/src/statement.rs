@@ -2,6 +2,7 @@
 
 use arrow::datatypes::{DataType, TimeUnit};
 use bucketline_destination::TableName;
+use bucketline_engine::DEFAULT_DESTINATION;
 use bucketline_sql as sql;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, TimezoneInfo};
@@ -68,7 +69,11 @@ impl Statement {
     pub(crate) fn read(statement: &sql::Replicate) -> Result<Self> {
         let name = &statement.destination;
         let table = TableName {
-            schema: name.qualifier().last().map(|schema| schema.text.clone()),
+            schema: name
+                .qualifier()
+                .last()
+                .filter(|schema| !schema.is(DEFAULT_DESTINATION))
+                .map(|schema| schema.text.clone()),
             name: name.last().text.clone(),
         };
         let by_name = !matches!(statement.source, sql::Source::Query(_));

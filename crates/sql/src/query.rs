@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use sqlparser::ast;
-use sqlparser::tokenizer::{Span as Stretch, Token, Word};
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Span as Stretch, Token};
 
 use crate::lexer::Lexeme;
 use crate::name::{is_bare, is_reserved};
@@ -25,17 +26,18 @@ impl Tokens {
         self.0[0].span.to(self.0[self.0.len() - 1].span)
     }
 
-    fn respelled(&self, spell: &mut dyn FnMut(&str) -> Option<String>) -> Self {
+    fn respelled(&self, spell: &mut dyn FnMut(&str, bool) -> Option<String>) -> Self {
+        let mut after_as = false;
         let respell = |lexeme: &Lexeme| {
             let mut lexeme = lexeme.clone();
-            if let Token::Word(
-                word @ Word {
-                    quote_style: None, ..
-                },
-            ) = &mut lexeme.token
-                && let Some(spelling) = spell(&word.value)
+            let is_as = matches!(&lexeme.token, Token::Word(word) if word.keyword == Keyword::AS);
+            // A quoted alias is meant as it is written.
+            let named = std::mem::replace(&mut after_as, is_as);
+            if let Token::Word(word) = &mut lexeme.token
+                && !(named && word.quote_style.is_some())
+                && let Some(spelling) = spell(&word.value, word.quote_style.is_some())
             {
-                if !is_bare(&spelling) && !is_reserved(&spelling) {
+                if word.quote_style.is_none() && !is_bare(&spelling) && !is_reserved(&spelling) {
                     word.quote_style = Some('"');
                 }
                 // The keyword stays, so that what was a keyword is still one.
@@ -123,12 +125,16 @@ impl Query {
         self.tokens.locate(stretch)
     }
 
-    /// The query with other spellings of its unquoted words, at the same places.
+    /// The query with other spellings of its words, at the same places.
     ///
-    /// `spell` is asked for each unquoted word, keywords included, and answers `None` to leave it.
+    /// `spell` is asked for each word, keywords included, and whether it is quoted; it answers `None` to
+    /// leave it. A quoted alias behind AS stays as it is written.
     /// A word that was read as a keyword stays one. This is how identifiers ignore case: words
     /// get the catalog's spelling, and the planner then matches exactly.
-    pub fn respelled(&self, spell: &mut dyn FnMut(&str) -> Option<String>) -> Result<Self, Error> {
+    pub fn respelled(
+        &self,
+        spell: &mut dyn FnMut(&str, bool) -> Option<String>,
+    ) -> Result<Self, Error> {
         let tokens = self.tokens.respelled(spell);
         let mut cursor = Cursor::over(&tokens.0);
         let query = cursor.query()?;
@@ -216,7 +222,10 @@ impl Expression {
     }
 
     /// The expression with other spellings of its unquoted words; see [`Query::respelled`].
-    pub fn respelled(&self, spell: &mut dyn FnMut(&str) -> Option<String>) -> Result<Self, Error> {
+    pub fn respelled(
+        &self,
+        spell: &mut dyn FnMut(&str, bool) -> Option<String>,
+    ) -> Result<Self, Error> {
         let tokens = self.tokens.respelled(spell);
         let mut cursor = Cursor::over(&tokens.0);
         let expression = cursor.expression()?;

@@ -21,6 +21,10 @@ const QUEUE: usize = 4;
 /// The page cache of a writing connection, in KiB. The key's index is visited at random places in a load.
 const CACHE_KIB: i64 = 16 * 1024;
 
+/// Pages in the log from which on SQLite moves them into the file: 64 MiB. Each move waits for the disk twice; at the
+/// usual 1,000 pages a load of many rows is a tenth to a fifth slower.
+const LOG_PAGES: i64 = 4000;
+
 /// How long the end of a thread is waited for. What it still does then is whole or undone, as ever; the process
 /// may only end before SQLite has put its log away.
 pub(crate) const ENDING: Duration = Duration::from_secs(10);
@@ -223,6 +227,9 @@ fn open_for_writing(location: &Location) -> Result<(Connection, Option<PathBuf>)
                 .doing(&doing)?;
             connection
                 .pragma_update(None, "synchronous", "NORMAL")
+                .doing(&doing)?;
+            connection
+                .pragma_update(None, "wal_autocheckpoint", LOG_PAGES)
                 .doing(&doing)?;
             connection
                 .pragma_update(None, "cache_size", -CACHE_KIB)

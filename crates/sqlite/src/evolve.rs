@@ -26,7 +26,7 @@ const DOING: &str = "changing the table";
 /// Adds the SQL functions that this module uses.
 pub(crate) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function(CONVERT, 3, flags, |context| converted(context))
+    connection.create_scalar_function(CONVERT, 3, flags, converted)
 }
 
 fn converted(context: &Context<'_>) -> rusqlite::Result<Value> {
@@ -264,8 +264,7 @@ impl<'a> Statement<'a> {
         let mut depth = 0_usize;
         let mut start = 0;
         let mut parts = Vec::new();
-        let mut rest = Scanner { sql, at: 0 };
-        while let Some((at, token)) = rest.next() {
+        for (at, token) in (Scanner { sql, at: 0 }) {
             match token {
                 "(" => {
                     depth += 1;

@@ -1,7 +1,8 @@
 //! Reading tables and views, ours and others'.
 
+use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -205,7 +206,7 @@ pub(crate) fn stream(
 ) -> BatchStream {
     let batches = async move {
         match (location, memory) {
-            (Location::File(path), _) => from_file(path, query).await,
+            (Location::File(path), _) => from_file(path, query),
             (Location::Memory, Some(database)) => {
                 let read = move |connection: &mut Connection| {
                     let mut batches = Vec::new();
@@ -231,18 +232,20 @@ pub(crate) fn stream(
         .boxed()
 }
 
-async fn from_file(path: std::path::PathBuf, query: Query) -> Result<BatchStream> {
+/// Starts a thread that opens the file, reads it and closes it.
+fn from_file(path: PathBuf, query: Query) -> Result<BatchStream> {
     let (batches, receiver) = mpsc::channel(AHEAD);
-    let table = query.table.clone();
-    let connection = database::on_a_thread(move || database::open_for_reading(&path)).await?;
-    let connection = connection.ok_or_else(|| no_table(&table))?;
-    let interrupt = connection.get_interrupt_handle();
+    let interrupt = Arc::new(OnceLock::new());
+    let interruptible = Arc::clone(&interrupt);
     let thread = Thread::spawn(move || {
-        let result = read(&connection, &query, |batch| {
-            batches.blocking_send(Ok(batch)).is_ok()
+        let result = database::open_for_reading(&path).and_then(|connection| {
+            let connection = connection.ok_or_else(|| no_table(&query.table))?;
+            interruptible.get_or_init(|| connection.get_interrupt_handle());
+            // Whoever sees the end of the stream, or an error in it, finds the file closed.
+            read(&connection, &query, |batch| {
+                batches.blocking_send(Ok(batch)).is_ok()
+            })
         });
-        // Whoever sees the end of the stream finds the file closed.
-        drop(connection);
         if let Err(error) = result {
             // A reader that has gone needs no error.
             let _ = batches.blocking_send(Err(error));
@@ -259,7 +262,8 @@ async fn from_file(path: std::path::PathBuf, query: Query) -> Result<BatchStream
 /// Batches from a reading thread, which stops when this is dropped.
 struct Batches {
     receiver: mpsc::Receiver<Result<RecordBatch>>,
-    interrupt: InterruptHandle,
+    /// There once the file is open.
+    interrupt: Arc<OnceLock<InterruptHandle>>,
     thread: Thread,
 }
 
@@ -278,7 +282,9 @@ impl Drop for Batches {
         self.receiver.close();
         let started = Instant::now();
         loop {
-            self.interrupt.interrupt();
+            if let Some(interrupt) = self.interrupt.get() {
+                interrupt.interrupt();
+            }
             if self.thread.wait(AGAIN) || started.elapsed() > database::ENDING {
                 return;
             }

@@ -69,6 +69,8 @@ pub(crate) struct ChangeWalk {
     position: Option<Position>,
     /// Ids given out at the value being drained; only to drop doubles, so not remembered.
     given: HashSet<i64>,
+    /// A page was empty although the one before promised more rows.
+    broken_off: bool,
     ended: bool,
 }
 
@@ -82,6 +84,7 @@ impl ChangeWalk {
             split,
             position: walk,
             given: HashSet::new(),
+            broken_off: false,
             ended: false,
         }
     }
@@ -153,6 +156,11 @@ impl ChangeWalk {
         if page.ids.is_empty() && page.more {
             return Err(Fault::EmptyPage);
         }
+        let goes_on = self
+            .position
+            .as_ref()
+            .is_some_and(|position| position.after.is_some());
+        self.broken_off |= goes_on && page.ids.is_empty();
         let first_part = self.rules.parts[0];
         let split = self.split;
         let position = self.position.get_or_insert_with(|| Position {
@@ -219,7 +227,9 @@ impl ChangeWalk {
             enter(position, *next);
         } else {
             let reached = match position.highest {
-                Some(highest) if !self.rules.mutable => Some(highest.min(position.started)),
+                Some(highest) if !self.rules.mutable || self.broken_off => {
+                    Some(highest.min(position.started))
+                }
                 Some(_) => Some(position.started),
                 // Rows without a value were read: the first load is done.
                 None if position.found => self.mark.or(Some(position.started)),

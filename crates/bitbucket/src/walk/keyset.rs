@@ -62,6 +62,9 @@ impl<V: Ord + Clone, K: Eq + Hash + Clone> KeysetWalk<V, K> {
         if values.is_empty() && more {
             return Err(Fault::EmptyPage);
         }
+        if values.is_empty() && asked != Some(Next::Start) {
+            return Err(Fault::BrokenOff);
+        }
         if asked == Some(Next::Link) {
             self.linked += 1;
         }

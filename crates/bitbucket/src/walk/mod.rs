@@ -19,6 +19,10 @@ pub(crate) enum Fault {
     /// A page without rows had a successor; asked again, it would be the same.
     #[error("a page without rows promised another page")]
     EmptyPage,
+    /// The page before promised more rows, and none came. Rows may have been deleted in that moment; to
+    /// believe it would take the rest of the list for gone.
+    #[error("the list ended where the page before promised more rows")]
+    BrokenOff,
     /// A value that the walk goes by was missing.
     #[error("a row lacks the value that the list is sorted by")]
     MissingValue,

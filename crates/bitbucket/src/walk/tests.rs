@@ -403,6 +403,32 @@ fn faults() {
     assert_eq!(accept(&[], false), Ok(()));
 }
 
+#[test]
+fn a_list_that_breaks_off_is_not_believed() {
+    let mut walk = KeysetWalk::<i64, i64>::new(false);
+    walk.accept(&[Some(1), Some(2)], &[1, 2], true).unwrap();
+    assert_eq!(walk.accept(&[], &[], false), Err(Fault::BrokenOff));
+
+    // What was not seen of a first load is read by the next run, not taken for read.
+    let rules = WalkRules {
+        look_back: Duration::ZERO,
+        nullable: false,
+        parts: vec![0],
+        mutable: true,
+    };
+    let mut walk = ChangeWalk::new(rules, Checkpoint::default());
+    let page = |cursors, ids, more| Seen {
+        cursors,
+        ids,
+        more,
+        time: instant(90),
+    };
+    let cursors = [Some(instant(1)), Some(instant(2))];
+    walk.accept(page(&cursors, &[1, 2], true)).unwrap();
+    walk.accept(page(&[], &[], false)).unwrap();
+    assert_eq!(walk.checkpoint().mark, Some(instant(2)));
+}
+
 /// Where a walk without more pages leaves its mark.
 #[test]
 fn marks() {

@@ -51,12 +51,12 @@ pub async fn counting(bench: Bench) {
 /// No row that meets the conditions is left out. A destination may leave others in, so the suite looks at the
 /// rows that meet them.
 pub async fn conditions(bench: Bench) {
+    type Condition<'a> = (&'a str, &'static str, Scalar);
     bench.put(ROWS).await;
     let text = |text: &str| Scalar::Text(text.into());
-    let ids = async |conditions: &[(&str, &'static str, Scalar)]| {
-        bench.read(&["Kind", "Id"], conditions, None).await
-    };
-    let cases: [(&[(&str, &'static str, Scalar)], &[&str]); 8] = [
+    let ids =
+        async |conditions: &[Condition<'_>]| bench.read(&["Kind", "Id"], conditions, None).await;
+    let cases: [(&[Condition<'_>], &[&str]); 8] = [
         (&[("Kind", "=", text("a"))], &["a 1", "a 2", "a 3"]),
         (&[("Size", ">", Scalar::Int(1))], &["a 2", "b 1"]),
         (

@@ -53,7 +53,6 @@ impl Reader {
     }
 
     /// The next batch that has rows. Nothing is requested once the limit is reached.
-    #[expect(clippy::type_complexity, reason = "the shape that try_unfold wants")]
     async fn advance(
         self,
         mut pages: Option<PageStream>,

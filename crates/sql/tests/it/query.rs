@@ -86,7 +86,8 @@ fn tables_are_named_without_ctes_and_functions() {
 fn words_are_respelled_and_keywords_stay() {
     let original = query("select ID, upper(title) as T, \"id\" from ISSUES order by id");
     let respelled = original
-        .respelled(&mut |word| match word.to_lowercase().as_str() {
+        .respelled(&mut |word, quoted| match word.to_lowercase().as_str() {
+            _ if quoted => None,
             "id" => Some("Id".to_owned()),
             "title" => Some("Title".to_owned()),
             "issues" => Some("Issues".to_owned()),
@@ -108,7 +109,15 @@ fn words_are_respelled_and_keywords_stay() {
         respelled.table_names()[0].span(),
         original.table_names()[0].span()
     );
-    assert_eq!(original.respelled(&mut |_| None).unwrap(), original);
+    assert_eq!(original.respelled(&mut |_, _| None).unwrap(), original);
+
+    let quoted = query("SELECT [ID] AS [ID] FROM t");
+    let respelled =
+        quoted.respelled(&mut |word, quoted| (quoted && word == "ID").then(|| "Id".to_owned()));
+    assert_eq!(
+        respelled.unwrap().ast().to_string(),
+        "SELECT [Id] AS [ID] FROM t"
+    );
 }
 
 #[test]
