@@ -63,7 +63,7 @@ impl<'a> Run<'a> {
             .map_or(String::new(), |it| format!("Workspace = \"{it}\"\n"));
         let config = format!(
             "[destination]\npath = \"copy.db\"\n\n[connections.acme]\nBaseURL = \"{base}\"\n{workspace}\
-             User = \"user1@acme.example\"\nToken = \"env:TEST_TOKEN\"\nRequestsPerHour = 0\n\n\
+             Concurrency = 1\nUser = \"user1@acme.example\"\nToken = \"env:TEST_TOKEN\"\nRequestsPerHour = 0\n\n\
              [connections.globex]\nBaseURL = \"{base}\"\nWorkspace = \"globex\"\n\
              User = \"user1@globex.example\"\nToken = \"env:OTHER_TOKEN\"\nRequestsPerHour = 0\n"
         );

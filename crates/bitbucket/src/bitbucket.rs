@@ -234,6 +234,10 @@ impl Source for Bitbucket {
         names::whole()
     }
 
+    fn concurrency(&self) -> usize {
+        self.client().concurrency()
+    }
+
     async fn scopes(&self, context: &ReadContext) -> Result<Vec<Scope>> {
         names::all(&self.listing, &self.connection, context).await
     }

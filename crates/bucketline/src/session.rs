@@ -1,6 +1,5 @@
 //! A session and how it is made.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,7 +19,6 @@ pub struct Builder {
     sources: Vec<(String, Arc<dyn Source>)>,
     destination: Option<Arc<dyn Destination>>,
     state_dir: Option<PathBuf>,
-    concurrency: Option<NonZeroUsize>,
     memory_limit: Option<usize>,
 }
 
@@ -73,13 +71,6 @@ impl Builder {
         self
     }
 
-    /// Slices that are read at a time; 4 unless set.
-    #[must_use]
-    pub fn concurrency(mut self, slices: NonZeroUsize) -> Self {
-        self.concurrency = Some(slices);
-        self
-    }
-
     /// Bytes that a query may hold in memory before it spills or fails.
     #[must_use]
     pub fn memory_limit(mut self, bytes: usize) -> Self {
@@ -92,18 +83,9 @@ impl Builder {
     /// # Errors
     /// If a connection's properties are wrong, a secret cannot be found, or a name is taken.
     pub fn build(self) -> Result<Session> {
-        let mut settings = Settings {
+        let engine = Engine::new(Settings {
             memory_limit: self.memory_limit,
-            ..Settings::default()
-        };
-        if let Some(concurrency) = self.concurrency {
-            settings.concurrency = concurrency;
-        }
-        let options = RunOptions {
-            concurrency: settings.concurrency.get(),
-            ..RunOptions::default()
-        };
-        let engine = Engine::new(settings)?;
+        })?;
         for (name, properties) in self.connections {
             if name.eq_ignore_ascii_case(DEFAULT_DESTINATION) {
                 return Err(Error::connection(format!(
@@ -124,7 +106,7 @@ impl Builder {
         Ok(Session {
             engine,
             destination,
-            options,
+            options: RunOptions::default(),
         })
     }
 }

@@ -56,7 +56,6 @@ pub(crate) struct Resolver<'a> {
     pub(crate) connections: &'a [Registered],
     pub(crate) current: &'a Current,
     pub(crate) context: &'a ReadContext,
-    pub(crate) concurrency: usize,
     pub(crate) reach: Reach,
 }
 
@@ -287,7 +286,6 @@ impl Resolver<'_> {
             spec,
             scope,
             self.context.clone(),
-            self.concurrency,
         );
         Resolved {
             spelling: full[full.len() - parts..].to_vec(),

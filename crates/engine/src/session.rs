@@ -1,6 +1,5 @@
 //! A session: connections, the current one, and the settings of its queries.
 
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bucketline_source::{ReadContext, Source};
@@ -26,22 +25,15 @@ pub const DEFAULT_DESTINATION: &str = "destination";
 pub(crate) const PLANNING_CATALOG: &str = "bucketline";
 pub(crate) const PLANNING_SCHEMA: &str = "names";
 
+/// How many parts of a join or an aggregation run at a time. How many slices of a source are read at a time is
+/// the source's to say.
+const PARTITIONS: usize = 4;
+
 /// Settings of a session's queries.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Slices read at a time.
-    pub concurrency: NonZeroUsize,
     /// Bytes a query may hold in memory before it spills or fails; `None` is no limit.
     pub memory_limit: Option<usize>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            concurrency: NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN),
-            memory_limit: None,
-        }
-    }
 }
 
 /// A connection and its name.
@@ -68,7 +60,6 @@ struct Names {
 #[derive(Debug)]
 pub struct Session {
     names: Mutex<Names>,
-    settings: Settings,
     base: SessionState,
 }
 
@@ -86,7 +77,7 @@ impl Session {
             .build_arc()
             .map_err(|error| Error::from_datafusion(error, None))?;
         let mut base = SessionStateBuilder::new_with_default_features()
-            .with_config(config(&settings))
+            .with_config(config())
             .with_runtime_env(runtime)
             .with_physical_optimizer_rules(physical_optimizer())
             .build();
@@ -98,7 +89,6 @@ impl Session {
             .map_err(|error| Error::from_datafusion(error, None))?;
         Ok(Self {
             names: Mutex::default(),
-            settings,
             base,
         })
     }
@@ -287,7 +277,6 @@ impl Session {
             connections: &connections,
             current: &current,
             context,
-            concurrency: self.settings.concurrency.get(),
             reach,
         };
         let mut resolved: Vec<Resolved> = Vec::with_capacity(tables.len());
@@ -322,11 +311,11 @@ fn physical_optimizer() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
 }
 
 /// Settings under which a paged REST source is read page by page and no further than needed.
-fn config(settings: &Settings) -> SessionConfig {
+fn config() -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(PLANNING_CATALOG, PLANNING_SCHEMA)
         .with_create_default_catalog_and_schema(false)
-        .with_target_partitions(settings.concurrency.get())
+        .with_target_partitions(PARTITIONS)
         .with_batch_size(1_000)
         .with_round_robin_repartition(false);
     let options = config.options_mut();

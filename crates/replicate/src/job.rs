@@ -345,7 +345,7 @@ impl Job<'_> {
                 Ok((place, report, failure))
             }));
         }
-        let mut walks = stream::iter(walks).buffer_unordered(self.run.script.concurrency());
+        let mut walks = stream::iter(walks).buffer_unordered(walker.work.source().concurrency().max(1));
         let (mut failures, mut last) = (0, None);
         let mut places = Vec::with_capacity(survey.slices.len());
         while let Some((place, report, failure)) = walks.try_next().await? {

@@ -11,8 +11,6 @@ use crate::{Error, ErrorKind, Result};
 /// How statements run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunOptions {
-    /// How many slices are read at a time, at most.
-    pub concurrency: usize,
     /// Who holds the lease of a table being loaded, for the message that another process shows.
     pub holder: String,
 }
@@ -20,7 +18,6 @@ pub struct RunOptions {
 impl Default for RunOptions {
     fn default() -> Self {
         Self {
-            concurrency: 4,
             holder: format!("bucketline (pid {})", std::process::id()),
         }
     }
@@ -40,10 +37,6 @@ impl ScriptRun {
             options,
             targets: Mutex::default(),
         }
-    }
-
-    pub(crate) fn concurrency(&self) -> usize {
-        self.options.concurrency.max(1)
     }
 
     pub(crate) fn holder(&self) -> Holder {

@@ -63,6 +63,10 @@ const MAX_REDIRECTS: u32 = 5;
 /// have prolonged the pause, and computers sleep.
 const LONGEST_NAP: Duration = Duration::from_secs(15);
 
+fn concurrency(config: &ClientConfig) -> usize {
+    config.concurrency.clamp(1, Semaphore::MAX_PERMITS)
+}
+
 impl Client {
     /// A client from its configuration; nothing is sent yet. Makes the budget's file if there is
     /// a budget and a folder for it.
@@ -77,7 +81,7 @@ impl Client {
         let origin = Origin::of_base(&config.base_url)?;
         let transport = Transport::new(&config)?;
         let budget = Budget::new(&config, &origin)?;
-        let permits = Semaphore::new(config.concurrency.clamp(1, Semaphore::MAX_PERMITS));
+        let permits = Semaphore::new(concurrency(&config));
         let shared = Shared {
             origin,
             transport,
@@ -93,6 +97,11 @@ impl Client {
             shared: Arc::new(shared),
             meters: vec![Meter::new()],
         })
+    }
+
+    /// How many requests are made at a time, at most.
+    pub fn concurrency(&self) -> usize {
+        concurrency(&self.shared.config)
     }
 
     /// The API's address.

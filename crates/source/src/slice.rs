@@ -52,7 +52,7 @@ pub struct Checkpoint {
 pub struct Position {
     /// The server's time when the walk began (S).
     pub started: DateTime<Utc>,
-    /// The server's time when the walk first met a row later than `started`.
+    /// The server's time when the walk first met a row later than `started`, at the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed: Option<DateTime<Utc>>,
     /// The highest cursor value read so far, over all parts of the walk.

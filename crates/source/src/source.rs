@@ -118,6 +118,9 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
     /// The scope that names without a schema mean (`Information`).
     fn default_scope(&self) -> Scope;
 
+    /// How many requests are made at a time, at most; more slices than that are not read at once.
+    fn concurrency(&self) -> usize;
+
     /// Every scope, the default first; lists projects and repositories.
     async fn scopes(&self, context: &ReadContext) -> Result<Vec<Scope>>;
 

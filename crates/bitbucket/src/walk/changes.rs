@@ -302,7 +302,8 @@ fn by_cursor(
     position.highest = position.highest.max(Some(last));
     let too_late = position.passed.is_some_and(|passed| first > passed);
     if last > position.started && position.passed.is_none() {
-        position.passed = Some(page.time);
+        // The server tells its time in whole seconds, cut off: it was at most this late.
+        position.passed = page.time.checked_add_signed(chrono::Duration::seconds(1));
     }
     let ends = !page.more || too_late;
     let known: HashSet<i64> = position.seen.iter().copied().collect();

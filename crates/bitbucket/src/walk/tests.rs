@@ -376,6 +376,36 @@ fn a_walk_does_not_chase_its_tail() {
     assert_eq!(ids, (1..=20).collect());
 }
 
+/// The server's time comes in whole seconds: what changed in the second before the walk is read by it.
+#[test]
+fn the_second_in_which_a_walk_begins_is_read() {
+    let rows: BTreeMap<_, _> = (1..=4)
+        .map(|id| {
+            (
+                id,
+                Row {
+                    cursor: Some(30 * SECOND + id * SECOND / 10),
+                    part: 0,
+                },
+            )
+        })
+        .collect();
+    let mut service = Service {
+        rows: rows.clone(),
+        now: 30 * SECOND + 900_000,
+        page: 1,
+        requests: 0,
+    };
+    let setup = Setup {
+        split: false,
+        nullable: false,
+        only: None,
+    };
+    let mut copy = Copy::default();
+    walk(&mut service, &mut copy, setup, &[], &BTreeMap::new());
+    assert_eq!(copy.rows, rows);
+}
+
 #[test]
 fn faults() {
     let rules = WalkRules {

@@ -29,8 +29,6 @@ pub(crate) struct SourceTable {
     pub(crate) scope: Scope,
     /// Counts the requests and hears the notes of the statement.
     pub(crate) context: ReadContext,
-    /// Slices read at a time.
-    pub(crate) concurrency: usize,
     schema: SchemaRef,
 }
 
@@ -41,7 +39,6 @@ impl SourceTable {
         table: Arc<TableSpec>,
         scope: Scope,
         context: ReadContext,
-        concurrency: usize,
     ) -> Self {
         let schema = Arc::new(table.schema());
         Self {
@@ -50,7 +47,6 @@ impl SourceTable {
             table,
             scope,
             context,
-            concurrency,
             schema,
         }
     }

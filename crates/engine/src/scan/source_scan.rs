@@ -168,7 +168,7 @@ impl SourceScan {
         if self.has_one_slice() || one_page {
             1
         } else {
-            self.table.concurrency
+            self.table.source.concurrency()
         }
     }
 }

@@ -55,6 +55,7 @@ pub(crate) struct World {
     pub(crate) repositories: BTreeMap<String, Repository>,
     pub(crate) clock: i64,
     pub(crate) page_size: usize,
+    pub(crate) concurrency: usize,
     pub(crate) credential: String,
     pub(crate) workspace: String,
     /// Lists are paged by number, so that they shift.
@@ -201,6 +202,7 @@ impl Fake {
     pub(crate) fn new() -> Self {
         let world = World {
             page_size: 3,
+            concurrency: 4,
             credential: "token 1".to_owned(),
             workspace: "{acme}".to_owned(),
             ..World::default()
@@ -254,6 +256,10 @@ impl Source for Fake {
 
     fn default_scope(&self) -> Scope {
         Self::scope(ScopeKind::Whole, "Information", None)
+    }
+
+    fn concurrency(&self) -> usize {
+        self.world().concurrency
     }
 
     async fn scopes(&self, _: &ReadContext) -> Result<Vec<Scope>> {

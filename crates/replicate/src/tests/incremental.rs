@@ -140,8 +140,8 @@ async fn a_slice_that_is_proved_unchanged_costs_no_request() {
 
 #[tokio::test]
 async fn a_resumed_walk_proves_only_what_was_listed_before_its_start() {
-    let mut bench = Bench::filled();
-    bench.concurrency = 1;
+    let bench = Bench::filled();
+    bench.fake.world().concurrency = 1;
     let commits = Selection::all("Commits");
     let mut page = 0;
     bench.fake.world().before_page = Some(Box::new(move |world| {
@@ -238,8 +238,8 @@ async fn an_error_that_every_slice_would_get_ends_the_statement() {
         SourceError::MissingScope,
         SourceError::Removed,
     ] {
-        let mut bench = Bench::filled();
-        bench.concurrency = 1;
+        let bench = Bench::filled();
+        bench.fake.world().concurrency = 1;
         let issues = Selection::all("Issues");
         bench.replicate(&issues).await.unwrap();
         let before = bench.copy().await;

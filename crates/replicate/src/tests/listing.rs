@@ -91,8 +91,7 @@ async fn a_list_that_shifts_between_pages_is_read_twice_before_anything_is_delet
     }));
     bench.fake.world().repository("{b}").rows.clear();
     bench.fake.world().put("{b}", 1, "first", "open");
-    let mut bench = bench;
-    bench.concurrency = 1;
+    bench.fake.world().concurrency = 1;
     bench.put("{a}", 10, "touched", "open");
     let report = bench.replicate(&branches()).await.unwrap();
     assert_eq!(report.counts.deleted, 1, "row 2 of the other list");

@@ -34,7 +34,6 @@ struct Bench {
     fake: Fake,
     memory: MemoryDestination,
     destination: Arc<dyn Destination>,
-    concurrency: usize,
 }
 
 impl Bench {
@@ -45,7 +44,6 @@ impl Bench {
             fake: Fake::new(),
             memory,
             destination,
-            concurrency: 4,
         }
     }
 
@@ -70,12 +68,8 @@ impl Bench {
     }
 
     async fn run(&self, selection: &Selection, statement: &Statement) -> Result<Report> {
-        let options = RunOptions {
-            concurrency: self.concurrency,
-            ..RunOptions::default()
-        };
         bucketline_source::Source::forget_listing(&self.fake);
-        self.run_in(&ScriptRun::new(options), selection, statement)
+        self.run_in(&ScriptRun::new(RunOptions::default()), selection, statement)
             .await
     }
 
