@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bucketline::Session;
-use bucketline_sandbox::{Change, Count, IssueEdit};
+use bucketline_sandbox::{Change, Config, Count, Fault, FaultKind, IssueEdit};
 
 use crate::world::{World, one, run};
 
@@ -14,7 +14,7 @@ const FILE: &str = "CRASH_TEST_FILE";
 const BASE: &str = "CRASH_TEST_BASE_URL";
 
 /// Rows a page, so that a small load has many moments.
-const PAGE: &str = "10";
+const PAGE: &str = "5";
 
 /// The process that is killed. Run by the tests below, never on its own.
 #[test]
@@ -131,9 +131,10 @@ async fn a_killed_first_load_is_resumed_exactly() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pull_request_that_leaves_the_filter_around_a_kill_leaves_the_copy() {
     let script = "REPLICATE Open SELECT * FROM PullRequests WHERE State = 'OPEN'";
-    for moment in 0..12 {
+    let (rounds, mut unfinished) = (12, 0);
+    for moment in 0..rounds {
         let world = World::start(one(|it| {
-            it.repositories(2).pull_requests(Count::PerRepository(60))
+            it.repositories(2).pull_requests(Count::PerRepository(300))
         }))
         .await;
         world.sandbox.set_latency(Duration::from_millis(3));
@@ -153,9 +154,11 @@ async fn a_pull_request_that_leaves_the_filter_around_a_kill_leaves_the_copy() {
             })
             .collect();
         let mut child = start(&world, script);
-        wait_for_requests(&world, &mut child, 3 + moment);
+        assert!(wait_for_requests(&world, &mut child, 3 + moment));
         child.kill().unwrap();
         child.wait().unwrap();
+        let copied = rows(&world, "Open");
+        unfinished += usize::from(0 < copied && copied < open.len());
         // Between the interrupted load and its resumption one of the first rows is merged and others move on.
         world
             .sandbox
@@ -188,6 +191,82 @@ async fn a_pull_request_that_leaves_the_filter_around_a_kill_leaves_the_copy() {
         finish(&world, script).await;
         world.assert_pull_requests("Open", "acme", Some("OPEN"));
     }
+    assert!(
+        unfinished > rounds / 2,
+        "{unfinished} of {rounds} loads were cut short"
+    );
+}
+
+/// The rows of a table, if it is there.
+fn rows(world: &World, table: &str) -> usize {
+    let sql = format!("SELECT COUNT(*) FROM \"{table}\"");
+    let count: i64 = world
+        .sqlite()
+        .query_row(&sql, [], |row| row.get(0))
+        .unwrap_or_default();
+    usize::try_from(count).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_reload_leaves_the_rows_and_is_resumed() {
+    let world = World::start(one(|it| {
+        it.repositories(2)
+            .issues(Count::PerRepository(60))
+            .trackers_off(0)
+    }))
+    .await;
+    world.sandbox.set_latency(Duration::from_millis(3));
+    finish(&world, "REPLICATE Issues").await;
+    let whole = world.sandbox.requests().len();
+    let script = "REPLICATE Issues WITH TruncateTable";
+    for moment in 0..12 {
+        world.sandbox.reset_requests();
+        let mut child = start(&world, script);
+        assert!(wait_for_requests(&world, &mut child, 2 + 2 * moment));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        world.assert_issues("Issues", "acme");
+        finish(&world, script).await;
+        world.assert_issues("Issues", "acme");
+        let requests = world.sandbox.requests().len();
+        assert!(
+            requests <= whole + 2 * 2 + 1,
+            "moment {moment}: {requests} requests, {whole} without a kill"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_listing_is_read_again() {
+    for moment in 0..12 {
+        let world = World::start(one(|it| it.repositories(3).branches(22))).await;
+        world.sandbox.set_latency(Duration::from_millis(3));
+        let mut child = start(&world, "REPLICATE Branches");
+        assert!(wait_for_requests(&world, &mut child, 2 + moment));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        finish(&world, "REPLICATE Branches").await;
+        world.assert_branches("Branches", "acme");
+    }
+}
+
+/// A big repository is read state by state; an empty answer in the middle of one takes nothing for read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_answer_in_a_walk_by_state_loses_nothing() {
+    for answer in 0..16 {
+        let config = one(|it| it.repositories(1).pull_requests(Count::PerRepository(60)));
+        let world = World::start(Config {
+            big_repository: 20,
+            ..config
+        })
+        .await;
+        let empty = Fault::once("*/pullrequests", FaultKind::EmptyList);
+        world.sandbox.fault(empty.after(answer));
+        finish(&world, "REPLICATE PullRequests").await;
+        world.sandbox.clear_faults();
+        finish(&world, "REPLICATE PullRequests").await;
+        world.assert_pull_requests("PullRequests", "acme", None);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -198,9 +277,11 @@ async fn two_processes_on_one_table_do_not_interleave() {
             .trackers_off(0)
     }))
     .await;
-    world.sandbox.set_latency(Duration::from_millis(40));
+    // It holds its lease and waits for an answer that never comes.
+    let hang = Fault::always("*/issues", FaultKind::Hang);
+    world.sandbox.fault(hang.after(2));
     let mut child = start(&world, "REPLICATE Issues");
-    assert!(wait_for_requests(&world, &mut child, 4));
+    assert!(wait_for_requests(&world, &mut child, 5));
     let file = world.file().display().to_string();
     let refused = run(
         &session(&file, &world.sandbox.base_url()),
@@ -216,7 +297,7 @@ async fn two_processes_on_one_table_do_not_interleave() {
     child.kill().unwrap();
     child.wait().unwrap();
     // Nothing has to time out: the next run starts at once.
-    world.sandbox.set_latency(Duration::ZERO);
+    world.sandbox.clear_faults();
     finish(&world, "REPLICATE Issues").await;
     world.assert_issues("Issues", "acme");
 }

@@ -103,7 +103,7 @@ impl Error {
         self.0.span
     }
 
-    /// Some slices of a REPLICATE failed and the others were done; the script goes on.
+    /// Slices of a REPLICATE failed, each by itself, and what could be done was; the script goes on.
     pub fn is_partial(&self) -> bool {
         self.0.partial
     }
@@ -154,7 +154,7 @@ impl From<source::Error> for Error {
 
 impl From<replicate::Error> for Error {
     fn from(error: replicate::Error) -> Self {
-        let partial = error.kind() == replicate::ErrorKind::Partial;
+        let partial = error.is_partial();
         let mut read = passed_on(
             error.code(),
             error.to_string(),

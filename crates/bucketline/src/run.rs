@@ -118,7 +118,7 @@ impl Events for Voice {
 }
 
 /// Runs the statements in order. A script with a syntax error is not begun; a failed statement stops it, unless
-/// only some of its slices failed.
+/// only slices of it failed.
 async fn drive(session: &Session, script: &str, voice: &Voice) {
     let mut statements: Vec<Located> = Vec::new();
     let mut broken = false;

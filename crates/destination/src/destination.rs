@@ -14,10 +14,9 @@ use crate::{Holder, Load, Result, Scalar, TableName, TableStatus};
 pub struct Capabilities {
     /// It has schemas; otherwise a schema becomes part of the table's name.
     pub schemas: bool,
-    /// Rows, deletes and checkpoint are committed together.
-    pub transactional: bool,
-    /// Copies survive the process.
-    pub durable: bool,
+    /// It takes rows in statements of several, so that [`LoadPlan::batch_size`](crate::LoadPlan::batch_size)
+    /// means something.
+    pub batches: bool,
 }
 
 /// A table that can be read.

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 
 use crate::convert::{constant, convert};
-use crate::{Change, ColumnType, Error, ErrorKind, LoadPlan, Result, RowFilter, Scalar};
+use crate::{Change, ColumnType, Error, ErrorKind, LoadPlan, Result, RowFilter, Scalar, TableName};
 
 /// One stored column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Evolution {
     pub added: Vec<usize>,
     /// Places of columns whose type becomes a wider one, with the type they have.
     pub widened: Vec<(usize, ColumnType)>,
-    /// Places of columns that the table has and the plan lacks: they become NULL.
+    /// Places of columns that the plan drops: they become NULL.
     pub retired: Vec<usize>,
     /// The key is another one, so that the rows cannot stay.
     pub rekeyed: bool,
@@ -141,7 +141,10 @@ impl Layout {
         for (place, column) in layout.columns.iter_mut().enumerate() {
             if !layout.written.contains(&place) {
                 column.key = false;
-                evolution.retired.push(place);
+                let is_it = |dropped: &String| dropped.eq_ignore_ascii_case(&column.name);
+                if plan.dropped.iter().any(is_it) {
+                    evolution.retired.push(place);
+                }
             }
         }
         layout.key = plan
@@ -150,6 +153,23 @@ impl Layout {
             .filter_map(|name| position(&layout.columns, name))
             .collect();
         Ok((layout, evolution))
+    }
+
+    /// The layout in which `plan` goes on with a staging of the layout given; `None`: it is gone.
+    ///
+    /// # Errors
+    /// [`Incompatible`](ErrorKind::Incompatible) if the staging has other columns or another key, or is gone.
+    pub fn resume(table: &TableName, staging: Option<&Self>, plan: &LoadPlan) -> Result<Self> {
+        let met = staging
+            .map(|staging| Self::evolve(&staging.schema(), &staging.key_names(), plan))
+            .transpose()?;
+        match met {
+            Some((layout, evolution)) if evolution == Evolution::default() => Ok(layout),
+            _ => {
+                let message = format!("what was staged for {table} does not fit its columns");
+                Err(Error::new(ErrorKind::Incompatible, message))
+            }
+        }
     }
 
     /// The layout of a table as it is, all columns written.

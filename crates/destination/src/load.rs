@@ -30,7 +30,8 @@ pub enum Target {
     /// Into the table itself, commit by commit. Needs a key.
     Table,
     /// Into a staging table with checkpoints of its own, which [`Load::apply`] then makes the content
-    /// of the table in one transaction. Resumes if `record` equals the staged record, else starts anew.
+    /// of the table in one transaction. Goes on with what is staged if the plan [resumes](LoadPlan::resumes) it,
+    /// else starts anew.
     /// A table that is absent is made by [`Load::begin`] already, empty and with the plan's record.
     Staging,
     /// As `Staging`, for a load that ends in [`apply(true)`](Load::apply): types and key of the present table
@@ -49,6 +50,10 @@ pub struct LoadPlan {
     pub target: Target,
     /// The checkpoints that the status showed mean nothing: forget them before the first row.
     pub forget_checkpoints: bool,
+    /// Go on with the staging that the status showed: it was begun with the same columns and key.
+    pub resumes: bool,
+    /// Names of columns that the plan before had and this one has not: they become NULL in all rows.
+    pub dropped: Vec<String>,
     /// The executor's record to keep with the table (or with the staging).
     pub record: Value,
     /// At most so many rows go to a database server in one statement; `None` leaves it to the destination. It
@@ -68,12 +73,13 @@ pub trait Load: Send + Sync {
     fn status(&self) -> &TableStatus;
 
     /// Creates what is missing (table, columns, staging, schema), widens types in place, and remembers the
-    /// plan. A column of ours that is not in the plan stays and becomes NULL. Called once, before any write. The
+    /// plan. A column of ours that is not in the plan stays, NULL from then on. Called once, before any write. The
     /// checkpoints of a [void](TableStatus::is_void) table are forgotten whatever the plan says.
     ///
     /// # Errors
     /// [`NotOurs`](crate::ErrorKind::NotOurs) if a table of that name exists that no load of ours made;
-    /// [`Incompatible`](crate::ErrorKind::Incompatible) if a type cannot be widened. Nothing was changed then.
+    /// [`Incompatible`](crate::ErrorKind::Incompatible) if a type cannot be widened, or if the staging to be resumed
+    /// has other columns or is not there. Nothing was changed then.
     async fn begin(&self, plan: LoadPlan) -> Result<()>;
 
     /// Takes a change of a slice. It may be buffered; waits when too much is (back-pressure).
@@ -100,15 +106,15 @@ pub trait Load: Send + Sync {
     /// Makes the staged rows the content of the table, in one transaction: with a key, absent rows are deleted
     /// and differing ones upserted, our columns only; without a key, DELETE and INSERT. Views, indexes,
     /// triggers, grants and the user's own columns survive; `recreate` drops and makes the table anew instead.
-    /// Staged checkpoints become the table's.
+    /// Staged checkpoints become the table's, and `record` its record.
     ///
     /// # Errors
     /// [`DuplicateKey`](crate::ErrorKind::DuplicateKey), naming both rows, if two rows given as
     /// [`Change::Insert`] have one key (reported by [`Load::commit`] already where the destination can).
-    async fn apply(&self, recreate: bool) -> Result<Counts>;
+    async fn apply(&self, recreate: bool, record: Value) -> Result<Counts>;
 
-    /// Replaces the executor's record of the table, and releases the lease. Without this the record of
-    /// [`LoadPlan::record`] stands.
+    /// Replaces the executor's record of the table, if one is given, and releases the lease. Without this the
+    /// record of [`LoadPlan::record`], or that of [`Load::apply`], stands.
     async fn finish(self: Box<Self>, record: Option<Value>) -> Result<()>;
 
     /// Our columns after [`Load::begin`], those that only the table still has included.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bucketline_source::{ScanPlan, Source};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 
@@ -29,6 +30,15 @@ pub(crate) fn lines(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
     let operators = displayable(plan.as_ref()).indent(false).to_string();
     lines.extend(operators.lines().map(|line| format!("  {line}")));
     lines
+}
+
+/// The sources' tables that a plan reads, and how.
+pub(crate) fn scans(plan: &Arc<dyn ExecutionPlan>) -> Vec<(Arc<dyn Source>, Arc<ScanPlan>)> {
+    let mut scans = Vec::new();
+    each_scan(plan, &mut |scan| {
+        scans.push((Arc::clone(scan.source()), Arc::clone(scan.plan())));
+    });
+    scans
 }
 
 fn each_scan(plan: &Arc<dyn ExecutionPlan>, visit: &mut dyn FnMut(&SourceScan)) {

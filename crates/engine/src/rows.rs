@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use bucketline_source::spec::{LOGICAL_TYPE, Origin, Parent};
 use bucketline_source::{
-    Literal, Operator, Predicate, ScanPlan, ScanRequest, ScopeKind, SliceChoice, Source, TableSpec,
+    Operator, ScanPlan, ScanRequest, ScopeKind, SliceChoice, Source, TableSpec,
 };
-use chrono::{DateTime, Utc};
 use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::{filter_record_batch, not, prep_null_mask_filter};
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
@@ -87,6 +86,7 @@ pub struct WholePlan {
     outputs: Vec<Field>,
     key: Option<Vec<usize>>,
     sources: Vec<(String, Arc<dyn Source>)>,
+    selective: bool,
     notes: Vec<String>,
 }
 
@@ -105,6 +105,9 @@ pub(crate) fn work(planned: PlannedQuery) -> Result<Work> {
         .into_iter()
         .map(|table| (table.connection, table.source))
         .collect();
+    let mut selective = false;
+    each_node(&analysed, |node| selective |= may_leave_out(node))
+        .map_err(|error| planned.error(error))?;
     let whole = |planned, why: String, outputs, key, notes| {
         Work::Whole(Box::new(WholePlan {
             why,
@@ -112,6 +115,7 @@ pub(crate) fn work(planned: PlannedQuery) -> Result<Work> {
             outputs,
             key,
             sources,
+            selective,
             notes,
         }))
     };
@@ -363,11 +367,6 @@ impl RowPlan {
         &self.outputs
     }
 
-    /// The schema of the output columns.
-    pub fn output_schema(&self) -> &SchemaRef {
-        &self.output_schema
-    }
-
     /// Indices of the outputs that are the source's key, less what the scope or an equality fixes.
     pub fn key(&self) -> &[usize] {
         &self.key
@@ -395,28 +394,6 @@ impl RowPlan {
     /// What the user should know.
     pub fn notes(&self) -> &[String] {
         &self.notes
-    }
-
-    /// The same plan for rows whose cursor is `start` or later.
-    ///
-    /// # Errors
-    /// If the table has no cursor.
-    pub fn starting_at(mut self, start: DateTime<Utc>) -> Result<Self> {
-        let Some(cursor) = &self.scan.request.table.cursor else {
-            let text = format!(
-                "{} has no change column to start from",
-                self.scan.request.table.name
-            );
-            return Err(Error::new(ErrorKind::Invalid, text));
-        };
-        let mut request = self.scan.request.clone();
-        request.predicates.push(Predicate {
-            column: cursor.column,
-            operator: Operator::GtEq,
-            values: vec![Literal::Timestamp(start)],
-        });
-        self.scan = Arc::new(self.table.source.plan(request)?);
-        Ok(self)
     }
 
     /// Splits a page of [`RowPlan::scan`]'s schema into the outputs of the rows that match and the keys of
@@ -505,6 +482,19 @@ impl WholePlan {
         &self.sources
     }
 
+    /// The tables of sources that are read, and how.
+    ///
+    /// # Errors
+    /// If the query cannot be planned.
+    pub async fn lists(&self) -> Result<Vec<(Arc<dyn Source>, Arc<ScanPlan>)>> {
+        Ok(explain::scans(&self.planned.physical().await?))
+    }
+
+    /// Whether it may leave nothing of tables that have rows.
+    pub fn is_selective(&self) -> bool {
+        self.selective
+    }
+
     /// What the user should know.
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -540,6 +530,13 @@ impl WholePlan {
     pub async fn explain(&self) -> Result<Vec<String>> {
         Ok(explain::lines(&self.planned.physical().await?))
     }
+}
+
+fn may_leave_out(node: &LogicalPlan) -> bool {
+    matches!(
+        node,
+        LogicalPlan::Filter(_) | LogicalPlan::Join(_) | LogicalPlan::Limit(_)
+    )
 }
 
 /// Whether a field holds JSON as text.

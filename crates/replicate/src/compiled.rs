@@ -132,6 +132,14 @@ impl WholeWork for CompiledWhole {
             .collect()
     }
 
+    async fn lists(&self) -> Result<Vec<(Arc<dyn Source>, Arc<ScanPlan>)>> {
+        Ok(self.0.lists().await?)
+    }
+
+    fn is_selective(&self) -> bool {
+        self.0.is_selective()
+    }
+
     fn notes(&self) -> &[String] {
         self.0.notes()
     }

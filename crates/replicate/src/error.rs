@@ -59,6 +59,7 @@ struct Inner {
     hint: Option<String>,
     span: Option<Span>,
     common: bool,
+    of_slices: bool,
     cause: Option<Box<dyn StdError + Send + Sync>>,
     report: Option<Box<Report>>,
 }
@@ -87,6 +88,7 @@ impl Error {
             hint: None,
             span: None,
             common: !matches!(kind, ErrorKind::BadValue | ErrorKind::Incomplete),
+            of_slices: false,
             cause: None,
             report: None,
         }))
@@ -132,6 +134,12 @@ impl Error {
         self
     }
 
+    #[must_use]
+    pub(crate) fn of_slices(mut self) -> Self {
+        self.0.of_slices = true;
+        self
+    }
+
     /// Whether every slice would meet it, so that the statement ends at once.
     pub(crate) fn is_common(&self) -> bool {
         self.0.common
@@ -156,6 +164,12 @@ impl Error {
     /// Where in the script it is, if it is anywhere.
     pub fn span(&self) -> Option<Span> {
         self.0.span
+    }
+
+    /// Whether it is that of slices which failed each by itself, even if all did: what could be replicated was,
+    /// and a script goes on.
+    pub fn is_partial(&self) -> bool {
+        self.0.of_slices
     }
 
     /// What the statement did before it failed, if it came to reading slices.

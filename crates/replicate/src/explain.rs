@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bucketline_destination::Destination;
-use bucketline_source::{ReadContext, Reading};
+use bucketline_source::{ReadContext, Reading, ScanPlan};
 
 use crate::fingerprint::{Difference, enumerated};
 use crate::prepare::{Prepared, Rows, prepare};
@@ -66,6 +66,13 @@ pub(crate) async fn explain(
                 "load: the result is staged and replaces the table's rows at the end".to_owned(),
             );
             lines.extend(work.explain().await?);
+            let mut lists = work.lists().await?.into_iter().peekable();
+            let is_looked_up = |plan: &ScanPlan| plan.requests.len() > 1;
+            if lists.peek().is_some() && !lists.any(|(_, plan)| is_looked_up(&plan)) {
+                // Nothing else tells it.
+                lines
+                    .push("owner: the workspace is looked up, one request a connection".to_owned());
+            }
         }
         (Work::Rows(_), None) => {}
     }

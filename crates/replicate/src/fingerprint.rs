@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use bucketline_source::spec::{Origin, SliceKind};
 use bucketline_source::{ScopeKind, TableSpec};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::columns::Layout;
-use crate::statement::Statement;
 use crate::work::{RowWork, WholeWork};
 use crate::{Mode, Result};
 
@@ -60,12 +60,12 @@ impl Difference {
 }
 
 impl Fingerprint {
-    /// The fingerprint of a statement that is read row by row.
+    /// The fingerprint of a statement that is read row by row, from `start` on where that has an effect.
     pub(crate) fn of_rows(
         work: &dyn RowWork,
         layout: &Layout,
         mode: Mode,
-        statement: &Statement,
+        start: Option<DateTime<Utc>>,
     ) -> Self {
         let request = &work.scan().request;
         let table = work.table();
@@ -77,7 +77,7 @@ impl Fingerprint {
             "key": folded(&layout.key_names()),
             "cursor": table.cursor.as_ref().map(|cursor| pointer(table, cursor.column)),
             "condition": work.condition(),
-            "start": statement.options.start.map(|start| start.to_rfc3339()),
+            "start": start.map(|start| start.to_rfc3339()),
             "mode": mode,
         });
         let columns = layout

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use bucketline_destination::{Change, ColumnType, Counts, Destination, Load, LoadPlan, Target};
+use bucketline_source::SliceChoice;
 use chrono::Utc;
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::fingerprint::enumerated;
 use crate::keep::Keeper;
+use crate::lazy::LazyLoad;
 use crate::prepare::{Prepared, Rows};
+use crate::probe::{is_narrowed, shows_rows};
 use crate::record::{Record, Slices, read_slices};
 use crate::report::counted;
 use crate::run::Run;
@@ -72,7 +75,8 @@ impl Job<'_> {
         });
     }
 
-    async fn begin(&self, load: &dyn Load, record: &Record) -> Result<()> {
+    /// The load that begins once there is something to write; `resumes` what is staged.
+    fn lazy(&self, load: Box<dyn Load>, record: &Record, resumes: bool) -> LazyLoad {
         let target = match self.approach {
             Approach::Merge => Target::Table,
             Approach::Reload {
@@ -85,12 +89,12 @@ impl Job<'_> {
             key: self.prepared.layout.key_names(),
             target,
             forget_checkpoints: !self.standing.exists,
+            resumes,
+            dropped: self.standing.difference(self.prepared).dropped,
             record: record.to_json(),
             batch_size: self.statement.options.batch_size,
         };
-        load.begin(plan).await?;
-        self.tell_wider_columns(&load.columns().await?);
-        Ok(())
+        LazyLoad::new(load, plan)
     }
 
     /// Types widen in place and never narrow: a column that holds more than what is asked for stays as it is.
@@ -120,7 +124,7 @@ impl Job<'_> {
     ) -> Result<()> {
         record.load = Some(unique());
         self.say_started(0);
-        self.begin(load.as_ref(), record).await?;
+        let load = self.lazy(load, record, false);
         let mut batches = work.execute().await?;
         while let Some(batch) = batches.try_next().await? {
             tally.read += batch.num_rows() as u64;
@@ -132,30 +136,62 @@ impl Job<'_> {
                 .await?;
             load.commit(WHOLE, None).await?;
         }
-        if self.is_empty_where_rows_were(tally) {
+        if self.is_doubtful(tally, self.all_show_rows(work)).await? {
             return Ok(load.finish(None).await?);
         }
-        tally.counts = load.apply(self.statement.options.drop_table).await?;
         record.load = None;
-        Ok(load.finish(Some(record.to_json())).await?)
+        let recreate = self.statement.options.drop_table;
+        tally.counts = load.apply(recreate, record.to_json()).await?;
+        self.tell_wider_columns(&load.columns().await?);
+        Ok(load.finish(None).await?)
     }
 
-    /// Whether a result without a row would replace rows: an empty answer may be a fault.
-    fn is_empty_where_rows_were(&self, tally: &Tally) -> bool {
+    /// Whether a result without a row must not replace rows, since the lists `showed` none either: an empty
+    /// answer may be a fault.
+    async fn is_doubtful(
+        &self,
+        tally: &Tally,
+        showed: impl Future<Output = Result<bool>>,
+    ) -> Result<bool> {
         let rows = if self.standing.exists {
             self.standing.rows
         } else {
             0
         };
-        let keeps = tally.read == 0 && rows > 0;
-        if keeps {
-            let table = &self.statement.table;
-            self.note(format!(
-                "the result is empty where {table} has {}; they stay: drop the table if it should be empty",
-                counted(rows, "row")
-            ));
+        if tally.read > 0 || rows == 0 || showed.await? {
+            return Ok(false);
         }
-        keeps
+        let table = &self.statement.table;
+        self.note(format!(
+            "the result is empty where {table} has {}; they stay: drop the table if it should be empty",
+            counted(rows, "row")
+        ));
+        Ok(true)
+    }
+
+    /// Whether an empty result comes from what the query leaves out: each list that it reads has rows.
+    async fn all_show_rows(&self, work: &dyn WholeWork) -> Result<bool> {
+        if !work.is_selective() {
+            return Ok(false);
+        }
+        let context = &self.run.context;
+        for (source, plan) in work.lists().await? {
+            let slices = source.slices(&plan, context).await?;
+            if !shows_rows(&source, &plan, &slices, context).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same for a query that is read row by row.
+    async fn any_shows_rows(&self, walker: &Walker<'_>, survey: &Survey) -> Result<bool> {
+        let plan = walker.rows.scan.plan();
+        let source = walker.work.source();
+        Ok(
+            is_narrowed(plan)
+                && shows_rows(source, plan, &survey.slices, &self.run.context).await?,
+        )
     }
 
     /// Reads slices row by row.
@@ -178,119 +214,174 @@ impl Job<'_> {
         let before = before.as_ref().filter(|_| same_rows);
         let no_names = BTreeMap::new();
         let names = before.map_or(&no_names, |record| &record.names);
-        let survey = survey(work, &rows.scan, known, names, &self.run.context).await?;
+        let context = &self.run.context;
+        let workspace = record.owners.first().and_then(|it| it.workspace.as_deref());
+        let survey = survey(work, &rows.scan, known, names, workspace, context).await?;
         record.names.clone_from(&survey.names);
 
         let merges = self.approach == Approach::Merge;
-        let credential_changed = self.standing.credential_changed(&record.owners);
         let was_off = before.is_some_and(|record| record.deletes_off);
-        let guarded = credential_changed || was_off;
+        let guarded = was_off || self.standing.credential_changed(&record.owners);
         record.deletes_off = merges && guarded;
-        if merges && credential_changed && self.prepared.mode == Mode::Listing {
-            self.note("the credential or its scopes changed: what is listed no more is not deleted until a whole run has read every repository known before");
-        }
 
         if self.prepared.mode == Mode::Replace {
             record.load = Some(unique());
         }
-        let stored = record.to_json();
-        let states = match &self.approach {
-            Approach::Merge => known.clone(),
-            Approach::Reload { .. } => {
-                let staged = load
-                    .status()
-                    .state
-                    .as_ref()
-                    .and_then(|state| state.staged.as_ref());
-                match staged.filter(|staged| *exists && staged.record == stored) {
-                    Some(staged) => read_slices(&staged.checkpoints)?,
-                    None => Slices::new(),
-                }
-            }
+        let staged = match &load.status().state {
+            Some(state) if !merges && *exists => state.staged.as_ref(),
+            _ => None,
         };
+        let staged = staged.filter(|staged| {
+            Record::read(&staged.record).is_ok_and(|staged| record.goes_on_with(&staged))
+        });
+        let states = match (merges, staged) {
+            (true, _) => known.clone(),
+            (false, Some(staged)) => read_slices(&staged.checkpoints)?,
+            (false, None) => Slices::new(),
+        };
+        let resumes = staged.is_some();
         self.announce(rows, &states);
         self.say_started(survey.slices.len());
-        self.begin(load.as_ref(), record).await?;
+        let stored = record.to_json();
+        let load = self.lazy(load, record, resumes);
 
         let walker = Walker {
             work,
             rows,
             layout: &self.prepared.layout,
             mode: self.prepared.mode,
-            load: load.as_ref(),
+            load: &load,
             voice: &self.run.voice,
-            context: &self.run.context,
+            context,
             deletes: !record.deletes_off,
             proofs: !guarded,
         };
         let failure = self.walk(&walker, &survey, &states, tally).await?;
-        match &self.approach {
-            Approach::Merge => {
-                self.settle_missing(load.as_ref(), rows, &survey, tally)
-                    .await?;
-                let complete = tally
-                    .slices
-                    .iter()
-                    .all(|slice| !matches!(slice.outcome, Outcome::Failed(_) | Outcome::Vanished));
-                record.deletes_off &= !complete;
+        if merges {
+            self.settle_missing(&load, rows, &survey, tally).await?;
+            let complete = tally
+                .slices
+                .iter()
+                .all(|slice| !matches!(slice.outcome, Outcome::Failed(_) | Outcome::Vanished));
+            record.deletes_off &= !complete;
+            if record.deletes_off {
+                self.tell_guarded(work, tally);
             }
-            Approach::Reload { recreate, keep, .. } => {
-                if let Some(failure) = failure {
-                    self.note(format!(
-                        "{} was left as it was, since not every slice could be read",
-                        self.statement.table
-                    ));
-                    load.finish(None).await?;
-                    return Err(failure);
-                }
-                for known in &survey.left {
-                    if states.contains_key(&known.id) {
-                        remove(load.as_ref(), rows, known).await?;
-                    }
-                    tally.add_outcome(known, Outcome::Left, Counts::default());
-                }
-                let keeper = Keeper {
-                    destination: self.destination.as_ref(),
-                    table: &self.statement.table,
-                    layout: &self.prepared.layout,
-                    rows,
-                    load: load.as_ref(),
-                    voice: &self.run.voice,
-                };
-                let drops = self.statement.options.drop_missing && !survey.slices.is_empty();
-                let (keep_vanished, outcome) = match *keep && !drops {
-                    true => (true, Outcome::Vanished),
-                    false => (false, Outcome::Dropped),
-                };
-                if *keep {
-                    keeper.keep_unread(&survey, &tally.slices).await?;
-                }
-                for known in &survey.vanished {
-                    let staged = states.get(&known.id);
-                    if keep_vanished {
-                        keeper.keep_vanished(known, staged).await?;
-                    } else {
-                        if staged.is_some() {
-                            remove(load.as_ref(), rows, known).await?;
-                        }
-                        self.note(format!(
-                            "{}: listed no more; its rows were removed",
-                            known.label()
-                        ));
-                    }
-                    tally.add_outcome(known, outcome.clone(), Counts::default());
-                }
-                record.deletes_off = guarded && keep_vanished && !survey.vanished.is_empty();
-                if !*keep && self.is_empty_where_rows_were(tally) {
-                    return Ok(load.finish(None).await?);
-                }
-                tally.counts = load.apply(*recreate).await?;
-                record.load = None;
+        } else if let Some(failure) = failure {
+            self.note(format!(
+                "{} was left as it was, since not every slice could be read",
+                self.statement.table
+            ));
+            load.finish(None).await?;
+            return Err(failure);
+        } else {
+            record.deletes_off = guarded;
+            if !self
+                .replace(&walker, &survey, &states, record, tally)
+                .await?
+            {
+                return Ok(load.finish(None).await?);
             }
         }
+        if failure.is_none() {
+            self.tell_wider_columns(&load.columns().await?);
+        }
         let record = record.to_json();
-        load.finish((record != stored).then_some(record)).await?;
+        let other = merges && record != stored;
+        load.finish(other.then_some(record)).await?;
         failure.map_or(Ok(()), Err)
+    }
+
+    /// Puts what is staged, and what of the table stays, in the table's place. Says whether it did.
+    async fn replace(
+        &self,
+        walker: &Walker<'_>,
+        survey: &Survey,
+        states: &Slices,
+        record: &mut Record,
+        tally: &mut Tally,
+    ) -> Result<bool> {
+        let Approach::Reload { recreate, keep, .. } = &self.approach else {
+            return Ok(false);
+        };
+        let Walker { rows, load, .. } = walker;
+        let keeper = Keeper {
+            destination: self.destination.as_ref(),
+            table: &self.statement.table,
+            known: &self.standing.slices,
+            walker,
+        };
+        let drops = self.statement.options.drop_missing && !survey.slices.is_empty();
+        let keeps_vanished = *keep && !drops;
+        if *keep {
+            keeper.keep_unread(survey, &tally.slices).await?;
+        }
+        for known in &survey.vanished {
+            let staged = states.get(&known.id);
+            if keeps_vanished {
+                keeper.keep_vanished(known, staged).await?;
+            } else if staged.is_some() {
+                remove(load, rows, known).await?;
+            }
+        }
+        for known in survey.left.iter().filter(|it| states.contains_key(&it.id)) {
+            remove(load, rows, known).await?;
+        }
+        if !*keep
+            && self
+                .is_doubtful(tally, self.any_shows_rows(walker, survey))
+                .await?
+        {
+            return Ok(false);
+        }
+        record.deletes_off &= keeps_vanished && !survey.vanished.is_empty();
+        record.load = None;
+        tally.counts = load.apply(*recreate, record.to_json()).await?;
+
+        // Slices that only an earlier statement asked for are no news. Those of this one can be told where the
+        // statement is the same, or where all there are were listed.
+        if *keep {
+            for known in &survey.left {
+                tally.add_outcome(known, Outcome::Left, Counts::default());
+            }
+        } else if rows.scan.plan().slices != SliceChoice::Listed {
+            return Ok(true);
+        }
+        for known in &survey.vanished {
+            if keeps_vanished {
+                tally.add_outcome(known, Outcome::Vanished, Counts::default());
+                continue;
+            }
+            self.note(format!(
+                "{}: listed no more; its rows were removed",
+                known.label()
+            ));
+            tally.add_outcome(known, Outcome::Dropped, Counts::default());
+        }
+        Ok(true)
+    }
+
+    /// Says that the credential changed and what that still means, where it means something.
+    fn tell_guarded(&self, work: &dyn RowWork, tally: &Tally) {
+        let proved = work.table().unchanged_by_proof;
+        if self.prepared.mode != Mode::Listing && !proved {
+            return;
+        }
+        let unread = tally
+            .slices
+            .iter()
+            .filter(|slice| matches!(slice.outcome, Outcome::Failed(_) | Outcome::Vanished));
+        let unread: Vec<_> = unread.map(|slice| slice.slice.clone()).collect();
+        let cost = if proved {
+            ", and every slice is read although nothing may have changed"
+        } else {
+            ""
+        };
+        self.note(format!(
+            "the credential or its scopes changed, and {} was not read with it: until it is, or \
+             DropMissingRepositories drops what is listed no more, nothing is deleted{cost}",
+            enumerated(&unread)
+        ));
     }
 
     /// Says what is about to happen to the whole table.
@@ -345,7 +436,8 @@ impl Job<'_> {
                 Ok((place, report, failure))
             }));
         }
-        let mut walks = stream::iter(walks).buffer_unordered(walker.work.source().concurrency().max(1));
+        let mut walks =
+            stream::iter(walks).buffer_unordered(walker.work.source().concurrency().max(1));
         let (mut failures, mut last) = (0, None);
         let mut places = Vec::with_capacity(survey.slices.len());
         while let Some((place, report, failure)) = walks.try_next().await? {
@@ -360,18 +452,21 @@ impl Job<'_> {
         let mut reports: Vec<_> = places.into_iter().zip(tally.slices.drain(..)).collect();
         reports.sort_by_key(|(place, _)| *place);
         tally.slices = reports.into_iter().map(|(_, report)| report).collect();
-        Ok(last.map(|failure| match survey.slices.len() {
-            1 => failure,
-            all => tally
-                .partial(&self.statement.table, failures, all)
-                .with_cause(failure),
+        Ok(last.map(|failure| {
+            let failure = match survey.slices.len() {
+                1 => failure,
+                all => tally
+                    .partial(&self.statement.table, failures, all)
+                    .with_cause(failure),
+            };
+            failure.of_slices()
         }))
     }
 
     /// Removes the rows of slices that left, and sees to those that vanished.
     async fn settle_missing(
         &self,
-        load: &dyn Load,
+        load: &LazyLoad,
         rows: &Rows,
         survey: &Survey,
         tally: &mut Tally,
@@ -408,7 +503,7 @@ impl Job<'_> {
 }
 
 /// Removes a slice's rows and its checkpoint.
-async fn remove(load: &dyn Load, rows: &Rows, known: &Known) -> Result<Counts> {
+async fn remove(load: &LazyLoad, rows: &Rows, known: &Known) -> Result<Counts> {
     load.write(
         &known.id,
         Change::DeleteWhere(rows.of_slice(&known.state.parents)),

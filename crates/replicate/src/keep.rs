@@ -4,28 +4,24 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::filter_record_batch;
-use bucketline_destination::{
-    Change, Condition, Counts, Destination, Load, Query, RowFilter, Scalar, TableName,
-};
-use bucketline_source::Checkpoint;
+use bucketline_destination::{Change, Condition, Destination, Query, RowFilter, Scalar, TableName};
+use bucketline_source::{Checkpoint, Slice};
 use futures::TryStreamExt;
 
-use crate::columns::{Layout, build};
-use crate::events::Voice;
-use crate::prepare::Rows;
-use crate::record::SliceState;
+use crate::columns::build;
+use crate::record::{SliceState, Slices};
 use crate::report::grouped;
 use crate::survey::{Known, Survey};
+use crate::walk::Walker;
 use crate::{Error, ErrorKind, Outcome, Result, SliceReport};
 
 /// Copies rows of the table into the staging that is about to replace it.
 pub(crate) struct Keeper<'a> {
     pub(crate) destination: &'a dyn Destination,
     pub(crate) table: &'a TableName,
-    pub(crate) layout: &'a Layout,
-    pub(crate) rows: &'a Rows,
-    pub(crate) load: &'a dyn Load,
-    pub(crate) voice: &'a Arc<Voice>,
+    /// What the table holds.
+    pub(crate) known: &'a Slices,
+    pub(crate) walker: &'a Walker<'a>,
 }
 
 impl Keeper<'_> {
@@ -46,14 +42,17 @@ impl Keeper<'_> {
     /// `reports` are those of the survey's slices, in order.
     pub(crate) async fn keep_unread(&self, survey: &Survey, reports: &[SliceReport]) -> Result<()> {
         for (slice, report) in survey.slices.iter().zip(reports) {
+            // With the names that its rows show: the next run compares them with those of then.
+            let Some(state) = self.known.get(&slice.id.0) else {
+                continue;
+            };
             let known = Known {
                 id: slice.id.0.clone(),
-                state: SliceState::new(slice),
+                state: state.clone(),
             };
-            let wrote = report.counts != Counts::default();
             match &report.outcome {
                 Outcome::NotApplicable(why) => self.copy(&known, why).await?,
-                Outcome::Done if !wrote && self.is_empty(&known).await? => {
+                Outcome::Done if report.read == 0 && self.is_doubtful(slice, &known).await? => {
                     self.copy(&known, "its answer is empty").await?;
                 }
                 _ => {}
@@ -62,18 +61,25 @@ impl Keeper<'_> {
         Ok(())
     }
 
-    async fn is_empty(&self, known: &Known) -> Result<bool> {
-        let keys = self
-            .load
-            .keys(&self.rows.of_slice(&known.state.parents))
-            .await?;
-        Ok(keys.iter().all(|batch| batch.num_rows() == 0))
+    /// Nothing is staged of the slice, and not because no row of it matches.
+    async fn is_doubtful(&self, slice: &Slice, known: &Known) -> Result<bool> {
+        let Walker {
+            rows,
+            load,
+            context,
+            ..
+        } = self.walker;
+        let keys = load.keys(&rows.of_slice(&known.state.parents)).await?;
+        let is_empty = keys.iter().all(|batch| batch.num_rows() == 0);
+        Ok(is_empty && !self.walker.leaves_rows_out(slice, context).await?)
     }
 
     async fn copy(&self, known: &Known, why: &str) -> Result<()> {
-        let filter = self.rows.of_slice(&known.state.parents);
-        self.load
-            .write(&known.id, Change::DeleteWhere(filter.clone()))
+        let Walker {
+            rows, load, voice, ..
+        } = self.walker;
+        let filter = rows.of_slice(&known.state.parents);
+        load.write(&known.id, Change::DeleteWhere(filter.clone()))
             .await?;
         let copied = self.copy_rows(&known.id, &filter).await?;
         // Nothing was read: if the slice can be read again, it is loaded from its beginning.
@@ -87,10 +93,10 @@ impl Keeper<'_> {
             ..state
         };
         let checkpoint = (copied > 0).then(|| state.to_json(&known.id));
-        self.load.commit(&known.id, checkpoint).await?;
+        load.commit(&known.id, checkpoint).await?;
         if copied > 0 {
             let (label, rows) = (known.label(), grouped(copied));
-            self.voice.note(format!(
+            voice.note(format!(
                 "{label}: {why}; its {rows} rows stay as they are, new columns NULL"
             ));
         }
@@ -101,7 +107,7 @@ impl Keeper<'_> {
         let Some(there) = self.destination.table(self.table).await? else {
             return Ok(0);
         };
-        let columns = self.layout.columns.iter().filter_map(|column| {
+        let columns = self.walker.layout.columns.iter().filter_map(|column| {
             let name = column.field.name();
             there
                 .schema
@@ -128,7 +134,8 @@ impl Keeper<'_> {
             let rows = self.fit(&batch, filter)?;
             copied += rows.num_rows() as u64;
             if rows.num_rows() > 0 {
-                self.load.write(id, Change::Upsert(rows)).await?;
+                let change = Change::Upsert(rows);
+                self.walker.load.write(id, change).await?;
             }
         }
         Ok(copied)
@@ -144,7 +151,7 @@ impl Keeper<'_> {
                 .position(|f| f.name().eq_ignore_ascii_case(name));
             index.map(|index| Arc::clone(batch.column(index)))
         };
-        let schema = self.layout.schema();
+        let schema = self.walker.layout.schema();
         let arrays: Vec<ArrayRef> = schema
             .fields()
             .iter()

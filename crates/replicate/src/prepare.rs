@@ -133,7 +133,7 @@ fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
         }
         (None, _) => None,
     };
-    let fingerprint = Fingerprint::of_rows(work, &layout, mode, statement);
+    let fingerprint = Fingerprint::of_rows(work, &layout, mode, start);
     let slice = slice_column(work, &layout);
     let rows = Rows {
         scan: Scan::new(work, start)?,

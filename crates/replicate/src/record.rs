@@ -90,6 +90,21 @@ impl Record {
         }
     }
 
+    /// What was staged for the other belongs to this one: both want the same rows of the same data.
+    pub(crate) fn goes_on_with(&self, other: &Self) -> bool {
+        let same_data = self.owners.len() == other.owners.len()
+            && self
+                .owners
+                .iter()
+                .zip(&other.owners)
+                .all(|(owner, other)| owner.same_data(other));
+        same_data
+            && self.fingerprint == other.fingerprint
+            && self.mode == other.mode
+            && self.names == other.names
+            && self.load == other.load
+    }
+
     /// Reads a stored record.
     pub(crate) fn read(value: &Value) -> Result<Self> {
         match value.get("version").and_then(Value::as_u64) {

@@ -155,13 +155,13 @@ impl fmt::Display for Elapsed {
     }
 }
 
-/// A number with a comma before every third digit from the right.
 /// A number and its noun: `1 row`, `1,204 rows`.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(number))
 }
 
+/// A number with a comma before every third digit from the right.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

@@ -12,6 +12,7 @@ use crate::prepare::prepare;
 use crate::record::{Owner, Record};
 use crate::standing::{Approach, Standing};
 use crate::statement::Statement;
+use crate::survey::is_lost;
 use crate::tally::Tally;
 use crate::work::Work;
 use crate::{Event, Report, Result, ScriptRun};
@@ -52,6 +53,26 @@ pub(crate) async fn owners(work: Work<'_>, context: &ReadContext) -> Result<Vec<
     Ok(owners)
 }
 
+/// Lists or looks up the repositories, which is done anyway: it says whose they are, and without it the
+/// identity would cost a look-up of its own.
+async fn list(work: Work<'_>, context: &ReadContext) -> Result<()> {
+    let lists = match work {
+        Work::Rows(work) => vec![(Arc::clone(work.source()), Arc::clone(work.scan()))],
+        Work::Whole(work) => work.lists().await?,
+    };
+    for (source, plan) in lists {
+        if plan.slices == SliceChoice::One {
+            continue;
+        }
+        match source.slices(&plan, context).await {
+            // What the lost name meant before, the survey knows.
+            Err(error) if !is_lost(&error) => return Err(error.into()),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// Runs a statement.
 ///
 /// # Errors
@@ -70,15 +91,16 @@ pub(crate) async fn run(
     run.script
         .claim(&folded, &prepared.fingerprint.digest(), table)?;
 
+    if statement.options.batch_size.is_some() && !destination.capabilities().batches {
+        run.voice.note(format!(
+            "BatchSize has no effect: {} takes the rows of a page one by one and commits them together",
+            destination.label()
+        ));
+    }
+
     let load = destination.open(table, &run.script.holder()).await?;
     let standing = Standing::read(table, load.status())?;
-    if let Work::Rows(work) = work
-        && work.scan().slices == SliceChoice::Listed
-    {
-        // The listing, which is read anyway, says whose repositories these are; without it the identity would
-        // cost a look-up of its own.
-        work.source().slices(work.scan(), &run.context).await?;
-    }
+    list(work, &run.context).await?;
     let owners = owners(work, &run.context).await?;
     standing.check_owner(table, &owners)?;
     let approach = standing.approach(&prepared, statement);

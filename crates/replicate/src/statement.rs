@@ -148,9 +148,7 @@ fn changes_nothing(option: &ReplicateOption) -> bool {
         | OptionName::SkipDeleted
         | OptionName::EnableHistoryMode
         | OptionName::AdoptTable => option.value == OptionValue::Bool(false),
-        OptionName::UseGmtDateTime | OptionName::ContinueOnError => {
-            option.value == OptionValue::Bool(true)
-        }
+        OptionName::UseGmtDateTime => option.value == OptionValue::Bool(true),
         OptionName::DeleteOption => option.value == OptionValue::Choice("HardDelete"),
         OptionName::DetectDeletes => option.value == OptionValue::Choice("NONE"),
         _ => false,
@@ -162,7 +160,7 @@ fn unsupported(option: &ReplicateOption) -> Error {
         ErrorKind::Unsupported,
         format!("the option {option} is understood, but it cannot be carried out yet"),
     )
-    .with_hint("leave it out; DropTable, TruncateTable, AlterSchema, BatchSize, ReplicateStartDate (a date) and DropMissingRepositories can be used")
+    .with_hint("leave it out; DropTable, TruncateTable, AlterSchema, ReplicateStartDate (a date) and DropMissingRepositories can be used")
     .at(option.written.span.to(option.value_span))
 }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use bucketline_source::spec::{Origin, Parent, TableSpec};
-use bucketline_source::{ErrorKind as SourceError, ReadContext, ScopeKind, Slice, SliceChoice};
+use bucketline_source::{
+    ErrorKind as SourceError, Literal, Operator, ReadContext, ScopeKind, Slice, SliceChoice,
+};
 
 use crate::prepare::Scan;
 use crate::record::{SliceState, Slices};
@@ -36,7 +38,7 @@ impl Known {
     }
 }
 
-/// Lists the slices of a scan and compares them with what is known.
+/// Lists the slices of a scan and compares them with what is known. `workspace` is the UUID of the source's.
 ///
 /// # Errors
 /// [`ErrorKind::NameMoved`] if a name of the statement means something else than it did.
@@ -45,19 +47,31 @@ pub(crate) async fn survey(
     scan: &Scan,
     known: &Slices,
     names_before: &BTreeMap<String, String>,
+    workspace: Option<&str>,
     context: &ReadContext,
 ) -> Result<Survey> {
     let plan = scan.plan();
-    let slices = work.source().slices(plan, context).await.map_err(|error| {
-        let lost = matches!(error.kind(), SourceError::Name | SourceError::NotFound);
-        match &plan.slices {
-            SliceChoice::Named(names) if lost && !names_before.is_empty() => {
+    let slices = work
+        .source()
+        .slices(plan, context)
+        .await
+        .map_err(|error| match &plan.slices {
+            SliceChoice::Named(names) if is_lost(&error) && !names_before.is_empty() => {
                 moved(&names.join(", "), "nothing any more").with_cause(error.into())
             }
             _ => error.into(),
-        }
-    })?;
-    let names = names(work.table(), scan, &slices);
+        })?;
+    // What the statement could choose from: of the repositories that it names only those are looked up.
+    let widest = match plan.slices {
+        SliceChoice::Listed => scan.widest(work)?,
+        SliceChoice::One | SliceChoice::Named(_) => None,
+    };
+    let listed = match widest {
+        Some(widest) => Some(work.source().slices(&widest, context).await?),
+        None => None,
+    };
+    let choice = listed.as_ref().unwrap_or(&slices);
+    let names = names(work.table(), scan, choice, workspace);
     for (name, before) in names_before {
         let shown = name
             .split_once(':')
@@ -79,11 +93,7 @@ pub(crate) async fn survey(
         })
         .collect();
     let (mut left, mut vanished) = (Vec::new(), missing);
-    if !vanished.is_empty()
-        && plan.slices == SliceChoice::Listed
-        && let Some(widest) = scan.widest(work)?
-    {
-        let listed = work.source().slices(&widest, context).await?;
+    if let Some(listed) = &listed {
         let listed: HashSet<&str> = listed.iter().map(|slice| slice.id.0.as_str()).collect();
         (left, vanished) = vanished
             .into_iter()
@@ -97,32 +107,53 @@ pub(crate) async fn survey(
     })
 }
 
-/// What the scope and the slugs of a statement mean.
-fn names(table: &TableSpec, scan: &Scan, slices: &[Slice]) -> BTreeMap<String, String> {
+/// A name that the source does not know, or knows no more.
+pub(crate) fn is_lost(error: &bucketline_source::Error) -> bool {
+    matches!(error.kind(), SourceError::Name | SourceError::NotFound)
+}
+
+/// What the scope of a statement and the slugs that it compares with mean. The slugs of the slices that it
+/// leaves out count, too: were one renamed, its rows would come in.
+fn names(
+    table: &TableSpec,
+    scan: &Scan,
+    slices: &[Slice],
+    workspace: Option<&str>,
+) -> BTreeMap<String, String> {
     let plan = scan.plan();
     let mut names = BTreeMap::new();
     let scope = &plan.request.scope;
     if let (ScopeKind::Project | ScopeKind::Repository, Some(uuid)) = (scope.kind, &scope.uuid) {
         names.insert(format!("scope:{}", scope.name.to_lowercase()), uuid.clone());
     }
-    let parent = |wanted: Parent| {
-        table
+    for planned in plan.predicates.iter().filter(|it| it.chooses_slices) {
+        let predicate = &planned.predicate;
+        let (kind, is_workspace) = match table.columns[predicate.column].origin {
+            Origin::Parent(Parent::Workspace) => ("workspace", true),
+            Origin::Parent(Parent::Repository) => ("slice", false),
+            Origin::Parent(Parent::RepositoryUuid) | Origin::Row(_) => continue,
+        };
+        if !matches!(
+            predicate.operator,
+            Operator::Eq | Operator::NotEq | Operator::In | Operator::NotIn
+        ) {
+            continue;
+        }
+        let place = table
             .parents()
-            .position(|column| table.columns[column].origin == Origin::Parent(wanted))
-    };
-    if let (SliceChoice::Named(wanted), Some(slug)) = (&plan.slices, parent(Parent::Repository)) {
-        let uuid = parent(Parent::RepositoryUuid);
-        for name in wanted {
+            .position(|parent| parent == predicate.column);
+        for value in &predicate.values {
+            let Literal::Text(slug) = value else { continue };
             let is_it = |slice: &&Slice| {
-                let value = |index: usize| slice.parents.get(index).and_then(Option::as_deref);
-                [Some(slug), uuid]
-                    .into_iter()
-                    .flatten()
-                    .filter_map(value)
-                    .any(|value| value.eq_ignore_ascii_case(name))
+                let parent = place.and_then(|place| slice.parents.get(place)?.as_ref());
+                parent == Some(slug)
             };
-            if let Some(slice) = slices.iter().find(is_it) {
-                names.insert(format!("slice:{}", name.to_lowercase()), slice.id.0.clone());
+            let meaning = slices.iter().find(is_it).and_then(|slice| {
+                let id = Some(slice.id.0.as_str());
+                if is_workspace { workspace } else { id }
+            });
+            if let Some(meaning) = meaning {
+                names.insert(format!("{kind}:{slug}"), meaning.to_owned());
             }
         }
     }

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use bucketline_destination::{Change, Counts, Load};
+use bucketline_destination::{Change, Counts};
 use bucketline_source::{End, Page, ReadContext, Reading, Slice};
 use serde_json::Value;
 
 use crate::columns::Layout;
 use crate::events::Voice;
 use crate::keys::KeySet;
+use crate::lazy::LazyLoad;
 use crate::pages::Pages;
 use crate::prepare::{Renaming, Rows, renaming};
+use crate::probe::{is_narrowed, shows_rows};
 use crate::record::SliceState;
 use crate::report::grouped;
 use crate::work::RowWork;
@@ -24,7 +26,7 @@ pub(crate) struct Walker<'a> {
     pub(crate) rows: &'a Rows,
     pub(crate) layout: &'a Layout,
     pub(crate) mode: Mode,
-    pub(crate) load: &'a dyn Load,
+    pub(crate) load: &'a LazyLoad,
     pub(crate) voice: &'a Arc<Voice>,
     /// Counts the requests of all slices.
     pub(crate) context: &'a ReadContext,
@@ -55,6 +57,7 @@ impl Walker<'_> {
             context: self.context.part(),
             stored: state.as_ref().map(|state| state.to_json(id)),
             read: 0,
+            last_page: 0,
             counts: Counts::default(),
         };
         let ended = match self.mode {
@@ -85,6 +88,17 @@ impl Walker<'_> {
         self.voice.say(&Event::SliceEnded { slice: &report });
         Ok((report, failure))
     }
+
+    /// Whether a slice that gave no row has rows, which the statement's conditions leave out.
+    pub(crate) async fn leaves_rows_out(
+        &self,
+        slice: &Slice,
+        context: &ReadContext,
+    ) -> Result<bool> {
+        let (source, plan) = (self.work.source(), self.rows.scan.plan());
+        let slice = std::slice::from_ref(slice);
+        Ok(is_narrowed(plan) && shows_rows(source, plan, slice, context).await?)
+    }
 }
 
 /// One slice being read.
@@ -95,6 +109,8 @@ struct Visit<'w> {
     /// The slice's checkpoint as it is stored.
     stored: Option<Value>,
     read: u64,
+    /// Rows of the last page.
+    last_page: usize,
     counts: Counts,
 }
 
@@ -114,9 +130,30 @@ impl Visit<'_> {
         self.walker.proofs && state.proof.is_some() && state.proof == self.proof()
     }
 
-    fn renaming(&self, state: &SliceState) -> Renaming {
-        let Walker { work, layout, .. } = self.walker;
-        renaming(*work, layout, &state.parents, &self.slice.parents)
+    /// The last page brought rows. An empty one may be a fault, so that it proves nothing.
+    fn is_believed(&self) -> bool {
+        self.last_page > 0
+    }
+
+    /// Gives the rows there are the slice's parents of now, where they show them as they are; says whether
+    /// they must be computed again instead.
+    async fn rename(&mut self, state: &mut SliceState) -> Result<bool> {
+        let Walker {
+            work, rows, layout, ..
+        } = self.walker;
+        match renaming(*work, layout, &state.parents, &self.slice.parents) {
+            Renaming::Recompute => return Ok(true),
+            Renaming::None => {}
+            Renaming::Assign(set) => {
+                let rows = rows.of_slice(&self.slice.parents);
+                self.write(Change::Assign { rows, set }).await?;
+            }
+        }
+        if state.parents != self.slice.parents {
+            state.parents.clone_from(&self.slice.parents);
+            self.commit(Some(state)).await?;
+        }
+        Ok(false)
     }
 
     fn pages(&self, reading: Reading) -> Pages {
@@ -154,6 +191,7 @@ impl Visit<'_> {
             work, rows, layout, ..
         } = self.walker;
         self.read += page.num_rows() as u64;
+        self.last_page = page.num_rows();
         let page = rows.scan.admit(page)?;
         if page.num_rows() == 0 {
             return Ok(None);
@@ -178,23 +216,8 @@ impl Visit<'_> {
         // give way to the first rows read.
         let mut replaces = known.as_ref().is_some_and(SliceState::is_unread);
         let mut state = known.unwrap_or_else(|| SliceState::new(self.slice));
-        let mut recompute = false;
-        if !state.is_unread() {
-            match self.renaming(&state) {
-                Renaming::Recompute => recompute = true,
-                Renaming::None => state.parents.clone_from(&self.slice.parents),
-                Renaming::Assign(set) => {
-                    let of_slice = rows.of_slice(&self.slice.parents);
-                    self.write(Change::Assign {
-                        rows: of_slice,
-                        set,
-                    })
-                    .await?;
-                    state.parents.clone_from(&self.slice.parents);
-                    self.commit(Some(&state)).await?;
-                }
-            }
-        }
+        // Rows that give way are not computed again.
+        let recompute = self.rename(&mut state).await? && !replaces;
         let begins = state.checkpoint.walk.is_none();
         if begins && !recompute && self.is_proved(&state) {
             self.commit(Some(&state)).await?;
@@ -244,8 +267,17 @@ impl Visit<'_> {
                 continue;
             }
             if replaces {
-                // Nothing came that could take the place of the rows carried over; ask again next time.
-                return Ok(Outcome::Done);
+                // Nothing came that could take the place of the rows carried over: if that is not because
+                // none matches, ask again next time.
+                if !self
+                    .walker
+                    .leaves_rows_out(self.slice, &self.context)
+                    .await?
+                {
+                    return Ok(Outcome::Done);
+                }
+                self.write(Change::DeleteWhere(rows.of_slice(&self.slice.parents)))
+                    .await?;
             }
             let proof = state.walk_proof.take();
             if recompute {
@@ -256,7 +288,7 @@ impl Visit<'_> {
                     return Ok(Outcome::NotApplicable(why));
                 }
             }
-            state.proof = proof;
+            state.proof = proof.filter(|_| self.is_believed());
             state.parents.clone_from(&self.slice.parents);
             self.commit(Some(&state)).await?;
             return Ok(Outcome::Done);
@@ -293,28 +325,11 @@ impl Visit<'_> {
             deletes,
             ..
         } = self.walker;
-        if let Some(state) = &known
-            && self.is_proved(state)
-        {
-            match self.renaming(state) {
-                Renaming::Recompute => {}
-                renaming => {
-                    if let Renaming::Assign(set) = renaming {
-                        let of_slice = rows.of_slice(&self.slice.parents);
-                        self.write(Change::Assign {
-                            rows: of_slice,
-                            set,
-                        })
-                        .await?;
-                    }
-                    let parents = self.slice.parents.clone();
-                    self.commit(Some(&SliceState {
-                        parents,
-                        ..state.clone()
-                    }))
-                    .await?;
-                    return Ok(Outcome::Unchanged);
-                }
+        if let Some(mut state) = known {
+            // Rows that stay although they are listed no more have the new names, too.
+            let recompute = self.rename(&mut state).await?;
+            if !recompute && self.is_proved(&state) {
+                return Ok(Outcome::Unchanged);
             }
         }
 
@@ -351,7 +366,7 @@ impl Visit<'_> {
             }
         }
         let mut state = SliceState::new(self.slice);
-        state.proof = self.proof().filter(|_| settled);
+        state.proof = self.proof().filter(|_| settled && self.is_believed());
         self.commit(Some(&state)).await?;
         Ok(Outcome::Done)
     }

@@ -89,6 +89,10 @@ pub(crate) trait WholeWork: Send + Sync {
     fn key(&self) -> &[usize];
     /// The sources that it reads.
     fn sources(&self) -> Vec<Arc<dyn Source>>;
+    /// The sources' tables that it reads, and how.
+    async fn lists(&self) -> Result<Vec<(Arc<dyn Source>, Arc<ScanPlan>)>>;
+    /// Conditions, joins or limits may leave nothing of lists that have rows.
+    fn is_selective(&self) -> bool;
     /// What the reader of the statement should know.
     fn notes(&self) -> &[String];
     /// The query in a canonical spelling.

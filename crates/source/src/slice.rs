@@ -45,6 +45,10 @@ pub struct Checkpoint {
     /// service cannot sort across them in this slice.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub split: bool,
+    /// Where the last walk of each value ended, by its index, in a walk that is split; values beyond
+    /// are walked from `mark`. `None`: no row of it was seen yet, so that it is walked from its beginning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Option<DateTime<Utc>>>,
 }
 
 /// The position of an unfinished walk in cursor order.
@@ -55,12 +59,16 @@ pub struct Position {
     /// The server's time when the walk first met a row later than `started`, at the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed: Option<DateTime<Utc>>,
-    /// The highest cursor value read so far, over all parts of the walk.
+    /// The highest cursor value read so far in this part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub highest: Option<DateTime<Utc>>,
-    /// A row was read, with a cursor value or without. A walk that found nothing leaves the mark alone.
+    /// A row was read, in whichever part, with a cursor value or without. A walk that found nothing leaves
+    /// the mark alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub found: bool,
+    /// Nothing is known beyond `highest`: the list broke off, or the server did not tell its time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsure: bool,
     /// Which value of the split parameter is being walked, by index; 0 in a walk that is not split.
     #[serde(default)]
     pub part: usize,

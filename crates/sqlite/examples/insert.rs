@@ -103,6 +103,8 @@ async fn measure(rows: usize, pages: usize) {
             key: vec!["RepositoryUUID".into(), "Id".into()],
             target: Target::Table,
             forget_checkpoints: false,
+            resumes: false,
+            dropped: Vec::new(),
             record: serde_json::Value::Null,
             batch_size: None,
         };

@@ -107,11 +107,9 @@ impl SqliteDestination {
 #[async_trait]
 impl Destination for SqliteDestination {
     fn capabilities(&self) -> Capabilities {
-        let durable = self.location != Location::Memory;
         Capabilities {
             schemas: false,
-            transactional: true,
-            durable,
+            batches: false,
         }
     }
 

@@ -113,6 +113,30 @@ pub(crate) fn drop_table(connection: &Connection, name: &str) -> Result<()> {
     connection.execute_batch(&sql).doing("dropping a table")
 }
 
+/// Refuses to add a column where the table has one of that name that no load has made.
+pub(crate) fn check_added(
+    connection: &Connection,
+    found: &Found,
+    layout: &Layout,
+    evolution: &Evolution,
+) -> Result<()> {
+    let columns = physical::columns(connection, &found.name)?;
+    let mut added = evolution.added.iter().map(|place| &layout.columns[*place]);
+    let other = added.find_map(|added| {
+        let mut columns = columns.iter();
+        columns.find(|column| column.name.eq_ignore_ascii_case(&added.name))
+    });
+    let Some(other) = other else {
+        return Ok(());
+    };
+    let message = format!(
+        "the column `{}` is to be added, and the table has one of that name that no load has made",
+        other.name
+    );
+    Err(Error::new(ErrorKind::NotOurs, message)
+        .with_hint("give the column another name with AS, or rename or drop the table's"))
+}
+
 /// Makes a table fit a layout. `found` is what is there now.
 pub(crate) fn evolve(
     connection: &Connection,
@@ -126,20 +150,9 @@ pub(crate) fn evolve(
     if evolution.rekeyed {
         execute(&format!("DELETE FROM {table}"))?;
     }
-    let columns = physical::columns(connection, &found.name)?;
+    check_added(connection, found, layout, evolution)?;
     for place in &evolution.added {
         let column = &layout.columns[*place];
-        if let Some(other) = columns
-            .iter()
-            .find(|c| c.name.eq_ignore_ascii_case(&column.name))
-        {
-            let message = format!(
-                "the column `{}` is to be added, and the table has one of that name that no load has made",
-                other.name
-            );
-            return Err(Error::new(ErrorKind::NotOurs, message)
-                .with_hint("give the column another name with AS, or rename or drop the table's"));
-        }
         // A column that is part of a new key gets its NOT NULL below.
         let plain = StoredColumn {
             key: false,

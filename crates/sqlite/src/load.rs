@@ -165,6 +165,9 @@ impl Under {
             state::forget_all(connection, id, false)?;
         }
         let staging = self.begin_staging(connection, id, &plan, remembered)?;
+        if let (Some(found), Target::Staging) = (&found, plan.target) {
+            evolve::check_added(connection, found, &layout, &evolution)?;
+        }
         let target = if staged {
             name::staging(folded)
         } else {
@@ -180,7 +183,7 @@ impl Under {
         })
     }
 
-    /// Resumes the staging, or removes it and makes another, as the plan wants.
+    /// Goes on with the staging, or removes it and makes another, as the plan wants.
     fn begin_staging(
         &self,
         connection: &Connection,
@@ -190,20 +193,17 @@ impl Under {
     ) -> Result<Option<Layout>> {
         let name = name::staging(&self.lease.folded);
         let staged = plan.target != Target::Table;
-        let wanted = Layout::of(plan)?;
-        let there = physical::find(connection, &name)?.is_some();
-        let resumes = remembered.is_some_and(|remembered| {
-            let same_record = remembered
-                .state
-                .staged
-                .is_some_and(|s| s.record == plan.record);
-            same_record && remembered.staging.is_some_and(|layout| layout == wanted)
-        });
-        if staged && there && resumes && !plan.forget_checkpoints {
-            return Ok(Some(wanted));
+        if staged && plan.resumes {
+            let layout = remembered.and_then(|remembered| remembered.staging);
+            let layout =
+                layout.filter(|_| matches!(physical::find(connection, &name), Ok(Some(_))));
+            let layout = Layout::resume(&self.table, layout.as_ref(), plan)?;
+            state::save_staged_record(connection, id, &plan.record)?;
+            return Ok(Some(layout));
         }
         evolve::drop_table(connection, &name)?;
         if staged {
+            let wanted = Layout::of(plan)?;
             evolve::create(connection, &name, &wanted)?;
             state::save_staging(connection, id, Some((&plan.record, &wanted)))?;
             return Ok(Some(wanted));
@@ -252,7 +252,13 @@ impl Under {
     }
 
     /// Makes the staged rows the content of the table.
-    fn apply(&self, connection: &Connection, begun: &Begun, recreate: bool) -> Result<Counts> {
+    fn apply(
+        &self,
+        connection: &Connection,
+        begun: &Begun,
+        recreate: bool,
+        record: &Value,
+    ) -> Result<Counts> {
         let (table, folded) = (&self.table, &self.lease.folded);
         self.lease.check(connection, table)?;
         let spelled = name::spelled(table);
@@ -286,7 +292,7 @@ impl Under {
         counts += self.replace(connection, layout, &found.name, &staging)?;
         let rows = count(&staging)?;
         counts.unchanged = rows - counts.inserted - counts.updated;
-        state::save(connection, folded, &begun.plan.record, layout)?;
+        state::save(connection, folded, record, layout)?;
         state::set_rows(connection, begun.id, rows)?;
         state::promote_checkpoints(connection, begun.id)?;
         state::save_staging(connection, begun.id, None)?;
@@ -467,7 +473,7 @@ impl Load for SqliteLoad {
             .await
     }
 
-    async fn apply(&self, recreate: bool) -> Result<Counts> {
+    async fn apply(&self, recreate: bool, record: Value) -> Result<Counts> {
         let begun = self.begun()?;
         if begun.staging.is_none() {
             return Err(Error::not_staged());
@@ -479,7 +485,7 @@ impl Load for SqliteLoad {
                 let rebuilt =
                     recreate || work.evolution.rekeyed || !work.evolution.widened.is_empty();
                 with_tables_unlinked(connection, rebuilt, |connection| {
-                    under.apply(connection, &work, recreate)
+                    under.apply(connection, &work, recreate, &record)
                 })
             })
             .await?;

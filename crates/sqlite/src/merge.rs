@@ -45,7 +45,8 @@ impl Merge<'_> {
     ///
     /// Two ways lead to the same end. A row that is probably new is inserted at once, which does nothing if
     /// its key is there; a row that is probably there is looked up and compared first, so that what is equal
-    /// costs no writing and starts no trigger. Each row is expected to be as the one before it was.
+    /// costs no writing and starts no trigger. Each row is expected to be as the one before it was; where the
+    /// user has triggers, every row is looked up first, for an insert that does nothing starts them, too.
     fn upsert(&self, batch: &RecordBatch) -> Result<Counts> {
         let types = self.written_types();
         let cells = Cells::of(batch, &types);
@@ -54,7 +55,8 @@ impl Merge<'_> {
         // Only prepared when a row is met that is there.
         let mut present = None;
         let mut counts = Counts::default();
-        let mut expect_new = true;
+        let has_triggers = self.has_triggers()?;
+        let mut expect_new = !has_triggers;
         for row in 0..batch.num_rows() {
             let mut written = None;
             if expect_new && self.insert_row(&mut insert, &cells, row)? {
@@ -73,7 +75,7 @@ impl Merge<'_> {
             if written.is_none() && !expect_new && self.insert_row(&mut insert, &cells, row)? {
                 written = Some(Written::Inserted);
             }
-            expect_new = matches!(written, Some(Written::Inserted));
+            expect_new = !has_triggers && matches!(written, Some(Written::Inserted));
             match written {
                 Some(Written::Inserted) => counts.inserted += 1,
                 Some(Written::Updated) => counts.updated += 1,
@@ -83,6 +85,15 @@ impl Merge<'_> {
             }
         }
         Ok(counts)
+    }
+
+    fn has_triggers(&self) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master
+                   WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE)";
+        let mut query = self.prepare(sql)?;
+        query
+            .query_row([self.target], |row| row.get(0))
+            .map_err(|error| self.failed(error))
     }
 
     /// Inserts rows that must be new.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use bucketline_destination::{ColumnType, Physical, Result, TableStatus};
+use bucketline_destination::{ColumnType, Physical, Result, TableState, TableStatus};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Doing;
-use crate::name::quote;
+use crate::name::{self, quote};
 use crate::state;
 
 const DOING: &str = "reading the tables of the file";
@@ -135,8 +135,24 @@ pub(crate) fn declared_type(declared: &str) -> Option<ColumnType> {
 
 /// Fact and state of a table.
 pub(crate) fn status(connection: &Connection, name: &str, folded: &str) -> Result<TableStatus> {
-    let state = state::read(connection, folded)?.map(|remembered| remembered.state);
-    let physical = match find(connection, name)? {
+    let mut state = state::read(connection, folded)?.map(|remembered| remembered.state);
+    if let Some(state) = state.as_mut().filter(|state| state.staged.is_some())
+        && find(connection, &name::staging(folded))?.is_none()
+    {
+        // Somebody dropped it.
+        state.staged = None;
+    }
+    let physical = fact(connection, name, state.as_ref())?;
+    Ok(TableStatus { state, physical })
+}
+
+/// What is there, in the types that our state says its columns have.
+pub(crate) fn fact(
+    connection: &Connection,
+    name: &str,
+    state: Option<&TableState>,
+) -> Result<Physical> {
+    Ok(match find(connection, name)? {
         None => Physical::Absent,
         Some(found) if found.kind == "table" => {
             let columns = columns(connection, &found.name)?;
@@ -145,7 +161,7 @@ pub(crate) fn status(connection: &Connection, name: &str, folded: &str) -> Resul
             let empty = connection
                 .query_row(&sql, [], |row| row.get(0))
                 .doing(DOING)?;
-            let ours = state.as_ref().map(|state| &state.columns);
+            let ours = state.map(|state| &state.columns);
             Physical::Table {
                 columns: schema(&columns, ours),
                 key,
@@ -153,8 +169,7 @@ pub(crate) fn status(connection: &Connection, name: &str, folded: &str) -> Resul
             }
         }
         Some(found) => Physical::Other { kind: found.kind },
-    };
-    Ok(TableStatus { state, physical })
+    })
 }
 
 fn schema(columns: &[Declared], ours: Option<&SchemaRef>) -> SchemaRef {

@@ -10,7 +10,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
 use bucketline_destination::{
     BatchStream, ColumnType, Condition, Error, ErrorKind, Query, Result, Scalar, TableInfo,
-    TableName,
+    TableName, TableStatus,
 };
 use futures::{Stream, StreamExt, stream};
 use rusqlite::{Connection, InterruptHandle};
@@ -75,13 +75,14 @@ fn readable(
     let columns = physical::columns(connection, &found.name)?;
     let key = physical::key(connection, &found.name, &columns)?;
     let folded = found.name.to_ascii_lowercase();
-    let remembered = state::read(connection, &folded)?.filter(|_| !view);
-    let ours = match &remembered {
-        Some(_) => physical::status(connection, &found.name, &folded)?.is_ours(),
-        None => false,
+    let remembered = state::read_table(connection, &folded)?.filter(|_| !view);
+    let status = TableStatus {
+        physical: physical::fact(connection, &found.name, None)?,
+        state: remembered.map(|remembered| remembered.state),
     };
+    let ours = status.is_ours();
     let known = |column: &Declared| {
-        let state = &remembered.as_ref().filter(|_| ours)?.state;
+        let state = status.state.as_ref().filter(|_| ours)?;
         let mut fields = state.columns.fields().iter();
         let field = fields.find(|field| field.name().eq_ignore_ascii_case(&column.name))?;
         Some(ColumnType::of(field))

@@ -103,6 +103,19 @@ pub(crate) fn exists(connection: &Connection) -> Result<bool> {
 
 /// What we remember of a table.
 pub(crate) fn read(connection: &Connection, folded: &str) -> Result<Option<Remembered>> {
+    let Some(mut remembered) = read_table(connection, folded)? else {
+        return Ok(None);
+    };
+    let Remembered { id, state, .. } = &mut remembered;
+    state.checkpoints = checkpoints(connection, *id, false)?;
+    if let Some(staged) = &mut state.staged {
+        staged.checkpoints = checkpoints(connection, *id, true)?;
+    }
+    Ok(Some(remembered))
+}
+
+/// The same without the checkpoints, of which there may be thousands.
+pub(crate) fn read_table(connection: &Connection, folded: &str) -> Result<Option<Remembered>> {
     if !exists(connection)? {
         return Ok(None);
     }
@@ -142,10 +155,9 @@ pub(crate) fn read(connection: &Connection, folded: &str) -> Result<Option<Remem
     };
     let (mut staged, mut staging) = (None, None);
     if let (Some(record), Some(columns), Some(key)) = (staged_record, staged_columns, staged_key) {
-        let checkpoints = checkpoints(connection, id, true)?;
         staged = Some(Staged {
             record: json(&record)?,
-            checkpoints,
+            checkpoints: Checkpoints::new(),
         });
         staging = Some(Layout::stored(
             decode_columns(&columns)?.as_ref(),
@@ -157,7 +169,7 @@ pub(crate) fn read(connection: &Connection, folded: &str) -> Result<Option<Remem
         columns: decode_columns(&columns)?,
         key: names(&key)?,
         rows: u64::try_from(rows).unwrap_or(0),
-        checkpoints: checkpoints(connection, id, false)?,
+        checkpoints: Checkpoints::new(),
         staged,
     };
     Ok(Some(Remembered { id, state, staging }))
@@ -215,6 +227,17 @@ pub(crate) fn save_staging(
                 staging.map(|(_, layout)| encode_columns(layout)),
                 staging.map(|(_, layout)| encode_key(layout)),
             ],
+        )
+        .doing(SAVING)?;
+    Ok(())
+}
+
+/// Replaces the record of a staging, whose columns and checkpoints stay.
+pub(crate) fn save_staged_record(connection: &Connection, id: i64, record: &Value) -> Result<()> {
+    connection
+        .execute(
+            "UPDATE _bucketline_tables SET staged_record = ?2 WHERE id = ?1",
+            params![id, record.to_string()],
         )
         .doing(SAVING)?;
     Ok(())

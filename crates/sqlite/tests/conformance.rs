@@ -48,7 +48,7 @@ impl Store for File {
             Deed::AddIndex => r#"CREATE INDEX "by size" ON "{}" (Size, Id DESC) WHERE Id > 0"#,
             Deed::AddTrigger => {
                 r#"CREATE TABLE writes (what);
-                CREATE TRIGGER i AFTER INSERT ON "{}" BEGIN INSERT INTO writes VALUES ('i'); END;
+                CREATE TRIGGER i BEFORE INSERT ON "{}" BEGIN INSERT INTO writes VALUES ('i'); END;
                 CREATE TRIGGER u AFTER UPDATE ON "{}" BEGIN INSERT INTO writes VALUES ('u'); END;
                 CREATE TRIGGER d AFTER DELETE ON "{}" BEGIN INSERT INTO writes VALUES ('d'); END;"#
             }

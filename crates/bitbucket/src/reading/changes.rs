@@ -2,7 +2,7 @@
 
 use bucketline_source::spec::Cursor;
 use bucketline_source::{Checkpoint, End, Error, ErrorKind, Page};
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 
 use super::fetch::Fetch;
 use super::stuck;
@@ -87,7 +87,8 @@ impl ChangesReader {
                 cursors: &cursors,
                 ids: &ids,
                 more: fetched.next.is_some(),
-                time: fetched.time,
+                time: fetched.time.unwrap_or_else(Utc::now),
+                is_server_time: fetched.time.is_some(),
             };
             let keep = self
                 .walk

@@ -41,8 +41,8 @@ pub(super) struct Fetched {
     pub(super) rows: RecordBatch,
     /// Where the next page is.
     pub(super) next: Option<String>,
-    /// The server's time.
-    pub(super) time: DateTime<Utc>,
+    /// The server's time, if it told it.
+    pub(super) time: Option<DateTime<Utc>>,
 }
 
 impl Fetch {
@@ -171,7 +171,7 @@ impl Fetch {
         Ok(Fetched {
             rows,
             next,
-            time: answer.server_time.unwrap_or_else(Utc::now),
+            time: answer.server_time,
         })
     }
 

@@ -55,8 +55,10 @@ pub(crate) struct Seen<'a> {
     pub(crate) ids: &'a [i64],
     /// The page has a successor.
     pub(crate) more: bool,
-    /// The server's time when it answered.
+    /// The server's time when it answered; ours if it did not tell.
     pub(crate) time: DateTime<Utc>,
+    /// The time is the server's.
+    pub(crate) is_server_time: bool,
 }
 
 /// A walk through what changed in one slice (design, section 5, "Cursor").
@@ -65,26 +67,31 @@ pub(crate) struct ChangeWalk {
     rules: WalkRules,
     mark: Option<DateTime<Utc>>,
     split: bool,
+    /// The marks of a split walk's parts.
+    marks: Vec<Option<DateTime<Utc>>>,
     /// `None` until the first answer says when the walk began.
     position: Option<Position>,
     /// Ids given out at the value being drained; only to drop doubles, so not remembered.
     given: HashSet<i64>,
-    /// A page was empty although the one before promised more rows.
-    broken_off: bool,
     ended: bool,
 }
 
 impl ChangeWalk {
     /// The walk that goes on from a checkpoint.
     pub(crate) fn new(rules: WalkRules, checkpoint: Checkpoint) -> Self {
-        let Checkpoint { mark, walk, split } = checkpoint;
+        let Checkpoint {
+            mark,
+            walk,
+            split,
+            parts,
+        } = checkpoint;
         Self {
             rules,
             mark,
             split,
+            marks: parts,
             position: walk,
             given: HashSet::new(),
-            broken_off: false,
             ended: false,
         }
     }
@@ -119,11 +126,17 @@ impl ChangeWalk {
     }
 
     fn bound(&self) -> Option<DateTime<Utc>> {
-        let mark = self.mark?;
+        let mark = self.part_mark()?;
         Some(
             mark.checked_sub_signed(chrono::Duration::from_std(self.rules.look_back).ok()?)
                 .unwrap_or(mark),
         )
+    }
+
+    /// Where the last walk of the part being walked ended: of the slice, if it is not split.
+    fn part_mark(&self) -> Option<DateTime<Utc>> {
+        let own = self.marks.get(self.part()).filter(|_| self.split);
+        own.copied().unwrap_or(self.mark)
     }
 
     /// The part being walked.
@@ -156,11 +169,6 @@ impl ChangeWalk {
         if page.ids.is_empty() && page.more {
             return Err(Fault::EmptyPage);
         }
-        let goes_on = self
-            .position
-            .as_ref()
-            .is_some_and(|position| position.after.is_some());
-        self.broken_off |= goes_on && page.ids.is_empty();
         let first_part = self.rules.parts[0];
         let split = self.split;
         let position = self.position.get_or_insert_with(|| Position {
@@ -168,6 +176,7 @@ impl ChangeWalk {
             passed: None,
             highest: None,
             found: false,
+            unsure: !page.is_server_time,
             part: if split { first_part } else { 0 },
             after: None,
             seen: Vec::new(),
@@ -175,6 +184,10 @@ impl ChangeWalk {
             nulls: false,
         });
         position.found |= !page.ids.is_empty();
+        // A page was empty although the one before promised more rows. Rows without a value are read by each
+        // walk, so that nothing is lost there.
+        let broke_off = page.ids.is_empty() && position.after.is_some() && !position.nulls;
+        position.unsure |= broke_off;
         let (keep, part_ended) = match asked.rows {
             Rows::Nulls(after) => {
                 if page.cursors.iter().any(Option::is_some) {
@@ -191,13 +204,16 @@ impl ChangeWalk {
                 for (kept, id) in keep.0.iter_mut().zip(page.ids) {
                     *kept &= !self.given.contains(id);
                 }
-                if !page.more {
+                if broke_off {
+                    // The page that began the draining showed rows: they are read by the next walk.
+                    position.draining = false;
+                } else if !page.more {
                     // All rows at this value were read: on above it.
                     position.draining = false;
                     position.seen.clear();
                     self.given.clear();
                 }
-                (keep, false)
+                (keep, broke_off)
             }
             Rows::All | Rows::From(_) | Rows::Above(_) => {
                 by_cursor(position, &mut self.given, asked.rows, page)?
@@ -214,33 +230,53 @@ impl ChangeWalk {
         let Some(position) = &mut self.position else {
             return;
         };
-        let parts = &self.rules.parts;
-        let next = parts
-            .iter()
-            .find(|part| self.split && **part > position.part);
         self.given.clear();
         if self.rules.nullable && !position.nulls {
             position.nulls = true;
             position.draining = false;
             position.seen.clear();
-        } else if let Some(next) = next {
-            enter(position, *next);
-        } else {
-            let reached = match position.highest {
-                Some(highest) if !self.rules.mutable || self.broken_off => {
-                    Some(highest.min(position.started))
-                }
-                Some(_) => Some(position.started),
-                // Rows without a value were read: the first load is done.
-                None if position.found => self.mark.or(Some(position.started)),
-                // A walk that saw nothing proves nothing: an empty answer may be a fault.
-                None => None,
-            };
-            // A row that was deleted meanwhile does not move the mark back.
-            self.mark = self.mark.max(reached);
-            self.position = None;
-            self.ended = true;
+            return;
         }
+        let reached = position.highest.map(|highest| {
+            if self.rules.mutable && !position.unsure {
+                position.started
+            } else {
+                highest.min(position.started)
+            }
+        });
+        // A row that was deleted meanwhile does not move the mark back; a part that showed nothing keeps its
+        // own, for an empty answer may be a fault.
+        let mark = self.part_mark().max(reached);
+        if self.split {
+            let length = self.marks.len().max(self.part() + 1);
+            self.marks.resize(length, self.mark);
+            let part = self.part();
+            self.marks[part] = mark;
+            let next = self.rules.parts.iter().find(|next| **next > part).copied();
+            if let (Some(next), Some(position)) = (next, &mut self.position) {
+                enter(position, next);
+                return;
+            }
+        }
+        self.end(mark);
+    }
+
+    /// Ends the walk; `mark` is that of its last part.
+    fn end(&mut self, mark: Option<DateTime<Utc>>) {
+        let found = self.position.take().is_some_and(|position| position.found);
+        let parts = &self.rules.parts;
+        let walked = parts.iter().filter_map(|part| self.marks.get(*part));
+        let highest = walked.copied().chain([mark]).max().flatten();
+        // Rows without a value alone: the first load is done, and what has one is still to come.
+        let least = found.then_some(DateTime::UNIX_EPOCH);
+        self.mark = self.mark.max(highest).or(least);
+        // A part that the conditions left out held no row of the copy when the walk began.
+        for (part, own) in self.marks.iter_mut().enumerate() {
+            if !parts.contains(&part) {
+                *own = own.or(self.mark);
+            }
+        }
+        self.ended = true;
     }
 
     /// Where the walk stands.
@@ -249,6 +285,7 @@ impl ChangeWalk {
             mark: self.mark,
             walk: self.position.clone(),
             split: self.split,
+            parts: self.marks.clone(),
         }
     }
 }
@@ -256,6 +293,7 @@ impl ChangeWalk {
 /// Enters a part at its beginning.
 fn enter(position: &mut Position, part: usize) {
     position.part = part;
+    position.highest = None;
     position.after = None;
     position.seen.clear();
     position.draining = false;

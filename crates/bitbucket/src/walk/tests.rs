@@ -137,13 +137,14 @@ struct Setup {
 }
 
 /// Walks to the end. Before each page comes a mutation, if one is left; at the pages named in
-/// `crashes` the program dies, with or without the page committed.
+/// `crashes` the program dies, with or without the page committed; those in `faults` are empty.
 fn walk(
     service: &mut Service,
     copy: &mut Copy,
     setup: Setup,
     mutations: &[Mutation],
     crashes: &BTreeMap<usize, bool>,
+    faults: &BTreeSet<usize>,
 ) {
     let mut mutations = mutations.iter();
     let start = |checkpoint: &Checkpoint| {
@@ -162,7 +163,10 @@ fn walk(
     for page in 0.. {
         assert!(page < 5_000, "the walk does not end: {:?}", copy.checkpoint);
         let Some(ask) = machine.ask() else { break };
-        let (rows, more, time) = service.answer(&ask, pushed);
+        let (mut rows, mut more, time) = service.answer(&ask, pushed);
+        if faults.contains(&page) {
+            (rows, more) = (Vec::new(), false);
+        }
         let cursors: Vec<_> = rows
             .iter()
             .map(|(_, row)| row.cursor.map(instant))
@@ -174,6 +178,7 @@ fn walk(
                 ids: &ids,
                 more,
                 time,
+                is_server_time: true,
             })
             .unwrap();
         if crashes.get(&page) == Some(&false) {
@@ -238,8 +243,8 @@ fn any_service() -> impl Strategy<Value = Service> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever changes while pages are read, and wherever the program dies: once nothing changes
-    /// any more, one more walk makes the copy equal the source.
+    /// Whatever changes while pages are read, wherever the program dies, and whichever answers are
+    /// falsely empty: once nothing changes any more, one more walk makes the copy equal the source.
     #[test]
     fn the_copy_becomes_the_source(
         mut service in any_service(),
@@ -248,12 +253,13 @@ proptest! {
         first in prop::collection::vec(any_mutation(), 0..40),
         second in prop::collection::vec(any_mutation(), 0..20),
         crashes in prop::collection::btree_map(0_usize..30, any::<bool>(), 0..6),
+        faults in prop::collection::btree_set(0_usize..20, 0..3),
     ) {
         let setup = Setup { split, nullable: true, only };
         let mut copy = Copy::default();
-        walk(&mut service, &mut copy, setup, &first, &crashes);
-        walk(&mut service, &mut copy, setup, &second, &crashes);
-        walk(&mut service, &mut copy, setup, &[], &BTreeMap::new());
+        walk(&mut service, &mut copy, setup, &first, &crashes, &faults);
+        walk(&mut service, &mut copy, setup, &second, &crashes, &faults);
+        walk(&mut service, &mut copy, setup, &[], &BTreeMap::new(), &BTreeSet::new());
         let wanted: BTreeMap<_, _> = service
             .rows
             .into_iter()
@@ -276,11 +282,11 @@ proptest! {
         let mut service = Service { rows, now, page, requests: 0 };
         let setup = Setup { split: false, nullable: false, only: None };
         let mut copy = Copy::default();
-        walk(&mut service, &mut copy, setup, &[], &BTreeMap::new());
+        walk(&mut service, &mut copy, setup, &[], &BTreeMap::new(), &BTreeSet::new());
         prop_assert_eq!(copy.given, count, "every row once");
         prop_assert!(service.requests <= count.saturating_sub(1).div_ceil(page - 1).max(1));
         let before = (service.requests, copy.checkpoint.clone());
-        walk(&mut service, &mut copy, setup, &[], &BTreeMap::new());
+        walk(&mut service, &mut copy, setup, &[], &BTreeMap::new(), &BTreeSet::new());
         prop_assert!(service.requests - before.0 <= 3);
         prop_assert_eq!(copy.checkpoint, before.1);
     }
@@ -337,7 +343,14 @@ fn a_thousand_rows_of_one_moment() {
         only: None,
     };
     let mut copy = Copy::default();
-    walk(&mut service, &mut copy, setup, &[], &BTreeMap::new());
+    walk(
+        &mut service,
+        &mut copy,
+        setup,
+        &[],
+        &BTreeMap::new(),
+        &BTreeSet::new(),
+    );
     assert_eq!((copy.given, copy.rows.len()), (1_000, 1_000));
     // The page that showed it, ten of the moment, and one above it.
     assert_eq!(service.requests, 12);
@@ -370,7 +383,14 @@ fn a_walk_does_not_chase_its_tail() {
     };
     let mut copy = Copy::default();
     let touches: Vec<_> = (0..=255).cycle().take(4_000).map(Mutation::Touch).collect();
-    walk(&mut service, &mut copy, setup, &touches, &BTreeMap::new());
+    walk(
+        &mut service,
+        &mut copy,
+        setup,
+        &touches,
+        &BTreeMap::new(),
+        &BTreeSet::new(),
+    );
     assert!(service.requests < 100, "{}", service.requests);
     let ids: BTreeSet<_> = copy.rows.keys().copied().collect();
     assert_eq!(ids, (1..=20).collect());
@@ -402,7 +422,14 @@ fn the_second_in_which_a_walk_begins_is_read() {
         only: None,
     };
     let mut copy = Copy::default();
-    walk(&mut service, &mut copy, setup, &[], &BTreeMap::new());
+    walk(
+        &mut service,
+        &mut copy,
+        setup,
+        &[],
+        &BTreeMap::new(),
+        &BTreeSet::new(),
+    );
     assert_eq!(copy.rows, rows);
 }
 
@@ -422,6 +449,7 @@ fn faults() {
             ids: &ids,
             more,
             time: instant(0),
+            is_server_time: true,
         };
         ChangeWalk::new(rules.clone(), Checkpoint::default())
             .accept(seen)
@@ -452,6 +480,7 @@ fn a_list_that_breaks_off_is_not_believed() {
         ids,
         more,
         time: instant(90),
+        is_server_time: true,
     };
     let cursors = [Some(instant(1)), Some(instant(2))];
     walk.accept(page(&cursors, &[1, 2], true)).unwrap();
@@ -496,6 +525,7 @@ fn marks() {
             ids: &ids,
             more: false,
             time: at(time),
+            is_server_time: true,
         };
         walk.accept(seen).unwrap();
         assert_eq!(walk.ask(), None);
@@ -531,6 +561,7 @@ fn a_new_walk_looks_back_and_a_resumed_one_does_not() {
         ids: &[1, 2],
         more: true,
         time,
+        is_server_time: true,
     })
     .unwrap();
     let resumed = ChangeWalk::new(rules(), walk.checkpoint());
@@ -538,4 +569,68 @@ fn a_new_walk_looks_back_and_a_resumed_one_does_not() {
         resumed.ask().unwrap().rows,
         Rows::From(instant(58 * SECOND))
     );
+}
+
+/// Without the server's time nothing is known beyond the rows that were read.
+#[test]
+fn a_walk_without_the_server_s_time_goes_by_its_rows() {
+    let rules = WalkRules {
+        look_back: Duration::ZERO,
+        nullable: false,
+        parts: vec![0],
+        mutable: true,
+    };
+    let mut walk = ChangeWalk::new(rules, Checkpoint::default());
+    let seen = Seen {
+        cursors: &[Some(instant(5))],
+        ids: &[1],
+        more: false,
+        time: instant(90),
+        is_server_time: false,
+    };
+    walk.accept(seen).unwrap();
+    assert_eq!(walk.checkpoint().mark, Some(instant(5)));
+}
+
+/// Each part of a split walk has a mark of its own: what one has shown says nothing about another.
+#[test]
+fn a_part_that_breaks_off_or_is_empty_is_read_on_from_its_own_mark() {
+    let rules = || WalkRules {
+        look_back: Duration::ZERO,
+        nullable: false,
+        parts: vec![0, 1, 2],
+        mutable: false,
+    };
+    let seen = |cursors, ids, more| Seen {
+        cursors,
+        ids,
+        more,
+        time: instant(90),
+        is_server_time: true,
+    };
+    let checkpoint = Checkpoint {
+        split: true,
+        ..Checkpoint::default()
+    };
+    let mut walk = ChangeWalk::new(rules(), checkpoint);
+    let early = [Some(instant(10)), Some(instant(50))];
+    walk.accept(seen(&early, &[1, 2], true)).unwrap();
+    walk.accept(seen(&[], &[], false)).unwrap();
+    // The program dies between two parts.
+    let mut walk = ChangeWalk::new(rules(), walk.checkpoint());
+    walk.accept(seen(&[], &[], false)).unwrap();
+    let late = [Some(instant(80))];
+    walk.accept(seen(&late, &[3], false)).unwrap();
+    assert_eq!(walk.ask(), None);
+
+    let mut next = ChangeWalk::new(rules(), walk.checkpoint());
+    for (part, rows) in [
+        (0, Rows::From(instant(50))),
+        (1, Rows::All),
+        (2, Rows::From(instant(80))),
+    ] {
+        let part = Some(part);
+        assert_eq!(next.ask(), Some(Ask { rows, part }));
+        next.accept(seen(&[], &[], false)).unwrap();
+    }
 }

@@ -64,6 +64,8 @@ pub async fn unchanged_rows_are_not_written(bench: Bench) {
     assert_eq!(bench.writes().await, 0);
     bench.put("a 1 x 1, a 2 y 2, a 3 z 3").await;
     assert_eq!(bench.writes().await, 2);
+    bench.put("a 4 new 4, a 1 x 1, a 2 y 2").await;
+    assert_eq!(bench.writes().await, 3);
 }
 
 /// Deletes name keys; one that is not there is no error and does not count.

@@ -167,16 +167,22 @@ pub(super) fn plan() -> LoadPlan {
         key: vec!["Kind".into(), "Id".into()],
         target: Target::Table,
         forget_checkpoints: false,
-        record: json!({ "load": 1 }),
+        resumes: false,
+        dropped: Vec::new(),
+        record: record(1),
         batch_size: None,
     }
+}
+
+pub(super) fn record(load: u64) -> Value {
+    json!({ "load": load })
 }
 
 /// Into a staging of the table of things.
 pub(super) fn staged(load: u64) -> LoadPlan {
     LoadPlan {
         target: Target::Staging,
-        record: json!({ "load": load }),
+        record: record(load),
         ..plan()
     }
 }

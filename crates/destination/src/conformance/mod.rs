@@ -104,7 +104,8 @@ macro_rules! conformance {
                 other_keys, users_things_survive,
             }
             staging {
-                apart_until_applied, resumed, other_records, replaces_with_key, replaces_without_key,
+                apart_until_applied, resumed, resumed_with_other_columns, not_resumed,
+                users_columns, replaces_with_key, replaces_without_key,
                 duplicates_merge, duplicates_are_refused, users_things_survive, another_key,
                 another_type, recreates, fenced_applies, keys_of_the_staging,
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Deed;
-use super::fixture::{Bench, counts, delete, plan, staged, upsert};
+use super::fixture::{Bench, counts, delete, plan, record, staged, upsert};
 use crate::{Change, Counts, Load, LoadPlan, RowFilter, Scalar};
 
 type Rows = BTreeMap<(String, i64), (String, i64)>;
@@ -108,7 +108,7 @@ async fn run(bench: &Bench, seed: u64) {
                 "seed {seed}, load {number}"
             );
             if random.bool() {
-                let done = load.apply(false).await.unwrap();
+                let done = load.apply(false, record(2)).await.unwrap();
                 assert_eq!(
                     done,
                     replaced(&table.rows, &written.rows),

@@ -4,7 +4,9 @@ use arrow::datatypes::DataType;
 use serde_json::json;
 
 use super::Deed;
-use super::fixture::{Bench, column, counts, delete, error, key_texts, plan, rows, staged, upsert};
+use super::fixture::{
+    Bench, column, counts, delete, error, key_texts, plan, record, rows, staged, upsert,
+};
 use crate::{Change, Counts, ErrorKind, Load, LoadPlan, RowFilter, Scalar, Target};
 
 async fn stage(load: &dyn Load, rows: &str) -> Counts {
@@ -30,7 +32,10 @@ pub async fn apart_until_applied(bench: Bench) {
         .state
         .unwrap();
     assert_eq!(state.record, json!({ "load": 1 }));
-    assert_eq!(load.apply(false).await.unwrap(), counts(1, 1, 0, 1));
+    assert_eq!(
+        load.apply(false, record(3)).await.unwrap(),
+        counts(1, 1, 0, 1)
+    );
     assert_eq!(bench.rows().await, ["a 2 new 2", "a 3 z 3"]);
     assert_eq!(bench.checkpoints().await, json!({ "s": "staged" }));
     let state = bench
@@ -42,12 +47,13 @@ pub async fn apart_until_applied(bench: Bench) {
         .unwrap();
     assert_eq!(
         (state.record, state.rows, state.staged),
-        (json!({ "load": 2 }), 2, None)
+        (record(3), 2, None)
     );
     assert_eq!(bench.open().tables().await.unwrap().len(), 1);
 }
 
-/// A staging of the same record goes on where it was, also in another process and of a new table.
+/// A staging goes on where it was, also in another process, of a new table, with another record and with its
+/// columns in another order.
 pub async fn resumed(bench: Bench) {
     let load = bench.load(staged(2)).await;
     stage(&*load, "a 1 x 1").await;
@@ -58,17 +64,60 @@ pub async fn resumed(bench: Bench) {
     let found = state.staged.unwrap();
     assert_eq!(
         (found.record, json!(found.checkpoints)),
-        (json!({ "load": 2 }), json!({ "s": "staged" }))
+        (record(2), json!({ "s": "staged" }))
     );
     assert_eq!((state.rows, state.checkpoints.len()), (0, 0));
-    load.begin(staged(2)).await.unwrap();
-    stage(&*load, "a 2 y 2").await;
-    assert_eq!(load.apply(false).await.unwrap(), counts(2, 0, 0, 0));
+    let mut plan = LoadPlan {
+        resumes: true,
+        ..staged(3)
+    };
+    plan.columns.swap(2, 3);
+    load.begin(plan).await.unwrap();
+    let state = bench.open().inspect(&bench.table).await.unwrap().state;
+    assert_eq!(state.unwrap().staged.unwrap().record, record(3));
+    let row = rows("a 2 y 2").project(&[0, 1, 3, 2]).unwrap();
+    load.write("s", Change::Upsert(row)).await.unwrap();
+    load.commit("s", None).await.unwrap();
+    assert_eq!(
+        load.apply(false, record(2)).await.unwrap(),
+        counts(2, 0, 0, 0)
+    );
     assert_eq!(bench.rows().await, ["a 1 x 1", "a 2 y 2"]);
 }
 
-/// A staging of another record, or of other columns, is removed when the next load begins.
-pub async fn other_records(bench: Bench) {
+/// A staging of other columns, or one that is gone, cannot be resumed.
+pub async fn resumed_with_other_columns(bench: Bench) {
+    let mut wider = LoadPlan {
+        resumes: true,
+        ..staged(2)
+    };
+    let load = bench.lease().await.unwrap();
+    let refused = error(load.begin(wider.clone()).await);
+    assert_eq!(refused.kind(), ErrorKind::Incompatible);
+    drop(load);
+    let load = bench.load(staged(2)).await;
+    stage(&*load, "a 1 x 1").await;
+    drop(load);
+    wider.columns.push(column("Extra", DataType::Utf8));
+    let load = bench.lease().await.unwrap();
+    let refused = error(load.begin(wider).await);
+    assert_eq!(refused.kind(), ErrorKind::Incompatible);
+}
+
+/// A column that the table has from the user is not taken over, which is said before anything is staged.
+pub async fn users_columns(bench: Bench) {
+    bench.put("a 1 x 1").await;
+    if !bench.user(Deed::AddColumn).await {
+        return;
+    }
+    let mut plan = staged(2);
+    plan.columns.push(column("mine", DataType::Utf8));
+    let refused = error(bench.lease().await.unwrap().begin(plan).await);
+    assert_eq!(refused.kind(), ErrorKind::NotOurs);
+}
+
+/// A staging that the next load does not resume is removed when that begins.
+pub async fn not_resumed(bench: Bench) {
     let mut wider = staged(2);
     wider.columns.push(column("Extra", DataType::Utf8));
     let into_table = plan();
@@ -96,7 +145,10 @@ pub async fn other_records(bench: Bench) {
         let staged = state.staged.map(|staged| staged.checkpoints.len());
         assert_eq!(staged, is_staged.then_some(0));
         if is_staged {
-            assert_eq!(load.apply(false).await.unwrap(), Counts::default());
+            assert_eq!(
+                load.apply(false, record(2)).await.unwrap(),
+                Counts::default()
+            );
         }
         assert!(bench.rows().await.is_empty());
     }
@@ -111,7 +163,10 @@ pub async fn replaces_with_key(bench: Bench) {
     load.write("s", delete("a 1")).await.unwrap();
     load.commit("s", None).await.unwrap();
     stage(&*load, "a 1 x 1").await;
-    assert_eq!(load.apply(false).await.unwrap(), counts(1, 1, 2, 1));
+    assert_eq!(
+        load.apply(false, record(2)).await.unwrap(),
+        counts(1, 1, 2, 1)
+    );
     assert_eq!(
         bench.rows().await,
         ["a 1 x 1", "a 2 - 2", "a 3 - 3", "b 1 new 1"]
@@ -121,7 +176,10 @@ pub async fn replaces_with_key(bench: Bench) {
     }
     load.finish(None).await.unwrap();
     let load = bench.load(staged(3)).await;
-    assert_eq!(load.apply(false).await.unwrap(), counts(0, 0, 0, 4));
+    assert_eq!(
+        load.apply(false, record(2)).await.unwrap(),
+        counts(0, 0, 0, 4)
+    );
     assert!(bench.rows().await.is_empty());
 }
 
@@ -136,7 +194,7 @@ pub async fn replaces_without_key(bench: Bench) {
             .await;
         stage(&*load, "a 1 x 1, a 1 x 1").await;
         stage(&*load, "- - - -").await;
-        assert_eq!(load.apply(false).await.unwrap(), expected);
+        assert_eq!(load.apply(false, record(2)).await.unwrap(), expected);
         load.finish(None).await.unwrap();
         assert_eq!(bench.rows().await, ["- - - -", "a 1 x 1", "a 1 x 1"]);
     }
@@ -147,7 +205,7 @@ pub async fn duplicates_merge(bench: Bench) {
     let load = bench.load(staged(1)).await;
     stage(&*load, "a 1 x 1").await;
     assert_eq!(stage(&*load, "a 1 y 1").await, counts(0, 1, 0, 0));
-    load.apply(false).await.unwrap();
+    load.apply(false, record(2)).await.unwrap();
     assert_eq!(bench.rows().await, ["a 1 y 1"]);
 }
 
@@ -166,7 +224,7 @@ pub async fn duplicates_are_refused(bench: Bench) {
         error => error,
     };
     let refused = match committed {
-        Ok(_) => error(load.apply(false).await),
+        Ok(_) => error(load.apply(false, record(2)).await),
         Err(error) => error,
     };
     assert_eq!(refused.kind(), ErrorKind::DuplicateKey);
@@ -195,7 +253,7 @@ pub async fn users_things_survive(bench: Bench) {
     }
     let load = bench.load(staged(2)).await;
     stage(&*load, "a 1 new 1, a 2 y 2").await;
-    load.apply(false).await.unwrap();
+    load.apply(false, record(2)).await.unwrap();
     load.finish(None).await.unwrap();
     for deed in done {
         assert!(bench.survives(deed).await, "{deed:?}");
@@ -219,7 +277,10 @@ pub async fn another_key(bench: Bench) {
         })
         .await;
     stage(&*load, "a 1 x 1, - - y 2").await;
-    assert_eq!(load.apply(false).await.unwrap(), counts(2, 0, 0, 2));
+    assert_eq!(
+        load.apply(false, record(2)).await.unwrap(),
+        counts(2, 0, 0, 2)
+    );
     load.finish(None).await.unwrap();
     assert_eq!(bench.rows().await, ["- - y 2", "a 1 x 1"]);
     for deed in done {
@@ -254,11 +315,17 @@ pub async fn another_type(bench: Bench) {
     batch = super::fixture::batch(columns);
     load.write("s", Change::Upsert(batch)).await.unwrap();
     load.commit("s", None).await.unwrap();
-    assert_eq!(load.apply(false).await.unwrap(), counts(0, 1, 1, 0));
+    assert_eq!(
+        load.apply(false, record(2)).await.unwrap(),
+        counts(0, 1, 1, 0)
+    );
     load.finish(None).await.unwrap();
     let load = bench.load(staged(3)).await;
     stage(&*load, "a 1 x 1, a 2 y 6").await;
-    assert_eq!(load.apply(false).await.unwrap(), counts(0, 1, 1, 0));
+    assert_eq!(
+        load.apply(false, record(2)).await.unwrap(),
+        counts(0, 1, 1, 0)
+    );
     assert_eq!(
         load.columns().await.unwrap().field(3).data_type(),
         &DataType::Utf8
@@ -287,7 +354,10 @@ pub async fn recreates(bench: Bench) {
     load.write("s", Change::Upsert(batch)).await.unwrap();
     load.commit("s", Some(json!("new"))).await.unwrap();
     assert_eq!(bench.checkpoints().await, json!({ "s": 1 }));
-    assert_eq!(load.apply(true).await.unwrap(), counts(1, 0, 0, 2));
+    assert_eq!(
+        load.apply(true, record(2)).await.unwrap(),
+        counts(1, 0, 0, 2)
+    );
     load.finish(None).await.unwrap();
     assert_eq!(bench.rows().await, ["a 7 -"]);
     let status = bench.open().inspect(&bench.table).await.unwrap();
@@ -305,7 +375,10 @@ pub async fn fenced_applies(bench: Bench) {
         return;
     }
     let next = bench.lease().await.unwrap();
-    assert_eq!(error(load.apply(false).await).kind(), ErrorKind::Fenced);
+    assert_eq!(
+        error(load.apply(false, record(2)).await).kind(),
+        ErrorKind::Fenced
+    );
     assert_eq!(bench.rows().await, ["a 1 x 1"]);
     drop(next);
 }
@@ -319,9 +392,9 @@ pub async fn keys_of_the_staging(bench: Bench) {
     assert_eq!(key_texts(&all), ["b 1", "b 2"]);
     let one = RowFilter(vec![("Title".into(), Scalar::Text("z".into()))]);
     assert_eq!(key_texts(&load.keys(&one).await.unwrap()), ["b 2"]);
-    load.apply(false).await.unwrap();
-    assert!(load.apply(false).await.is_err());
+    load.apply(false, record(2)).await.unwrap();
+    assert!(load.apply(false, record(2)).await.is_err());
     load.finish(None).await.unwrap();
     let load = bench.load(plan()).await;
-    assert!(load.apply(false).await.is_err());
+    assert!(load.apply(false, record(2)).await.is_err());
 }

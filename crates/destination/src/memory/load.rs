@@ -30,21 +30,18 @@ struct Begun {
     /// The table's columns as this load leaves them.
     layout: Layout,
     evolution: Evolution,
-    applied: bool,
+    /// The columns of the staging in a staged load that is not applied yet.
+    staging: Option<Layout>,
 }
 
 impl Begun {
     fn staged(&self) -> bool {
-        self.plan.target != Target::Table && !self.applied
+        self.staging.is_some()
     }
 
     /// The columns of what is written to: the table or its staging.
-    fn written(&self) -> Result<Layout> {
-        if self.staged() {
-            Layout::of(&self.plan)
-        } else {
-            Ok(self.layout.clone())
-        }
+    fn written(&self) -> &Layout {
+        self.staging.as_ref().unwrap_or(&self.layout)
     }
 }
 
@@ -132,6 +129,13 @@ impl Load for MemoryLoad {
             let (layout, evolution) = status.meet(&self.table, &plan)?;
             let staged = plan.target != Target::Table;
             let fresh = entry.table.is_none();
+            let resumed = if staged && plan.resumes {
+                let staging = entry.state.as_ref().and_then(|it| it.staging.as_ref());
+                let there = staging.map(|staging| staging.table.layout());
+                Some(Layout::resume(&self.table, there, &plan)?)
+            } else {
+                None
+            };
             if fresh || !staged {
                 entry.table = Some(match &entry.table {
                     Some(table) => table.evolve(layout.clone(), &evolution)?,
@@ -169,28 +173,26 @@ impl Load for MemoryLoad {
                 state.checkpoints.clear();
                 state.rows = 0;
             }
-            let wanted = Layout::of(&plan)?;
-            let resumes = |staging: &Staging| {
-                staged
-                    && !plan.forget_checkpoints
-                    && staging.record == plan.record
-                    && *staging.table.layout() == wanted
-            };
-            state.staging = state.staging.take().filter(resumes);
-            if staged && state.staging.is_none() {
-                let table = Table::new(self.table.clone(), wanted)?;
-                let (record, checkpoints) = (plan.record.clone(), Checkpoints::new());
-                state.staging = Some(Staging {
+            let record = plan.record.clone();
+            state.staging = match (state.staging.take(), resumed) {
+                (Some(staging), Some(layout)) => Some(Staging {
                     record,
-                    checkpoints,
-                    table,
-                });
-            }
+                    table: staging.table.evolve(layout, &Evolution::default())?,
+                    checkpoints: staging.checkpoints,
+                }),
+                _ if staged => Some(Staging {
+                    record,
+                    checkpoints: Checkpoints::new(),
+                    table: Table::new(self.table.clone(), Layout::of(&plan)?)?,
+                }),
+                _ => None,
+            };
+            let staging = state.staging.as_ref();
             Ok(Begun {
+                staging: staging.map(|staging| staging.table.layout().clone()),
                 plan,
                 layout,
                 evolution,
-                applied: false,
             })
         })?;
         *self.plan() = Some(begun);
@@ -198,7 +200,7 @@ impl Load for MemoryLoad {
     }
 
     async fn write(&self, slice: &str, change: Change) -> Result<()> {
-        let change = self.begun()?.written()?.prepare(change)?;
+        let change = self.begun()?.written().prepare(change)?;
         self.pending.push(slice, change);
         Ok(())
     }
@@ -261,7 +263,7 @@ impl Load for MemoryLoad {
         })
     }
 
-    async fn apply(&self, recreate: bool) -> Result<Counts> {
+    async fn apply(&self, recreate: bool, record: Value) -> Result<Counts> {
         let mut begun = self.begun()?;
         if !begun.staged() {
             return Err(Error::not_staged());
@@ -282,7 +284,7 @@ impl Load for MemoryLoad {
             };
             let mut counts = replaced.replace_with(&staging.table)?;
             counts.deleted += before as u64;
-            state.record = staging.record.clone();
+            state.record = record;
             state.checkpoints = staging.checkpoints.clone();
             state.layout = replaced.layout().clone();
             state.rows = replaced.len() as u64;
@@ -290,7 +292,7 @@ impl Load for MemoryLoad {
             *table = replaced;
             Ok(counts)
         })?;
-        begun.applied = true;
+        begun.staging = None;
         *self.plan() = Some(begun);
         Ok(counts)
     }

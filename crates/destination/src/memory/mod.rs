@@ -152,8 +152,7 @@ impl Destination for MemoryDestination {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             schemas: false,
-            transactional: true,
-            durable: false,
+            batches: false,
         }
     }
 

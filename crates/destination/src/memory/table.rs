@@ -138,7 +138,11 @@ impl Table {
 
     /// Makes the rows of another table, whose columns are the written ones, the rows of this.
     pub(super) fn replace_with(&mut self, other: &Self) -> Result<Counts> {
-        let Change::Upsert(rows) = self.layout.prepare(Change::Upsert(other.batch()?))? else {
+        let written = self.layout.written.iter();
+        let places = written.map(|place| other.place(&self.layout.columns[*place].name));
+        let rows = other.batch()?.project(&places.collect::<Result<Vec<_>>>()?);
+        let rows = Change::Upsert(rows.map_err(internal)?);
+        let Change::Upsert(rows) = self.layout.prepare(rows)? else {
             return Ok(Counts::default());
         };
         if self.layout.key.is_empty() {

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use bucketline_source::{Order, Predicate, ScanPlan, ScanRequest, SliceChoice};
+use bucketline_source::{Order, Predicate, ScanPlan, ScanRequest, SliceChoice, Source};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -60,6 +60,11 @@ impl SourceScan {
     /// What will be requested.
     pub(crate) fn plan(&self) -> &Arc<ScanPlan> {
         &self.plan
+    }
+
+    /// The source it reads.
+    pub(crate) fn source(&self) -> &Arc<dyn Source> {
+        &self.table.source
     }
 
     /// The name of the connection it reads.

@@ -58,6 +58,8 @@ pub(crate) struct World {
     pub(crate) concurrency: usize,
     pub(crate) credential: String,
     pub(crate) workspace: String,
+    /// The workspace's slug.
+    pub(crate) slug: &'static str,
     /// Lists are paged by number, so that they shift.
     pub(crate) unstable: bool,
     /// Called before each page of rows.
@@ -205,6 +207,7 @@ impl Fake {
             concurrency: 4,
             credential: "token 1".to_owned(),
             workspace: "{acme}".to_owned(),
+            slug: "acme",
             ..World::default()
         };
         let tables = vec![
@@ -285,14 +288,14 @@ impl Source for Fake {
                     TITLE => Pushdown::Kept,
                     _ => Pushdown::Exact,
                 },
-                chooses_slices: predicate.column == REPOSITORY,
+                chooses_slices: matches!(predicate.column, WORKSPACE | REPOSITORY),
                 immutable: spec.columns[predicate.column].immutable,
                 predicate: predicate.clone(),
             })
             .collect();
         let named = predicates
             .iter()
-            .find(|p| p.chooses_slices && p.predicate.operator == Operator::Eq);
+            .find(|p| p.predicate.column == REPOSITORY && p.predicate.operator == Operator::Eq);
         let slices = match named {
             Some(planned) => {
                 let name =
@@ -322,23 +325,27 @@ impl Source for Fake {
             world.listings += 1;
             world.listed = true;
         }
-        let scope = &plan.request.scope;
+        let (scope, workspace) = (&plan.request.scope, world.slug);
         let fits = |repository: &Repository| {
             let in_scope = scope.kind != ScopeKind::Project || repository.project == scope.name;
-            let chosen =
-                plan.predicates
-                    .iter()
-                    .filter(|p| p.chooses_slices)
-                    .all(|planned| {
-                        planned.predicate.values.iter().any(|value| {
-                            match planned.predicate.operator {
-                                Operator::Contains => repository
-                                    .slug
-                                    .contains(value.to_string().trim_matches('\'')),
-                                _ => *value == text(&repository.slug),
-                            }
+            let chosen = plan
+                .predicates
+                .iter()
+                .filter(|p| p.chooses_slices)
+                .all(|planned| {
+                    planned
+                        .predicate
+                        .values
+                        .iter()
+                        .any(|value| match planned.predicate.operator {
+                            _ if planned.predicate.column == WORKSPACE => *value == text(workspace),
+                            Operator::Contains => repository
+                                .slug
+                                .contains(value.to_string().trim_matches('\'')),
+                            Operator::NotEq => *value != text(&repository.slug),
+                            _ => *value == text(&repository.slug),
                         })
-                    });
+                });
             in_scope && chosen
         };
         let slices: Vec<_> = world
@@ -349,7 +356,7 @@ impl Source for Fake {
                 id: SliceId(uuid.clone()),
                 label: format!("acme/{}", repository.slug),
                 parents: vec![
-                    Some("acme".to_owned()),
+                    Some(workspace.to_owned()),
                     Some(repository.slug.clone()),
                     Some(uuid.clone()),
                 ],
@@ -515,6 +522,7 @@ impl FakeWalk {
             passed: None,
             highest: None,
             found: false,
+            unsure: false,
             part: 0,
             after: checkpoint.mark,
             seen: Vec::new(),
@@ -554,12 +562,12 @@ impl FakeWalk {
                 end: None,
             };
         }
-        let reached = match position.highest {
-            Some(highest) if pushed.is_empty() => highest.min(position.started),
-            None if checkpoint.mark.is_some() => position.started.min(checkpoint.mark.unwrap()),
-            _ => position.started,
-        };
-        checkpoint.mark = checkpoint.mark.max(Some(reached));
+        // A walk that saw nothing proves nothing.
+        let reached = position.highest.map(|highest| match pushed.is_empty() {
+            true => highest.min(position.started),
+            false => position.started,
+        });
+        checkpoint.mark = checkpoint.mark.max(reached);
         let end = Some(End::Complete { unstable_pages: 0 });
         Page {
             rows: page,
@@ -624,6 +632,8 @@ pub(crate) struct Selection {
     pub(crate) kept: bool,
     /// A condition that chooses repositories.
     pub(crate) slices: Option<(Operator, &'static str)>,
+    /// `WHERE Workspace = ...`
+    pub(crate) in_workspace: Option<&'static str>,
     pub(crate) scope: Option<Scope>,
     /// `Repository || '#' || Id AS Label`
     pub(crate) label: bool,
@@ -637,6 +647,7 @@ impl Selection {
             state: None,
             kept: false,
             slices: None,
+            in_workspace: None,
             scope: None,
             label: false,
         }
@@ -665,6 +676,13 @@ impl Select {
                 column: REPOSITORY,
                 operator,
                 values: vec![text(value)],
+            });
+        }
+        if let Some(workspace) = selection.in_workspace {
+            predicates.push(Predicate {
+                column: WORKSPACE,
+                operator: Operator::Eq,
+                values: vec![text(workspace)],
             });
         }
         let name = |column: usize| spec.columns[column].name.as_str();

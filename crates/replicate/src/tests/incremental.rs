@@ -232,6 +232,39 @@ async fn a_failed_slice_keeps_its_rows_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn slices_that_fail_by_themselves_let_a_script_go_on_even_if_all_do() {
+    for (repositories, kind) in [
+        (&["{a}"][..], ErrorKind::Source),
+        (&["{a}", "{b}"], ErrorKind::AllFailed),
+    ] {
+        for (fault, kind, goes_on) in [
+            (SourceError::Unavailable, kind, true),
+            (SourceError::Unauthorized, ErrorKind::Source, false),
+        ] {
+            let bench = Bench::new();
+            for repository in repositories {
+                bench.put(repository, 1, "first", "open");
+                bench.fake.world().repository(repository).fault = Some(fault);
+            }
+            let error = bench.replicate(&Selection::all("Issues")).await;
+            let error = error.unwrap_err();
+            assert_eq!((error.kind(), error.is_partial()), (kind, goes_on));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_batch_size_that_means_nothing_is_told() {
+    let bench = Bench::filled();
+    let batches = with(|options| options.batch_size = Some(5));
+    let report = bench
+        .run(&Selection::all("Issues"), &batches)
+        .await
+        .unwrap();
+    assert!(report.notes[0].starts_with("BatchSize has no effect: memory"));
+}
+
+#[tokio::test]
 async fn an_error_that_every_slice_would_get_ends_the_statement() {
     for fault in [
         SourceError::Unauthorized,
@@ -388,6 +421,41 @@ async fn a_name_that_means_another_repository_or_none_is_refused() {
         ..Selection::all("Issues")
     };
     bench.replicate(&other).await.unwrap();
+    assert_eq!(bench.copy().await, before);
+}
+
+#[tokio::test]
+async fn a_name_is_guarded_however_the_statement_compares_with_it() {
+    for operator in [Operator::In, Operator::NotEq] {
+        let bench = Bench::filled();
+        let chosen = Selection {
+            slices: Some((operator, "slug-{a}")),
+            ..Selection::all("Issues")
+        };
+        bench.replicate(&chosen).await.unwrap();
+        let before = bench.copy().await;
+        bench.fake.world().repository("{a}").slug = "renamed".to_owned();
+        for other in ["slug-{b}", "slug-{a}"] {
+            bench.fake.world().repository("{b}").slug = other.to_owned();
+            let error = bench.replicate(&chosen).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NameMoved, "{operator:?}");
+            assert_eq!(bench.copy().await, before, "{operator:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_renamed_workspace_that_the_statement_names_takes_no_row() {
+    let bench = Bench::filled();
+    let mine = Selection {
+        in_workspace: Some("acme"),
+        ..Selection::all("Issues")
+    };
+    bench.replicate(&mine).await.unwrap();
+    let before = bench.copy().await;
+    bench.fake.world().slug = "renamed";
+    let error = bench.replicate(&mine).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NameMoved);
     assert_eq!(bench.copy().await, before);
 }
 

@@ -67,6 +67,46 @@ async fn an_empty_listing_is_not_believed() {
 }
 
 #[tokio::test]
+async fn an_empty_first_answer_proves_nothing() {
+    for table in ["Branches", "Commits"] {
+        let bench = Bench::filled();
+        let all = Selection::all(table);
+        bench.fake.world().repository("{a}").hidden = true;
+        bench.replicate(&all).await.unwrap();
+        bench.fake.world().repository("{a}").hidden = false;
+        bench.replicate(&all).await.unwrap();
+        assert_eq!(bench.copy().await, bench.truth(None), "{table}");
+        bench.row_requests();
+        bench.replicate(&all).await.unwrap();
+        assert_eq!(bench.row_requests(), 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_stay_although_the_listing_is_empty_show_the_new_name() {
+    let bench = Bench::filled();
+    bench.replicate(&branches()).await.unwrap();
+    bench.put("{a}", 11, "new", "open");
+    bench.fake.world().repository("{a}").hidden = true;
+    bench.fake.world().repository("{a}").slug = "renamed".to_owned();
+    bench.replicate(&branches()).await.unwrap();
+    let names = bench.column("Repository").await;
+    assert_eq!(names[&("{a}".to_owned(), 1)], "renamed");
+}
+
+#[tokio::test]
+async fn a_start_date_means_nothing_for_a_listing_and_changes_nothing() {
+    let bench = Bench::filled();
+    bench.replicate(&branches()).await.unwrap();
+    let before = bench.copy().await;
+    bench.fake.world().repositories.remove("{b}");
+    let start = super::with(|options| options.start = Some(super::fake::instant(6)));
+    let report = bench.run(&branches(), &start).await.unwrap();
+    assert_eq!(*outcome(&report, "acme/slug-{b}"), Outcome::Vanished);
+    assert_eq!(bench.copy().await, before);
+}
+
+#[tokio::test]
 async fn a_listing_that_breaks_off_deletes_nothing() {
     let bench = Bench::filled();
     bench.replicate(&branches()).await.unwrap();
@@ -133,8 +173,13 @@ async fn a_missing_repository_keeps_deletes_off_until_it_is_dropped() {
     bench.fake.world().repository("{a}").rows.remove(&4);
     bench.fake.world().repositories.remove("{b}");
     for _ in 0..2 {
-        bench.replicate(&branches()).await.unwrap();
+        let report = bench.replicate(&branches()).await.unwrap();
         assert_eq!(bench.copy().await.len(), 12);
+        let told = |note: &String| {
+            note.contains("acme/slug-{b} was not read with it")
+                && note.contains("DropMissingRepositories")
+        };
+        assert!(report.notes.iter().any(told), "{:?}", report.notes);
     }
     let drop = super::with(|options| options.drop_missing = true);
     bench.run(&branches(), &drop).await.unwrap();

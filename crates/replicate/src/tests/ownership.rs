@@ -4,6 +4,7 @@ use arrow::array::{Int64Array, RecordBatch};
 use std::sync::Arc;
 
 use bucketline_destination::TableName;
+use bucketline_source::ErrorKind as SourceError;
 
 use super::fake::{ID, Selection, TITLE, UUID};
 use super::{Bench, statement, with};
@@ -38,6 +39,32 @@ async fn another_workspace_is_refused_with_the_ways_out() {
     let hint = error.hint().unwrap();
     assert!(hint.contains("prefix") && hint.contains("schema"), "{hint}");
     assert_eq!(bench.row_requests(), 0);
+}
+
+#[tokio::test]
+async fn a_first_run_to_which_everything_is_refused_leaves_nothing_behind() {
+    for fault in [SourceError::Forbidden, SourceError::Removed] {
+        let bench = Bench::filled();
+        for repository in ["{a}", "{b}"] {
+            bench.fake.world().repository(repository).fault = Some(fault);
+        }
+        bench.replicate(&issues()).await.unwrap_err();
+        let name = TableName::bare("Copy");
+        assert!(bench.destination.table(&name).await.unwrap().is_none());
+        for repository in ["{a}", "{b}"] {
+            bench.fake.world().repository(repository).fault = None;
+        }
+        bench.fake.world().workspace = "{other}".to_owned();
+        bench.replicate(&issues()).await.unwrap();
+        assert_eq!(bench.copy().await, bench.truth(None));
+    }
+}
+
+#[tokio::test]
+async fn a_run_over_nothing_makes_the_table() {
+    let bench = Bench::new();
+    bench.replicate(&issues()).await.unwrap();
+    assert!(bench.copy().await.is_empty());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::DataType;
 use bucketline_destination::Counts;
-use bucketline_source::ErrorKind as SourceError;
+use bucketline_source::{ErrorKind as SourceError, Operator};
 use bucketline_sql::{Position, Span};
 
 use super::fake::{ID, STATE, Selection, TITLE, UUID};
@@ -184,6 +184,103 @@ async fn rows_that_cannot_be_read_again_stay_through_a_reload() {
             .values()
             .all(|state| state == "open")
     );
+}
+
+#[tokio::test]
+async fn rows_that_stay_through_a_reload_show_the_new_name_of_their_repository() {
+    let bench = Bench::filled();
+    bench.replicate(&Selection::all("Issues")).await.unwrap();
+    bench.fake.world().repository("{b}").applicable = false;
+    bench.fake.world().repository("{b}").slug = "renamed".to_owned();
+    let truncate = with(|options| options.truncate_table = true);
+    bench
+        .run(&Selection::all("Issues"), &truncate)
+        .await
+        .unwrap();
+    bench.replicate(&Selection::all("Issues")).await.unwrap();
+    let names = bench.column("Repository").await;
+    assert_eq!(names[&("{b}".to_owned(), 1)], "renamed");
+}
+
+#[tokio::test]
+async fn a_condition_that_no_row_meets_any_more_empties_the_table() {
+    let bench = Bench::filled();
+    let wanted = |state| Selection {
+        state: Some(state),
+        ..few()
+    };
+    bench.replicate(&wanted("open")).await.unwrap();
+    let report = bench.replicate(&wanted("wontfix")).await.unwrap();
+    assert_eq!(report.counts.deleted, 12);
+    assert!(bench.copy().await.is_empty());
+    let report = bench.replicate(&wanted("wontfix")).await.unwrap();
+    assert!(report.notes.is_empty(), "loaded once: {:?}", report.notes);
+}
+
+#[tokio::test]
+async fn a_slice_without_a_matching_row_leaves_through_a_reload_and_one_with_an_empty_list_stays() {
+    for kept in [false, true] {
+        let bench = Bench::filled();
+        bench.put("{c}", 1, "first", "open");
+        let open = Selection {
+            state: Some("open"),
+            kept,
+            ..few()
+        };
+        bench.replicate(&open).await.unwrap();
+        for id in 1..=2 {
+            bench.put("{b}", id, "first", "merged");
+        }
+        bench.fake.world().repository("{c}").hidden = true;
+        let truncate = with(|options| options.truncate_table = true);
+        bench.run(&open, &truncate).await.unwrap();
+        assert_eq!(bench.copy().await, bench.truth(Some("open")), "{kept}");
+    }
+}
+
+#[tokio::test]
+async fn a_reload_goes_on_whatever_does_not_change_its_rows() {
+    let bench = Bench::filled();
+    bench.replicate(&few()).await.unwrap();
+    bench.fake.world().repository("{b}").fault = Some(SourceError::Unavailable);
+    bench.replicate(&more()).await.unwrap_err();
+    bench.fake.world().repository("{b}").fault = None;
+    bench.fake.world().credential = "token 2".to_owned();
+    bench.row_requests();
+    let mut spelled = statement();
+    spelled.text = "REPLICATE  Copy".to_owned();
+    let swapped = Selection {
+        columns: vec![STATE, UUID, TITLE, ID],
+        ..more()
+    };
+    bench.run(&swapped, &spelled).await.unwrap();
+    assert_eq!(bench.row_requests(), 2, "what was staged is not read again");
+    assert_eq!(bench.copy().await, bench.truth(None));
+    assert!(
+        bench
+            .column("State")
+            .await
+            .values()
+            .all(|state| state == "open")
+    );
+}
+
+#[tokio::test]
+async fn repositories_that_the_statement_does_not_want_any_more_are_no_news() {
+    let bench = Bench::filled();
+    bench.replicate(&few()).await.unwrap();
+    let one = Selection {
+        slices: Some((Operator::Eq, "slug-{a}")),
+        ..few()
+    };
+    let report = bench.replicate(&one).await.unwrap();
+    assert_eq!(report.slices.len(), 1, "{report:?}");
+    assert!(
+        report.notes.iter().all(|note| !note.contains("listed")),
+        "{:?}",
+        report.notes
+    );
+    assert_eq!(bench.copy().await.len(), 10);
 }
 
 #[tokio::test]

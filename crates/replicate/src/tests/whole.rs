@@ -6,13 +6,13 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Field;
 use async_trait::async_trait;
 use bucketline_destination::{Counts, TableName};
-use bucketline_source::Source;
+use bucketline_source::{ScanPlan, Source};
 use futures::{StreamExt, stream};
 
-use super::fake::Fake;
+use super::fake::{Fake, Select, Selection};
 use super::{Bench, Voice, statement};
 use crate::run::{Run, run};
-use crate::work::{Batches, WholeWork, Work};
+use crate::work::{Batches, RowWork, WholeWork, Work};
 use crate::{Error, ErrorKind, Mode, Report, Result, ScriptRun};
 
 /// Counts by state.
@@ -21,6 +21,8 @@ struct Aggregate {
     rows: Mutex<Vec<(&'static str, i64)>>,
     fails: bool,
     fields: Vec<Field>,
+    /// `WHERE State = ...`
+    state: Option<&'static str>,
 }
 
 impl Aggregate {
@@ -36,6 +38,7 @@ impl Aggregate {
             rows: Mutex::default(),
             fails: false,
             fields,
+            state: None,
         }
     }
 
@@ -63,6 +66,22 @@ impl WholeWork for Aggregate {
 
     fn sources(&self) -> Vec<Arc<dyn Source>> {
         vec![Arc::new(self.fake.clone())]
+    }
+
+    async fn lists(&self) -> Result<Vec<(Arc<dyn Source>, Arc<ScanPlan>)>> {
+        let issues = Selection {
+            state: self.state,
+            ..Selection::all("Issues")
+        };
+        let select = Select::new(&self.fake, &issues);
+        Ok(vec![(
+            Arc::clone(select.source()),
+            Arc::clone(select.scan()),
+        )])
+    }
+
+    fn is_selective(&self) -> bool {
+        self.state.is_some()
     }
 
     fn notes(&self) -> &[String] {
@@ -118,6 +137,35 @@ async fn a_result_replaces_the_one_before() {
         }
     );
     assert_eq!(rows(&bench).await, 1);
+}
+
+#[tokio::test]
+async fn an_empty_result_is_believed_if_the_lists_have_rows() {
+    let bench = Bench::filled();
+    let mut work = Aggregate::new(&bench.fake);
+    *work.rows.lock().unwrap() = vec![("open", 3)];
+    replicate(&bench, &work).await.unwrap();
+
+    work.rows.lock().unwrap().clear();
+    let report = replicate(&bench, &work).await.unwrap();
+    assert_eq!(
+        rows(&bench).await,
+        1,
+        "nothing leaves rows out, so they were hidden"
+    );
+    assert!(report.notes[0].contains("they stay"), "{:?}", report.notes);
+
+    work.state = Some("wontfix");
+    for repository in ["{a}", "{b}"] {
+        bench.fake.world().repository(repository).hidden = true;
+    }
+    replicate(&bench, &work).await.unwrap();
+    assert_eq!(rows(&bench).await, 1, "the lists are empty, too");
+
+    bench.fake.world().repository("{b}").hidden = false;
+    let report = replicate(&bench, &work).await.unwrap();
+    assert_eq!((rows(&bench).await, report.counts.deleted), (0, 1));
+    assert!(report.notes.is_empty(), "{:?}", report.notes);
 }
 
 async fn rows(bench: &Bench) -> usize {

@@ -263,11 +263,15 @@ fn column(entry: Entry<'_>) -> Option<ColumnSpec> {
             }
         }
     }
+    let (required, immutable) = (entry.flag("required"), entry.flag("immutable"));
+    if immutable && !required {
+        entry.mistake("`immutable` needs `required`: what may become NULL changes");
+    }
     let field = entry.text("field").or_else(|| at.clone());
     let null_field = entry.text("null_field").or_else(|| field.clone());
     let column = ColumnSpec {
-        nullable: !entry.flag("required"),
-        immutable: entry.flag("immutable"),
+        nullable: !required,
+        immutable,
         sort: entry.flag("sort"),
         extra: entry.flag("extra"),
         filter: Filter {

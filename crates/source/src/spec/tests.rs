@@ -174,6 +174,11 @@ fn every_mistake_is_named() {
             "walk: `UpdatedOn` must be `immutable`",
         ),
         (
+            "at = \"state\", exact",
+            "at = \"state\", immutable = true, exact",
+            "column State: `immutable` needs `required`: what may become NULL changes",
+        ),
+        (
             "page_size = 100",
             "page_size = 0",
             "`page_size` must be at least 1",

@@ -40,6 +40,8 @@ pub(crate) fn plan(target: Target) -> LoadPlan {
         key: vec!["Id".into()],
         target,
         forget_checkpoints: false,
+        resumes: false,
+        dropped: Vec::new(),
         record: serde_json::json!("test"),
         batch_size: None,
     }
