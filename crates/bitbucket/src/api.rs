@@ -89,6 +89,24 @@ impl Api {
         answer
     }
 
+    /// Decodes an answer's body. The message of a failure may quote it, so that it is made from the
+    /// body without the credential, should the service or a proxy have echoed that.
+    pub(crate) fn decode<T, E>(
+        &self,
+        body: &[u8],
+        decode: impl Fn(&[u8]) -> Result<T, E>,
+    ) -> Result<T, E> {
+        decode(body).or_else(|error| {
+            let text = String::from_utf8_lossy(body);
+            let clean = self.client.scrub(&text);
+            if clean == text {
+                Err(error)
+            } else {
+                decode(clean.as_bytes())
+            }
+        })
+    }
+
     fn learn_scopes(&self, answer: &Response) {
         let header = answer.headers.get("x-oauth-scopes");
         let Some(text) = header.and_then(|value| value.to_str().ok()) else {

@@ -4,23 +4,20 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bucketline_rest::{Client, RequestOptions};
+use bucketline_rest::Client;
 use bucketline_source::spec::SliceKind;
 use bucketline_source::{
     Error, ErrorKind, Identity, PageStream, ReadContext, Reading, RequestShape, Result, ScanPlan,
     ScanRequest, Scope, ScopeKind, Slice, SliceChoice, SliceId, Source, TableSpec,
 };
-use serde::Deserialize;
-use tokio::sync::OnceCell;
 
 use crate::api::Api;
 use crate::choice;
 use crate::failure::{Place, explain};
-use crate::listing::{Listing, Repository};
+use crate::listing::{Listing, Repository, Workspace};
 use crate::names;
 use crate::plan;
-use crate::query;
-use crate::reading::{self, Connection};
+use crate::reading::{self, Connection, PageSizes};
 use crate::settings::Settings;
 use crate::shape::Purpose;
 use crate::tables::tables;
@@ -32,15 +29,7 @@ pub struct Bitbucket {
     page_size: Option<usize>,
     /// Whom the service counts requests for.
     holder: String,
-    listing: Listing,
-    workspace: OnceCell<Workspace>,
-}
-
-/// What the connection's workspace is.
-#[derive(Debug, Clone, Deserialize)]
-struct Workspace {
-    uuid: String,
-    slug: String,
+    listing: Arc<Listing>,
 }
 
 impl Bitbucket {
@@ -85,51 +74,19 @@ impl Bitbucket {
             api: Api::new(client),
             workspace,
             credential,
+            page_sizes: Arc::new(PageSizes::default()),
         };
         Ok(Self {
             connection,
             page_size,
             holder,
-            listing: Listing::default(),
-            workspace: OnceCell::new(),
+            listing: Arc::new(Listing::default()),
         })
     }
 
     /// The client that makes the requests, to observe or meter them.
     pub fn client(&self) -> &Client {
         self.connection.api.client()
-    }
-
-    async fn workspace(&self, context: &ReadContext) -> Result<&Workspace> {
-        self.workspace
-            .get_or_try_init(|| async {
-                match self.listing.workspace().await {
-                    Some((uuid, slug)) => Ok(Workspace { uuid, slug }),
-                    None => self.look_up_workspace(context).await,
-                }
-            })
-            .await
-    }
-
-    async fn look_up_workspace(&self, context: &ReadContext) -> Result<Workspace> {
-        let Some(name) = &self.connection.workspace else {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                "BL4001",
-                "this connection names no workspace",
-            ));
-        };
-        let api = &self.connection.api;
-        let url = api.address(&format!("/workspaces/{}", query::segment(name)), &[])?;
-        let place = Place::new("the description", name.clone());
-        let answer = api
-            .get(&url, RequestOptions::default(), context)
-            .await
-            .map_err(|error| explain(error, &place, None))?;
-        serde_json::from_slice(&answer.body).map_err(|error| {
-            let message = format!("the workspace {name} cannot be read: {error}");
-            Error::new(ErrorKind::Decode, "BL4020", message)
-        })
     }
 
     /// The one slice of a table of the account or the workspace.
@@ -145,12 +102,15 @@ impl Bitbucket {
             });
         }
         let configured = self.connection.workspace.clone().unwrap_or_default();
-        let (id, slug) = if choice::needs_look_up(plan, &configured) || self.workspace.initialized()
-        {
-            let workspace = self.workspace(context).await?;
-            (workspace.uuid.clone(), workspace.slug.clone())
+        let (id, slug) = if choice::needs_look_up(plan, &configured) {
+            let Workspace { uuid, slug } =
+                self.listing.workspace(&self.connection, context).await?;
+            (uuid, slug)
         } else {
-            (configured.clone(), configured)
+            match self.listing.known_workspace().await {
+                Some(Workspace { uuid, slug }) => (uuid, slug),
+                None => (configured.clone(), configured),
+            }
         };
         let parents = choice::parents(table, &slug, None);
         Ok(Slice {
@@ -180,23 +140,25 @@ impl Bitbucket {
             };
             return Ok(names.iter().map(unresolved).collect());
         }
+        let scope = &plan.request.scope;
+        let place =
+            |name: &String| Place::new(&*plan.request.table.name, format!("{configured}/{name}"));
         let mut slices: Vec<Slice> = Vec::new();
         for name in names {
             match self.listing.one(name, &self.connection, context).await? {
+                Some(repository) if !repository.is_called(name) => {
+                    context.observer().note(&place(name).renamed());
+                }
+                Some(repository) if !in_scope(scope, &repository) => {}
                 Some(repository) => slices.push(slice(plan, &repository)),
-                None if plan.request.scope.kind == ScopeKind::Repository => {
-                    let name = &plan.request.scope.name;
+                None if scope.kind == ScopeKind::Repository => {
                     return Err(Error::new(
                         ErrorKind::NotFound,
                         "BL4012",
-                        format!(
-                            "there is no repository {configured}/{name}, or this credential may not see it"
-                        ),
+                        place(&scope.name).absent(),
                     ));
                 }
-                None => context.observer().note(&format!(
-                    "there is no repository {configured}/{name}, or this credential may not see it"
-                )),
+                None => context.observer().note(&place(name).absent()),
             }
         }
         let mut once = HashSet::new();
@@ -252,11 +214,9 @@ impl Source for Bitbucket {
     }
 
     fn plan(&self, request: ScanRequest) -> Result<ScanPlan> {
-        plan::plan(
-            request,
-            self.connection.workspace.as_deref(),
-            self.page_size,
-        )
+        let accepted = self.connection.page_sizes.of(&request.table.name);
+        let page_size = self.page_size.into_iter().chain(accepted).min();
+        plan::plan(request, self.connection.access(), page_size)
     }
 
     fn explain(&self, plan: &ScanPlan, reading: &Reading) -> Vec<RequestShape> {
@@ -266,7 +226,7 @@ impl Source for Bitbucket {
             Reading::Changes(_) => Purpose::Changes,
             Reading::Listing => Purpose::Listing,
         };
-        plan::requests(plan, self.connection.workspace.as_deref(), purpose)
+        plan::requests(plan, self.connection.access(), purpose)
     }
 
     async fn slices(&self, plan: &ScanPlan, context: &ReadContext) -> Result<Vec<Slice>> {
@@ -295,13 +255,16 @@ impl Source for Bitbucket {
         reading: Reading,
         context: &ReadContext,
     ) -> PageStream {
-        reading::read(
-            self.connection.clone(),
-            plan,
+        let connection = &self.connection;
+        let pages = reading::read(
+            connection.clone(),
+            plan.clone(),
             slice.clone(),
-            reading,
+            reading.clone(),
             context.clone(),
-        )
+        );
+        self.listing
+            .watch(pages, &plan, &reading, connection, context)
     }
 
     async fn identity(&self, context: &ReadContext) -> Result<Identity> {
@@ -313,11 +276,12 @@ impl Source for Bitbucket {
                 credential: self.holder.clone(),
             });
         }
-        let workspace = self.workspace(context).await?;
-        let credential = format!("{} {}", self.holder, self.connection.api.scopes().join(","));
+        let workspace = self.listing.workspace(&self.connection, context).await?;
+        let scopes = self.listing.scopes(&self.connection).await;
+        let credential = format!("{} {}", self.holder, scopes.join(","));
         Ok(Identity {
             origin,
-            workspace: Some(workspace.uuid.clone()),
+            workspace: Some(workspace.uuid),
             credential: credential.trim_end().to_owned(),
         })
     }

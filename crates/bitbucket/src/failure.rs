@@ -19,6 +19,18 @@ impl Place {
             label: label.into(),
         }
     }
+
+    /// Says that a repository of that name is not there.
+    pub(crate) fn absent(&self) -> String {
+        let Self { label, .. } = self;
+        format!("there is no repository {label}, or this credential may not see it")
+    }
+
+    /// Says that the name is a former one.
+    pub(crate) fn renamed(&self) -> String {
+        let Self { label, .. } = self;
+        format!("there is no repository {label} any more: it has another name now")
+    }
 }
 
 /// Why a request of a slice gave no rows.
@@ -26,6 +38,8 @@ impl Place {
 pub(crate) enum Failure {
     /// The table does not exist in this slice.
     NotApplicable(String),
+    /// There is no repository of the name that the statement uses.
+    Absent(String),
     /// The service failed with 500, as it does when it sorts too much.
     Overwhelmed(Error),
     /// Anything else.
@@ -35,7 +49,9 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn into_error(self) -> Error {
         match self {
-            Self::NotApplicable(why) => Error::new(ErrorKind::NotFound, "BL4012", why),
+            Self::NotApplicable(why) | Self::Absent(why) => {
+                Error::new(ErrorKind::NotFound, "BL4012", why)
+            }
             Self::Overwhelmed(error) | Self::Error(error) => error,
         }
     }
@@ -122,6 +138,12 @@ pub(crate) fn explain(error: RestError, place: &Place, table: Option<&TableSpec>
             format!("Bitbucket rejected the request for {subject}{said}"),
             None,
         ),
+        RestKind::Unreachable => (
+            ErrorKind::Unreachable,
+            error.code(),
+            format!("Bitbucket cannot be reached ({subject}): {error}"),
+            None,
+        ),
         RestKind::InsecureScheme
         | RestKind::InvalidUrl
         | RestKind::InvalidCredential
@@ -160,13 +182,16 @@ fn gone(
         } else {
             format!("{what} of {label} is gone (410): {}", problem.message)
         };
-        return Error::new(ErrorKind::Removed, "BL4014", message)
+        // Another workspace or repository may well answer.
+        return Error::new(ErrorKind::NotFound, "BL4014", message)
             .with_hint(
                 "the workspace was deleted or its account is blocked; rows replicated before stay",
             )
             .with_source(error);
     };
-    let removal = table.and_then(|table| table.removed.as_ref());
+    let removal = table
+        .and_then(|table| table.removed.as_ref())
+        .filter(|removal| removal.change == *change);
     // Every repository would get this answer, so none is named.
     let mut message = format!("Bitbucket Cloud removed {what}");
     if let Some(removal) = removal {

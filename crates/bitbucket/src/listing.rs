@@ -10,15 +10,16 @@ use arrow::datatypes::TimestampMicrosecondType;
 use bucketline_rest::{ErrorKind as RestKind, RequestOptions};
 use bucketline_source::decode::Decoder;
 use bucketline_source::{
-    Error, ErrorKind, Parameter, ReadContext, Reading, RequestShape, Result, ScanPlan, ScanRequest,
-    Slice, SliceId, TableSpec,
+    End, Error, ErrorKind, Page, PageStream, Parameter, PlannedPredicate, Pushdown, ReadContext,
+    Reading, RequestShape, Result, ScanPlan, ScanRequest, ScopeKind, Slice, SliceId, TableSpec,
 };
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::failure::{Place, explain};
 use crate::names;
-use crate::plan::{self, plan};
+use crate::plan::{self, Access, plan};
 use crate::query;
 use crate::reading::{Connection, read};
 use crate::shape::Purpose;
@@ -60,6 +61,11 @@ impl Repository {
         format!("{}/{}", self.workspace, self.slug)
     }
 
+    /// Whether a name means it now; a former slug leads to it, too.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.uuid == name || self.slug == name
+    }
+
     fn from_rows(rows: &RecordBatch) -> Vec<Self> {
         let text = |column: usize, row: usize| {
             let array = rows.column(column).as_string::<i32>();
@@ -86,7 +92,16 @@ impl Repository {
     }
 }
 
-/// What is known of the workspace's repositories. Callers at the same time share one walk.
+/// What the connection's workspace is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Workspace {
+    /// Its UUID in braces.
+    pub(crate) uuid: String,
+    /// Its slug.
+    pub(crate) slug: String,
+}
+
+/// What is known of the workspace and its repositories. Callers at the same time share one walk.
 #[derive(Default)]
 pub(crate) struct Listing {
     known: Mutex<Known>,
@@ -100,6 +115,55 @@ struct Known {
     all: Option<Arc<Vec<Repository>>>,
     /// Single look-ups, by the name asked for; `None` was not found.
     named: HashMap<String, Option<Repository>>,
+    workspace: Option<Workspace>,
+    /// The credential's scopes, once an answer has named them.
+    scopes: Option<Vec<String>>,
+}
+
+impl Known {
+    /// The workspace, if it or a repository of it is known.
+    fn workspace(&self) -> Option<Workspace> {
+        let listed = self.all.iter().flat_map(|all| all.iter());
+        let named = self.named.values().flatten();
+        let says = |repository: &Repository| {
+            Some(Workspace {
+                uuid: repository.workspace_uuid.clone()?,
+                slug: repository.workspace.clone(),
+            })
+        };
+        self.workspace
+            .clone()
+            .or_else(|| listed.chain(named).find_map(says))
+    }
+
+    /// The workspace, looked up if need be.
+    async fn find_workspace(
+        &mut self,
+        connection: &Connection,
+        context: &ReadContext,
+    ) -> Result<Workspace> {
+        let workspace = match self.workspace() {
+            Some(workspace) => workspace,
+            None => look_up_workspace(connection, context).await?,
+        };
+        self.workspace = Some(workspace.clone());
+        Ok(workspace)
+    }
+
+    /// Makes sure that a list without repositories is not that of a credential which sees nothing:
+    /// Bitbucket answers both alike.
+    async fn believe_empty(
+        &mut self,
+        connection: &Connection,
+        context: &ReadContext,
+    ) -> Result<()> {
+        let workspace = self.find_workspace(connection, context).await?;
+        context.observer().note(&format!(
+            "the workspace {} has no repository that this credential can see",
+            workspace.slug
+        ));
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Listing {
@@ -126,17 +190,69 @@ impl Listing {
         known
     }
 
-    /// The UUID and slug of the workspace, if a repository that is known says it.
-    pub(crate) async fn workspace(&self) -> Option<(String, String)> {
-        let known = self.known().await;
-        let listed = known.all.iter().flat_map(|all| all.iter());
-        let named = known.named.values().flatten();
-        listed.chain(named).find_map(|repository| {
-            Some((
-                repository.workspace_uuid.clone()?,
-                repository.workspace.clone(),
-            ))
+    /// The workspace, if it is known already.
+    pub(crate) async fn known_workspace(&self) -> Option<Workspace> {
+        self.known().await.workspace()
+    }
+
+    /// The workspace: from what is known, else by a look-up.
+    pub(crate) async fn workspace(
+        &self,
+        connection: &Connection,
+        context: &ReadContext,
+    ) -> Result<Workspace> {
+        let mut known = self.known().await;
+        known.find_workspace(connection, context).await
+    }
+
+    /// The credential's scopes as the first answer of the script that named them has; none before.
+    pub(crate) async fn scopes(&self, connection: &Connection) -> Vec<String> {
+        let mut known = self.known().await;
+        if known.scopes.is_none() {
+            known.scopes = Some(connection.api.scopes()).filter(|scopes| !scopes.is_empty());
+        }
+        known.scopes.clone().unwrap_or_default()
+    }
+
+    /// Looks at the pages of a reading of `Repositories`: a whole one is the listing as well, and an
+    /// empty one is doubted.
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        pages: PageStream,
+        plan: &ScanPlan,
+        reading: &Reading,
+        connection: &Connection,
+        context: &ReadContext,
+    ) -> PageStream {
+        let request = &plan.request;
+        if request.table.name != repositories().name || request.scope.kind != ScopeKind::Whole {
+            return pages;
+        }
+        let kept = |planned: &PlannedPredicate| planned.pushdown == Pushdown::Kept;
+        let whole = match reading {
+            Reading::Scan => !plan.limited && plan.predicates.iter().all(kept),
+            Reading::Listing | Reading::Changes(_) => true,
+        };
+        let position = |column| request.columns.iter().position(|index| *index == column);
+        let positions = columns(&request.table).into_iter().map(position).collect();
+        let watch = Watch {
+            listing: self.clone(),
+            script: self.script.load(Ordering::Relaxed),
+            connection: connection.clone(),
+            context: context.clone(),
+            whole,
+            positions,
+            rows: 0,
+            repositories: Vec::new(),
+        };
+        stream::unfold((pages, watch), |(mut pages, mut watch)| async {
+            let page = match pages.next().await? {
+                Ok(page) => watch.see(page).await,
+                Err(error) => Err(error),
+            };
+            Some((page, (pages, watch)))
         })
+        .boxed()
     }
 
     /// All repositories, in the order of their creation.
@@ -150,9 +266,8 @@ impl Listing {
         if let Some(all) = &known.all {
             return Ok(all.clone());
         }
-        let workspace = connection.workspace.as_deref();
-        let plan = Arc::new(plan(request(), workspace, None)?);
-        let label = workspace.unwrap_or_default().to_owned();
+        let plan = Arc::new(plan(request(), connection.access(), None)?);
+        let label = connection.workspace.clone().unwrap_or_default();
         let slice = Slice {
             id: SliceId(label.clone()),
             label,
@@ -179,6 +294,9 @@ impl Listing {
                 "the listing of repositories broke off",
             ));
         }
+        if all.is_empty() {
+            known.believe_empty(connection, context).await?;
+        }
         let all = Arc::new(all);
         known.all = Some(all.clone());
         Ok(all)
@@ -193,10 +311,10 @@ impl Listing {
         context: &ReadContext,
     ) -> Result<Option<Repository>> {
         let mut known = self.known().await;
-        let listed = known.all.as_ref().and_then(|all| {
-            all.iter()
-                .find(|repository| repository.uuid == name || repository.slug == name)
-        });
+        let listed = known
+            .all
+            .as_ref()
+            .and_then(|all| all.iter().find(|repository| repository.is_called(name)));
         if let Some(repository) = listed {
             return Ok(Some(repository.clone()));
         }
@@ -212,6 +330,65 @@ impl Listing {
         known.named.insert(name.to_owned(), looked_up.clone());
         Ok(looked_up)
     }
+}
+
+/// A reading of `Repositories` that is looked at.
+struct Watch {
+    listing: Arc<Listing>,
+    script: u64,
+    connection: Connection,
+    context: ReadContext,
+    /// Every repository comes.
+    whole: bool,
+    /// Where the columns of the listing are among those read, if all are.
+    positions: Option<Vec<usize>>,
+    rows: usize,
+    repositories: Vec<Repository>,
+}
+
+impl Watch {
+    async fn see(&mut self, page: Page) -> Result<Page> {
+        self.rows += page.rows.num_rows();
+        if let Some(positions) = self.positions.as_ref().filter(|_| self.whole) {
+            let rows = page.rows.project(positions).map_err(|error| {
+                Error::new(ErrorKind::Decode, "BL4023", error.to_string()).with_source(error)
+            })?;
+            self.repositories.extend(Repository::from_rows(&rows));
+        }
+        if !matches!(page.end, Some(End::Complete { .. })) || !self.whole {
+            return Ok(page);
+        }
+        let mut known = self.listing.known().await;
+        if self.rows == 0 {
+            known.believe_empty(&self.connection, &self.context).await?;
+        } else if self.positions.is_some() && known.script == self.script {
+            let repositories = std::mem::take(&mut self.repositories);
+            known.all.get_or_insert_with(|| Arc::new(repositories));
+        }
+        Ok(page)
+    }
+}
+
+async fn look_up_workspace(connection: &Connection, context: &ReadContext) -> Result<Workspace> {
+    let Some(name) = &connection.workspace else {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            "BL4001",
+            "this connection names no workspace",
+        ));
+    };
+    let api = &connection.api;
+    let url = api.address(&format!("/workspaces/{}", query::segment(name)), &[])?;
+    let place = Place::new("the description", name.clone());
+    let answer = api
+        .get(&url, RequestOptions::default(), context)
+        .await
+        .map_err(|error| explain(error, &place, None))?;
+    api.decode(&answer.body, |body| serde_json::from_slice(body))
+        .map_err(|error| {
+            let message = format!("the workspace {name} cannot be read: {error}");
+            Error::new(ErrorKind::Decode, "BL4020", message)
+        })
 }
 
 async fn look_up(
@@ -247,7 +424,8 @@ async fn look_up(
         .await
     {
         Ok(answer) => {
-            let rows = decoder.decode(&answer.body, &[])?.rows;
+            let decode = |body: &[u8]| decoder.decode(body, &[]);
+            let rows = connection.api.decode(&answer.body, decode)?.rows;
             Ok(Repository::from_rows(&rows).into_iter().next())
         }
         Err(error) if error.kind() == RestKind::NotFound => Ok(None),
@@ -283,9 +461,9 @@ fn request() -> ScanRequest {
 }
 
 /// The listing's first request, for people.
-pub(crate) fn shape(workspace: &str) -> Option<RequestShape> {
-    let plan: ScanPlan = plan(request(), Some(workspace), None).ok()?;
-    let mut rows = plan::requests(&plan, Some(workspace), Purpose::Listing).pop()?;
+pub(crate) fn shape(access: Access<'_>) -> Option<RequestShape> {
+    let plan: ScanPlan = plan(request(), access, None).ok()?;
+    let mut rows = plan::requests(&plan, access, Purpose::Listing).pop()?;
     rows.purpose = "listing of repositories".to_owned();
     Some(rows)
 }

@@ -84,9 +84,8 @@ async fn projects(connection: &Connection, context: &ReadContext) -> Result<Vec<
         limit: None,
         page_size: None,
     };
-    let workspace = connection.workspace.as_deref();
-    let plan = Arc::new(plan(request, workspace, None)?);
-    let label = workspace.unwrap_or_default().to_owned();
+    let plan = Arc::new(plan(request, connection.access(), None)?);
+    let label = connection.workspace.clone().unwrap_or_default();
     let slice = Slice {
         id: SliceId(label.clone()),
         label,
@@ -184,7 +183,7 @@ pub(crate) async fn find(
     let (project, repository) = futures::future::try_join(project, repository).await?;
     scopes.extend(project);
     // A former slug leads to the renamed repository; it is not its name.
-    let named = repository.filter(|found| found.slug == slug || found.uuid == slug);
+    let named = repository.filter(|found| found.is_called(&slug));
     scopes.extend(named.as_ref().map(of_repository));
     Ok(scopes)
 }
@@ -221,10 +220,14 @@ async fn project(
         Err(error) if error.kind() == RestKind::NotFound => return Ok(None),
         answer => answer.map_err(|error| explain(error, &place, Some(table("Projects"))))?,
     };
-    let Project { key, uuid } = serde_json::from_slice(&answer.body).map_err(|error| {
-        let message = format!("the project {workspace}/{key} cannot be read: {error}");
-        Error::new(ErrorKind::Decode, "BL4020", message)
-    })?;
+    let decode = |body: &[u8]| serde_json::from_slice(body);
+    let Project { key, uuid } = connection
+        .api
+        .decode(&answer.body, decode)
+        .map_err(|error| {
+            let message = format!("the project {workspace}/{key} cannot be read: {error}");
+            Error::new(ErrorKind::Decode, "BL4020", message)
+        })?;
     Ok(Some(Scope {
         kind: ScopeKind::Project,
         name: key,

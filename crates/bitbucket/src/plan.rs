@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
+use bucketline_rest::CredentialKind;
 use bucketline_source::spec::{Origin, Parent, SliceKind, Walk};
 use bucketline_source::{
-    Error, ErrorKind, Estimate, Literal, PlannedPredicate, Predicate, Pushdown, RequestShape,
-    Result, ScanPlan, ScanRequest, Scope, ScopeKind, SliceChoice, TableSpec,
+    Error, ErrorKind, Estimate, PlannedPredicate, Predicate, Pushdown, RequestShape, Result,
+    ScanPlan, ScanRequest, Scope, ScopeKind, SliceChoice, TableSpec,
 };
 
 use crate::choice;
@@ -15,7 +16,19 @@ use crate::query;
 use crate::shape::{self, Paging, Purpose, Shape};
 use crate::workspaces;
 
-/// Plans a request of a connection to `workspace`.
+/// The longest condition that is sent, in bytes once encoded; a longer one would make an address
+/// that servers refuse.
+const CONDITION_LIMIT: usize = 4_000;
+
+/// What the plans of a connection depend on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Access<'a> {
+    /// The configured workspace.
+    pub(crate) workspace: Option<&'a str>,
+    pub(crate) credential: CredentialKind,
+}
+
+/// Plans a request of a connection.
 ///
 /// # Errors
 /// `Configuration` (BL4001) if the table needs a workspace and the connection names none; `Name`
@@ -23,16 +36,12 @@ use crate::workspaces;
 /// names columns that the table does not have.
 pub(crate) fn plan(
     request: ScanRequest,
-    workspace: Option<&str>,
+    access: Access<'_>,
     page_size: Option<usize>,
 ) -> Result<ScanPlan> {
-    check(&request, workspace)?;
+    check(&request, access.workspace)?;
     let table = request.table.clone();
-    let predicates: Vec<_> = request
-        .predicates
-        .iter()
-        .map(|predicate| planned(&table, predicate))
-        .collect();
+    let predicates = all_planned(&request, access);
     let slices = choice::choose(&request, &predicates);
     let exact = predicates
         .iter()
@@ -72,8 +81,8 @@ pub(crate) fn plan(
         notes: notes(&request, limited, exact, orderable),
         request,
     };
-    plan.requests = requests(&plan, workspace, Purpose::Scan);
-    plan.estimate = estimate(&plan, workspace);
+    plan.requests = requests(&plan, access, Purpose::Scan);
+    plan.estimate = estimate(&plan, access);
     Ok(plan)
 }
 
@@ -128,6 +137,26 @@ fn check(request: &ScanRequest, workspace: Option<&str>) -> Result<()> {
     Ok(())
 }
 
+/// The predicates with their fates.
+fn all_planned(request: &ScanRequest, access: Access<'_>) -> Vec<PlannedPredicate> {
+    let table = &request.table;
+    let asked = table.reader.is_none() || workspaces::are_listed(access);
+    let mut room = CONDITION_LIMIT;
+    let predicates = request.predicates.iter().map(|predicate| {
+        let mut planned = planned(table, predicate);
+        if planned.chooses_slices || planned.pushdown == Pushdown::Kept {
+            return planned;
+        }
+        let condition = query::condition(&table.columns[predicate.column], predicate);
+        match room.checked_sub(query::segment(&condition).len()) {
+            Some(left) if asked => room = left,
+            _ => planned.pushdown = Pushdown::Kept,
+        }
+        planned
+    });
+    predicates.collect()
+}
+
 fn planned(table: &TableSpec, predicate: &Predicate) -> PlannedPredicate {
     let column = &table.columns[predicate.column];
     let chooses_slices = matches!(column.origin, Origin::Parent(_));
@@ -137,13 +166,6 @@ fn planned(table: &TableSpec, predicate: &Predicate) -> PlannedPredicate {
         } else {
             Pushdown::Kept
         }
-    } else if table.parameter.as_ref().is_some_and(|bound| {
-        let known =
-            |value: &Literal| matches!(value, Literal::Text(text) if bound.values.contains(text));
-        bound.column == predicate.column && !predicate.values.iter().all(known)
-    }) {
-        // A value that the parameter does not know cannot be asked for.
-        Pushdown::Kept
     } else {
         query::pushdown(column, predicate)
     };
@@ -156,24 +178,23 @@ fn planned(table: &TableSpec, predicate: &Predicate) -> PlannedPredicate {
 }
 
 /// The requests for people: look-ups and the listing first, then the rows' first page.
-pub(crate) fn requests(
-    plan: &ScanPlan,
-    workspace: Option<&str>,
-    purpose: Purpose,
-) -> Vec<RequestShape> {
+pub(crate) fn requests(plan: &ScanPlan, access: Access<'_>, purpose: Purpose) -> Vec<RequestShape> {
     if plan.request.table.reader.is_some() {
-        return workspaces::requests(plan);
+        return workspaces::requests(plan, access);
     }
-    let workspace = workspace.map_or_else(|| "{workspace}".to_owned(), query::segment);
+    let configured = access.workspace.unwrap_or_default();
+    let workspace = access
+        .workspace
+        .map_or_else(|| "{workspace}".to_owned(), query::segment);
     let mut requests = Vec::new();
     let mut repository = "{repository}".to_owned();
     match &plan.slices {
-        SliceChoice::Listed => requests.extend(listing::shape(&workspace)),
+        SliceChoice::Listed => requests.extend(listing::shape(access)),
         SliceChoice::Named(names) => {
             if let [name] = names.as_slice() {
                 repository = query::segment(name);
             }
-            if choice::needs_look_up(plan, &workspace) {
+            if choice::needs_look_up(plan, configured) {
                 requests.extend(names.iter().map(|name| RequestShape {
                     method: "GET",
                     path: format!("/repositories/{workspace}/{}", query::segment(name)),
@@ -183,12 +204,12 @@ pub(crate) fn requests(
                 }));
             }
         }
-        SliceChoice::One if choice::needs_look_up(plan, &workspace) => {
+        SliceChoice::One if choice::needs_look_up(plan, configured) => {
             requests.push(RequestShape {
                 method: "GET",
                 path: format!("/workspaces/{workspace}"),
                 parameters: Vec::new(),
-                purpose: "look-up of workspace, once a connection".to_owned(),
+                purpose: "look-up of workspace, once a script".to_owned(),
                 paging: String::new(),
             });
         }
@@ -249,8 +270,11 @@ fn first_page(plan: &ScanPlan, purpose: Purpose) -> (Option<String>, Option<Stri
     }
 }
 
-fn estimate(plan: &ScanPlan, workspace: Option<&str>) -> Estimate {
+fn estimate(plan: &ScanPlan, access: Access<'_>) -> Estimate {
     let table = &plan.request.table;
+    if table.reader.is_some() && !workspaces::are_listed(access) {
+        return Estimate::Exactly(1);
+    }
     let slices = match &plan.slices {
         SliceChoice::One => 1,
         SliceChoice::Named(names) => names.len() as u64,
@@ -258,7 +282,7 @@ fn estimate(plan: &ScanPlan, workspace: Option<&str>) -> Estimate {
     };
     let look_ups = match &plan.slices {
         _ if table.reader.is_some() => 0,
-        _ if choice::needs_look_up(plan, workspace.unwrap_or_default()) => slices,
+        _ if choice::needs_look_up(plan, access.workspace.unwrap_or_default()) => slices,
         _ => 0,
     };
     if table.reader.is_none() && shape::paging(plan) == Paging::Single {

@@ -15,7 +15,7 @@ const TEXT_LIMIT: usize = 500;
 /// What the service can do with a condition on a column of its rows.
 pub(crate) fn pushdown(column: &ColumnSpec, predicate: &Predicate) -> Pushdown {
     let operator = predicate.operator;
-    if !sendable(column.kind, operator, &predicate.values) {
+    if !sendable(column, operator, &predicate.values) {
         return Pushdown::Kept;
     }
     let null_safe = !column.nullable || !matches!(operator, Operator::NotEq | Operator::NotIn);
@@ -31,19 +31,23 @@ pub(crate) fn pushdown(column: &ColumnSpec, predicate: &Predicate) -> Pushdown {
 }
 
 /// Whether the values can be written in the query language without a doubt about their meaning.
-fn sendable(kind: ColumnKind, operator: Operator, values: &[Literal]) -> bool {
+fn sendable(column: &ColumnSpec, operator: Operator, values: &[Literal]) -> bool {
+    let known = &column.filter.values;
     let count = match operator {
         Operator::IsNull | Operator::IsNotNull => values.is_empty(),
         Operator::In | Operator::NotIn => (1..=LIST_LIMIT).contains(&values.len()),
         _ => values.len() == 1,
     };
     count
-        && values.iter().all(|value| match (kind, value) {
+        && values.iter().all(|value| match (column.kind, value) {
             (ColumnKind::Text, Literal::Text(text)) => {
-                // How control characters are escaped is not documented; `~ ""` means nothing.
+                // How quotes, backslashes and control characters are escaped is not documented;
+                // `~ ""` means nothing.
+                let doubtful = |c: char| c.is_control() || matches!(c, '"' | '\\');
                 text.len() <= TEXT_LIMIT
-                    && !text.chars().any(char::is_control)
+                    && !text.contains(doubtful)
                     && !(operator == Operator::Contains && text.is_empty())
+                    && (known.is_empty() || known.contains(text))
             }
             (ColumnKind::Int, Literal::Int(_))
             | (ColumnKind::Bool, Literal::Bool(_))

@@ -1,6 +1,6 @@
 //! What a connection to Bitbucket Cloud is made from.
 
-use bucketline_rest::{ClientConfig, Credential, Url};
+use bucketline_rest::{ClientConfig, Credential, CredentialKind, Url};
 
 use crate::problem::read_problem;
 
@@ -9,8 +9,12 @@ pub const BASE_URL: &str = "https://api.bitbucket.org/2.0";
 
 /// Requests an hour that Bitbucket grants to a user, an access token or a consumer.
 const REQUESTS_PER_HOUR: u32 = 1_000;
+/// Requests an hour that it grants to an address without credentials.
+const ANONYMOUS_REQUESTS_PER_HOUR: u32 = 60;
 /// Requests of that hour left to the user's other tools.
 const RESERVE: u32 = 50;
+/// The same without credentials.
+const ANONYMOUS_RESERVE: u32 = 5;
 
 /// How a [`Bitbucket`](crate::Bitbucket) signs in and what it reads.
 #[derive(Debug, Clone)]
@@ -24,12 +28,17 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings with Bitbucket's limits: 1,000 requests an hour less a margin of 50.
+    /// Settings with Bitbucket's limits: 1,000 requests an hour less a margin of 50, and without
+    /// credentials 60 less 5.
     pub fn new(base_url: Url, credential: Credential) -> Self {
         let agent = concat!("bucketline/", env!("CARGO_PKG_VERSION"));
+        let (limit, reserve) = match credential.kind() {
+            CredentialKind::Anonymous => (ANONYMOUS_REQUESTS_PER_HOUR, ANONYMOUS_RESERVE),
+            CredentialKind::Basic | CredentialKind::Bearer => (REQUESTS_PER_HOUR, RESERVE),
+        };
         let mut client = ClientConfig::new(base_url, credential, agent, read_problem);
-        client.requests_per_hour = Some(REQUESTS_PER_HOUR);
-        client.reserve = RESERVE;
+        client.requests_per_hour = Some(limit);
+        client.reserve = reserve;
         Self {
             client,
             workspace: None,

@@ -101,21 +101,22 @@ impl Shape {
                 query::condition(&table.columns[predicate.column], predicate)
             }));
         }
+        let values = match &table.parameter {
+            Some(bound) => bound_values(bound, pushed.iter().map(|planned| &planned.predicate)),
+            None => Vec::new(),
+        };
         let mut columns = request.columns.clone();
         // Parts of a split walk are put in order here.
         let ordered_by = request
             .order
             .filter(|_| purpose == Purpose::Scan && table.parameter.is_some());
-        let walked = walked(table, paging, purpose).into_iter();
+        let splits = values.len() > 1 && table.parameter.as_ref().is_some_and(|bound| bound.split);
+        let walked = walked(table, paging, purpose, splits).into_iter();
         for column in walked.chain(ordered_by.map(|order| order.column)) {
             if !columns.contains(&column) {
                 columns.push(column);
             }
         }
-        let values = match &table.parameter {
-            Some(bound) => bound_values(bound, pushed.iter().map(|planned| &planned.predicate)),
-            None => Vec::new(),
-        };
         Self {
             path: path(table, &request.scope),
             single,
@@ -222,8 +223,8 @@ pub(crate) fn sort(plan: &ScanPlan) -> Option<String> {
     }
 }
 
-/// The columns that a walk looks at itself.
-fn walked(table: &TableSpec, paging: Paging, purpose: Purpose) -> Vec<usize> {
+/// The columns that a walk looks at itself; one that may be split tells its rows apart.
+fn walked(table: &TableSpec, paging: Paging, purpose: Purpose, splits: bool) -> Vec<usize> {
     let own_key = || {
         let key = table.key.iter().copied();
         key.filter(|index| matches!(table.columns[*index].origin, Origin::Row(_)))
@@ -233,6 +234,7 @@ fn walked(table: &TableSpec, paging: Paging, purpose: Purpose) -> Vec<usize> {
         (Purpose::Listing, _, Walk::Keyset { column, .. }) => own_key().chain([*column]).collect(),
         (Purpose::Listing, ..) => own_key().collect(),
         _ => match paging {
+            Paging::Single if splits => own_key().collect(),
             Paging::Single => Vec::new(),
             Paging::Links => own_key().collect(),
             Paging::Keyset {

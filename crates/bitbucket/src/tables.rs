@@ -66,5 +66,9 @@ mod tests {
                 "Branches"
             ]
         );
+        let mut readers = tables.iter().filter_map(|table| table.reader.as_deref());
+        assert!(readers.all(|reader| reader == crate::workspaces::READER));
+        let unspoken = tables.iter().filter(|table| table.blind_spots.is_empty());
+        assert_eq!(unspoken.count(), 0, "every table says what it does not see");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bucketline_rest::{CredentialKind, RequestOptions, Url};
+use bucketline_rest::{CredentialKind, RequestOptions, Response, Url};
 use bucketline_source::decode::Decoder;
 use bucketline_source::spec::Origin;
 use bucketline_source::{
@@ -11,12 +11,15 @@ use bucketline_source::{
 };
 use futures::future::try_join_all;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::api::Api;
 use crate::failure::{Place, explain};
+use crate::plan::Access;
 use crate::query;
+use crate::reading::Connection;
+
+/// The name of this reader in the table files.
+pub(crate) const READER: &str = "workspaces";
 
 /// The members that the list itself has, for each workspace.
 const LISTED: [&[&str]; 5] = [
@@ -30,8 +33,25 @@ const LISTED: [&[&str]; 5] = [
 /// How many workspaces are looked up at once.
 const AT_ONCE: usize = 4;
 
+/// Whether the credential's workspaces can be listed. An access token belongs to no user, so that
+/// only the configured workspace can be seen.
+pub(crate) fn are_listed(access: Access<'_>) -> bool {
+    access.credential != CredentialKind::Bearer
+}
+
 /// The requests for people.
-pub(crate) fn requests(plan: &ScanPlan) -> Vec<RequestShape> {
+pub(crate) fn requests(plan: &ScanPlan, access: Access<'_>) -> Vec<RequestShape> {
+    if !are_listed(access) {
+        let workspace = access.workspace.map(query::segment);
+        let workspace = workspace.unwrap_or_else(|| "{workspace}".to_owned());
+        return vec![RequestShape {
+            method: "GET",
+            path: format!("/workspaces/{workspace}"),
+            parameters: Vec::new(),
+            purpose: "details of the connection's workspace".to_owned(),
+            paging: "one page".to_owned(),
+        }];
+    }
     let list = RequestShape {
         method: "GET",
         path: plan.request.table.path.clone(),
@@ -87,57 +107,43 @@ fn needs_details(table: &TableSpec, columns: &[usize]) -> bool {
 
 /// The walk through the workspaces of a credential.
 pub(crate) struct WorkspacesReader {
-    api: Api,
+    connection: Connection,
     context: ReadContext,
     plan: Arc<ScanPlan>,
     /// Whether conditions may be pushed down.
     filtered: bool,
     decoder: Decoder,
     details: bool,
-    configured: Option<String>,
-    credential: CredentialKind,
     next: Option<Url>,
     pages: usize,
 }
 
 #[derive(Deserialize)]
-struct List<'a> {
+struct List {
     next: Option<String>,
-    #[serde(borrow)]
-    values: Vec<Access<'a>>,
+    values: Vec<Entry>,
 }
 
 #[derive(Deserialize)]
-struct Access<'a> {
+struct Entry {
     administrator: Option<bool>,
-    #[serde(borrow)]
-    workspace: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    uuid: String,
-    slug: Option<String>,
+    workspace: Map<String, Value>,
 }
 
 impl WorkspacesReader {
     pub(crate) fn new(
-        api: Api,
+        connection: Connection,
         context: ReadContext,
         plan: Arc<ScanPlan>,
         filtered: bool,
-        configured: Option<String>,
-        credential: CredentialKind,
     ) -> Self {
         let table = &plan.request.table;
         Self {
             decoder: Decoder::new(table, &plan.request.columns),
             details: needs_details(table, &plan.request.columns),
-            api,
+            connection,
             context,
             filtered,
-            configured,
-            credential,
             plan,
             next: None,
             pages: 0,
@@ -146,7 +152,7 @@ impl WorkspacesReader {
 
     /// The next page; the last one says so.
     pub(crate) async fn page(&mut self) -> Result<Page> {
-        if self.credential == CredentialKind::Bearer {
+        if !are_listed(self.connection.access()) {
             return self.configured_one().await;
         }
         let url = match self.next.take() {
@@ -156,22 +162,24 @@ impl WorkspacesReader {
                 if !self.filtered {
                     parameters.retain(|parameter| parameter.name != "q");
                 }
-                self.api
+                self.connection
+                    .api
                     .address(&self.plan.request.table.path, &parameters)?
             }
         };
-        let body = self.get(&url, "Workspaces", "the credential").await?;
-        let list: List<'_> = serde_json::from_slice(&body).map_err(|error| {
-            Error::new(
-                ErrorKind::Decode,
-                "BL4020",
-                format!("the list of workspaces cannot be read: {error}"),
-            )
-        })?;
+        let answer = self.get(&url, "Workspaces", "the credential").await?;
+        let list: List = self
+            .connection
+            .api
+            .decode(&answer.body, |body| serde_json::from_slice(body))
+            .map_err(|error| {
+                let message = format!("the list of workspaces cannot be read: {error}");
+                Error::new(ErrorKind::Decode, "BL4020", message)
+            })?;
         self.pages += 1;
         let mut rows = Vec::with_capacity(list.values.len());
         for some in list.values.chunks(AT_ONCE) {
-            rows.extend(try_join_all(some.iter().map(|access| self.row(access))).await?);
+            rows.extend(try_join_all(some.iter().map(|entry| self.row(entry))).await?);
         }
         self.next = match list.next.filter(|next| !next.is_empty()) {
             Some(next) => Some(Url::parse(&next).map_err(|error| {
@@ -189,9 +197,9 @@ impl WorkspacesReader {
         self.decoded(rows, end)
     }
 
-    /// Under an access token, which belongs to no user, only the configured workspace can be seen.
+    /// What can be seen where workspaces cannot be listed.
     async fn configured_one(&mut self) -> Result<Page> {
-        let Some(workspace) = self.configured.clone() else {
+        let Some(workspace) = self.connection.workspace.clone() else {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 "BL4001",
@@ -202,53 +210,51 @@ impl WorkspacesReader {
         self.context.observer().note(&format!(
             "an access token belongs to no user: Workspaces shows the configured one, `{workspace}`, alone"
         ));
-        let row = self.details(&workspace, None).await?;
-        self.decoded(vec![row], Some(End::Complete { unstable_pages: 0 }))
+        let row = self.details(&workspace, &workspace).await?;
+        self.decoded(
+            vec![Value::Object(row)],
+            Some(End::Complete { unstable_pages: 0 }),
+        )
     }
 
-    async fn row(&self, access: &Access<'_>) -> Result<Value> {
-        let unreadable = |error: serde_json::Error| {
-            let message = format!("an entry of the list of workspaces cannot be read: {error}");
-            Error::new(ErrorKind::Decode, "BL4020", message)
-        };
-        if self.details {
-            let named: Named = serde_json::from_str(access.workspace.get()).map_err(unreadable)?;
-            let mut row = self.details(&named.uuid, named.slug.as_deref()).await?;
-            if let Value::Object(row) = &mut row {
-                row.insert("administrator".to_owned(), access.administrator.into());
+    async fn row(&self, entry: &Entry) -> Result<Value> {
+        let text = |name: &str| entry.workspace.get(name).and_then(Value::as_str);
+        let mut row = entry.workspace.clone();
+        if let Some(uuid) = text("uuid").filter(|_| self.details) {
+            let label = text("slug").unwrap_or(uuid);
+            match self.details(uuid, label).await {
+                Ok(details) => row = details,
+                // The others are read all the same, and so is what the list says of this one.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) =>
+                {
+                    let note =
+                        format!("Workspaces shows what the list says of {label} alone: {error}");
+                    self.context.observer().note(&note);
+                }
+                Err(error) => return Err(error),
             }
-            return Ok(row);
         }
-        let mut row: Map<String, Value> =
-            serde_json::from_str(access.workspace.get()).map_err(unreadable)?;
-        row.insert("administrator".to_owned(), access.administrator.into());
+        row.insert("administrator".to_owned(), entry.administrator.into());
         Ok(Value::Object(row))
     }
 
-    async fn details(&self, name: &str, label: Option<&str>) -> Result<Value> {
-        let url = self
-            .api
-            .address(&format!("/workspaces/{}", query::segment(name)), &[])?;
-        let body = self
-            .get(&url, "details of workspace", label.unwrap_or(name))
-            .await?;
-        serde_json::from_slice(&body).map_err(|error| {
-            let message = format!("the workspace {name} cannot be read: {error}");
-            Error::new(ErrorKind::Decode, "BL4020", message)
-        })
+    async fn details(&self, name: &str, label: &str) -> Result<Map<String, Value>> {
+        let api = &self.connection.api;
+        let url = api.address(&format!("/workspaces/{}", query::segment(name)), &[])?;
+        let answer = self.get(&url, "details of workspace", label).await?;
+        api.decode(&answer.body, |body| serde_json::from_slice(body))
+            .map_err(|error| {
+                let message = format!("the workspace {label} cannot be read: {error}");
+                Error::new(ErrorKind::Decode, "BL4020", message)
+            })
     }
 
-    async fn get(&self, url: &Url, what: &str, label: &str) -> Result<Vec<u8>> {
-        let answer = self
-            .api
-            .get(url, RequestOptions::default(), &self.context)
-            .await;
-        let place = Place::new(what, label);
+    async fn get(&self, url: &Url, what: &str, label: &str) -> Result<Response> {
+        let api = &self.connection.api;
+        let answer = api.get(url, RequestOptions::default(), &self.context).await;
         let table = Some(&*self.plan.request.table);
-        Ok(answer
-            .map_err(|error| explain(error, &place, table))?
-            .body
-            .to_vec())
+        answer.map_err(|error| explain(error, &Place::new(what, label), table))
     }
 
     fn decoded(&self, rows: Vec<Value>, end: Option<End>) -> Result<Page> {

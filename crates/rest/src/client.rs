@@ -1,6 +1,7 @@
 //! The client: from a URL to a whole answer, or an error.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -20,7 +21,7 @@ use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::redact::redact;
 use crate::response::Response;
-use crate::retry::{Decision, History, Policy};
+use crate::retry::{Cause, Decision, History, Policy};
 use crate::transport::{Answer, Fault, Transport};
 use crate::usage::{Meter, Usage};
 
@@ -47,6 +48,8 @@ struct Shared {
     told: Told,
     /// The end of the pause last announced.
     announced: RwLock<Option<SystemTime>>,
+    /// Attempts in a row, of all requests, that found no connection.
+    unconnected: AtomicU32,
 }
 
 /// What differs for one request.
@@ -59,6 +62,8 @@ pub struct RequestOptions {
 
 /// Redirects followed for one request.
 const MAX_REDIRECTS: u32 = 5;
+/// Attempts in a row without a connection, whatever they asked for, that make a service unreachable.
+const UNREACHABLE_FROM: u32 = 3;
 /// A waiting request looks at the budget again after this long, at the latest: another process may
 /// have prolonged the pause, and computers sleep.
 const LONGEST_NAP: Duration = Duration::from_secs(15);
@@ -91,6 +96,7 @@ impl Client {
             observers: RwLock::default(),
             told: Told::default(),
             announced: RwLock::default(),
+            unconnected: AtomicU32::new(0),
             config,
         };
         Ok(Client {
@@ -130,6 +136,12 @@ impl Client {
     /// What this client and all its clones spent so far.
     pub fn usage(&self) -> Usage {
         self.meters.first().map(Meter::usage).unwrap_or_default()
+    }
+
+    /// `text` without the credential's secret: for messages that quote an answer, whose sender may
+    /// have echoed it.
+    pub fn scrub(&self, text: &str) -> String {
+        self.shared.config.credential.scrub(text)
     }
 
     /// Requests that may still be sent now; `None` if there is no budget.
@@ -204,6 +216,10 @@ impl Client {
                     });
                 }
                 Decision::Fail(kind, wait) => {
+                    let kind = match cause {
+                        Cause::Connect if self.is_unreachable() => ErrorKind::Unreachable,
+                        _ => kind,
+                    };
                     let error = Error::new(kind, &url).after(attempt);
                     let error = match wait {
                         Some(wait) => error.until(now + wait),
@@ -239,6 +255,16 @@ impl Client {
         });
         let start = Instant::now();
         let sent = self.shared.transport.send(url).await;
+        if sent
+            .as_ref()
+            .is_err_and(|fault| fault.cause == Cause::Connect)
+        {
+            self.shared.unconnected.fetch_add(1, Ordering::Relaxed);
+            let now = self.shared.clock.now();
+            self.told_of(self.shared.budget.refund(now).await);
+        } else {
+            self.shared.unconnected.store(0, Ordering::Relaxed);
+        }
         if let Ok(answer) = &sent {
             let bytes = answer.body.len() as u64;
             self.count(Usage {
@@ -298,6 +324,10 @@ impl Client {
             }
             self.sleep(wait.min(LONGEST_NAP)).await;
         }
+    }
+
+    fn is_unreachable(&self) -> bool {
+        self.shared.unconnected.load(Ordering::Relaxed) >= UNREACHABLE_FROM
     }
 
     async fn sleep(&self, wait: Duration) {

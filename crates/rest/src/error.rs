@@ -45,6 +45,8 @@ pub enum ErrorKind {
     TooManyRedirects,
     /// The connection failed or broke, or the body came incomplete.
     Network,
+    /// No connection is made at all, whatever is asked for.
+    Unreachable,
     /// The server's certificate or the TLS handshake is not acceptable.
     Tls,
     /// No complete answer in time.
@@ -167,6 +169,7 @@ impl Error {
             ErrorKind::Tls => "BL3202",
             ErrorKind::Timeout => "BL3203",
             ErrorKind::BodyTooLarge => "BL3204",
+            ErrorKind::Unreachable => "BL3205",
             ErrorKind::BudgetWait => "BL3301",
             ErrorKind::State => "BL3302",
         }
@@ -201,7 +204,9 @@ impl Error {
                 "run again after that time, or accept a longer wait"
             }
             ErrorKind::Server => "the fault is the service's: try again later",
-            ErrorKind::Network => "check the network connection, the address and the proxy",
+            ErrorKind::Network | ErrorKind::Unreachable => {
+                "check the network connection, the address and the proxy"
+            }
             ErrorKind::Tls => {
                 "check the system's clock and certificates; a proxy that inspects TLS needs its \
                  certificate in the system's store"
@@ -266,6 +271,7 @@ impl fmt::Display for Inner {
             ErrorKind::UnexpectedStatus => write!(f, "unexpected answer from {url}"),
             ErrorKind::TooManyRedirects => write!(f, "{url} was redirected too often"),
             ErrorKind::Network => write!(f, "no complete answer from {url}"),
+            ErrorKind::Unreachable => write!(f, "no connection for {url}"),
             ErrorKind::Tls => write!(f, "no trusted connection to {url}"),
             ErrorKind::Timeout => write!(f, "no complete answer from {url} in time"),
             ErrorKind::BodyTooLarge => write!(f, "the answer from {url} is too long"),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use crate::config::ClientConfig;
 use crate::error::ErrorKind;
@@ -201,9 +201,12 @@ const LONGEST_TOLD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The pause that a service asks for: `Retry-After` in seconds or as an HTTP date (RFC 9110,
 /// section 10.2.3), and if `limited`, `X-RateLimit-Reset`, which is seconds from now or an epoch.
+/// Moments are the service's, so that its `Date` says how far off they are, and `now` without one.
 pub(crate) fn told_wait(headers: &HeaderMap, limited: bool, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
-    let until = |time: SystemTime| time.duration_since(now).unwrap_or_default();
+    let date = text(DATE.as_str()).and_then(|value| httpdate::parse_http_date(value).ok());
+    let answered = date.unwrap_or(now);
+    let until = |time: SystemTime| time.duration_since(answered).unwrap_or_default();
     let retry_after = text(RETRY_AFTER.as_str()).and_then(|value| match value.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => httpdate::parse_http_date(value).ok().map(until),

@@ -175,12 +175,12 @@ impl Fault {
 
     fn of(error: reqwest::Error, otherwise: Cause) -> Fault {
         let error = error.without_url();
-        let cause = if error.is_timeout() {
-            Cause::Timeout
-        } else if is_tls(&error) {
+        let cause = if is_tls(&error) {
             Cause::Tls
         } else if error.is_connect() {
             Cause::Connect
+        } else if error.is_timeout() {
+            Cause::Timeout
         } else {
             otherwise
         };

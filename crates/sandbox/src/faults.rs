@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::clock::{SECOND, Timestamp};
 use crate::http::limits::too_many;
 use crate::http::reply::Reply;
+use crate::http::request::Request;
 use crate::pattern;
 
 /// A scripted fault. Faults are tried in the order they were added; the first that matches a
@@ -61,14 +62,45 @@ pub enum FaultKind {
     NotFound,
     /// 403 without scopes: not an administrator.
     Forbidden,
+    /// 403 with the text of a rate limit, as some clients have met it.
+    LimitedForbidden,
     /// 410 naming the change that removed the issue tracker.
     Gone,
+    /// 410 with a message of another kind, such as `This workspace has been deleted`.
+    GoneBecause {
+        /// The message.
+        message: String,
+    },
     /// 401.
     Unauthorized,
     /// 200 with an empty list.
     EmptyList,
     /// 200 with a body that is not JSON although its type says so.
     WrongJson,
+    /// 200 with this body.
+    Body {
+        /// Sent as it is.
+        body: String,
+    },
+    /// 202 without a body: the service is still building what was asked for.
+    Accepted,
+    /// A redirect to the same path of another origin, or, without one, to where it comes from.
+    Redirect {
+        /// Such as `http://127.0.0.1:9`.
+        #[serde(default)]
+        origin: Option<String>,
+    },
+    /// 400 for pages of more rows than this; shorter ones are answered as ever.
+    MaxPagelen {
+        /// The most rows.
+        rows: usize,
+    },
+    /// The right page without its rows, and with a `next` link, to itself if it was the last.
+    EmptyPage,
+    /// The right page with a `next` link to itself.
+    RepeatedPage,
+    /// The right answer without a `Date` header.
+    NoDate,
     /// The right answer with a `next` link that leads to another origin.
     ForeignNext {
         /// Such as `http://127.0.0.1:9`.
@@ -156,10 +188,10 @@ impl Faults {
 
 impl FaultKind {
     /// The answer in place of the right one, where the fault needs none of that.
-    pub(crate) fn reply(&self, now: Timestamp) -> Option<Reply> {
+    pub(crate) fn reply(&self, request: &Request, now: Timestamp, bare_429: bool) -> Option<Reply> {
         Some(match self {
             Self::TooManyRequests { retry_after } => {
-                let reply = too_many(false);
+                let reply = too_many(bare_429);
                 match retry_after {
                     None => reply,
                     Some(RetryAfter::Seconds(seconds)) => {
@@ -174,27 +206,64 @@ impl FaultKind {
             Self::ServerError { status } => Reply::html(*status, "Something went wrong"),
             Self::NotFound => Reply::no_repository(),
             Self::Forbidden => Reply::error(403, "You must be an admin of this repository."),
+            Self::LimitedForbidden => Reply {
+                status: 403,
+                ..too_many(bare_429)
+            },
             Self::Gone => Reply::removed("CHANGE-3071"),
+            Self::GoneBecause { message } => Reply::error(410, message),
             Self::Unauthorized => Reply::unauthorized(),
             Self::EmptyList => {
                 Reply::json(r#"{"values":[],"pagelen":10,"size":0,"page":1}"#.to_owned())
             }
             Self::WrongJson => Reply::json("{\"values\": [{\"type\": <!-- oops -->".to_owned()),
+            Self::Body { body } => Reply::json(body.clone()),
+            Self::Accepted => Reply {
+                status: 202,
+                ..Reply::json(String::new())
+            },
+            Self::Redirect { origin } => {
+                let origin = origin.as_deref().unwrap_or_default();
+                Reply {
+                    status: 302,
+                    ..Reply::json(String::new())
+                }
+                .with("location", format!("{origin}{}", request.target))
+            }
+            Self::MaxPagelen { rows } => {
+                let asked = request.parameter("pagelen")?.parse::<usize>().ok()?;
+                if asked <= *rows {
+                    return None;
+                }
+                Reply::error(400, "Invalid pagelen")
+            }
             Self::CutBody
             | Self::Reset
             | Self::Slow { .. }
             | Self::Hang
+            | Self::EmptyPage
+            | Self::RepeatedPage
+            | Self::NoDate
             | Self::ForeignNext { .. } => return None,
         })
     }
 
     /// Spoils the right answer, where the fault does that to its text.
-    pub(crate) fn spoil(&self, reply: &mut Reply, target: &str) {
-        if let Self::ForeignNext { origin } = self
-            && let Ok(Value::Object(mut page)) = serde_json::from_str(&reply.body)
-        {
-            page.insert("next".to_owned(), format!("{origin}{target}").into());
-            reply.body = Value::Object(page).to_string();
-        }
+    pub(crate) fn spoil(&self, reply: &mut Reply, own: &str, target: &str) {
+        let Ok(Value::Object(mut page)) = serde_json::from_str(&reply.body) else {
+            return;
+        };
+        let next = match self {
+            Self::ForeignNext { origin } => format!("{origin}{target}").into(),
+            Self::RepeatedPage => format!("{own}{target}").into(),
+            Self::EmptyPage => {
+                page.insert("values".to_owned(), Value::Array(Vec::new()));
+                let next = page.remove("next");
+                next.unwrap_or_else(|| format!("{own}{target}").into())
+            }
+            _ => return,
+        };
+        page.insert("next".to_owned(), next);
+        reply.body = Value::Object(page).to_string();
     }
 }

@@ -69,7 +69,10 @@
 //! # What is inferred
 //!
 //! Nobody recorded these, so a client should not lean on them: the message of a `q` that cannot be
-//! parsed (`Invalid query: ...`); the texts for a missing issue, branch or project; that `!=` and
+//! parsed (`Invalid query: ...`) or holds a value of the wrong type or one that an enumeration lacks;
+//! `Invalid state` and `Invalid role`; the texts for a missing issue, branch or project; that nothing
+//! is left at a workspace's former slug; that every other object has no member at all for a deleted
+//! account, where the rest have `null`; that `!=` and
 //! `!~` match null, that nulls sort last, and that equal keys sort in no useful order; that a page
 //! beyond the end is empty; the default order of lists (as the rows lie: a changed one moves to the
 //! end); that `/user` and what is under it answer an access token with 403 without the scope

@@ -142,6 +142,14 @@ impl Shared {
         (Answered { reply, credential }, call.listed.get())
     }
 
+    /// Counts a request that is answered by a fault: the service counts whatever it answers.
+    fn spend(&self, request: &Request) {
+        let world = self.world();
+        if let Ok(caller) = sign_in(&world, request.authorization.as_deref()) {
+            self.count(&world, request, caller);
+        }
+    }
+
     /// Counts the request against its holder's limit, where there is one.
     fn count(&self, world: &World, request: &Request, caller: Caller<'_>) -> Option<Standing> {
         let limit = match caller {
@@ -206,10 +214,12 @@ async fn serve(
             tokio::time::sleep(Duration::from_millis(*millis)).await;
         }
         Some(FaultKind::Hang) => {
+            shared.spend(&request);
             log(&shared, &request, 0, "unknown", true);
             std::future::pending::<()>().await;
         }
         Some(FaultKind::Reset) => {
+            shared.spend(&request);
             log(&shared, &request, 0, "unknown", true);
             reset.pull();
             return Response::new(Body::empty());
@@ -217,16 +227,22 @@ async fn serve(
         _ => {}
     }
     let now = shared.world().now();
-    let instead = fault.as_ref().and_then(|fault| fault.reply(now));
+    let instead = fault
+        .as_ref()
+        .and_then(|fault| fault.reply(&request, now, shared.bare_429));
     let mut answered = match instead {
-        Some(reply) => Answered {
-            reply,
-            credential: "unknown".to_owned(),
-        },
+        Some(reply) => {
+            shared.spend(&request);
+            Answered {
+                reply,
+                credential: "unknown".to_owned(),
+            }
+        }
         None => shared.answer(&request),
     };
     if let Some(fault) = &fault {
-        fault.spoil(&mut answered.reply, &request.target);
+        let origin = shared.world().origin().to_owned();
+        fault.spoil(&mut answered.reply, &origin, &request.target);
     }
     log(
         &shared,
@@ -237,7 +253,8 @@ async fn serve(
     );
     let compress = shared.gzip && request.accepts_gzip;
     let cut = matches!(fault, Some(FaultKind::CutBody));
-    respond(answered.reply, now.http_date(), compress, cut)
+    let date = (fault != Some(FaultKind::NoDate)).then(|| now.http_date());
+    respond(answered.reply, date, compress, cut)
 }
 
 fn log(shared: &Shared, request: &Request, status: u16, credential: &str, faulted: bool) {
@@ -255,12 +272,14 @@ fn log(shared: &Shared, request: &Request, status: u16, credential: &str, faulte
 /// Bodies below this many bytes are not worth compressing.
 const SMALL: usize = 512;
 
-fn respond(reply: Reply, date: String, compress: bool, cut: bool) -> Response<Body> {
+fn respond(reply: Reply, date: Option<String>, compress: bool, cut: bool) -> Response<Body> {
     let mut builder = Response::builder()
         .status(reply.status)
-        .header(header::DATE, date)
         .header(header::CONTENT_TYPE, reply.content_type)
         .header(header::VARY, "Authorization, Accept-Encoding");
+    if let Some(date) = date {
+        builder = builder.header(header::DATE, date);
+    }
     if matches!(reply.status, 200 | 304) {
         builder = builder
             .header(header::ETAG, reply.etag())

@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Removed,
     /// The service stayed unavailable, or its answer was unusable, after the retries.
     Unavailable,
+    /// No connection to the service can be made; the same would come for every slice.
+    Unreachable,
     /// The request budget or a rate limit would have to be waited for longer than allowed.
     RateLimited,
     /// The service refused a request as malformed.
@@ -44,6 +46,7 @@ impl ErrorKind {
                 | Self::Unauthorized
                 | Self::MissingScope
                 | Self::Removed
+                | Self::Unreachable
                 | Self::RateLimited
         )
     }

@@ -53,9 +53,8 @@ pub trait Observer: Send + Sync {
 /// What a caller hands to every operation that may make requests.
 #[derive(Clone)]
 pub struct ReadContext {
-    requests: Arc<AtomicU64>,
-    /// The counter of the context that this one is a part of.
-    whole: Option<Arc<AtomicU64>>,
+    /// Its own counter, then those of the contexts that it is a part of.
+    counters: Vec<Arc<AtomicU64>>,
     observer: Arc<dyn Observer>,
 }
 
@@ -71,8 +70,7 @@ impl ReadContext {
     /// A context whose counter starts at zero.
     pub fn new(observer: Arc<dyn Observer>) -> Self {
         Self {
-            requests: Arc::default(),
-            whole: None,
+            counters: vec![Arc::default()],
             observer,
         }
     }
@@ -80,24 +78,23 @@ impl ReadContext {
     /// A context for a part of the work: its counter starts at zero, and what it counts counts here as well.
     #[must_use]
     pub fn part(&self) -> Self {
+        let own = [Arc::default()].into_iter();
         Self {
-            requests: Arc::default(),
-            whole: Some(Arc::clone(&self.requests)),
+            counters: own.chain(self.counters.iter().cloned()).collect(),
             observer: Arc::clone(&self.observer),
         }
     }
 
     /// Counts one request that was sent, a repeated one as well.
     pub fn count_request(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        if let Some(whole) = &self.whole {
-            whole.fetch_add(1, Ordering::Relaxed);
+        for counter in &self.counters {
+            counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Requests sent so far under this context and its parts.
     pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+        self.counters[0].load(Ordering::Relaxed)
     }
 
     /// Who hears notes and waits.
@@ -165,4 +162,27 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
 
     /// Whose data this is; may cost one look-up, remembered afterwards.
     async fn identity(&self, context: &ReadContext) -> Result<Identity>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nobody;
+
+    impl Observer for Nobody {
+        fn note(&self, _: &str) {}
+        fn waiting(&self, _: &str, _: std::time::Duration) {}
+    }
+
+    #[test]
+    fn what_a_part_counts_counts_in_every_whole() {
+        let whole = ReadContext::new(Arc::new(Nobody));
+        let part = whole.part();
+        let inner = part.part();
+        inner.count_request();
+        part.count_request();
+        let counted = [&whole, &part, &inner].map(ReadContext::requests);
+        assert_eq!(counted, [2, 2, 1]);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bucketline_source::{Operator, Order};
+use bucketline_source::{Literal, Operator, Order};
 use chrono::{DateTime, Utc};
 
 use super::*;
@@ -16,6 +16,11 @@ fn text(value: &str) -> Literal {
 fn time(value: &str) -> Literal {
     Literal::Timestamp(value.parse::<DateTime<Utc>>().unwrap())
 }
+
+const ACCESS: Access<'_> = Access {
+    workspace: Some("acme"),
+    credential: CredentialKind::Basic,
+};
 
 /// A request written shortly.
 struct Ask {
@@ -76,20 +81,17 @@ impl Ask {
 
     /// The plan as text: requests, fates of the predicates, order and limit.
     fn shown(self) -> String {
-        shown(
-            &plan(self.request, Some("acme"), None).unwrap(),
-            Purpose::Scan,
-        )
+        shown(&plan(self.request, ACCESS, None).unwrap(), Purpose::Scan)
     }
 
     fn shown_as(self, purpose: Purpose) -> String {
-        shown(&plan(self.request, Some("acme"), None).unwrap(), purpose)
+        shown(&plan(self.request, ACCESS, None).unwrap(), purpose)
     }
 }
 
 fn shown(plan: &ScanPlan, purpose: Purpose) -> String {
     let mut text = String::new();
-    for request in requests(plan, Some("acme"), purpose) {
+    for request in requests(plan, ACCESS, purpose) {
         let _ = write!(text, "{} {}", request.method, request.path);
         for (index, parameter) in request.parameters.iter().enumerate() {
             let separator = if index == 0 { '?' } else { '&' };
@@ -149,8 +151,13 @@ fn plans() {
         ),
         (
             "a narrowing condition goes along, the limit does not",
-            Ask::new("Issues", &["Id"]).filter("Title", Contains, &[text("50% \"off\"")]).limit(5).shown(),
-            format!("{LISTING}\nGET /repositories/acme/{{repository}}/issues?q=title ~ \"50% \\\"off\\\"\"&sort=id&pagelen=100&fields={ENVELOPE},values.id (rows; id > last seen)\nTitle CONTAINS '50% \"off\"' Narrowing\nordered=false limited=false AtLeast(1)"),
+            Ask::new("Issues", &["Id"]).filter("Title", Contains, &[text("50% off")]).limit(5).shown(),
+            format!("{LISTING}\nGET /repositories/acme/{{repository}}/issues?q=title ~ \"50% off\"&sort=id&pagelen=100&fields={ENVELOPE},values.id (rows; id > last seen)\nTitle CONTAINS '50% off' Narrowing\nordered=false limited=false AtLeast(1)"),
+        ),
+        (
+            "a priority in another spelling is looked for here",
+            Ask::new("Issues", &["Id"]).filter("Priority", Eq, &[text("Major")]).shown(),
+            format!("{LISTING}\nGET /repositories/acme/{{repository}}/issues?sort=id&pagelen=100&fields={ENVELOPE},values.id (rows; id > last seen)\nPriority = 'Major' Kept\nordered=false limited=false AtLeast(1)"),
         ),
         (
             "null tests ask for the object",
@@ -200,7 +207,7 @@ fn plans() {
         (
             "a project's repositories",
             Ask::new("Repositories", &["Slug"]).scope(ScopeKind::Project, "API").shown(),
-            format!("GET /workspaces/acme (look-up of workspace, once a connection; )\nGET /repositories/acme?q=project.key = \"API\"&sort=created_on&pagelen=100&fields={ENVELOPE},values.slug,values.uuid,values.created_on (rows; created_on >= last seen, doubles dropped)\nordered=false limited=false AtLeast(2)"),
+            format!("GET /workspaces/acme (look-up of workspace, once a script; )\nGET /repositories/acme?q=project.key = \"API\"&sort=created_on&pagelen=100&fields={ENVELOPE},values.slug,values.uuid,values.created_on (rows; created_on >= last seen, doubles dropped)\nordered=false limited=false AtLeast(2)"),
         ),
         (
             "the repository that is the scope",
@@ -245,8 +252,12 @@ fn plans() {
 
 #[test]
 fn what_cannot_be_planned() {
-    let planned = |ask: Ask, workspace| plan(ask.request, workspace, None).map(|_| ()).unwrap_err();
-    let error = planned(Ask::new("Issues", &["Id"]), None);
+    let nowhere = Access {
+        workspace: None,
+        ..ACCESS
+    };
+    let planned = |ask: Ask, access| plan(ask.request, access, None).map(|_| ()).unwrap_err();
+    let error = planned(Ask::new("Issues", &["Id"]), nowhere);
     assert_eq!(
         (error.kind(), error.code()),
         (ErrorKind::Configuration, "BL4001")
@@ -254,11 +265,47 @@ fn what_cannot_be_planned() {
     assert!(error.hint().unwrap().contains("Workspace"));
     let error = planned(
         Ask::new("Workspaces", &["Slug"]).scope(ScopeKind::Project, "API"),
-        Some("acme"),
+        ACCESS,
     );
     assert_eq!((error.kind(), error.code()), (ErrorKind::Name, "BL4002"));
     let mut ask = Ask::new("Issues", &["Id"]);
     ask.request.columns.push(999);
-    assert_eq!(planned(ask, Some("acme")).code(), "BL4003");
-    assert!(plan(Ask::new("Workspaces", &["*"]).request, None, None).is_ok());
+    assert_eq!(planned(ask, ACCESS).code(), "BL4003");
+    assert!(plan(Ask::new("Workspaces", &["*"]).request, nowhere, None).is_ok());
+}
+
+/// An access token belongs to no user, so that there is nothing to list.
+#[test]
+fn an_access_token_asks_for_its_workspace_alone() {
+    let access = Access {
+        credential: CredentialKind::Bearer,
+        ..ACCESS
+    };
+    let ask = Ask::new("Workspaces", &["Slug"]).filter("Slug", Operator::Eq, &[text("acme")]);
+    let plan = plan(ask.request, access, None).unwrap();
+    let paths: Vec<_> = plan.requests.iter().map(|request| &*request.path).collect();
+    assert_eq!(paths, ["/workspaces/acme"]);
+    assert_eq!(plan.estimate, Estimate::Exactly(1));
+    assert_eq!(plan.predicates[0].pushdown, Pushdown::Kept);
+}
+
+#[test]
+fn conditions_do_not_make_an_address_too_long() {
+    let names: Vec<_> = (0..10).map(|n| text(&format!("{n}").repeat(400))).collect();
+    let mut ask = Ask::new("Issues", &["Id"]);
+    for name in names {
+        ask = ask.filter("Title", Operator::Eq, &[name]);
+    }
+    ask = ask.filter("Kind", Operator::Eq, &[text("bug")]);
+    let plan = plan(ask.request, ACCESS, None).unwrap();
+    let kept = |planned: &&PlannedPredicate| planned.pushdown == Pushdown::Kept;
+    assert_eq!(plan.predicates.iter().filter(kept).count(), 1);
+    assert_eq!(
+        plan.predicates[10].pushdown,
+        Pushdown::Exact,
+        "it still fits"
+    );
+    let rows = plan.requests.last().unwrap();
+    let q = rows.parameters.iter().find(|one| one.name == "q").unwrap();
+    assert!(query::segment(&q.value).len() < CONDITION_LIMIT + 200);
 }

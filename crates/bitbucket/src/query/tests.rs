@@ -74,6 +74,18 @@ fn doubtful_values_are_kept() {
         ),
         (
             "Title",
+            Operator::Contains,
+            vec![Literal::Text("say \"hi\"".into())],
+            Pushdown::Kept,
+        ),
+        (
+            "Title",
+            Operator::Eq,
+            vec![Literal::Text("a\\b".into())],
+            Pushdown::Kept,
+        ),
+        (
+            "Title",
             Operator::Eq,
             vec![Literal::Text("x".repeat(501))],
             Pushdown::Kept,
@@ -116,6 +128,19 @@ fn doubtful_values_are_kept() {
             Operator::Eq,
             vec![Literal::Text("bug".into())],
             Pushdown::Exact,
+        ),
+        // The service refuses a value that it does not know.
+        (
+            "Kind",
+            Operator::Eq,
+            vec![Literal::Text("Bug".into())],
+            Pushdown::Kept,
+        ),
+        (
+            "Priority",
+            Operator::In,
+            vec![Literal::Text("major".into()), Literal::Text("high".into())],
+            Pushdown::Kept,
         ),
         // The column may be null, which `!=` may or may not return.
         (

@@ -7,29 +7,30 @@ use arrow::array::{
 };
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
-use bucketline_rest::{RequestOptions, Url};
+use bucketline_rest::{Error as RestError, ErrorKind as RestKind, RequestOptions, Response, Url};
 use bucketline_source::decode::{Decoded, Decoder};
-use bucketline_source::spec::SliceKind;
+use bucketline_source::spec::{Origin, SliceKind};
 use bucketline_source::{Error, ErrorKind, ReadContext, Result, ScanPlan, Slice, TableSpec};
 use chrono::{DateTime, Utc};
 
 use super::Connection;
-use crate::api::{Api, fill};
+use crate::api::fill;
 use crate::failure::{Failure, Place, failure};
 use crate::shape::{Purpose, Shape};
 use crate::walk::Keep;
 
 /// Fetches the pages of one slice.
 pub(super) struct Fetch {
-    api: Api,
+    connection: Connection,
     context: ReadContext,
     plan: Arc<ScanPlan>,
+    purpose: Purpose,
     shape: Shape,
     decoder: Decoder,
     parents: Vec<Option<String>>,
     path: String,
     place: Place,
-    /// A look-up was left out, so that nobody knows yet whether the repository is there.
+    /// A look-up was left out, so that the first answer tells whether the repository is there.
     unresolved: bool,
     /// Rows still wanted.
     left: Option<usize>,
@@ -45,6 +46,10 @@ pub(super) struct Fetched {
     pub(super) time: Option<DateTime<Utc>>,
 }
 
+/// Page sizes to fall back to when the service refuses a longer page. Its maxima are not documented
+/// for all lists, and may change.
+const SHORTER_PAGES: [usize; 2] = [50, 10];
+
 impl Fetch {
     pub(super) fn new(
         connection: Connection,
@@ -55,27 +60,29 @@ impl Fetch {
     ) -> Self {
         let shape = Shape::of(&plan, purpose);
         let table = &plan.request.table;
-        let mut decoder = Decoder::new(table, &shape.columns);
-        if shape.single {
-            decoder = decoder.single();
-        }
-        let workspace = connection.workspace.unwrap_or_default();
+        let workspace = connection.workspace.as_deref().unwrap_or_default();
+        let page_size = connection.page_sizes.of(&table.name);
         let left = plan
             .request
             .limit
             .filter(|_| plan.limited && purpose == Purpose::Scan);
-        Self {
-            path: fill(&shape.path, table.slice, &workspace, &slice.id.0),
+        let mut fetch = Self {
+            path: fill(&shape.path, table.slice, workspace, &slice.id.0),
             place: Place::new(table.name.clone(), slice.label),
             unresolved: table.slice == SliceKind::Repository && !slice.id.0.starts_with('{'),
             parents: slice.parents,
-            api: connection.api,
+            decoder: decoder(table, &shape),
+            connection,
             left,
             context,
-            decoder,
             shape,
+            purpose,
             plan,
+        };
+        if let Some(size) = page_size.filter(|size| *size < fetch.plan.page_size) {
+            fetch.resize(size);
         }
+        fetch
     }
 
     pub(super) fn table(&self) -> &TableSpec {
@@ -94,12 +101,9 @@ impl Fetch {
         &self.place
     }
 
-    pub(super) fn unresolved(&self) -> bool {
-        self.unresolved
-    }
-
-    pub(super) fn note(&self, text: &str) {
-        self.context.observer().note(text);
+    /// Whether the rows are wanted for themselves: nothing is concluded from those that are absent.
+    pub(super) fn is_scan(&self) -> bool {
+        self.purpose == Purpose::Scan
     }
 
     /// Whether all wanted rows have been given out.
@@ -119,39 +123,91 @@ impl Fetch {
 
     /// Asks for a page by its condition and order. `brief` gives up on a 500 after one retry.
     pub(super) async fn page(
-        &self,
+        &mut self,
         condition: Option<String>,
         sort: Option<&str>,
         part: Option<usize>,
         brief: bool,
     ) -> Result<Fetched, Failure> {
-        let parameters = self.shape.parameters(self.table(), condition, sort, part);
-        let url = self.api.address(&self.path, &parameters)?;
+        loop {
+            let parameters = self
+                .shape
+                .parameters(self.table(), condition.clone(), sort, part);
+            let url = self.connection.api.address(&self.path, &parameters)?;
+            match self.ask(&url, brief).await {
+                Err(error) if is_page_too_long(&error) && self.shrink() => {}
+                answer => return self.received(&url, answer),
+            }
+        }
+    }
+
+    /// Asks for the page that the one before named.
+    pub(super) async fn next(&mut self, link: &str) -> Result<Fetched, Failure> {
+        let url = Url::parse(link).map_err(|error| {
+            let Place { what, label } = &self.place;
+            let message = format!("the `next` of {what} of {label} is no address: {error}");
+            Error::new(ErrorKind::Decode, "BL4021", message)
+        })?;
+        let answer = self.ask(&url, false).await;
+        self.received(&url, answer)
+    }
+
+    async fn ask(&self, url: &Url, brief: bool) -> Result<Response, RestError> {
+        let api = &self.connection.api;
         if brief {
             let options = RequestOptions {
                 max_server_retries: Some(1),
             };
-            match self.api.get(&url, options, &self.context).await {
-                Ok(answer) => return self.decoded(&answer),
+            match api.get(url, options, &self.context).await {
                 // Another trouble than the one expected has all its retries.
                 Err(error) if matches!(error.status(), Some(501..)) => {}
-                Err(error) => return Err(failure(error, self.table(), &self.place)),
+                answer => return answer,
             }
         }
-        self.at(&url).await
+        api.get(url, RequestOptions::default(), &self.context).await
     }
 
-    /// Asks for a page by its address.
-    pub(super) async fn at(&self, url: &Url) -> Result<Fetched, Failure> {
-        let answer = self
-            .api
-            .get(url, RequestOptions::default(), &self.context)
-            .await;
-        self.decoded(&answer.map_err(|error| failure(error, self.table(), &self.place))?)
+    fn received(
+        &mut self,
+        url: &Url,
+        answer: Result<Response, RestError>,
+    ) -> Result<Fetched, Failure> {
+        let answer = answer.map_err(|error| {
+            let absent = self.unresolved && error.kind() == RestKind::NotFound;
+            match failure(error, self.table(), &self.place) {
+                Failure::Error(_) if absent => Failure::Absent(self.place.absent()),
+                failure => failure,
+            }
+        })?;
+        if self.unresolved && answer.url.path() != url.path() {
+            return Err(Failure::Absent(self.place.renamed()));
+        }
+        self.unresolved = false;
+        self.decoded(&answer)
     }
 
-    fn decoded(&self, answer: &bucketline_rest::Response) -> Result<Fetched, Failure> {
-        let decoded = self.decoder.decode(&answer.body, &self.parents).map_err(|error| {
+    /// Turns to shorter pages, for all who read the table, if there are any.
+    fn shrink(&mut self) -> bool {
+        let mut sizes = SHORTER_PAGES.into_iter();
+        let Some(size) = sizes.find(|size| *size < self.plan.page_size) else {
+            return false;
+        };
+        let table = &self.plan.request.table.name;
+        self.connection.page_sizes.bound(table, size);
+        self.resize(size);
+        true
+    }
+
+    fn resize(&mut self, page_size: usize) {
+        Arc::make_mut(&mut self.plan).page_size = page_size;
+        // A limit that filled one page may take several now, whose rows are to be told apart.
+        self.shape = Shape::of(&self.plan, self.purpose);
+        self.decoder = decoder(self.table(), &self.shape);
+    }
+
+    fn decoded(&self, answer: &Response) -> Result<Fetched, Failure> {
+        let decode = |body: &[u8]| self.decoder.decode(body, &self.parents);
+        let decoded = self.connection.api.decode(&answer.body, decode).map_err(|error| {
             error
                 .about(format_args!("{} of {}", self.place.what, self.place.label))
                 .with_hint("run the statement again; if it stays, something changes Bitbucket's answers on their way here")
@@ -163,29 +219,14 @@ impl Fetch {
             ..
         } = decoded;
         for conflict in conflicts {
-            self.note(&format!(
-                "{} of {}: {conflict}",
-                self.place.what, self.place.label
-            ));
+            let Place { what, label } = &self.place;
+            let note = format!("{what} of {label}: {conflict}");
+            self.context.observer().note(&note);
         }
         Ok(Fetched {
             rows,
             next,
             time: answer.server_time,
-        })
-    }
-
-    /// The address of the next page.
-    pub(super) fn link(&self, next: &str) -> Result<Url> {
-        Url::parse(next).map_err(|error| {
-            Error::new(
-                ErrorKind::Decode,
-                "BL4021",
-                format!(
-                    "the `next` of {} of {} is no address: {error}",
-                    self.place.what, self.place.label
-                ),
-            )
         })
     }
 
@@ -213,13 +254,13 @@ impl Fetch {
         }
     }
 
-    /// What tells the rows of a slice apart, as text.
-    pub(super) fn keys(&self, rows: &RecordBatch) -> Vec<String> {
+    /// What tells the rows of a slice apart, as text; `None` if it was not fetched.
+    pub(super) fn keys(&self, rows: &RecordBatch) -> Option<Vec<String>> {
+        let table = self.table();
+        let own = |index: &&usize| matches!(table.columns[**index].origin, Origin::Row(_));
         let mut keys = vec![String::new(); rows.num_rows()];
-        for index in &self.table().key {
-            let Some(array) = self.column(rows, *index) else {
-                continue;
-            };
+        for index in table.key.iter().filter(own) {
+            let array = self.column(rows, *index)?;
             for (row, key) in keys.iter_mut().enumerate() {
                 match array.data_type() {
                     DataType::Utf8 if array.is_valid(row) => {
@@ -233,7 +274,19 @@ impl Fetch {
                 key.push('\0');
             }
         }
-        keys
+        Some(keys)
+    }
+
+    /// The kept rows.
+    pub(super) fn kept(rows: &RecordBatch, keep: Option<&Keep>) -> Result<RecordBatch> {
+        Ok(match keep.map(|keep| (keep, keep.run())) {
+            None => rows.clone(),
+            Some((_, Some((start, length)))) => rows.slice(start, length),
+            Some((keep, None)) => {
+                let mask = BooleanArray::from(keep.flags().to_vec());
+                filter_record_batch(rows, &mask).map_err(broken)?
+            }
+        })
     }
 
     /// The kept rows with the plan's columns, at most as many as are still wanted.
@@ -242,17 +295,7 @@ impl Fetch {
         rows: &RecordBatch,
         keep: Option<&Keep>,
     ) -> Result<RecordBatch> {
-        let broken = |error: arrow::error::ArrowError| {
-            Error::new(ErrorKind::Decode, "BL4023", error.to_string()).with_source(error)
-        };
-        let mut rows = match keep.map(|keep| (keep, keep.run())) {
-            None => rows.clone(),
-            Some((_, Some((start, length)))) => rows.slice(start, length),
-            Some((keep, None)) => {
-                let mask = BooleanArray::from(keep.flags().to_vec());
-                filter_record_batch(rows, &mask).map_err(broken)?
-            }
-        };
+        let mut rows = Self::kept(rows, keep)?;
         if let Some(left) = &mut self.left {
             rows = rows.slice(0, rows.num_rows().min(*left));
             *left -= rows.num_rows();
@@ -262,4 +305,24 @@ impl Fetch {
         RecordBatch::try_new_with_options(self.plan.schema.clone(), columns, &options)
             .map_err(broken)
     }
+}
+
+fn decoder(table: &TableSpec, shape: &Shape) -> Decoder {
+    let decoder = Decoder::new(table, &shape.columns);
+    if shape.single {
+        decoder.single()
+    } else {
+        decoder
+    }
+}
+
+fn is_page_too_long(error: &RestError) -> bool {
+    error.kind() == RestKind::BadRequest
+        && error
+            .problem()
+            .is_some_and(|problem| problem.message == "Invalid pagelen")
+}
+
+fn broken(error: arrow::error::ArrowError) -> Error {
+    Error::new(ErrorKind::Decode, "BL4023", error.to_string()).with_source(error)
 }

@@ -6,37 +6,40 @@ use arrow::array::RecordBatch;
 use arrow::compute::{SortOptions, concat_batches, sort_to_indices, take_record_batch};
 use bucketline_source::{End, Error, ErrorKind, Page};
 
-use super::fetch::{Fetch, Fetched};
+use super::fetch::Fetch;
+use super::stuck;
 use crate::failure::Failure;
-use crate::shape::Paging;
 use crate::walk::Keep;
+
+/// Pages in a row that may bring nothing new: rows may have moved by as much, or be hidden.
+const MAX_BARREN: usize = 3;
 
 /// Reads pages by following links; doubles are dropped by key.
 pub(super) struct LinksReader {
     fetch: Fetch,
     sort: Option<String>,
-    paging: Paging,
     link: Option<String>,
     given: HashSet<String>,
     pages: usize,
+    barren: usize,
 }
 
 impl LinksReader {
-    pub(super) fn new(fetch: Fetch, sort: Option<String>, paging: Paging) -> Self {
+    pub(super) fn new(fetch: Fetch, sort: Option<String>) -> Self {
         Self {
             fetch,
             sort,
-            paging,
             link: None,
             given: HashSet::new(),
             pages: 0,
+            barren: 0,
         }
     }
 
     pub(super) async fn page(&mut self) -> Result<Page, Failure> {
         let brief = self.pages == 0 && self.sort.is_some() && self.fetch.can_split();
         let answer = match self.link.take() {
-            Some(link) => self.fetch.at(&self.fetch.link(&link)?).await,
+            Some(link) => self.fetch.next(&link).await,
             None => {
                 self.fetch
                     .page(None, self.sort.as_deref(), None, brief)
@@ -45,25 +48,26 @@ impl LinksReader {
         };
         let fetched = match answer {
             Err(Failure::Overwhelmed(_)) if brief => return self.page_by_parts().await,
-            Err(Failure::Error(error)) if self.fetch.unresolved() && is_absent(&error) => {
-                self.fetch.note(&format!(
-                    "there is no repository {}, or this credential may not see it",
-                    self.fetch.place().label
-                ));
-                let rows = RecordBatch::new_empty(self.fetch.plan().schema.clone());
-                return Ok(Page {
-                    rows,
-                    checkpoint: None,
-                    end: Some(End::Complete { unstable_pages: 0 }),
-                });
-            }
             answer => answer?,
         };
         self.pages += 1;
-        let keep = self.keep(&fetched);
+        let only_page = self.pages == 1 && fetched.next.is_none();
+        let keep = if only_page {
+            None
+        } else {
+            self.first_seen(&fetched.rows)
+        };
         let rows = self.fetch.wanted(&fetched.rows, keep.as_ref())?;
-        self.link = fetched.next.filter(|_| self.paging == Paging::Links);
+        self.link = fetched.next;
         let ended = self.link.is_none() || self.fetch.is_satisfied();
+        self.barren = if rows.num_rows() == 0 {
+            self.barren + 1
+        } else {
+            0
+        };
+        if !ended && self.barren == MAX_BARREN {
+            return Err(stuck("its pages bring nothing new", &self.fetch));
+        }
         let end = ended.then_some(End::Complete {
             unstable_pages: self.pages,
         });
@@ -74,22 +78,16 @@ impl LinksReader {
         })
     }
 
-    /// Which rows came for the first time; `None` if all did.
-    fn keep(&mut self, fetched: &Fetched) -> Option<Keep> {
-        if self.paging != Paging::Links || (self.pages == 1 && fetched.next.is_none()) {
-            return None;
-        }
-        let keys = self.fetch.keys(&fetched.rows);
-        Some(Keep::new(
-            keys.into_iter().map(|key| self.given.insert(key)).collect(),
-        ))
+    /// Which rows came for the first time; `None` if they cannot be told apart.
+    fn first_seen(&mut self, rows: &RecordBatch) -> Option<Keep> {
+        let keys = self.fetch.keys(rows)?.into_iter();
+        Some(Keep::new(keys.map(|key| self.given.insert(key)).collect()))
     }
 
     /// The first rows of each part, sorted together here: what an ordered scan wants when the
     /// service cannot sort all values at once.
     async fn page_by_parts(&mut self) -> Result<Page, Failure> {
-        let plan = self.fetch.plan();
-        let limit = plan.request.limit.unwrap_or(usize::MAX);
+        let limit = self.fetch.plan().request.limit.unwrap_or(usize::MAX);
         let mut batches = Vec::new();
         for part in self.fetch.shape().values.clone() {
             let mut count = 0;
@@ -98,10 +96,13 @@ impl LinksReader {
                 .page(None, self.sort.as_deref(), Some(part), false)
                 .await?;
             loop {
-                count += fetched.rows.num_rows();
-                batches.push(fetched.rows);
+                // A row that changes its part while the parts are read comes in both.
+                let keep = self.first_seen(&fetched.rows);
+                let rows = Fetch::kept(&fetched.rows, keep.as_ref())?;
+                count += rows.num_rows();
+                batches.push(rows);
                 match fetched.next.filter(|_| count < limit) {
-                    Some(next) => fetched = self.fetch.at(&self.fetch.link(&next)?).await?,
+                    Some(next) => fetched = self.fetch.next(&next).await?,
                     None => break,
                 }
             }
@@ -137,8 +138,4 @@ impl LinksReader {
             None => Ok(rows),
         }
     }
-}
-
-fn is_absent(error: &Error) -> bool {
-    error.kind() == ErrorKind::NotFound
 }

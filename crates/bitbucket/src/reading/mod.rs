@@ -3,8 +3,10 @@
 mod changes;
 mod fetch;
 mod links;
+mod page_sizes;
 mod whole;
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -18,12 +20,13 @@ use futures::{StreamExt as _, stream};
 use self::changes::ChangesReader;
 use self::fetch::Fetch;
 use self::links::LinksReader;
+pub(crate) use self::page_sizes::PageSizes;
 use self::whole::KeysetReader;
 use crate::api::Api;
 use crate::failure::Failure;
+use crate::plan::Access;
 use crate::shape::{self, Paging, Purpose};
-use crate::walk::Fault;
-use crate::workspaces::WorkspacesReader;
+use crate::workspaces::{self, WorkspacesReader};
 
 /// The connection's part of a reading.
 #[derive(Debug, Clone)]
@@ -32,6 +35,17 @@ pub(crate) struct Connection {
     /// The configured workspace.
     pub(crate) workspace: Option<String>,
     pub(crate) credential: CredentialKind,
+    pub(crate) page_sizes: Arc<PageSizes>,
+}
+
+impl Connection {
+    /// What plans depend on.
+    pub(crate) fn access(&self) -> Access<'_> {
+        Access {
+            workspace: self.workspace.as_deref(),
+            credential: self.credential,
+        }
+    }
 }
 
 /// The pages of one slice. Nothing is asked before the stream is polled.
@@ -42,10 +56,10 @@ pub(crate) fn read(
     reading: Reading,
     context: ReadContext,
 ) -> PageStream {
-    let reader = Reader::new(connection, plan.clone(), slice, reading, context);
-    let state = reader.map(|reader| (reader, plan));
+    let reader = Reader::new(connection, plan.clone(), slice, reading, context.clone());
+    let state = reader.map(|reader| (reader, plan, context));
     stream::unfold(Some(state), |state| async {
-        let (mut reader, plan) = match state? {
+        let (mut reader, plan, context) = match state? {
             Ok(state) => state,
             Err(error) => return Some((Err(error), None)),
         };
@@ -57,10 +71,19 @@ pub(crate) fn read(
                 checkpoint: None,
                 end: Some(End::NotApplicable { why }),
             }),
+            // What is named need not be there, as a name in a condition on rows need not.
+            Err(Failure::Absent(why)) => {
+                context.observer().note(&why);
+                Ok(Page {
+                    rows: RecordBatch::new_empty(plan.schema.clone()),
+                    checkpoint: None,
+                    end: Some(End::Complete { unstable_pages: 0 }),
+                })
+            }
             Err(failure) => Err(failure.into_error()),
         };
         let ended = page.as_ref().map_or(true, |page| page.end.is_some());
-        Some((page, (!ended).then_some(Ok((reader, plan)))))
+        Some((page, (!ended).then_some(Ok((reader, plan, context)))))
     })
     .boxed()
 }
@@ -81,14 +104,14 @@ impl Reader {
         reading: Reading,
         context: ReadContext,
     ) -> Result<Self> {
-        if plan.request.table.reader.is_some() {
+        if let Some(reader) = &plan.request.table.reader {
+            debug_assert_eq!(
+                reader,
+                workspaces::READER,
+                "a test holds the table files to it"
+            );
             let filtered = reading == Reading::Scan;
-            let Connection {
-                api,
-                workspace,
-                credential,
-            } = connection;
-            let reader = WorkspacesReader::new(api, context, plan, filtered, workspace, credential);
+            let reader = WorkspacesReader::new(connection, context, plan, filtered);
             return Ok(Self::Workspaces(reader));
         }
         let fetch = |purpose| Fetch::new(connection.clone(), plan.clone(), slice, purpose, context);
@@ -117,22 +140,18 @@ impl Reader {
                     Walk::Keyset { column, unique } => {
                         Self::Keyset(KeysetReader::new(fetch(Purpose::Listing), column, unique))
                     }
-                    Walk::Pages { sort } => Self::Links(LinksReader::new(
-                        fetch(Purpose::Listing),
-                        sort,
-                        Paging::Links,
-                    )),
+                    Walk::Pages { sort } => {
+                        Self::Links(LinksReader::new(fetch(Purpose::Listing), sort))
+                    }
                 }
             }
             Reading::Listing | Reading::Scan => match shape::paging(&plan) {
                 Paging::Keyset { column, unique } => {
                     Self::Keyset(KeysetReader::new(fetch(Purpose::Scan), column, unique))
                 }
-                paging => Self::Links(LinksReader::new(
-                    fetch(Purpose::Scan),
-                    shape::sort(&plan),
-                    paging,
-                )),
+                Paging::Single | Paging::Links => {
+                    Self::Links(LinksReader::new(fetch(Purpose::Scan), shape::sort(&plan)))
+                }
             },
         })
     }
@@ -148,14 +167,11 @@ impl Reader {
 }
 
 /// The error of a walk that cannot go on.
-fn stuck(fault: &Fault, fetch: &Fetch) -> Failure {
+fn stuck(why: impl Display, fetch: &Fetch) -> Failure {
     let place = fetch.place();
     Failure::Error(Error::new(
         ErrorKind::Unavailable,
         "BL4022",
-        format!(
-            "{} of {} cannot be read on: {fault}",
-            place.what, place.label
-        ),
+        format!("{} of {} cannot be read on: {why}", place.what, place.label),
     ))
 }

@@ -1,5 +1,7 @@
 //! Reading a whole slice by an immutable column.
 
+use std::collections::HashSet;
+
 use bucketline_source::spec::ColumnKind;
 use bucketline_source::{End, Page};
 use chrono::DateTime;
@@ -8,7 +10,7 @@ use super::fetch::Fetch;
 use super::stuck;
 use crate::failure::Failure;
 use crate::query;
-use crate::walk::{KeysetWalk, Next};
+use crate::walk::{Fault, Keep, KeysetWalk, Next};
 
 /// Reads every row once, in the order of a column.
 pub(super) struct KeysetReader {
@@ -18,7 +20,11 @@ pub(super) struct KeysetReader {
     walk: KeysetWalk<i64, String>,
     /// The values of the bound parameter still to be walked, once the walk is split.
     parts: Option<Vec<usize>>,
+    /// The keys given out once the walk is split: a row may change its part meanwhile.
+    given: HashSet<String>,
     fresh: bool,
+    /// The last answer was empty where the one before promised more.
+    broken_off: bool,
     link: Option<String>,
     linked_pages: usize,
 }
@@ -28,7 +34,9 @@ impl KeysetReader {
         Self {
             walk: KeysetWalk::new(unique),
             parts: None,
+            given: HashSet::new(),
             fresh: true,
+            broken_off: false,
             link: None,
             linked_pages: 0,
             fetch,
@@ -41,10 +49,10 @@ impl KeysetReader {
         loop {
             let brief = self.fresh && self.parts.is_none() && self.fetch.can_split();
             let fetched = match (self.walk.ask(), &self.link) {
-                (Some(Next::Link), Some(link)) => self.fetch.at(&self.fetch.link(link)?).await?,
+                (Some(Next::Link), Some(link)) => self.fetch.next(link).await?,
                 (next, _) => {
                     let spec = &self.fetch.table().columns[self.column];
-                    let field = &spec.filter.field;
+                    let field = spec.filter.field.clone();
                     let text = |value: i64| match spec.kind {
                         ColumnKind::Timestamp => DateTime::from_timestamp_micros(value)
                             .map_or_else(|| value.to_string(), query::instant),
@@ -56,7 +64,7 @@ impl KeysetReader {
                         _ => None,
                     };
                     let part = self.parts.as_ref().and_then(|parts| parts.last().copied());
-                    match self.fetch.page(condition, Some(field), part, brief).await {
+                    match self.fetch.page(condition, Some(&field), part, brief).await {
                         Err(Failure::Overwhelmed(_)) if brief => {
                             // The last one is walked first.
                             let mut parts = self.fetch.shape().values.clone();
@@ -70,15 +78,30 @@ impl KeysetReader {
             };
             self.fresh = false;
             let values = self.fetch.numbers(&fetched.rows, self.column);
-            let keys = if self.unique {
+            let keys = if self.unique && self.parts.is_none() {
                 vec![String::new(); values.len()]
             } else {
-                self.fetch.keys(&fetched.rows)
+                let keys = self.fetch.keys(&fetched.rows);
+                keys.unwrap_or_else(|| vec![String::new(); values.len()])
             };
-            let keep = self
-                .walk
-                .accept(&values, &keys, fetched.next.is_some())
-                .map_err(|fault| stuck(&fault, &self.fetch))?;
+            let before = self.fetch.is_scan().then(|| self.walk.clone());
+            let accepted = self.walk.accept(&values, &keys, fetched.next.is_some());
+            let mut keep = match (accepted, before) {
+                // The last rows may have been deleted in that moment: asked once more, it is believed.
+                (Err(Fault::BrokenOff), Some(_)) if self.broken_off => Keep::new(Vec::new()),
+                (Err(Fault::BrokenOff), Some(before)) => {
+                    self.walk = before;
+                    self.broken_off = true;
+                    continue;
+                }
+                (accepted, _) => accepted.map_err(|fault| stuck(fault, &self.fetch))?,
+            };
+            self.broken_off = false;
+            if self.parts.is_some() {
+                let flags = keep.flags().iter().zip(keys);
+                let first = flags.map(|(kept, key)| *kept && self.given.insert(key));
+                keep = Keep::new(first.collect());
+            }
             self.link = fetched.next;
             let rows = self.fetch.wanted(&fetched.rows, Some(&keep))?;
             let ended = self.ended();

@@ -99,6 +99,11 @@ impl Budget {
             .await
     }
 
+    /// Gives back a request that was taken and never sent.
+    pub(crate) async fn refund(&self, now: SystemTime) -> Updated<()> {
+        self.update(|window| window.refund(millis(now))).await
+    }
+
     /// Makes everybody wait until then, at least.
     pub(crate) async fn pause(&self, now: SystemTime, until: SystemTime) -> Updated<()> {
         self.update(|window| window.pause(millis(now), millis(until)))

@@ -51,6 +51,17 @@ impl Window {
         Reservation::Granted
     }
 
+    /// Gives back a request that was reserved and never sent.
+    pub(super) fn refund(&mut self, now: u64) {
+        self.tidy(now);
+        if let Some((_, count)) = self.minutes.back_mut() {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.minutes.pop_back();
+            }
+        }
+    }
+
     pub(super) fn pause(&mut self, now: u64, until: u64) {
         self.tidy(now);
         self.paused_until = self.paused_until.max(until.min(now + LONGEST_PAUSE));

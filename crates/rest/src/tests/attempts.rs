@@ -109,15 +109,20 @@ async fn silence_is_a_timeout_and_retried() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_a_network_error() {
+async fn nobody_listening_is_unreachable_and_costs_no_budget() {
     let gone = Server::replying(vec![ok()]).await.url("/a");
     tokio::task::yield_now().await;
     let server = Server::replying(vec![ok()]).await;
     let mut config = config(&server);
     config.base_url = gone.clone();
+    config.requests_per_hour = Some(100);
     let (client, clock) = client(config);
     let error = client.get(&gone).await.unwrap_err();
-    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Network, 5));
+    assert_eq!(
+        (error.kind(), error.attempts()),
+        (ErrorKind::Unreachable, 5)
+    );
+    assert_eq!(client.remaining_budget(), Some(100));
     assert!(std::error::Error::source(&error).is_some());
     assert_growing(&clock.naps(), "refused");
 }

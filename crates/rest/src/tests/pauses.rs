@@ -18,7 +18,7 @@ fn seconds(count: u64) -> Duration {
 #[tokio::test]
 async fn the_pause_is_as_long_as_told() {
     let epoch = format!("x-ratelimit-reset: {}", START.as_secs() + 40);
-    let cases: [(&[&str], u64); 9] = [
+    let cases: [(&[&str], u64); 11] = [
         (&["retry-after: 30"], 30),
         (&["retry-after: 0"], 0),
         (&["retry-after: Sun, 22 Nov 2026 12:01:05 GMT"], 65),
@@ -28,6 +28,15 @@ async fn the_pause_is_as_long_as_told() {
         (&["x-ratelimit-reset: 880"], 880),
         (&["x-ratelimit-reset: 12, 880;w=3600"], 12),
         (&[&epoch], 40),
+        // The service's clock is an hour ahead of ours.
+        (
+            &[
+                "date: Sun, 22 Nov 2026 13:00:00 GMT",
+                "retry-after: Sun, 22 Nov 2026 13:00:20 GMT",
+            ],
+            20,
+        ),
+        (&["date: Sun, 22 Nov 2026 11:59:30 GMT", &epoch], 70),
     ];
     for (headers, pause) in cases {
         let server = Server::replying(vec![reply(429, headers, "too hot"), ok()]).await;

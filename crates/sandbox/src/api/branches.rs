@@ -163,20 +163,19 @@ impl Branches<'_> {
             .text("type", "commit")
             .text("hash", hash.as_str())
             .text("date", local(branch.date, branch.offset).as_str());
-        commit.object("author", |author| {
-            author.text("type", "author");
-            author.text(
-                "raw",
-                format!("{name} <{mail}@{}.example>", workspace.slug).as_str(),
-            );
-            if branch.author.is_some() {
-                author.raw("user", workspace.person(branch.author));
-            }
-        });
-        commit.text(
-            "message",
-            format!("Commit {} of User work\n", &hash[..7]).as_str(),
-        );
+        let raw = format!("{name} <{mail}@{}.example>", workspace.slug);
+        for role in ["author", "committer"] {
+            commit.object(role, |object| {
+                object.text("type", role).text("raw", raw.as_str());
+                if branch.author.is_some() {
+                    object.raw("user", workspace.person(branch.author));
+                }
+            });
+        }
+        let message = format!("Commit {} of User work\n", &hash[..7]);
+        commit
+            .text("message", message.as_str())
+            .rendered("summary", &message);
         commit.object("links", |links| {
             links
                 .link("self", &[api, "/commit/", &hash])

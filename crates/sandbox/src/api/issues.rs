@@ -110,9 +110,11 @@ fn write(world: &World, repository: &Repository, issue: &Issue, out: &mut String
     });
     object
         .text("title", issue.title.as_str())
-        .rendered("content", &issue.content)
-        .raw("reporter", workspace.person(issue.reporter))
-        .raw("assignee", workspace.person(issue.assignee))
+        .rendered("content", &issue.content);
+    for (key, person) in [("reporter", issue.reporter), ("assignee", issue.assignee)] {
+        workspace.write_person(&mut object, key, person, issue.id);
+    }
+    object
         .time("created_on", issue.created_on)
         .time("edited_on", issue.edited_on)
         .time("updated_on", issue.updated_on)

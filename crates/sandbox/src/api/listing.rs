@@ -195,11 +195,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// The absolute URL of another page of the same list.
 fn link(call: &Call<'_>, list: &List<'_>, page: &str) -> String {
-    let origin = call
-        .world
-        .base
-        .strip_suffix("/2.0")
-        .unwrap_or(&call.world.base);
+    let origin = call.world.origin();
     let mut url = format!("{origin}{}?", list.path.unwrap_or(&call.request.path));
     for (key, value) in &call.request.query {
         if key != "page" {

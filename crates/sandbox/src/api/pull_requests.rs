@@ -183,10 +183,15 @@ fn write(
         }),
         None => object.null("merge_commit"),
     };
+    object.boolean("close_source_branch", pull_request.close_source_branch);
+    let people = [
+        ("closed_by", pull_request.closed_by),
+        ("author", pull_request.author),
+    ];
+    for (key, person) in people {
+        workspace.write_person(&mut object, key, person, pull_request.id);
+    }
     object
-        .boolean("close_source_branch", pull_request.close_source_branch)
-        .raw("closed_by", workspace.person(pull_request.closed_by))
-        .raw("author", workspace.person(pull_request.author))
         .text("reason", pull_request.reason.as_str())
         .time("created_on", pull_request.created_on)
         .time("updated_on", pull_request.updated_on);

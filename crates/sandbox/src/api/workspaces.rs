@@ -34,6 +34,7 @@ pub(crate) fn write(world: &World, workspace: &Workspace, out: &mut String) {
         .text("uuid", workspace.uuid.as_str())
         .text("name", workspace.name.as_str())
         .text("slug", slug)
+        .boolean("is_personal", false)
         .boolean("is_private", workspace.is_private)
         .boolean("is_privacy_enforced", workspace.is_private)
         .text(

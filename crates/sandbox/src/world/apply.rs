@@ -6,7 +6,6 @@ use super::World;
 use super::change::{Applied, Change};
 use super::edit::{edit_issue, edit_pull_request};
 use super::issue::Issue;
-use super::people::Person;
 use super::populate::{Plan, build};
 use super::pull_request::{PullRequest, State};
 use super::random::uuid;
@@ -121,6 +120,19 @@ impl World {
                 self.repositories[place].pull_requests.put(pull_request);
                 Ok(self.applied(place, Some(id)))
             }
+            Change::ApprovePullRequest {
+                repository,
+                id,
+                user,
+            } => {
+                let place = self.place(&repository)?;
+                let mut pull_request = self.pull_request(place, id)?;
+                let person = self.person(self.repositories[place].workspace, user)?;
+                pull_request.reviewers.retain(|(other, _)| *other != person);
+                pull_request.reviewers.push((person, true));
+                self.repositories[place].pull_requests.put(pull_request);
+                Ok(self.applied(place, Some(id)))
+            }
             Change::Push { repository, branch } => {
                 let place = self.place(&repository)?;
                 self.push(place, &branch, now);
@@ -142,6 +154,7 @@ impl World {
                 name,
             } => {
                 let workspace = self.workspace_place(&workspace)?;
+                self.free_key(workspace, &key)?;
                 let uuid = uuid(&[self.invent()]);
                 let moved = self.next_write();
                 let workspace = &mut self.workspaces[workspace];
@@ -169,6 +182,9 @@ impl World {
                 description,
             } => {
                 let (workspace, project) = self.project_place(&workspace, &key)?;
+                if let Some(new_key) = new_key.as_ref().filter(|new_key| **new_key != key) {
+                    self.free_key(workspace, new_key)?;
+                }
                 let moved = self.next_write();
                 let project = &mut self.workspaces[workspace].projects[project];
                 project.updated_on = now;
@@ -198,6 +214,24 @@ impl World {
                 Ok(Applied {
                     id: None,
                     uuid: Some(project.uuid.clone()),
+                })
+            }
+            Change::RenameWorkspace { workspace, slug } => {
+                let place = self.workspace_place(&workspace)?;
+                let slug = slug.to_lowercase();
+                if self.workspace(&slug).is_some_and(|other| other != place) {
+                    return Err(Error::NotPossible(format!("the slug {slug} is taken")));
+                }
+                self.workspaces[place].rename(&self.base, slug);
+                let slug = &self.workspaces[place].slug;
+                for repository in &mut self.repositories {
+                    if repository.workspace == place {
+                        repository.rename(&self.base, slug);
+                    }
+                }
+                Ok(Applied {
+                    id: None,
+                    uuid: Some(self.workspaces[place].uuid.clone()),
                 })
             }
             Change::AddRepository {
@@ -312,11 +346,8 @@ impl World {
             }
             Change::DeleteUser { workspace, user } => {
                 let workspace = self.workspace_place(&workspace)?;
-                (user as usize)
-                    .checked_sub(1)
-                    .and_then(|place| self.workspaces[workspace].people.get_mut(place))
-                    .map(Person::delete)
-                    .ok_or_else(|| Error::NoSuchObject(format!("User {user}")))?;
+                let person = self.person(workspace, user)?;
+                self.workspaces[workspace].people[person].delete();
                 Ok(Applied::default())
             }
             Change::RevokeCredential { credential } => {

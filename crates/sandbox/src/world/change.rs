@@ -73,6 +73,16 @@ pub enum Change {
         #[serde(default)]
         reason: String,
     },
+    /// Somebody approves a pull request, as its reviewer from then on. This leaves its `updated_on`
+    /// alone.
+    ApprovePullRequest {
+        /// Where.
+        repository: String,
+        /// Its number.
+        id: u32,
+        /// The `n` of `User n`.
+        user: u32,
+    },
     /// Creates a branch, or pushes a commit to the one of that name.
     Push {
         /// Where.
@@ -115,6 +125,13 @@ pub enum Change {
         workspace: String,
         /// Its key.
         key: String,
+    },
+    /// Gives a workspace another slug; nothing is at the old one.
+    RenameWorkspace {
+        /// Its slug.
+        workspace: String,
+        /// The new slug.
+        slug: String,
     },
     /// Creates a repository.
     AddRepository {
@@ -184,7 +201,7 @@ pub enum Change {
         /// On or off.
         on: bool,
     },
-    /// Deletes an account: objects show `null` in its place.
+    /// Deletes an account: in its place objects show `null`, and every other one nothing.
     DeleteUser {
         /// The workspace's slug.
         workspace: String,

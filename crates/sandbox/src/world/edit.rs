@@ -80,6 +80,21 @@ impl World {
         Ok(())
     }
 
+    pub(super) fn free_key(&self, workspace: usize, key: &str) -> Result<(), Error> {
+        if self.project(workspace, key).is_some() {
+            return Err(Error::NotPossible(format!("the key {key} is taken")));
+        }
+        Ok(())
+    }
+
+    /// The place of `User <number>`.
+    pub(super) fn person(&self, workspace: usize, number: u32) -> Result<usize, Error> {
+        (number as usize)
+            .checked_sub(1)
+            .filter(|place| *place < self.workspaces[workspace].people.len())
+            .ok_or_else(|| Error::NoSuchObject(format!("User {number}")))
+    }
+
     pub(super) fn slug_taken(&mut self, workspace: usize, slug: String, place: usize) {
         self.former_slugs.remove(&(workspace, slug.clone()));
         self.slugs.insert((workspace, slug), place);

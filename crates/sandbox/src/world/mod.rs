@@ -88,6 +88,11 @@ impl World {
         world
     }
 
+    /// `http://127.0.0.1:<port>`
+    pub(crate) fn origin(&self) -> &str {
+        self.base.strip_suffix("/2.0").unwrap_or(&self.base)
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -137,7 +142,7 @@ impl World {
         self.workspaces[workspace]
             .projects
             .iter()
-            .position(|project| !project.gone && (project.key == key || project.uuid == key))
+            .position(|project| !project.gone && project.key == key)
     }
 
     /// The project a repository is in.

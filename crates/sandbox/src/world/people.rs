@@ -29,12 +29,34 @@ impl Person {
         let mut json = String::new();
         let mut object = Object::begin(&mut json);
         object.text("display_name", person.display_name.as_str());
-        person.links(&mut object, base);
-        object
-            .text("type", "user")
-            .text("uuid", person.uuid.as_str())
-            .text("account_id", person.account_id.as_str())
-            .text("nickname", person.nickname.as_str());
+        // Every tenth is an app, every tenth a team: they lack what only people have.
+        match number % 10 {
+            9 => {
+                let picture = &person.uuid[1..9];
+                object.object("links", |links| {
+                    links.link("avatar", &["https://secure.gravatar.com/avatar/", picture]);
+                });
+                object
+                    .text("type", "app_user")
+                    .text("uuid", person.uuid.as_str())
+                    .text("account_id", person.account_id.as_str());
+            }
+            0 => {
+                person.links(&mut object, base);
+                object
+                    .text("type", "team")
+                    .text("uuid", person.uuid.as_str())
+                    .text("username", person.nickname.as_str());
+            }
+            _ => {
+                person.links(&mut object, base);
+                object
+                    .text("type", "user")
+                    .text("uuid", person.uuid.as_str())
+                    .text("account_id", person.account_id.as_str())
+                    .text("nickname", person.nickname.as_str());
+            }
+        }
         object.end();
         person.json = json;
         person
@@ -53,9 +75,13 @@ impl Person {
         });
     }
 
-    /// The account is deleted: objects show `null` in its place.
+    /// The account is deleted: objects show `null` in its place, or nothing.
     pub(crate) fn delete(&mut self) {
         self.json = "null".to_owned();
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.json == "null"
     }
 }
 

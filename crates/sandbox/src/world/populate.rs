@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::issue::{Issues, Timeline, somebody};
-use super::people::{Person, encoded};
+use super::people::Person;
 use super::pull_request::PullRequests;
 use super::random::{Random, mix, uuid};
 use super::repository::{Branch, Names, Repository};
@@ -12,7 +12,6 @@ use super::workspace::{Project, Workspace};
 use super::{Holder, World, text};
 use crate::clock::{DAY, SECOND, Timestamp};
 use crate::config::{Config, Count, CredentialKind, WorkspaceConfig};
-use crate::json::write::Object;
 
 const REPOSITORIES: &[&str] = &["api", "web", "tools", "docs", "infra"];
 const PROJECTS: &[(&str, &str)] = &[("API", "Services"), ("WEB", "Web"), ("OPS", "Operations")];
@@ -103,17 +102,19 @@ fn add_workspace(world: &mut World, n: usize, config: &WorkspaceConfig) {
         })
         .collect();
     let uuid = uuid(&[seed, 5]);
-    world.workspaces.push(Workspace {
-        owner: owner(&base, config, &uuid),
-        condensed: condensed(&base, config, &uuid),
+    let mut workspace = Workspace {
+        owner: String::new(),
+        condensed: String::new(),
         uuid,
-        slug: config.slug.clone(),
+        slug: String::new(),
         name: config.name.clone(),
         is_private: config.private,
         created_on: first,
         people,
         projects,
-    });
+    };
+    workspace.rename(&base, config.slug.clone());
+    world.workspaces.push(workspace);
 
     let off = config
         .trackers_off
@@ -256,50 +257,4 @@ pub(super) fn build(world: &mut World, plan: Plan) -> Repository {
         branches,
         names: Names::default(),
     }
-}
-
-fn owner(base: &str, config: &WorkspaceConfig, uuid: &str) -> String {
-    let mut json = String::new();
-    let mut object = Object::begin(&mut json);
-    object.text("display_name", config.name.as_str());
-    object.object("links", |links| {
-        links
-            .link("self", &[base, "/workspaces/", &encoded(uuid)])
-            .link(
-                "avatar",
-                &["https://bitbucket.org/account/", &config.slug, "/avatar/"],
-            )
-            .link("html", &["https://bitbucket.org/", &encoded(uuid), "/"]);
-    });
-    object
-        .text("type", "team")
-        .text("uuid", uuid)
-        .text("username", config.slug.as_str());
-    object.end();
-    json
-}
-
-fn condensed(base: &str, config: &WorkspaceConfig, uuid: &str) -> String {
-    let mut json = String::new();
-    let mut object = Object::begin(&mut json);
-    object
-        .text("type", "workspace")
-        .text("uuid", uuid)
-        .text("name", config.name.as_str())
-        .text("slug", config.slug.as_str());
-    object.object("links", |links| {
-        links
-            .link(
-                "avatar",
-                &[
-                    "https://bitbucket.org/workspaces/",
-                    &config.slug,
-                    "/avatar/",
-                ],
-            )
-            .link("html", &["https://bitbucket.org/", &config.slug, "/"])
-            .link("self", &[base, "/workspaces/", &config.slug]);
-    });
-    object.end();
-    json
 }

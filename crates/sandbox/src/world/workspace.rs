@@ -1,7 +1,8 @@
 //! Workspaces and projects.
 
-use super::people::Person;
+use super::people::{Person, encoded};
 use crate::clock::Timestamp;
+use crate::json::write::Object;
 
 /// A workspace with its people and projects.
 #[derive(Debug)]
@@ -39,5 +40,63 @@ impl Workspace {
         place
             .and_then(|place| self.people.get(place))
             .map_or("null", |person| &person.json)
+    }
+
+    /// Writes a person as a member of the object `id`. In place of a deleted account every other
+    /// object has nothing at all.
+    pub(crate) fn write_person(
+        &self,
+        object: &mut Object<'_>,
+        key: &str,
+        place: Option<usize>,
+        id: u32,
+    ) {
+        let deleted = place
+            .and_then(|place| self.people.get(place))
+            .is_some_and(Person::is_deleted);
+        if !deleted || id % 2 == 0 {
+            object.raw(key, self.person(place));
+        }
+    }
+
+    /// Sets the slug and recomputes the texts that depend on it.
+    pub(crate) fn rename(&mut self, base: &str, slug: String) {
+        let id = encoded(&self.uuid);
+        let mut owner = String::new();
+        let mut object = Object::begin(&mut owner);
+        object.text("display_name", self.name.as_str());
+        object.object("links", |links| {
+            links
+                .link("self", &[base, "/workspaces/", &id])
+                .link(
+                    "avatar",
+                    &["https://bitbucket.org/account/", &slug, "/avatar/"],
+                )
+                .link("html", &["https://bitbucket.org/", &id, "/"]);
+        });
+        object
+            .text("type", "team")
+            .text("uuid", self.uuid.as_str())
+            .text("username", slug.as_str());
+        object.end();
+
+        let mut condensed = String::new();
+        let mut object = Object::begin(&mut condensed);
+        object
+            .text("type", "workspace")
+            .text("uuid", self.uuid.as_str())
+            .text("name", self.name.as_str())
+            .text("slug", slug.as_str());
+        object.object("links", |links| {
+            links
+                .link(
+                    "avatar",
+                    &["https://bitbucket.org/workspaces/", &slug, "/avatar/"],
+                )
+                .link("html", &["https://bitbucket.org/", &slug, "/"])
+                .link("self", &[base, "/workspaces/", &slug]);
+        });
+        object.end();
+        (self.owner, self.condensed, self.slug) = (owner, condensed, slug);
     }
 }

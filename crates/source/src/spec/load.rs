@@ -25,7 +25,7 @@
 //! The columns that come from the parent are not written: `slice` says which they are.
 //! `exact` and `narrowing` name operators in SQL's spelling or the sets of [`SETS`], one or a list.
 //! `field` is the name the service filters by where it is not `at`, and `null_field` that for the
-//! null tests.
+//! null tests. `values` lists those that the service knows, where it refuses any other.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -269,6 +269,10 @@ fn column(entry: Entry<'_>) -> Option<ColumnSpec> {
     }
     let field = entry.text("field").or_else(|| at.clone());
     let null_field = entry.text("null_field").or_else(|| field.clone());
+    let values = entry.texts("values").unwrap_or_default();
+    if !values.is_empty() && kind.is_some_and(|kind| kind != ColumnKind::Text) {
+        entry.mistake("`values` are those of a text");
+    }
     let column = ColumnSpec {
         nullable: !required,
         immutable,
@@ -279,6 +283,7 @@ fn column(entry: Entry<'_>) -> Option<ColumnSpec> {
             null_field: null_field.unwrap_or_default(),
             exact,
             narrowing,
+            values,
         },
         origin: Origin::Row(
             at.unwrap_or_default()
@@ -490,16 +495,12 @@ fn parameter(
     let column = entry
         .required_text("column")
         .and_then(|name| find(&entry, "parameter", &name));
-    let values = entry.texts("values").unwrap_or_default();
-    if values.is_empty() {
-        entry.mistake("`values` must list the parameter's values");
-    }
     let split = entry.flag("split");
     entry.finish();
     let column = column?;
     let spec = &columns[column];
-    if spec.kind != ColumnKind::Text {
-        entry.mistake(&format!("`{}` must be a text", spec.name));
+    if spec.filter.values.is_empty() {
+        entry.mistake(&format!("`{}` must list its `values`", spec.name));
     }
     if split && !spec.filter.exact.contains(&Eq) {
         entry.mistake(&format!(
@@ -510,7 +511,7 @@ fn parameter(
     Some(BoundParameter {
         name: name?,
         column,
-        values,
+        values: spec.filter.values.clone(),
         split,
     })
 }

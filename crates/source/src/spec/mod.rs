@@ -107,7 +107,7 @@ pub struct BoundParameter {
     pub name: String,
     /// Index of the column.
     pub column: usize,
-    /// All values, in the order in which a split walk goes through them.
+    /// The column's values, in the order in which a split walk goes through them.
     pub values: Vec<String>,
     /// The service fails to sort across all values in large slices; a walk may be split by value.
     pub split: bool,
@@ -208,6 +208,8 @@ pub struct Filter {
     pub exact: Vec<Operator>,
     /// Operators for which it returns all matching rows and perhaps more.
     pub narrowing: Vec<Operator>,
+    /// The values that it knows, if they are few; any other is refused.
+    pub values: Vec<String>,
 }
 
 impl ColumnKind {

@@ -12,12 +12,12 @@ key = ["RepositoryUUID", "Id"]
 cursor = { column = "UpdatedOn", tie = "Id", look_back = "10m" }
 walk = { column = "Id", unique = true }
 page_size = 100
-parameter = { name = "state", column = "State", split = true, values = ["A", "B"] }
+parameter = { name = "state", column = "State", split = true }
 scopes = { token = "read:things", oauth = "things" }
 removed = { since = "2026-08-20", change = "CHANGE-1", instead = "Nothing." }
 columns = [
   { name = "Id", type = "int", at = "id", required = true, immutable = true, sort = true, exact = "range", doc = "Its number." },
-  { name = "State", type = "text", at = "state", exact = ["equality", "IS NULL"], doc = "Its state." },
+  { name = "State", type = "text", at = "state", exact = ["equality", "IS NULL"], values = ["A", "B"], doc = "Its state." },
   { name = "OwnerUUID", type = "text", at = "owner.uuid", exact = "null", narrowing = "text", null_field = "owner", doc = "Its owner." },
   { name = "UpdatedOn", type = "timestamp", at = "updated_on", required = true, sort = true, exact = "range", doc = "Its change." },
 ]
@@ -70,8 +70,10 @@ fn a_sound_file() {
             null_field: "owner".into(),
             exact: vec![Operator::IsNull, Operator::IsNotNull],
             narrowing: vec![Operator::Eq, Operator::In, Operator::Contains],
+            values: vec![],
         }
     );
+    assert_eq!(table.parameter.as_ref().unwrap().values, ["A", "B"]);
     assert!(owner.nullable && !owner.immutable && !owner.sort && !owner.extra);
     assert_eq!(table.rows, "values");
     assert!(table.is_incremental() && table.removed.is_some());
@@ -196,7 +198,12 @@ fn every_mistake_is_named() {
         (
             "values = [\"A\", \"B\"]",
             "values = []",
-            "`values` must list",
+            "parameter: `State` must list its `values`",
+        ),
+        (
+            "type = \"int\"",
+            "type = \"int\", values = [\"1\"]",
+            "column Id: `values` are those of a text",
         ),
         (
             "token = \"read:things\", ",

@@ -42,6 +42,17 @@ fn requests_come_back_when_their_minute_is_an_hour_old() {
 }
 
 #[test]
+fn a_request_that_was_never_sent_comes_back() {
+    let mut window = Window::default();
+    assert_eq!(window.reserve(START, Some(1)), Reservation::Granted);
+    window.refund(START + MINUTE);
+    assert_eq!(window, Window::default());
+    // What left the window meanwhile is not taken off twice.
+    window.refund(START + 2 * HOUR);
+    assert_eq!(window, Window::default());
+}
+
+#[test]
 fn pauses_are_prolonged_and_not_shortened() {
     let mut window = Window::default();
     window.pause(START, START + 5000);

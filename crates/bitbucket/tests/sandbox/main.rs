@@ -1,6 +1,9 @@
 //! The source against the sandbox: what is read equals what is there, in the fewest requests.
 #![allow(clippy::unwrap_used)]
 
+mod coverage;
+mod surprises;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -170,6 +173,14 @@ fn texts(batches: &[RecordBatch], name: &str) -> Vec<String> {
         .iter()
         .flat_map(|batch| (0..batch.num_rows()).map(move |row| cell(batch, row)))
         .collect()
+}
+
+fn equal(table: &TableSpec, name: &str, value: &str) -> Predicate {
+    Predicate {
+        column: column(table, name),
+        operator: Operator::Eq,
+        values: vec![Literal::Text(value.to_owned())],
+    }
 }
 
 fn sorted(mut values: Vec<String>) -> Vec<String> {
@@ -571,6 +582,36 @@ async fn scopes() {
     request.scope = api;
     assert_eq!(client.source.plan(request).unwrap_err().code(), "BL4002");
     assert_eq!(client.source.default_scope().kind, ScopeKind::Whole);
+}
+
+/// A repository that is named must still be in the project that is the schema.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_does_not_reach_out_of_its_project() {
+    let sandbox = sandbox(|_| {}).await;
+    let client = connect(&sandbox, basic());
+    let project = async || {
+        let found = client
+            .source
+            .find_scopes("API", true, &client.context)
+            .await;
+        found.unwrap().remove(0)
+    };
+    let rows = async |repository: &str| {
+        client.source.forget_listing();
+        let mut request = client.request("Branches", &["Repository"]);
+        request.scope = project().await;
+        request.predicates = vec![equal(&request.table, "Repository", repository)];
+        client.scan(request).await.unwrap()
+    };
+    assert_eq!(rows("web").await.len(), 0);
+    assert!(!texts(&rows("api").await, "Repository").is_empty());
+    sandbox
+        .apply(Change::MoveRepository {
+            repository: "acme/api".into(),
+            project: "WEB".into(),
+        })
+        .unwrap();
+    assert_eq!(rows("api").await.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

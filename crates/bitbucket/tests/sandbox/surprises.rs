@@ -1,0 +1,367 @@
+//! What the service does when it does not do what was expected.
+
+use bucketline_sandbox::{
+    Change, Config, Count, Credential as SandboxCredential, Fault, FaultKind, Kind, Sandbox,
+    WorkspaceConfig,
+};
+use bucketline_source::{Checkpoint, End, ErrorKind, Order, Reading, Source as _};
+
+use super::{basic, column, connect, equal, keyed, sandbox, sorted, texts, there};
+use bucketline_rest::{Credential, SecretString};
+
+/// A pull request that is merged while the states are read one by one comes once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merged_pull_request_comes_once() {
+    let mut workspace = WorkspaceConfig::new("acme");
+    workspace.repositories = 1;
+    workspace.pull_requests = Count::PerRepository(260);
+    let config = Config {
+        big_repository: 100,
+        requests_per_hour: None,
+        ..Config::single(workspace)
+    };
+    let sandbox = Sandbox::start(config).await.unwrap();
+    let client = connect(&sandbox, basic());
+    let rows = sandbox.snapshot(Kind::PullRequests, "acme");
+    let mut open = rows
+        .iter()
+        .filter(|row| row.value["state"] == "OPEN")
+        .map(|row| row.value["id"].as_u64().unwrap());
+    let merge = |id: u64| Change::MergePullRequest {
+        repository: "acme/api".into(),
+        id: u32::try_from(id).unwrap(),
+    };
+    let request = client.request("PullRequests", &["RepositoryUUID", "Id", "State"]);
+    let plan = client.plan(request.clone());
+    let slice = client.slices(&plan).await.remove(0);
+    for reading in [Reading::Scan, Reading::Listing] {
+        sandbox.on_page("*/pullrequests", 1, [merge(open.next().unwrap())]);
+        let (rows, ..) = client.read(&plan, &slice, reading).await.unwrap();
+        assert_eq!(
+            keyed(&rows, "Id"),
+            there(&sandbox, Kind::PullRequests, "id")
+        );
+    }
+    let mut ordered = request;
+    ordered.order = Some(Order {
+        column: column(&ordered.table, "UpdatedOn"),
+        descending: true,
+    });
+    ordered.limit = Some(30);
+    sandbox.on_page("*/pullrequests", 1, [merge(open.next().unwrap())]);
+    let ids = sorted(texts(&client.scan(ordered).await.unwrap(), "Id"));
+    let mut once = ids.clone();
+    once.dedup();
+    assert_eq!((ids.len(), &ids), (30, &once));
+}
+
+/// The service refuses values that an enumeration lacks; in SQL they equal none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_the_service_does_not_know_is_compared_here() {
+    let sandbox = sandbox(|_| {}).await;
+    let client = connect(&sandbox, basic());
+    for (table, name, value) in [
+        ("Issues", "Priority", "Major"),
+        ("Issues", "State", "done"),
+        ("Issues", "Kind", "Bug"),
+        ("PullRequests", "State", "open"),
+    ] {
+        let mut request = client.request(table, &["Id"]);
+        request.predicates = vec![equal(&request.table, name, value)];
+        let rows = client.scan(request).await;
+        assert!(rows.is_ok(), "{name} = {value}: {rows:?}");
+    }
+}
+
+/// The same name, read with and without a look-up.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_absent_repository_is_a_note_under_every_limit() {
+    let sandbox = sandbox(|_| {}).await;
+    sandbox
+        .apply(Change::RenameRepository {
+            repository: "acme/web".into(),
+            slug: "site".into(),
+        })
+        .unwrap();
+    for (name, note) in [
+        (
+            "nope",
+            "there is no repository acme/nope, or this credential",
+        ),
+        ("web", "there is no repository acme/web any more"),
+    ] {
+        for limit in [Some(5), Some(500), None] {
+            let client = connect(&sandbox, basic());
+            let mut request = client.request("Issues", &["Repository", "Id"]);
+            request.predicates = vec![equal(&request.table, "Repository", name)];
+            request.limit = limit;
+            let rows = client.scan(request).await.unwrap();
+            assert_eq!(texts(&rows, "Id"), Vec::<String>::new(), "{name} {limit:?}");
+            let said = client.notes.said();
+            assert!(said.iter().any(|said| said.starts_with(note)), "{said:?}");
+        }
+    }
+    let client = connect(&sandbox, basic());
+    let mut request = client.request("Issues", &["Repository", "Id"]);
+    request.predicates = vec![equal(&request.table, "Repository", "site")];
+    request.limit = Some(5);
+    assert_eq!(texts(&client.scan(request).await.unwrap(), "Id").len(), 5);
+}
+
+/// Pages are shortened as the service demands, once a table, and a limit is still met.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_too_long_is_asked_for_again() {
+    let sandbox = sandbox(|workspace| {
+        workspace.repositories = 2;
+        workspace.trackers_off = Some(0);
+        workspace.issues = Count::PerRepository(130);
+    })
+    .await;
+    sandbox.fault(Fault::always(
+        "*/issues",
+        FaultKind::MaxPagelen { rows: 20 },
+    ));
+    let client = connect(&sandbox, basic());
+    let mut request = client.request("Issues", &["Title"]);
+    request.predicates = vec![equal(&request.table, "Repository", "api")];
+    request.limit = Some(80);
+    let rows = client.scan(request).await.unwrap();
+    assert_eq!(texts(&rows, "Title").len(), 80);
+    assert_eq!(
+        sandbox.count("*/issues"),
+        2 + 8,
+        "80, 50, then 10 at a time"
+    );
+    let rows = client
+        .scan(client.request("Issues", &["RepositoryUUID", "Id"]))
+        .await
+        .unwrap();
+    assert_eq!(keyed(&rows, "Id"), there(&sandbox, Kind::Issues, "id"));
+    assert_eq!(sandbox.count("*/issues"), 10 + 26, "none is refused again");
+
+    let client = connect(&sandbox, basic());
+    let plan = client.plan(client.request("Issues", &["RepositoryUUID", "Id"]));
+    let slice = client.slices(&plan).await.remove(0);
+    let reading = Reading::Changes(Checkpoint::default());
+    let (rows, ..) = client.read(&plan, &slice, reading).await.unwrap();
+    assert_eq!(texts(&rows, "Id").len(), 130);
+}
+
+/// Bitbucket answers an empty list to whoever may see nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_workspace_is_doubted() {
+    let sandbox_of_five = sandbox(|_| {}).await;
+    let client = connect(&sandbox_of_five, Credential::Anonymous);
+    for table in ["Branches", "Repositories"] {
+        let error = client.scan(client.request(table, &[])).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{table}: {error}");
+    }
+    let empty = sandbox(|workspace| workspace.repositories = 0).await;
+    for table in ["Branches", "Repositories"] {
+        let client = connect(&empty, basic());
+        assert_eq!(
+            client
+                .scan(client.request(table, &[]))
+                .await
+                .unwrap()
+                .len()
+                .min(1),
+            usize::from(table == "Repositories")
+        );
+        let said = client.notes.said();
+        assert_eq!(
+            said,
+            ["the workspace acme has no repository that this credential can see"]
+        );
+        assert_eq!(client.context.requests(), 2, "{table}");
+    }
+}
+
+/// A whole reading of the repositories is their listing as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_repositories_are_listed_once_a_script() {
+    let sandbox = sandbox(|workspace| workspace.repositories = 130).await;
+    let client = connect(&sandbox, basic());
+    let plan = client.plan(client.request("Repositories", &["*"]));
+    let slice = client.slices(&plan).await.remove(0);
+    client.read(&plan, &slice, Reading::Listing).await.unwrap();
+    let before = client.context.requests();
+    let slices = client
+        .slices(&client.plan(client.request("Issues", &["Id"])))
+        .await;
+    assert_eq!(slices.len(), 130);
+    assert_eq!(client.context.requests(), before);
+    client.source.forget_listing();
+    client
+        .slices(&client.plan(client.request("Issues", &["Id"])))
+        .await;
+    assert_eq!(client.context.requests(), before + 2);
+}
+
+/// Only a removal of the operation itself is the same for every repository.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_410_of_one_repository_is_its_own() {
+    let sandbox = sandbox(|_| {}).await;
+    let client = connect(&sandbox, basic());
+    let plan = client.plan(client.request("Issues", &["Id"]));
+    let slice = client.slices(&plan).await.remove(0);
+    let failure = async |kind: FaultKind| {
+        sandbox.fault(Fault::once("*/issues", kind));
+        client.read(&plan, &slice, Reading::Scan).await.unwrap_err()
+    };
+    let message = |message: &str| FaultKind::GoneBecause {
+        message: message.to_owned(),
+    };
+    let error = failure(message("This workspace has been deleted")).await;
+    assert_eq!((error.code(), error.kind().is_common()), ("BL4014", false));
+    let error = failure(message("CHANGE-2770 - Functionality has been deprecated")).await;
+    assert_eq!((error.code(), error.kind().is_common()), ("BL4013", true));
+    assert_eq!(
+        error.to_string(),
+        "Bitbucket Cloud removed Issues (CHANGE-2770)"
+    );
+    let error = failure(FaultKind::Gone).await;
+    assert!(error.to_string().contains("2026-08-20"), "{error}");
+}
+
+/// Details that one workspace refuses leave its row, and those of the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_without_details_keeps_its_row() {
+    let config = Config {
+        credentials: vec![SandboxCredential {
+            workspaces: vec!["acme".into(), "globex".into()],
+            ..SandboxCredential::api_token("acme")
+        }],
+        ..Config::default()
+    };
+    let sandbox = Sandbox::start(config).await.unwrap();
+    let client = connect(&sandbox, basic());
+    sandbox.fault(Fault::once("*/workspaces/%7B*", FaultKind::Forbidden));
+    let rows = client
+        .scan(client.request("Workspaces", &["Slug", "Name"]))
+        .await
+        .unwrap();
+    assert_eq!(sorted(texts(&rows, "Slug")), ["acme", "globex"]);
+    let names = texts(&rows, "Name");
+    assert_eq!(names.iter().filter(|name| *name == "NULL").count(), 1);
+    assert!(client.notes.said()[0].starts_with("Workspaces shows what the list says of"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_echoed_secret_is_in_no_message() {
+    let sandbox = sandbox(|_| {}).await;
+    let secret = "sandbox-access-token-acme";
+    let client = connect(&sandbox, Credential::Bearer(SecretString::from(secret)));
+    let body = |body: String| FaultKind::Body { body };
+    let cases = [
+        (
+            "Branches",
+            "*/branches",
+            body(format!(
+                r#"{{"values": [{{"name": {{"a": "{secret}"}}}}]}}"#
+            )),
+        ),
+        (
+            "Branches",
+            "*/branches",
+            body(format!(r#"{{"values": ["{secret}"#)),
+        ),
+        (
+            "Branches",
+            "/2.0/repositories/acme",
+            body(format!(r#"{{"values": ["{secret}"#)),
+        ),
+        (
+            "Workspaces",
+            "/2.0/workspaces/acme",
+            body(format!(r#""{secret}""#)),
+        ),
+    ];
+    for (table, path, kind) in cases {
+        client.source.forget_listing();
+        sandbox.clear_faults();
+        sandbox.fault(Fault::always(path, kind));
+        let error = client
+            .scan(client.request(table, &["*"]))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode);
+        let shown = format!("{error} {error:?} {:?}", error.hint());
+        assert!(!shown.contains(secret), "{shown}");
+        assert!(shown.contains("***"), "{shown}");
+    }
+}
+
+/// The last rows may go in the moment between two pages.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_loses_its_last_row_ends() {
+    let sandbox = sandbox(|workspace| {
+        workspace.repositories = 1;
+        workspace.issues = Count::PerRepository(101);
+    })
+    .await;
+    let client = connect(&sandbox, basic());
+    let plan = client.plan(client.request("Issues", &["Id"]));
+    let slice = client.slices(&plan).await.remove(0);
+    let delete = |id| Change::DeleteIssue {
+        repository: "acme/api".into(),
+        id,
+    };
+    sandbox.on_page("*/issues", 1, [delete(101)]);
+    let (rows, ..) = client.read(&plan, &slice, Reading::Scan).await.unwrap();
+    assert_eq!(texts(&rows, "Id").len(), 100);
+    assert_eq!(sandbox.count("*/issues"), 3, "it is asked once more");
+    // A listing says what is gone: it does not believe this.
+    let add = Change::AddIssue {
+        repository: "acme/api".into(),
+        edit: bucketline_sandbox::IssueEdit::default(),
+    };
+    sandbox.apply(add).unwrap();
+    sandbox.on_page("*/issues", 1, [delete(102)]);
+    let error = client.read(&plan, &slice, Reading::Listing).await;
+    assert_eq!(error.unwrap_err().code(), "BL4022");
+}
+
+/// Pages that promise more and bring nothing are not followed for ever; one or two are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_without_an_end_is_an_error() {
+    let sandbox = sandbox(|workspace| workspace.branches = 130).await;
+    let client = connect(&sandbox, basic());
+    let plan = client.plan(client.request("Branches", &["RepositoryUUID", "Name"]));
+    let slice = client.slices(&plan).await.remove(0);
+    let read = async || client.read(&plan, &slice, Reading::Listing).await;
+    for kind in [FaultKind::EmptyPage, FaultKind::RepeatedPage] {
+        sandbox.fault(Fault::once("*/branches", kind.clone()));
+        let (rows, _, end) = read().await.unwrap();
+        assert!(matches!(end, End::Complete { .. }));
+        if kind == FaultKind::RepeatedPage {
+            assert_eq!(texts(&rows, "Name").len(), 130);
+        }
+        sandbox.fault(Fault::always("*/branches", kind));
+        assert_eq!(read().await.unwrap_err().code(), "BL4022");
+        sandbox.clear_faults();
+    }
+}
+
+/// The scopes are part of whom the data is for, whichever answer names them first.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_identity_stays_within_a_script() {
+    let sandbox = sandbox(|_| {}).await;
+    let client = connect(&sandbox, basic());
+    let identity = async || client.source.identity(&client.context).await.unwrap();
+    let before = identity().await;
+    let change = Change::SetScopes {
+        credential: "acme-api-token".into(),
+        scopes: vec!["read:repository:bitbucket".into()],
+    };
+    sandbox.apply(change).unwrap();
+    client
+        .slices(&client.plan(client.request("Branches", &["Name"])))
+        .await;
+    assert_eq!(identity().await, before);
+    client.source.forget_listing();
+    client
+        .slices(&client.plan(client.request("Branches", &["Name"])))
+        .await;
+    assert_ne!(identity().await, before);
+}
