@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bucketline_rest::Client;
 use bucketline_source::spec::SliceKind;
 use bucketline_source::{
-    Error, ErrorKind, Identity, PageStream, ReadContext, Reading, RequestShape, Result, ScanPlan,
+    Error, ErrorKind, Identity, PageStream, Pushdown, ReadContext, Reading, Result, ScanPlan,
     ScanRequest, Scope, ScopeKind, Slice, SliceChoice, SliceId, Source, TableSpec,
 };
 
@@ -219,14 +219,21 @@ impl Source for Bitbucket {
         plan::plan(request, self.connection.access(), page_size)
     }
 
-    fn explain(&self, plan: &ScanPlan, reading: &Reading) -> Vec<RequestShape> {
+    fn explain(&self, plan: &ScanPlan, reading: &Reading) -> ScanPlan {
         let purpose = match reading {
             Reading::Scan => Purpose::Scan,
             Reading::Changes(checkpoint) if checkpoint.mark.is_none() => Purpose::FirstLoad,
             Reading::Changes(_) => Purpose::Changes,
             Reading::Listing => Purpose::Listing,
         };
-        plan::requests(plan, self.connection.access(), purpose)
+        let mut plan = plan.clone();
+        plan.requests = plan::requests(&plan, self.connection.access(), purpose);
+        for planned in &mut plan.predicates {
+            if !planned.chooses_slices && !purpose.pushes(planned) {
+                planned.pushdown = Pushdown::Kept;
+            }
+        }
+        plan
     }
 
     async fn slices(&self, plan: &ScanPlan, context: &ReadContext) -> Result<Vec<Slice>> {

@@ -23,6 +23,18 @@ pub(crate) enum Purpose {
     Listing,
 }
 
+impl Purpose {
+    /// Whether the service is asked to filter by a condition on rows.
+    pub(crate) fn pushes(self, planned: &PlannedPredicate) -> bool {
+        planned.pushdown != Pushdown::Kept
+            && match self {
+                Self::Scan | Self::FirstLoad => true,
+                Self::Changes => planned.immutable,
+                Self::Listing => false,
+            }
+    }
+}
+
 /// How the pages of a [`Purpose::Scan`] follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Paging {
@@ -82,12 +94,7 @@ impl Shape {
         let table = &*request.table;
         let pushed: Vec<_> = predicates
             .iter()
-            .filter(|planned| !planned.chooses_slices && planned.pushdown != Pushdown::Kept)
-            .filter(|planned| match purpose {
-                Purpose::Scan | Purpose::FirstLoad => true,
-                Purpose::Changes => planned.immutable,
-                Purpose::Listing => false,
-            })
+            .filter(|planned| !planned.chooses_slices && purpose.pushes(planned))
             .collect();
         let single = is_single(table, &request.scope);
         let mut conditions: Vec<_> = if single {

@@ -123,13 +123,57 @@ fn scalar(value: toml::Value) -> Option<String> {
     })
 }
 
-/// The parser's message and place without the line itself, which may hold a secret.
+/// The parser's message and place without what stands there, which may hold a secret.
 fn masked(error: &toml::de::Error, text: &str) -> String {
+    // A value of the wrong type is quoted: `invalid type: string "...", expected a map`.
+    let message = match error
+        .message()
+        .split_once(" \"")
+        .zip(error.message().rsplit_once('"'))
+    {
+        Some(((before, _), (_, after))) => format!("{before}{after}"),
+        None => error.message().to_owned(),
+    };
     match error.span() {
         Some(span) => {
             let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
-            format!("line {line}: {}", error.message())
+            format!("line {line}: {message}")
         }
-        None => error.message().to_owned(),
+        None => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::Config;
+
+    #[test]
+    fn connections_keep_the_order_of_the_file() {
+        let text =
+            "[connections.zeta]\nWorkspace = \"z\"\n[connections.alpha]\nWorkspace = \"a\"\n";
+        let config = Config::parse(text, "bucketline.toml", Path::new("")).unwrap();
+        let names: Vec<_> = config.connections.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["zeta", "alpha"]);
+    }
+
+    #[test]
+    fn a_mistake_is_told_without_the_value_that_may_be_a_secret() {
+        for text in [
+            "connections = \"Workspace=a;Token=planted\"",
+            "[connections]\nprod = \"Workspace=a;Token=\\\"planted\"",
+            "[connections]\nprod = \"Token=planted",
+            "[connections.prod]\nToken = planted",
+            "[connections.prod]\nToken = [\"planted\"]",
+            "[connections.prod]\nToken = \"a\"\nToken = \"planted\"",
+            "destination = \"planted\"",
+            "[destination]\npath = 7\nconnection = { planted = \"planted\" }",
+        ] {
+            let error = Config::parse(text, "bucketline.toml", Path::new("")).unwrap_err();
+            let told = format!("{error} {error:?} {:?}", error.hint());
+            assert!(!told.contains("planted"), "{text}: {told}");
+            assert!(told.contains("bucketline.toml"), "{told}");
+        }
     }
 }

@@ -64,6 +64,11 @@ impl Error {
         Self::new("BL8005", message)
     }
 
+    /// The statement names too little or too much.
+    pub(crate) fn statement(message: impl Into<String>) -> Self {
+        Self::new("BL8006", message)
+    }
+
     pub(crate) fn prefixed(mut self, prefix: &str) -> Self {
         self.0.message.insert_str(0, prefix);
         self.0.span = None;

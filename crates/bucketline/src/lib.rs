@@ -25,6 +25,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod config;
 mod connection;
 mod error;

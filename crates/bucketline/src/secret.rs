@@ -28,6 +28,12 @@ pub(crate) fn resolve(property: &str, value: &str) -> Result<SecretString> {
                 )
             })?
         }
+        Some(("keyring", _)) => {
+            return Err(Error::secret(format!(
+                "{property}: the keyring of the system cannot be read yet"
+            ))
+            .with_hint("env:NAME or file:PATH says where the secret is"));
+        }
         _ => value.to_owned(),
     };
     let secret = secret.trim();
@@ -39,5 +45,28 @@ pub(crate) fn resolve(property: &str, value: &str) -> Result<SecretString> {
 
 /// Whether a value is a reference rather than a secret.
 pub(crate) fn is_reference(value: &str) -> bool {
-    matches!(value.split_once(':'), Some(("env" | "file", _)))
+    matches!(value.split_once(':'), Some(("env" | "file" | "keyring", _)))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::{is_reference, resolve};
+
+    #[test]
+    fn a_keyring_is_refused_rather_than_sent_as_the_secret() {
+        assert!(is_reference("keyring:bucketline"));
+        let error = resolve("prod: Token", "keyring:bucketline").unwrap_err();
+        assert_eq!(error.code(), "BL8003");
+    }
+
+    #[test]
+    fn a_secret_with_a_colon_is_no_reference() {
+        assert!(!is_reference("ab:cd"));
+        assert_eq!(
+            resolve("prod: Token", "ab:cd").unwrap().expose_secret(),
+            "ab:cd"
+        );
+    }
 }

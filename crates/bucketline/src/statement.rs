@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::compute::{filter_record_batch, ilike};
+use arrow::error::ArrowError;
 use bucketline_replicate as replicate;
 use bucketline_source::ReadContext;
-use bucketline_sql::{Ident, Name, Query, Show, ShowKind, Statement, parse_statement};
+use bucketline_sql::{Name, Query, REPLICATE_OPTIONS, Show, ShowKind, Statement, parse_statement};
 use futures::StreamExt;
 use replicate::ScriptRun;
 
@@ -54,15 +55,7 @@ impl Scene<'_> {
             Statement::Explain(explain) => self.explain(*explain.statement).await,
             Statement::Use(name) => self.use_connection(&name).await,
             Statement::Show(show) => self.show(&show).await,
-            Statement::Describe(table) => {
-                self.system(
-                    "ColumnName, DataTypeName, IsNullable, IsKey, Description",
-                    "sys_tablecolumns",
-                    &table,
-                    "Ordinal",
-                )
-                .await
-            }
+            Statement::Describe(table) => self.columns(&table, None).await,
             statement @ (Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_)) => {
                 let text = format!(
                     "{} is not possible: Bucketline only reads Bitbucket",
@@ -112,14 +105,13 @@ impl Scene<'_> {
                 .with_hint("SELECT and REPLICATE can be explained"));
             }
         };
-        let schema = Arc::new(Schema::new(vec![Field::new("Plan", DataType::Utf8, false)]));
-        let rows = lines.len() as u64;
-        let batch = RecordBatch::try_new(
-            Arc::clone(&schema),
-            vec![Arc::new(StringArray::from(lines))],
-        )
-        .map_err(|error| Error::new("BL8099", error.to_string()))?;
-        self.voice.say(Event::Columns(schema));
+        self.rows(texts([("Plan", lines)])?)
+    }
+
+    /// A result that is there as a whole.
+    fn rows(&self, batch: RecordBatch) -> Result<Done> {
+        let rows = batch.num_rows() as u64;
+        self.voice.say(Event::Columns(batch.schema()));
         self.voice.say(Event::Rows(batch));
         Ok(Done {
             rows,
@@ -133,7 +125,7 @@ impl Scene<'_> {
             [connection, schema] => (connection, Some(schema)),
             _ => {
                 return Err(
-                    Error::connection(format!("USE {name}: that name has too many parts"))
+                    Error::statement(format!("USE {name}: that name has too many parts"))
                         .with_hint("USE connection; or USE connection.schema;"),
                 );
             }
@@ -163,66 +155,52 @@ impl Scene<'_> {
                 "CatalogName, SchemaName, TableName",
             ),
             ShowKind::Columns => {
-                let columns = "ColumnName, DataTypeName, IsNullable, IsKey, Description";
                 return match &show.from {
-                    Some(name) => {
-                        self.system(columns, "sys_tablecolumns", name, "Ordinal")
-                            .await
-                    }
-                    None => Err(Error::connection("SHOW COLUMNS needs a table")
+                    Some(table) => self.columns(table, show.like.as_deref()).await,
+                    None => Err(Error::statement("SHOW COLUMNS needs a table")
                         .with_hint("SHOW COLUMNS FROM Issues;")),
                 };
+            }
+            ShowKind::Options => {
+                let specs = || REPLICATE_OPTIONS.iter();
+                let options = texts([
+                    ("Option", specs().map(|it| it.text.to_owned()).collect()),
+                    ("Takes", specs().map(|it| it.kind.to_string()).collect()),
+                    ("Description", specs().map(|it| it.doc.to_owned()).collect()),
+                ])?;
+                return self.rows(liked(options, show.like.as_deref())?);
             }
             other => {
                 return Err(Error::not_yet(format!(
                     "SHOW {other:?} is understood, but it cannot be executed yet"
                 ))
-                .with_hint("CONNECTIONS, SCHEMAS, TABLES and COLUMNS can be shown"));
+                .with_hint("CONNECTIONS, SCHEMAS, TABLES, COLUMNS and OPTIONS can be shown"));
             }
         };
-        let mut conditions = Vec::new();
-        if let Some(connection) = &show.from {
-            conditions.push(format!(
-                "LOWER(CatalogName) = LOWER({})",
-                quoted(&connection.last().text)
-            ));
-        }
-        if let Some(pattern) = &show.like {
-            let subject = order.rsplit(", ").next().unwrap_or(order);
-            conditions.push(format!("{subject} ILIKE {}", quoted(pattern)));
-        }
-        let condition = if conditions.is_empty() {
-            String::new()
-        } else {
-            format!("WHERE {}", conditions.join(" AND "))
+        let qualifier = match &show.from {
+            Some(name) => {
+                let full = self.session.engine.full_schema(name, self.context).await?;
+                format!("{full}.")
+            }
+            None => String::new(),
+        };
+        let condition = match &show.like {
+            Some(pattern) => {
+                let subject = order.rsplit(", ").next().unwrap_or(order);
+                format!("WHERE {subject} ILIKE {}", quoted(pattern))
+            }
+            None => String::new(),
         };
         self.text(&format!(
-            "SELECT {columns} FROM {table} {condition} ORDER BY {order}"
+            "SELECT {columns} FROM {qualifier}{table} {condition} ORDER BY {order}"
         ))
         .await
     }
 
-    /// The rows of a system table for one table.
-    async fn system(&self, columns: &str, system: &str, table: &Name, order: &str) -> Result<Done> {
-        let mut query = format!(
-            "SELECT {columns} FROM {system} WHERE LOWER(TableName) = LOWER({})",
-            quoted(&table.last().text)
-        );
-        let connection: Option<&Ident> = table.qualifier().first();
-        match connection {
-            Some(connection) => {
-                query.push_str(&format!(
-                    " AND LOWER(CatalogName) = LOWER({})",
-                    quoted(&connection.text)
-                ));
-            }
-            None => {
-                let (current, _) = self.session.current();
-                query.push_str(&format!(" AND CatalogName = {}", quoted(&current)));
-            }
-        }
-        query.push_str(&format!(" ORDER BY {order}"));
-        self.text(&query).await
+    /// The columns of a table, or those whose names are like a pattern.
+    async fn columns(&self, table: &Name, like: Option<&str>) -> Result<Done> {
+        let columns = self.session.engine.describe(table, self.context).await?;
+        self.rows(liked(columns, like)?)
     }
 
     async fn text(&self, query: &str) -> Result<Done> {
@@ -231,6 +209,28 @@ impl Scene<'_> {
             other => unreachable!("a SELECT was parsed as {}", other.verb()),
         }
     }
+}
+
+/// Columns of text.
+fn texts<const N: usize>(columns: [(&str, Vec<String>); N]) -> Result<RecordBatch> {
+    let columns = columns.map(|(name, texts)| {
+        let texts: ArrayRef = Arc::new(StringArray::from(texts));
+        (name, texts)
+    });
+    RecordBatch::try_from_iter(columns).map_err(defect)
+}
+
+/// The rows whose first column is like a pattern, case apart.
+fn liked(rows: RecordBatch, pattern: Option<&str>) -> Result<RecordBatch> {
+    let Some(pattern) = pattern else {
+        return Ok(rows);
+    };
+    let matches = ilike(rows.column(0), &StringArray::new_scalar(pattern)).map_err(defect)?;
+    filter_record_batch(&rows, &matches).map_err(defect)
+}
+
+fn defect(error: ArrowError) -> Error {
+    Error::new("BL8099", error.to_string())
 }
 
 fn quoted(text: &str) -> String {

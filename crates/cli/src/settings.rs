@@ -64,22 +64,25 @@ impl Settings {
             Some(path) => Config::read(&path)?,
             None => Config::default(),
         };
-        let mut connections = file.connections;
-        if !connections
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case(FROM_ENVIRONMENT))
-        {
-            let properties = environment_connection(surroundings)?;
-            connections.extend(properties.map(|it| (FROM_ENVIRONMENT.to_owned(), it)));
-        }
+        let mut connections: Vec<(String, ConnectionProperties)> = Vec::new();
         for option in &options.connections {
             let (name, properties) = connection_option(option)?;
-            let same = connections
-                .iter_mut()
-                .find(|(other, _)| other.eq_ignore_ascii_case(&name));
-            match same {
-                Some((_, replaced)) => *replaced = properties,
+            match position(&connections, &name) {
+                Some(earlier) => connections[earlier].1 = properties,
                 None => connections.push((name, properties)),
+            }
+        }
+        let is_known = |name| {
+            position(&connections, name).is_some() || position(&file.connections, name).is_some()
+        };
+        if !is_known(FROM_ENVIRONMENT) {
+            let others = !connections.is_empty() || !file.connections.is_empty();
+            let properties = environment_connection(surroundings, others)?;
+            connections.extend(properties.map(|it| (FROM_ENVIRONMENT.to_owned(), it)));
+        }
+        for (name, properties) in file.connections {
+            if position(&connections, &name).is_none() {
+                connections.push((name, properties));
             }
         }
         let mut notes = file.notes;
@@ -138,16 +141,32 @@ fn configuration_file(options: &Options, surroundings: &Surroundings<'_>) -> Opt
         .find(|path| path.is_file())
 }
 
-/// The connection of `BITBUCKET_*`. Its secret stays a reference.
-fn environment_connection(surroundings: &Surroundings<'_>) -> Result<Option<ConnectionProperties>> {
+fn position(connections: &[(String, ConnectionProperties)], name: &str) -> Option<usize> {
+    connections
+        .iter()
+        .position(|(other, _)| other.eq_ignore_ascii_case(name))
+}
+
+/// The connection of `BITBUCKET_*`. Its secret stays a reference. Beside `others` a part of the variables makes
+/// none: they are what those refer to.
+fn environment_connection(
+    surroundings: &Surroundings<'_>,
+    others: bool,
+) -> Result<Option<ConnectionProperties>> {
     let mut pairs = vec![];
-    if let Some(workspace) = (surroundings.variable)("BITBUCKET_WORKSPACE") {
-        pairs.push(("Workspace", workspace));
+    if surroundings.is_set("BITBUCKET_WORKSPACE") {
+        pairs.extend((surroundings.variable)("BITBUCKET_WORKSPACE").map(|it| ("Workspace", it)));
+    } else if others {
+        return Ok(None);
     }
     if surroundings.is_set("BITBUCKET_API_TOKEN") {
         let email = (surroundings.variable)("BITBUCKET_EMAIL").filter(|email| !email.is_empty());
         pairs.push(("AuthScheme", "APIToken".to_owned()));
-        pairs.push(("User", email.ok_or(Error::EmailMissing)?));
+        match email {
+            Some(email) => pairs.push(("User", email)),
+            None if others => return Ok(None),
+            None => return Err(Error::EmailMissing),
+        }
         pairs.push(("Token", "env:BITBUCKET_API_TOKEN".to_owned()));
     } else if surroundings.is_set("BITBUCKET_ACCESS_TOKEN") {
         pairs.push(("AuthScheme", "AccessToken".to_owned()));
@@ -263,7 +282,7 @@ mod tests {
             ("BITBUCKET_ACCESS_TOKEN", "hidden"),
         ];
         let settings = resolve(FILE, &variables, &Options::default()).unwrap();
-        assert_eq!(names(&settings), ["prod", "bitbucket"]);
+        assert_eq!(names(&settings), ["bitbucket", "prod"]);
         let debug = format!("{settings:?}");
         assert!(
             debug.contains("env:BITBUCKET_ACCESS_TOKEN") && !debug.contains("hidden"),
@@ -287,9 +306,39 @@ mod tests {
     }
 
     #[test]
+    fn the_quick_start_of_the_readme_makes_its_one_connection() {
+        let readme = include_str!("../../../README.md");
+        let block = readme.split("```toml\n").nth(1).unwrap();
+        let file = block.split("```").next().unwrap();
+        let token = ("BITBUCKET_API_TOKEN", "t");
+        let email = ("BITBUCKET_EMAIL", "you@example.com");
+        for variables in [
+            &[token][..],
+            &[token, email],
+            &[("BITBUCKET_WORKSPACE", "w"), token],
+        ] {
+            let settings = resolve(file, variables, &Options::default()).unwrap();
+            assert_eq!(names(&settings), ["prod"], "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn options_come_first_then_the_environment_then_the_file_in_its_order() {
+        let file =
+            "[connections.zeta]\nWorkspace = \"z\"\n[connections.alpha]\nWorkspace = \"a\"\n";
+        let variables = [
+            ("BITBUCKET_WORKSPACE", "acme"),
+            ("BITBUCKET_ACCESS_TOKEN", "hidden"),
+        ];
+        let options = with_connection("mine=Workspace=globex");
+        let settings = resolve(file, &variables, &options).unwrap();
+        assert_eq!(names(&settings), ["mine", "bitbucket", "zeta", "alpha"]);
+    }
+
+    #[test]
     fn an_option_replaces_a_connection() {
         let settings = resolve(FILE, &[], &with_connection("PROD=Workspace=globex")).unwrap();
-        assert_eq!(names(&settings), ["prod"]);
+        assert_eq!(names(&settings), ["PROD"]);
         assert!(format!("{settings:?}").contains("globex"));
     }
 

@@ -46,11 +46,23 @@ pub struct CatalogTable {
     pub view: bool,
 }
 
+impl CatalogTable {
+    /// The schema that it is read in: its own, or what stands before the dot in its name where there are none.
+    pub(crate) fn qualifier(&self) -> Option<&str> {
+        match &self.schema {
+            Some(schema) => Some(schema),
+            None => self.name.split_once('.').map(|(schema, _)| schema),
+        }
+    }
+}
+
 /// A table of a [`Catalog`], to be read.
 #[derive(Debug, Clone)]
 pub struct CatalogEntry {
     /// Its name in the catalog's spelling.
     pub name: String,
+    /// Its key columns.
+    pub key: Vec<String>,
     /// How it is read.
     pub provider: Arc<dyn TableProvider>,
 }

@@ -7,10 +7,10 @@ use bucketline_sql::{Ident, Name, nearest};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 
-use crate::catalog::Connection;
+use crate::catalog::{Catalog, Connection};
 use crate::scan::SourceTable;
 use crate::session::{Current, DEFAULT_DESTINATION, Registered};
-use crate::system::SystemTable;
+use crate::system::{NO_SCHEMA, SystemTable};
 use crate::{Error, ErrorKind, Result};
 
 /// What a table's name turned out to mean.
@@ -26,14 +26,53 @@ pub(crate) struct Resolved {
 #[derive(Debug, Clone)]
 pub(crate) enum Table {
     Source(SourceTable),
-    Other(Arc<dyn TableProvider>),
+    Other {
+        provider: Arc<dyn TableProvider>,
+        /// Its key columns.
+        key: Vec<String>,
+    },
+}
+
+/// A schema of a connection.
+#[derive(Debug, Clone)]
+pub(crate) enum Within {
+    /// Of a source.
+    Scope(Scope),
+    /// Of a destination.
+    Named(String),
+}
+
+impl Within {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Scope(scope) => &scope.name,
+            Self::Named(name) => name,
+        }
+    }
+}
+
+/// A connection, or one of its schemas.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) registered: &'a Registered,
+    pub(crate) schema: Option<Within>,
+}
+
+impl Place<'_> {
+    /// The name of the connection, then that of the schema.
+    pub(crate) fn name(&self) -> Vec<String> {
+        let schema = self.schema.iter().map(|schema| schema.name().to_owned());
+        std::iter::once(self.registered.name.clone())
+            .chain(schema)
+            .collect()
+    }
 }
 
 impl Resolved {
     pub(crate) fn provider(&self) -> Arc<dyn TableProvider> {
         match &self.table {
             Table::Source(table) => Arc::new(table.clone()),
-            Table::Other(provider) => Arc::clone(provider),
+            Table::Other { provider, .. } => Arc::clone(provider),
         }
     }
 
@@ -84,11 +123,12 @@ impl Resolver<'_> {
 
     async fn one_part(&self, table: &Ident) -> Result<Option<Resolved>> {
         if let Some(system) = SystemTable::find(&table.text) {
-            let provider = system.over(self.connections, self.context);
+            let provider = system.over(self.connections, None, self.context);
             return Ok(Some(other(
                 format!("sys.{}", system.name()),
                 vec![system.name().into()],
                 provider,
+                Vec::new(),
             )));
         }
         let current = self.connection(&self.current.connection);
@@ -105,38 +145,62 @@ impl Resolver<'_> {
             },
             _ => None,
         };
-        let elsewhere = match current {
+        if self.reach == Reach::Sources {
+            return Ok(in_source);
+        }
+        if let Some(source) = in_source {
+            if let Some(copy) = self.copy_beside(&source, None, table).await {
+                self.context.observer().note(&format!(
+                    "{} means {}; the copy is {}",
+                    table.text, source.full_name, copy.full_name
+                ));
+            }
+            return Ok(Some(source));
+        }
+        match current {
             Some(Registered {
                 name,
                 connection: Connection::Catalog(_),
-            }) => name.as_str(),
-            _ => DEFAULT_DESTINATION,
-        };
-        let readable = self.reach == Reach::Everything;
-        let in_catalog = if readable {
-            self.catalog_table(elsewhere, None, table, 1).await?
-        } else {
-            None
-        };
-        if let (Some(source), Some(copy)) = (&in_source, &in_catalog) {
-            self.context.observer().note(&format!(
-                "{} means {}; the copy is {}",
-                table.text, source.full_name, copy.full_name
-            ));
+            }) => {
+                let schema = self.current.schema.as_deref().map(Ident::new);
+                self.catalog_table(name, schema.as_ref(), table, 1).await
+            }
+            _ => {
+                self.catalog_table(DEFAULT_DESTINATION, None, table, 1)
+                    .await
+            }
         }
-        Ok(in_source.or(in_catalog))
+    }
+
+    /// The destination's table that a name of a source's table means as well. A destination that cannot be looked
+    /// into is no reason not to read the source.
+    async fn copy_beside(
+        &self,
+        source: &Resolved,
+        schema: Option<&Ident>,
+        table: &Ident,
+    ) -> Option<Resolved> {
+        let parts = 1 + usize::from(schema.is_some());
+        let found = self
+            .catalog_table(DEFAULT_DESTINATION, schema, table, parts)
+            .await;
+        found.unwrap_or_else(|error| {
+            self.context.observer().note(&format!(
+                "{} is read; whether the destination has such a table, too, is unknown: {error}",
+                source.full_name
+            ));
+            None
+        })
     }
 
     async fn two_parts(&self, first: &Ident, table: &Ident) -> Result<Option<Resolved>> {
+        if let Some(system) = SystemTable::find(&table.text) {
+            return self.system_table(system, std::slice::from_ref(first)).await;
+        }
         let mut matches = Vec::new();
         if let Some(registered) = self.connection(&first.text) {
             match &registered.connection {
                 Connection::Source(source) => {
-                    if let Some(system) = SystemTable::find(&table.text) {
-                        let provider = system.over(std::slice::from_ref(registered), self.context);
-                        let spelling = vec![registered.name.clone(), system.name().into()];
-                        return Ok(Some(other(spelling.join("."), spelling, provider)));
-                    }
                     if let Some(spec) = find(source, table) {
                         let scope = source.default_scope();
                         let mut found = self.source_table(&registered.name, source, spec, scope, 2);
@@ -155,11 +219,14 @@ impl Resolver<'_> {
             // A connection's name wins over a scope of that name without a look-up (docs/decisions/0003).
             matches.push(found);
         }
-        if self.reach == Reach::Everything || matches.is_empty() {
-            matches.extend(
-                self.catalog_table(DEFAULT_DESTINATION, Some(first), table, 2)
-                    .await?,
-            );
+        if self.reach == Reach::Everything {
+            matches.extend(match matches.first() {
+                Some(found) => self.copy_beside(found, Some(first), table).await,
+                None => {
+                    self.catalog_table(DEFAULT_DESTINATION, Some(first), table, 2)
+                        .await?
+                }
+            });
         }
         match matches.as_slice() {
             [one, two, ..] => Err(Error::new(
@@ -180,6 +247,10 @@ impl Resolver<'_> {
         schema: &Ident,
         table: &Ident,
     ) -> Result<Option<Resolved>> {
+        if let Some(system) = SystemTable::find(&table.text) {
+            let place = [connection.clone(), schema.clone()];
+            return self.system_table(system, &place).await;
+        }
         let Some(registered) = self.connection(&connection.text) else {
             return Ok(None);
         };
@@ -190,6 +261,66 @@ impl Resolver<'_> {
                     .await
             }
         }
+    }
+
+    /// A system table of one connection, or of one of its schemas.
+    async fn system_table(&self, system: SystemTable, place: &[Ident]) -> Result<Option<Resolved>> {
+        let Some(place) = self.place(place).await? else {
+            return Ok(None);
+        };
+        let name = place.name();
+        let provider = system.over(
+            std::slice::from_ref(place.registered),
+            place.schema,
+            self.context,
+        );
+        let full = [name, vec![system.name().to_owned()]].concat();
+        Ok(Some(other(full.join("."), full, provider, Vec::new())))
+    }
+
+    /// What `connection`, `connection.schema` or a schema of the current connection is.
+    async fn place(&self, name: &[Ident]) -> Result<Option<Place<'_>>> {
+        let (connection, schema) = match name {
+            [connection, schema] => (self.connection(&connection.text), Some(schema)),
+            [first] => match self.connection(&first.text) {
+                Some(registered) => (Some(registered), None),
+                None => (self.connection(&self.current.connection), Some(first)),
+            },
+            _ => (None, None),
+        };
+        let Some(registered) = connection else {
+            return Ok(None);
+        };
+        let Some(schema) = schema else {
+            return Ok(Some(Place {
+                registered,
+                schema: None,
+            }));
+        };
+        let found = find_schema(&registered.connection, schema, self.context).await?;
+        Ok(found.map(|schema| Place {
+            registered,
+            schema: Some(schema),
+        }))
+    }
+
+    /// The same for a name that must mean one.
+    pub(crate) async fn known_place(&self, name: &Name) -> Result<Place<'_>> {
+        if let Some(place) = self.place(&name.parts).await? {
+            return Ok(place);
+        }
+        let connections = self.connections.iter().map(|it| it.name.as_str());
+        let hint = match (
+            name.parts.as_slice(),
+            nearest(&name.parts[0].text, connections),
+        ) {
+            ([_], Some(near)) => format!("did you mean {near}?"),
+            _ => "SHOW CONNECTIONS and SHOW SCHEMAS list what there is".to_owned(),
+        };
+        let text = format!("there is no connection or schema {name}");
+        Err(Error::new(ErrorKind::UnknownTable, text)
+            .with_hint(hint)
+            .at(name.span()))
     }
 
     async fn scope_table(
@@ -267,7 +398,7 @@ impl Resolver<'_> {
                 None => entry.name,
             });
             let spelling = full[full.len().saturating_sub(parts)..].to_vec();
-            other(full.join("."), spelling, entry.provider)
+            other(full.join("."), spelling, entry.provider, entry.key)
         }))
     }
 
@@ -324,31 +455,87 @@ impl Resolver<'_> {
             .chain(SystemTable::names().map(|name| -> &str { name }))
             .collect();
         let wanted = &name.last().text;
-        if let Some(qualifier) = name.qualifier().first()
-            && tables
-                .iter()
-                .any(|table| table.eq_ignore_ascii_case(wanted))
-        {
-            let connections = self
-                .connections
-                .iter()
-                .map(|registered| registered.name.as_str());
-            let names: Vec<&str> = connections.clone().collect();
-            return match nearest(&qualifier.text, connections) {
-                Some(near) => error.with_hint(format!("did you mean {near}.{wanted}?")),
-                None => error.with_hint(format!(
-                    "{} is neither a connection ({}) nor a schema of {}; SELECT * FROM sys_schemas lists these",
-                    qualifier.text,
-                    names.join(", "),
-                    self.current.connection
-                )),
-            };
-        }
-        match nearest(wanted, tables) {
-            Some(near) => error.with_hint(format!("did you mean {near}?")),
-            None => error.with_hint("SELECT TableName FROM sys_tables lists the tables"),
-        }
+        let is_table = tables
+            .iter()
+            .any(|table| table.eq_ignore_ascii_case(wanted));
+        let near = || nearest(wanted, tables.iter().copied());
+        let hint = match (name.qualifier(), self.qualifying(name)) {
+            ([], _) => match near() {
+                Some(near) => format!("did you mean {near}?"),
+                None => "SELECT TableName FROM sys_tables lists the tables".to_owned(),
+            },
+            (
+                qualifier,
+                Some(Registered {
+                    name,
+                    connection: Connection::Catalog(_),
+                }),
+            ) => {
+                let made = match qualifier {
+                    [_] if is_table => format!("REPLICATE {wanted} makes it; "),
+                    _ => String::new(),
+                };
+                format!("{made}SHOW TABLES FROM {name} lists what there is")
+            }
+            ([_, schema], Some(Registered { name, .. })) if is_table => format!(
+                "{name} has no schema {}; SHOW SCHEMAS FROM {name} lists them",
+                schema.text
+            ),
+            (_, Some(Registered { name, .. })) => match near() {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("SHOW TABLES FROM {name} lists the tables"),
+            },
+            ([qualifier, ..], None) if is_table => {
+                let connections = || self.connections.iter().map(|it| it.name.as_str());
+                match nearest(&qualifier.text, connections()) {
+                    Some(near) => format!("did you mean {near}.{wanted}?"),
+                    None => format!(
+                        "{} is neither a connection ({}) nor a schema of {}; SHOW SCHEMAS lists these",
+                        qualifier.text,
+                        connections().collect::<Vec<_>>().join(", "),
+                        self.current.connection
+                    ),
+                }
+            }
+            (_, None) => match near() {
+                Some(near) => format!("did you mean {near}?"),
+                None => "SELECT TableName FROM sys_tables lists the tables".to_owned(),
+            },
+        };
+        error.with_hint(hint)
     }
+
+    /// The connection that a name of several parts begins with.
+    fn qualifying(&self, name: &Name) -> Option<&Registered> {
+        self.connection(&name.qualifier().first()?.text)
+    }
+}
+
+/// The schema of a connection that a name means.
+pub(crate) async fn find_schema(
+    connection: &Connection,
+    schema: &Ident,
+    context: &ReadContext,
+) -> Result<Option<Within>> {
+    Ok(match connection {
+        Connection::Source(source) => find_scope(source, schema, context)
+            .await?
+            .map(Within::Scope),
+        Connection::Catalog(catalog) => catalog_schema(catalog, &schema.text)
+            .await?
+            .map(Within::Named),
+    })
+}
+
+/// The schema of a catalog in its own spelling; one without tables is not known.
+async fn catalog_schema(catalog: &Arc<dyn Catalog>, schema: &str) -> Result<Option<String>> {
+    if !catalog.has_schemas() && schema.eq_ignore_ascii_case(NO_SCHEMA) {
+        return Ok(Some(NO_SCHEMA.to_owned()));
+    }
+    let tables = catalog.tables().await?;
+    let mut schemas = tables.iter().filter_map(|table| table.qualifier());
+    let found = schemas.find(|known| known.eq_ignore_ascii_case(schema));
+    Ok(found.map(str::to_owned))
 }
 
 /// The scope that a schema's name means.
@@ -391,10 +578,15 @@ fn find(source: &Arc<dyn Source>, table: &Ident) -> Option<Arc<TableSpec>> {
         .cloned()
 }
 
-fn other(full_name: String, spelling: Vec<String>, provider: Arc<dyn TableProvider>) -> Resolved {
+fn other(
+    full_name: String,
+    spelling: Vec<String>,
+    provider: Arc<dyn TableProvider>,
+    key: Vec<String>,
+) -> Resolved {
     Resolved {
         full_name,
         spelling,
-        table: Table::Other(provider),
+        table: Table::Other { provider, key },
     }
 }

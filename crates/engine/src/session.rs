@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bucketline_source::{ReadContext, Source};
 use bucketline_sql::{Ident, Name, Query};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState};
@@ -12,18 +13,20 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 
 use crate::catalog::{Catalog, Connection};
-use crate::names::{Reach, Resolved, Resolver, find_scope};
+use crate::names::{Reach, Resolved, Resolver, Within, find_schema};
 use crate::query::{PlannedQuery, QueryRun};
 use crate::rows::{self, Work};
 use crate::scan::PushTop;
+use crate::system::{self, NO_SCHEMA};
 use crate::{Error, ErrorKind, Result};
 
 /// The name of the connection that is written to, unless the configuration says otherwise.
 pub const DEFAULT_DESTINATION: &str = "destination";
 
-/// The catalog and schema that one-part and two-part names are registered under while a query is planned.
-pub(crate) const PLANNING_CATALOG: &str = "bucketline";
-pub(crate) const PLANNING_SCHEMA: &str = "names";
+/// The catalog and schema that one-part and two-part names are registered under while a query is planned. No
+/// part of a name is empty, so nothing else is registered there.
+pub(crate) const PLANNING_CATALOG: &str = "";
+pub(crate) const PLANNING_SCHEMA: &str = "";
 
 /// How many parts of a join or an aggregation run at a time. How many slices of a source are read at a time is
 /// the source's to say.
@@ -175,18 +178,24 @@ impl Session {
             .at(connection.span);
             return Err(error.with_hint(format!("the connections are {}", names.join(", "))));
         };
-        let schema = match (found, schema) {
-            (Connection::Source(source), Some(schema)) => {
-                let scope = find_scope(&source, schema, context).await?.ok_or_else(|| {
-                    let text = format!("{} has no schema {}", connection.text, schema.text);
-                    Error::new(ErrorKind::UnknownTable, text)
-                        .with_hint("SELECT * FROM sys_schemas lists them")
-                        .at(schema.span)
-                })?;
-                Some(scope.name)
-            }
-            (_, schema) => schema.map(|schema| schema.text.clone()),
+        let schema = match schema {
+            Some(schema) => Some(find_schema(&found, schema, context).await?.ok_or_else(|| {
+                let text = format!("{} has no schema {}", connection.text, schema.text);
+                let what = match found {
+                    Connection::Source(_) => "SCHEMAS",
+                    Connection::Catalog(_) => "TABLES",
+                };
+                Error::new(ErrorKind::UnknownTable, text)
+                    .with_hint(format!("SHOW {what} FROM {} lists them", connection.text))
+                    .at(schema.span)
+            })?),
+            None => None,
         };
+        let schema = schema.and_then(|schema| match schema {
+            Within::Scope(scope) => Some(scope.name),
+            // Tables that are in no schema need none before their names.
+            Within::Named(name) => (name != NO_SCHEMA).then_some(name),
+        });
         let mut names = self.names();
         let canonical = names
             .connections
@@ -251,6 +260,43 @@ impl Session {
             .resolve(std::slice::from_ref(table), context, Reach::Sources)
             .await?;
         rows::work(PlannedQuery::of_table(self.base.clone(), &resolved[0])?)
+    }
+
+    /// The columns of a table, a row each: name, type, whether it may be NULL or is of the key, and a line about it.
+    /// Makes no request but look-ups of names.
+    ///
+    /// # Errors
+    /// If the name means no table.
+    pub async fn describe(&self, table: &Name, context: &ReadContext) -> Result<RecordBatch> {
+        let resolved = self
+            .resolve(std::slice::from_ref(table), context, Reach::Everything)
+            .await?;
+        system::describe(&resolved[0].table)
+    }
+
+    /// The full name of a connection or of one of its schemas.
+    ///
+    /// # Errors
+    /// If the name means neither.
+    pub async fn full_schema(&self, name: &Name, context: &ReadContext) -> Result<Name> {
+        let Names {
+            connections,
+            current,
+        } = self.names().clone();
+        let resolver = Resolver {
+            connections: &connections,
+            current: &current,
+            context,
+            reach: Reach::Everything,
+        };
+        let parts = resolver.known_place(name).await?.name().into_iter();
+        let quoted = |text| Ident {
+            quoted: true,
+            ..Ident::new(text)
+        };
+        Ok(Name {
+            parts: parts.map(quoted).collect(),
+        })
     }
 
     async fn planned(

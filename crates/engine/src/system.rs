@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bucketline_source::spec::{ColumnKind, LOGICAL_TYPE};
-use bucketline_source::{ReadContext, Source};
+use bucketline_source::{
+    ColumnSpec, ErrorKind as SourceErrorKind, ReadContext, ScanRequest, Scope, Source, TableSpec,
+};
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int32Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
@@ -13,7 +15,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::{FutureExt, TryFutureExt, stream};
 
-use crate::catalog::{CatalogTable, Connection};
+use crate::catalog::{Catalog, CatalogTable, Connection};
+use crate::names::{Table, Within};
 use crate::session::Registered;
 use crate::{Error, Result};
 
@@ -34,7 +37,16 @@ const ALL: [SystemTable; 4] = [
 ];
 
 /// The schema name under which tables of a destination without schemas are listed.
-const NO_SCHEMA: &str = "main";
+pub(crate) const NO_SCHEMA: &str = "main";
+
+/// What DESCRIBE says of a column.
+const DESCRIBED: [&str; 5] = [
+    "ColumnName",
+    "DataTypeName",
+    "IsNullable",
+    "IsKey",
+    "Description",
+];
 
 impl SystemTable {
     pub(crate) fn find(name: &str) -> Option<Self> {
@@ -55,15 +67,18 @@ impl SystemTable {
         }
     }
 
-    /// The table over some connections. Its rows are made when it is read; only `sys_schemas` needs requests.
+    /// The table over some connections, its tables and columns those of one schema if that is given. Its rows are
+    /// made when it is read; only `sys_schemas` needs requests.
     pub(crate) fn over(
         self,
         connections: &[Registered],
+        within: Option<Within>,
         context: &ReadContext,
     ) -> Arc<dyn TableProvider> {
         let partition = SystemPartition {
             table: self,
             connections: connections.to_vec(),
+            within,
             context: context.clone(),
             schema: Arc::new(self.schema()),
         };
@@ -120,6 +135,7 @@ impl SystemTable {
 struct SystemPartition {
     table: SystemTable,
     connections: Vec<Registered>,
+    within: Option<Within>,
     context: ReadContext,
     schema: SchemaRef,
 }
@@ -132,7 +148,9 @@ impl PartitionStream for SystemPartition {
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let (table, schema) = (self.table, Arc::clone(&self.schema));
         let (connections, context) = (self.connections.clone(), self.context.clone());
-        let rows = async move { rows(table, schema, &connections, &context).await };
+        let within = self.within.clone();
+        let rows =
+            async move { rows(table, schema, &connections, within.as_ref(), &context).await };
         let batches = stream::once(rows.map_err(Into::into).boxed());
         Box::pin(RecordBatchStreamAdapter::new(
             Arc::clone(&self.schema),
@@ -145,6 +163,7 @@ async fn rows(
     table: SystemTable,
     schema: SchemaRef,
     connections: &[Registered],
+    within: Option<&Within>,
     context: &ReadContext,
 ) -> Result<RecordBatch> {
     let mut rows = Vec::new();
@@ -171,10 +190,10 @@ async fn rows(
                 rows.extend(schemas.iter().map(|schema| vec![text(name), text(schema)]));
             }
             (SystemTable::Tables, Connection::Source(source)) => {
-                rows.extend(source_tables(name, source))
+                rows.extend(source_tables(name, source, &scope(source, within)));
             }
             (SystemTable::Tables, Connection::Catalog(catalog)) => {
-                rows.extend(catalog.tables().await?.iter().map(|table| {
+                rows.extend(catalog_tables(catalog, within).await?.iter().map(|table| {
                     let kind = if table.view { "VIEW" } else { "TABLE" };
                     let place = [text(name), text(schema_of(table)), text(&table.name)];
                     place
@@ -184,15 +203,17 @@ async fn rows(
                 }));
             }
             (SystemTable::TableColumns, Connection::Source(source)) => {
-                rows.extend(source_columns(name, source));
+                rows.extend(source_columns(name, source, &scope(source, within)));
             }
             (SystemTable::TableColumns, Connection::Catalog(catalog)) => {
                 rows.extend(
-                    catalog
-                        .tables()
+                    catalog_tables(catalog, within)
                         .await?
                         .iter()
-                        .flat_map(|table| catalog_columns(name, table)),
+                        .flat_map(|table| {
+                            let place = [name.as_str(), schema_of(table), &table.name];
+                            field_rows(&table.columns, &table.key, place)
+                        }),
                 );
             }
         }
@@ -200,83 +221,112 @@ async fn rows(
     batch(schema, rows)
 }
 
-fn source_tables<'a>(
-    catalog: &'a str,
+/// The scope whose tables are listed.
+fn scope(source: &Arc<dyn Source>, within: Option<&Within>) -> Scope {
+    match within {
+        Some(Within::Scope(scope)) => scope.clone(),
+        _ => source.default_scope(),
+    }
+}
+
+/// The tables that a scope has.
+fn tables_in<'a>(
     source: &'a Arc<dyn Source>,
-) -> impl Iterator<Item = Vec<Cell>> + 'a {
-    let schema = source.default_scope().name;
-    let tables = source
-        .tables()
-        .iter()
-        .map(|table| (table.name.as_str(), "TABLE", table.doc.as_str()));
+    scope: &'a Scope,
+) -> impl Iterator<Item = &'a Arc<TableSpec>> {
+    source.tables().iter().filter(|table| {
+        let request = ScanRequest {
+            table: Arc::clone(table),
+            scope: scope.clone(),
+            columns: Vec::new(),
+            predicates: Vec::new(),
+            order: None,
+            limit: None,
+            page_size: None,
+        };
+        let planned = source.plan(request);
+        !matches!(planned, Err(error) if error.kind() == SourceErrorKind::Name)
+    })
+}
+
+/// The tables of a catalog, or of one of its schemas.
+async fn catalog_tables(
+    catalog: &Arc<dyn Catalog>,
+    within: Option<&Within>,
+) -> Result<Vec<CatalogTable>> {
+    let mut tables = catalog.tables().await?;
+    if let Some(Within::Named(schema)) = within {
+        tables.retain(|table| schema_of(table) == schema || table.qualifier() == Some(schema));
+    }
+    Ok(tables)
+}
+
+fn source_tables(catalog: &str, source: &Arc<dyn Source>, scope: &Scope) -> Vec<Vec<Cell>> {
+    let tables =
+        tables_in(source, scope).map(|table| (table.name.as_str(), "TABLE", table.doc.as_str()));
     let system =
         SystemTable::names().map(|table| (table, "SYSTABLE", "What can be read, as a table."));
-    tables.chain(system).map(move |(table, kind, doc)| {
+    let row = |(table, kind, doc)| {
         vec![
             text(catalog),
-            text(&schema),
+            text(&scope.name),
             text(table),
             text(kind),
             text(doc),
             Cell::Flag(false),
         ]
-    })
+    };
+    tables.chain(system).map(row).collect()
 }
 
-fn source_columns<'a>(
-    catalog: &'a str,
-    source: &'a Arc<dyn Source>,
-) -> impl Iterator<Item = Vec<Cell>> + 'a {
-    let schema = source.default_scope().name;
-    source.tables().iter().flat_map(move |table| {
-        let schema = schema.clone();
-        table
-            .columns
-            .iter()
-            .enumerate()
-            .map(move |(index, column)| {
-                let facts = Facts {
-                    nullable: column.nullable,
-                    doc: Some(&column.doc),
-                    key: table.key.contains(&index),
-                };
-                let place = [
-                    text(catalog),
-                    text(&schema),
-                    text(&table.name),
-                    text(&column.name),
-                ];
-                facts.row(place, SqlType::of_kind(column.kind), index)
-            })
-    })
+fn source_columns(catalog: &str, source: &Arc<dyn Source>, scope: &Scope) -> Vec<Vec<Cell>> {
+    tables_in(source, scope)
+        .flat_map(|table| spec_rows(table, [catalog, &scope.name, &table.name]))
+        .collect()
 }
 
-fn catalog_columns<'a>(
-    catalog: &'a str,
-    table: &'a CatalogTable,
-) -> impl Iterator<Item = Vec<Cell>> + 'a {
-    table
-        .columns
-        .fields()
+/// The columns of a source's table, which is at a place: connection, schema, table.
+fn spec_rows(table: &TableSpec, place: [&str; 3]) -> Vec<Vec<Cell>> {
+    let row = |(index, column): (usize, &ColumnSpec)| {
+        let facts = Facts {
+            nullable: column.nullable,
+            doc: Some(&column.doc),
+            key: table.key.contains(&index),
+        };
+        facts.row(place, &column.name, SqlType::of_kind(column.kind), index)
+    };
+    table.columns.iter().enumerate().map(row).collect()
+}
+
+/// The columns of any other table.
+fn field_rows(schema: &Schema, key: &[String], place: [&str; 3]) -> Vec<Vec<Cell>> {
+    let row = |(index, field): (usize, &Arc<Field>)| {
+        let facts = Facts {
+            nullable: field.is_nullable(),
+            doc: None,
+            key: key
+                .iter()
+                .any(|column| column.eq_ignore_ascii_case(field.name())),
+        };
+        facts.row(place, field.name(), SqlType::of_field(field), index)
+    };
+    schema.fields().iter().enumerate().map(row).collect()
+}
+
+/// The columns of a table, a row each.
+pub(crate) fn describe(table: &Table) -> Result<RecordBatch> {
+    let rows = match table {
+        Table::Source(table) => spec_rows(&table.table, [""; 3]),
+        Table::Other { provider, key } => field_rows(&provider.schema(), key, [""; 3]),
+    };
+    let schema = Arc::new(SystemTable::TableColumns.schema());
+    let described: Vec<usize> = DESCRIBED
         .iter()
-        .enumerate()
-        .map(move |(index, field)| {
-            let facts = Facts {
-                nullable: field.is_nullable(),
-                doc: None,
-                key: table
-                    .key
-                    .iter()
-                    .any(|key| key.eq_ignore_ascii_case(field.name())),
-            };
-            let place = [
-                text(catalog),
-                text(schema_of(table)),
-                text(&table.name),
-                text(field.name()),
-            ];
-            facts.row(place, SqlType::of_field(field), index)
-        })
+        .filter_map(|name| schema.index_of(name).ok())
+        .collect();
+    batch(schema, rows)?
+        .project(&described)
+        .map_err(|error| Error::from_datafusion(error.into(), None))
 }
 
 fn schema_of(table: &CatalogTable) -> &str {
@@ -290,11 +340,13 @@ struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    fn row(&self, place: [Cell; 4], kind: SqlType, index: usize) -> Vec<Cell> {
+    fn row(&self, place: [&str; 3], column: &str, kind: SqlType, index: usize) -> Vec<Cell> {
         let ordinal = i32::try_from(index + 1).unwrap_or(i32::MAX);
         place
+            .map(text)
             .into_iter()
             .chain([
+                text(column),
                 text(kind.name),
                 Cell::Number(kind.code),
                 kind.length.map_or(Cell::Null, Cell::Number),

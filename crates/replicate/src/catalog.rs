@@ -94,6 +94,7 @@ impl Catalog for DestinationCatalog {
         Ok(Some(CatalogEntry {
             name,
             provider: self.provider(&info),
+            key: info.key,
         }))
     }
 }

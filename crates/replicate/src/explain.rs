@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bucketline_destination::Destination;
-use bucketline_source::{ReadContext, Reading, ScanPlan};
+use bucketline_source::{Pushdown, ReadContext, Reading, ScanPlan};
 
 use crate::fingerprint::{Difference, enumerated};
 use crate::prepare::{Prepared, Rows, prepare};
@@ -52,14 +52,13 @@ pub(crate) async fn explain(
     match (work, &prepared.rows) {
         (Work::Rows(work), Some(rows)) => {
             cursor(work, &prepared, &standing.slices, &mut lines);
-            loading(&prepared, &standing, statement, rows, &mut lines);
+            let approach = standing.approach(&prepared, statement);
+            loading(&prepared, &standing, &approach, rows, &mut lines);
             let known = (!standing.slices.is_empty()).then_some(standing.slices.len());
-            let mut plan = rows.scan.plan().as_ref().clone();
-            plan.requests = work
-                .source()
-                .explain(&plan, &reading(&prepared, &standing.slices));
+            let reading = reading(&prepared, &standing.slices, &approach);
+            let plan = work.source().explain(rows.scan.plan(), &reading);
             lines.extend(plan.explain(known));
-            lines.extend(later_runs(&prepared, rows));
+            lines.extend(later_runs(&plan, &reading));
         }
         (Work::Whole(work), _) => {
             lines.push(
@@ -81,8 +80,8 @@ pub(crate) async fn explain(
     Ok(lines)
 }
 
-/// How most slices will be read: as a later run, once a first load has ended.
-fn reading(prepared: &Prepared, slices: &Slices) -> Reading {
+/// How most slices will be read: as a later run, once a first load has ended and unless everything is staged anew.
+fn reading(prepared: &Prepared, slices: &Slices, approach: &Approach) -> Reading {
     match prepared.mode {
         Mode::Incremental => {
             let finished = slices
@@ -90,6 +89,7 @@ fn reading(prepared: &Prepared, slices: &Slices) -> Reading {
                 .find(|state| state.checkpoint.mark.is_some());
             Reading::Changes(
                 finished
+                    .filter(|_| *approach == Approach::Merge)
                     .map(|state| state.checkpoint.clone())
                     .unwrap_or_default(),
             )
@@ -127,11 +127,11 @@ fn cursor(work: &dyn RowWork, prepared: &Prepared, slices: &Slices, lines: &mut 
 fn loading(
     prepared: &Prepared,
     standing: &Standing,
-    statement: &Statement,
+    approach: &Approach,
     rows: &Rows,
     lines: &mut Vec<String>,
 ) {
-    lines.push(match standing.approach(prepared, statement) {
+    lines.push(match approach {
         Approach::Merge if standing.exists => "load: changes are merged into the table".to_owned(),
         Approach::Merge => "load: first load, into a new table".to_owned(),
         Approach::Reload { why, recreate, .. } => {
@@ -139,7 +139,7 @@ fn loading(
                 true => format!(", {}", standing.reload_cost(rows.scan.plan().page_size)),
                 false => String::new(),
             };
-            let how = if recreate {
+            let how = if *recreate {
                 "dropped and made anew"
             } else {
                 "replaced"
@@ -157,18 +157,19 @@ fn loading(
 }
 
 /// Conditions that only the first load hands to the source.
-fn later_runs(prepared: &Prepared, rows: &Rows) -> Option<String> {
-    let plan = rows.scan.plan();
+fn later_runs(plan: &ScanPlan, reading: &Reading) -> Option<String> {
+    let first = matches!(reading, Reading::Changes(checkpoint) if checkpoint.mark.is_none());
     let mutable: Vec<_> = plan
         .predicates
         .iter()
         .filter(|planned| !planned.chooses_slices && !planned.immutable)
+        .filter(|planned| planned.pushdown != Pushdown::Kept)
         .map(|planned| {
             let name = &plan.request.table.columns[planned.predicate.column].name;
             planned.predicate.display(name).to_string()
         })
         .collect();
-    (prepared.mode == Mode::Incremental && !mutable.is_empty()).then(|| {
+    (first && !mutable.is_empty()).then(|| {
         format!(
             "after the first load filtered here, so that rows which stop matching leave: {}",
             mutable.join(" AND ")

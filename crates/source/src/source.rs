@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::{Page, Reading, RequestShape, Result, ScanPlan, ScanRequest, Slice, TableSpec};
+use crate::{Page, Reading, Result, ScanPlan, ScanRequest, Slice, TableSpec};
 
 /// What a schema of a source means: a part of its data.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -136,11 +136,11 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
     /// If the connection lacks what the table needs (no workspace), or the request is malformed.
     fn plan(&self, request: ScanRequest) -> Result<ScanPlan>;
 
-    /// The requests that reading a plan in this way starts with, for people. Pure; the look-ups and
-    /// the rows' first page.
-    fn explain(&self, plan: &ScanPlan, reading: &Reading) -> Vec<RequestShape> {
+    /// The plan as it is carried out in this way, for people: its requests, and what becomes of each
+    /// predicate. Pure.
+    fn explain(&self, plan: &ScanPlan, reading: &Reading) -> ScanPlan {
         let _ = reading;
-        plan.requests.clone()
+        plan.clone()
     }
 
     /// The slices of a plan, in a stable order, without doubles. The listing of repositories is read

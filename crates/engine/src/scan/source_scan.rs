@@ -78,13 +78,16 @@ impl SourceScan {
     }
 
     /// The same scan, giving of each slice only the first rows in the order of one scanned column; `None` if the
-    /// service cannot do that, with all filters.
+    /// service cannot do that, with all filters, or the scan is limited already: which rows those are is decided.
     pub(crate) fn with_top(
         &self,
         column: usize,
         descending: bool,
         rows: usize,
     ) -> Result<Option<Self>> {
+        if self.is_limited() {
+            return Ok(None);
+        }
         let mut scan = self.clone();
         scan.top = Some((
             Order {
@@ -95,6 +98,11 @@ impl SourceScan {
         ));
         let scan = scan.replanned()?;
         Ok((scan.plan.ordered && scan.plan.limited).then_some(scan))
+    }
+
+    /// Whether only some of the rows are given, so that nothing that chooses among all of them may be added.
+    fn is_limited(&self) -> bool {
+        self.top.is_some() || self.fetch.is_some()
     }
 
     /// Whether all rows come from one slice that is known beforehand, so that the slice's order is the scan's.
@@ -173,7 +181,7 @@ impl SourceScan {
         if self.has_one_slice() || one_page {
             1
         } else {
-            self.table.source.concurrency()
+            self.table.source.concurrency().max(1)
         }
     }
 }
@@ -308,9 +316,14 @@ impl DataSource for SourceScan {
         filters: Vec<Arc<dyn PhysicalExpr>>,
         _config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn DataSource>>> {
-        let taken = vec![PushedDown::Yes; filters.len()];
-        let propagation = FilterPushdownPropagation::with_parent_pushdown_result(taken);
-        if filters.is_empty() {
+        let answer = if self.is_limited() {
+            PushedDown::No
+        } else {
+            PushedDown::Yes
+        };
+        let propagation =
+            FilterPushdownPropagation::with_parent_pushdown_result(vec![answer; filters.len()]);
+        if filters.is_empty() || self.is_limited() {
             return Ok(propagation);
         }
         let mut scan = self.clone();
