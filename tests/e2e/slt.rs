@@ -318,6 +318,7 @@ files!(
     listing,
     replace,
     repositories,
+    project_scopes,
     guards,
     destination_tables
 );

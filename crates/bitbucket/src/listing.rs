@@ -115,13 +115,17 @@ struct Known {
     all: Option<Arc<Vec<Repository>>>,
     /// Single look-ups, by the name asked for; `None` was not found.
     named: HashMap<String, Option<Repository>>,
+    /// The workspace as looked up.
     workspace: Option<Workspace>,
+    /// The workspace as an earlier script knew it.
+    former: Option<Workspace>,
     /// The credential's scopes, once an answer has named them.
     scopes: Option<Vec<String>>,
 }
 
 impl Known {
-    /// The workspace, if it or a repository of it is known.
+    /// The workspace, if it or a repository of it is known. What an earlier script knew holds until
+    /// a repository says otherwise: it would cost every script a request to ask again.
     fn workspace(&self) -> Option<Workspace> {
         let listed = self.all.iter().flat_map(|all| all.iter());
         let named = self.named.values().flatten();
@@ -134,6 +138,7 @@ impl Known {
         self.workspace
             .clone()
             .or_else(|| listed.chain(named).find_map(says))
+            .or_else(|| self.former.clone())
     }
 
     /// The workspace, looked up if need be.
@@ -142,10 +147,18 @@ impl Known {
         connection: &Connection,
         context: &ReadContext,
     ) -> Result<Workspace> {
-        let workspace = match self.workspace() {
-            Some(workspace) => workspace,
-            None => look_up_workspace(connection, context).await?,
-        };
+        match self.workspace() {
+            Some(workspace) => Ok(workspace),
+            None => self.look_up_workspace(connection, context).await,
+        }
+    }
+
+    async fn look_up_workspace(
+        &mut self,
+        connection: &Connection,
+        context: &ReadContext,
+    ) -> Result<Workspace> {
+        let workspace = look_up_workspace(connection, context).await?;
         self.workspace = Some(workspace.clone());
         Ok(workspace)
     }
@@ -157,7 +170,10 @@ impl Known {
         connection: &Connection,
         context: &ReadContext,
     ) -> Result<()> {
-        let workspace = self.find_workspace(connection, context).await?;
+        let workspace = match self.workspace.clone() {
+            Some(workspace) => workspace,
+            None => self.look_up_workspace(connection, context).await?,
+        };
         context.observer().note(&format!(
             "the workspace {} has no repository that this credential can see",
             workspace.slug
@@ -184,6 +200,7 @@ impl Listing {
         if known.script != script {
             *known = Known {
                 script,
+                former: known.workspace(),
                 ..Known::default()
             };
         }

@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 use bucketline_source::{Result, TableSpec, spec};
 
 /// The table files, built into the program.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
+    ("groups.toml", include_str!("../specs/groups.toml")),
     ("workspaces.toml", include_str!("../specs/workspaces.toml")),
     ("projects.toml", include_str!("../specs/projects.toml")),
     (
@@ -27,11 +28,7 @@ static TABLES: LazyLock<Vec<Arc<TableSpec>>> = LazyLock::new(|| match read() {
 });
 
 fn read() -> Result<Vec<TableSpec>> {
-    let mut tables = Vec::new();
-    for (name, text) in FILES {
-        tables.extend(spec::load(name, text)?);
-    }
-    Ok(tables)
+    spec::load(&FILES)
 }
 
 /// The tables of Bitbucket Cloud, without any connection.

@@ -99,8 +99,8 @@ pub enum FaultKind {
     EmptyPage,
     /// The right page with a `next` link to itself.
     RepeatedPage,
-    /// The right answer without a `Date` header.
-    NoDate,
+    /// The right answer with a `Date` header that is no date.
+    BadDate,
     /// The right answer with a `next` link that leads to another origin.
     ForeignNext {
         /// Such as `http://127.0.0.1:9`.
@@ -243,7 +243,7 @@ impl FaultKind {
             | Self::Hang
             | Self::EmptyPage
             | Self::RepeatedPage
-            | Self::NoDate
+            | Self::BadDate
             | Self::ForeignNext { .. } => return None,
         })
     }

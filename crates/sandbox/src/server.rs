@@ -253,7 +253,10 @@ async fn serve(
     );
     let compress = shared.gzip && request.accepts_gzip;
     let cut = matches!(fault, Some(FaultKind::CutBody));
-    let date = (fault != Some(FaultKind::NoDate)).then(|| now.http_date());
+    let date = match fault {
+        Some(FaultKind::BadDate) => "some day".to_owned(),
+        _ => now.http_date(),
+    };
     respond(answered.reply, date, compress, cut)
 }
 
@@ -272,14 +275,12 @@ fn log(shared: &Shared, request: &Request, status: u16, credential: &str, faulte
 /// Bodies below this many bytes are not worth compressing.
 const SMALL: usize = 512;
 
-fn respond(reply: Reply, date: Option<String>, compress: bool, cut: bool) -> Response<Body> {
+fn respond(reply: Reply, date: String, compress: bool, cut: bool) -> Response<Body> {
     let mut builder = Response::builder()
         .status(reply.status)
+        .header(header::DATE, date)
         .header(header::CONTENT_TYPE, reply.content_type)
         .header(header::VARY, "Authorization, Accept-Encoding");
-    if let Some(date) = date {
-        builder = builder.header(header::DATE, date);
-    }
     if matches!(reply.status, 200 | 304) {
         builder = builder
             .header(header::ETAG, reply.etag())

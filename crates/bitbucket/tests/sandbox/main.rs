@@ -59,9 +59,13 @@ fn basic() -> Credential {
 }
 
 fn connect(sandbox: &Sandbox, credential: Credential) -> Client {
+    connect_to(sandbox, "acme", credential)
+}
+
+fn connect_to(sandbox: &Sandbox, workspace: &str, credential: Credential) -> Client {
     let base = Url::parse(&sandbox.base_url()).unwrap();
     let mut settings = Settings::new(base, credential);
-    settings.workspace = Some("acme".into());
+    settings.workspace = Some(workspace.into());
     settings.client.backoff = Duration::ZERO;
     settings.client.requests_per_hour = None;
     let notes = Arc::new(Notes::default());

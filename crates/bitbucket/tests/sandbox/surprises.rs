@@ -6,7 +6,7 @@ use bucketline_sandbox::{
 };
 use bucketline_source::{Checkpoint, End, ErrorKind, Order, Reading, Source as _};
 
-use super::{basic, column, connect, equal, keyed, sandbox, sorted, texts, there};
+use super::{basic, column, connect, connect_to, equal, keyed, sandbox, sorted, texts, there};
 use bucketline_rest::{Credential, SecretString};
 
 /// A pull request that is merged while the states are read one by one comes once.
@@ -364,4 +364,30 @@ async fn the_identity_stays_within_a_script() {
         .slices(&client.plan(client.request("Branches", &["Name"])))
         .await;
     assert_ne!(identity().await, before);
+}
+
+/// A session may live for long; what it knew of the workspace ends with what the listing says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_workspace_is_noticed_by_the_next_listing() {
+    let sandbox = sandbox(|_| {}).await;
+    let uuid = sandbox.snapshot(Kind::Workspaces, "acme")[0].value["uuid"].clone();
+    let client = connect_to(&sandbox, uuid.as_str().unwrap(), basic());
+    let plan = client.plan(client.request("Branches", &["Workspace"]));
+    let workspaces = async || {
+        client.source.forget_listing();
+        let slices = client.slices(&plan).await;
+        slices[0].parents[0].clone().unwrap()
+    };
+    assert_eq!(workspaces().await, "acme");
+    let rename = Change::RenameWorkspace {
+        workspace: "acme".into(),
+        slug: "acme-two".into(),
+    };
+    sandbox.apply(rename).unwrap();
+    assert_eq!(workspaces().await, "acme-two");
+    let rows = client
+        .scan(client.request("Projects", &["Workspace"]))
+        .await
+        .unwrap();
+    assert_eq!(texts(&rows, "Workspace")[0], "acme-two");
 }

@@ -440,3 +440,98 @@ fn the_clock_can_stand_and_be_moved() {
         Some("Fri, 01 May 2026 00:01:30 GMT")
     );
 }
+
+#[test]
+fn a_renamed_workspace_is_at_its_new_slug() {
+    let sandbox = sandbox();
+    let uuid = apply(
+        &sandbox,
+        Change::RenameWorkspace {
+            workspace: "acme".to_owned(),
+            slug: "Acme-Two".to_owned(),
+        },
+    )
+    .uuid
+    .unwrap();
+    assert_eq!(get(&sandbox, "/workspaces/acme").status, 404);
+    assert_eq!(get(&sandbox, API).status, 404);
+    let workspace = get(&sandbox, "/workspaces/acme-two").json();
+    assert_eq!(workspace["uuid"], *uuid);
+    let api = get(&sandbox, "/repositories/acme-two/api").json();
+    assert_eq!(api["full_name"], "acme-two/api");
+    assert_eq!(api["workspace"]["slug"], "acme-two");
+    assert_eq!(api["owner"]["username"], "acme-two");
+    let taken = Change::RenameWorkspace {
+        workspace: "acme-two".to_owned(),
+        slug: "globex".to_owned(),
+    };
+    assert!(sandbox.apply(taken).is_err());
+}
+
+#[test]
+fn an_approval_leaves_the_time_of_change_alone() {
+    let sandbox = sandbox();
+    let path = format!("{API}/pullrequests/3");
+    let before = get(&sandbox, &path).json();
+    let approve = Change::ApprovePullRequest {
+        repository: repository(),
+        id: 3,
+        user: 2,
+    };
+    apply(&sandbox, approve);
+    let after = get(&sandbox, &path).json();
+    assert_eq!(after["updated_on"], before["updated_on"]);
+    let participants = after["participants"].as_array().unwrap();
+    let own = participants
+        .iter()
+        .find(|one| one["user"]["display_name"] == "User 2")
+        .unwrap();
+    assert_eq!(own["approved"], true);
+}
+
+#[test]
+fn projects_have_keys_of_their_own() {
+    let sandbox = sandbox();
+    let workspace = || "acme".to_owned();
+    let add = Change::AddProject {
+        workspace: workspace(),
+        key: "API".to_owned(),
+        name: "Again".to_owned(),
+    };
+    assert!(sandbox.apply(add).is_err());
+    let rekey = |new_key: &str| Change::UpdateProject {
+        workspace: workspace(),
+        key: "API".to_owned(),
+        name: None,
+        new_key: Some(new_key.to_owned()),
+        description: None,
+    };
+    assert!(sandbox.apply(rekey("WEB")).is_err());
+    assert!(sandbox.apply(rekey("API")).is_ok());
+    let project = get(&sandbox, "/workspaces/acme/projects/API").json();
+    let uuid = project["uuid"].as_str().unwrap();
+    let by_uuid = format!("/workspaces/acme/projects/{}", encode(uuid));
+    assert_eq!(get(&sandbox, &by_uuid).status, 404, "the path takes a key");
+}
+
+#[test]
+fn accounts_are_of_several_kinds_and_leave_in_two_ways() {
+    let sandbox = sandbox();
+    let kinds = || -> Vec<Value> {
+        let list = format!("{API}/issues?pagelen=100&sort=id");
+        get(&sandbox, &list).column("/reporter/type")
+    };
+    for kind in ["user", "team", "app_user"] {
+        assert!(kinds().contains(&kind.into()), "{kind}");
+    }
+    for user in 1..=20 {
+        let workspace = "acme".to_owned();
+        apply(&sandbox, Change::DeleteUser { workspace, user });
+    }
+    let rows = sandbox.snapshot(Kind::Issues, "acme");
+    assert!(rows.iter().any(|row| row.value.get("reporter").is_none()));
+    assert!(
+        rows.iter()
+            .any(|row| row.value.get("reporter") == Some(&Value::Null))
+    );
+}

@@ -16,8 +16,17 @@ fn scripted_answers() {
         (FaultKind::ServerError { status: 503 }, 503),
         (FaultKind::NotFound, 404),
         (FaultKind::Forbidden, 403),
+        (FaultKind::LimitedForbidden, 403),
         (FaultKind::Gone, 410),
+        (
+            FaultKind::GoneBecause {
+                message: "This workspace has been deleted".to_owned(),
+            },
+            410,
+        ),
         (FaultKind::Unauthorized, 401),
+        (FaultKind::Accepted, 202),
+        (FaultKind::Redirect { origin: None }, 302),
     ] {
         sandbox.fault(Fault::once("*/issues", kind));
         assert_eq!(
@@ -156,4 +165,80 @@ fn a_hanging_request_does_not_keep_the_sandbox_alive() {
         std::net::TcpStream::connect(&address).is_err(),
         "nobody listens any more"
     );
+}
+
+#[test]
+fn pages_that_mislead() {
+    let sandbox = sandbox();
+    let right = get(&sandbox, ISSUES);
+    sandbox.fault(Fault::once("*", FaultKind::EmptyPage));
+    let empty = get(&sandbox, ISSUES);
+    assert_eq!((empty.ids(), empty.next()), (vec![], right.next()));
+    sandbox.fault(Fault::once("*", FaultKind::RepeatedPage));
+    let repeated = get(&sandbox, ISSUES);
+    assert_eq!(repeated.ids(), right.ids());
+    assert_eq!(
+        repeated.next().unwrap(),
+        format!("{}/2.0{ISSUES}", sandbox.origin())
+    );
+    sandbox.fault(Fault::once("*", FaultKind::BadDate));
+    let undated = get(&sandbox, ISSUES);
+    assert_eq!(undated.ids(), right.ids());
+    assert_eq!(undated.header("date"), Some("some day"));
+    let body = "{\"values\": 1}".to_owned();
+    sandbox.fault(Fault::once("*", FaultKind::Body { body: body.clone() }));
+    assert_eq!(get(&sandbox, ISSUES).text(), body);
+}
+
+#[test]
+fn redirects_lead_elsewhere_or_nowhere() {
+    let sandbox = sandbox();
+    let location = |origin: Option<&str>| {
+        let origin = origin.map(str::to_owned);
+        sandbox.fault(Fault::once("*", FaultKind::Redirect { origin }));
+        get(&sandbox, ISSUES).header("location").unwrap().to_owned()
+    };
+    assert_eq!(location(None), format!("/2.0{ISSUES}"));
+    let elsewhere = "http://127.0.0.1:9";
+    assert_eq!(
+        location(Some(elsewhere)),
+        format!("{elsewhere}/2.0{ISSUES}")
+    );
+}
+
+#[test]
+fn a_maximum_of_rows_for_a_path() {
+    let sandbox = sandbox();
+    sandbox.fault(Fault::always(
+        "*/issues",
+        FaultKind::MaxPagelen { rows: 20 },
+    ));
+    for (pagelen, status) in [(100, 400), (21, 400), (20, 200)] {
+        let answer = get(&sandbox, &format!("{ISSUES}?pagelen={pagelen}"));
+        assert_eq!(answer.status, status, "{pagelen}");
+    }
+    let refused = get(&sandbox, &format!("{ISSUES}?pagelen=50"));
+    assert_eq!(refused.message(), "Invalid pagelen");
+    assert_eq!(get(&sandbox, ISSUES).ids().len(), 10);
+    assert_eq!(get(&sandbox, "/repositories/acme?pagelen=100").status, 200);
+}
+
+/// The service counts what it answers, whatever that is.
+#[test]
+fn faulted_requests_are_counted() {
+    let config = Config {
+        requests_per_hour: Some(3),
+        bare_429: true,
+        ..Config::default()
+    };
+    let sandbox = Sandbox::start_blocking(config).unwrap();
+    sandbox.fault(Fault::once(
+        "*",
+        FaultKind::TooManyRequests { retry_after: None },
+    ));
+    let bare = get(&sandbox, ISSUES);
+    assert!(bare.text().starts_with("Rate limit"), "{}", bare.text());
+    sandbox.fault(Fault::once("*", FaultKind::LimitedForbidden));
+    assert!(get(&sandbox, ISSUES).text().starts_with("Rate limit"));
+    assert_eq!([0; 2].map(|_| get(&sandbox, ISSUES).status), [200, 429]);
 }

@@ -15,6 +15,7 @@ use crate::sandbox;
 const HOLES: &[(&str, &str)] = &[
     ("base_commit", "links"),
     ("commit", "links"),
+    ("commit.summary", "type"),
     ("error", "data"),
     ("error.error.data", "announcement_url"),
     ("issue", "watches"),

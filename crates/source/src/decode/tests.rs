@@ -34,7 +34,7 @@ columns = [
 "#;
 
 fn things() -> TableSpec {
-    load("things.toml", THINGS)
+    load(&[("things.toml", THINGS)])
         .unwrap_or_else(|error| panic!("{error}"))
         .remove(0)
 }

@@ -14,8 +14,8 @@ impl Mistakes {
         self.0.borrow_mut().push(format!("{place}: {what}"));
     }
 
-    pub(super) fn into_lines(self) -> Vec<String> {
-        self.0.into_inner()
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.0.borrow().clone()
     }
 }
 
@@ -44,10 +44,29 @@ impl<'a> Entry<'a> {
         self
     }
 
-    /// The same entry, named inside its place.
-    pub(super) fn within(self, place: &str) -> Self {
-        let place = format!("{}, {place}", self.place);
-        self.at(place)
+    /// The same entry, read anew, named inside its place.
+    pub(super) fn within(&self, place: &str) -> Self {
+        Self::new(
+            self.table,
+            format!("{}, {place}", self.place),
+            self.mistakes,
+        )
+    }
+
+    /// Another table in the place of this one.
+    pub(super) fn instead<'b>(&self, table: &'b Table) -> Entry<'b>
+    where
+        'a: 'b,
+    {
+        Entry::new(table, self.place.clone(), self.mistakes)
+    }
+
+    pub(super) fn attributes(&self) -> &'a Table {
+        self.table
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.table.contains_key(name)
     }
 
     pub(super) fn mistake(&self, what: &str) {
@@ -138,9 +157,14 @@ impl<'a> Entry<'a> {
         })
     }
 
+    /// A nested table as it is.
+    pub(super) fn table(&mut self, name: &'static str) -> Option<&'a Table> {
+        self.read(name, "a table", Value::as_table)
+    }
+
     /// A nested table, placed inside this one.
     pub(super) fn entry(&mut self, name: &'static str) -> Option<Entry<'a>> {
-        let table = self.read(name, "a table", Value::as_table)?;
+        let table = self.table(name)?;
         Some(Entry::new(
             table,
             format!("{}, {name}", self.place),

@@ -23,6 +23,7 @@
 //! ```
 //!
 //! The columns that come from the parent are not written: `slice` says which they are.
+//! An entry of `columns` may stand for several, see [`super::group`].
 //! `exact` and `narrowing` name operators in SQL's spelling or the sets of [`SETS`], one or a list.
 //! `field` is the name the service filters by where it is not `at`, and `null_field` that for the
 //! null tests. `values` lists those that the service knows, where it refuses any other.
@@ -31,6 +32,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::entry::{Entry, Mistakes};
+use super::group::Groups;
 use super::{
     BoundParameter, ColumnKind, Cursor, Filter, Origin, Parent, Removal, Scopes, SliceKind, Walk,
 };
@@ -65,60 +67,76 @@ const SLICES: [(&str, SliceKind); 3] = [
     ("repository", SliceKind::Repository),
 ];
 
-/// Reads the tables of one table file. `origin` names it in errors.
+/// Reads the tables of some table files, each with its name for errors. Groups of columns are known
+/// to all of them.
 ///
 /// # Errors
-/// One error (BL2001) that lists every mistake in the file, each with its table and column. A file
+/// One error (BL2001) that lists every mistake in the files, each with its table and column. A file
 /// that is not TOML has one mistake, with its line.
-pub fn load(origin: &str, text: &str) -> Result<Vec<TableSpec>> {
-    let failure = |lines: &str| {
-        Error::new(
-            ErrorKind::Spec,
-            "BL2001",
-            format!("the table file {origin} is wrong:{lines}"),
-        )
-    };
-    let root: toml::Table = text
-        .parse()
-        .map_err(|error| failure(&format!(" {error}")))?;
-
-    let mistakes = Mistakes::default();
-    let mut file = Entry::new(&root, "file".into(), &mistakes);
+pub fn load(files: &[(&str, &str)]) -> Result<Vec<TableSpec>> {
+    let mut wrong = Vec::new();
+    let mut roots = Vec::new();
+    for (origin, text) in files {
+        match text.parse::<toml::Table>() {
+            Ok(root) => roots.push((*origin, root, Mistakes::default())),
+            Err(error) => wrong.push(mistaken(origin, &format!(" {error}"))),
+        }
+    }
+    let mut groups = Groups::default();
+    let mut entries = Vec::new();
+    for (_, root, mistakes) in &roots {
+        let mut file = Entry::new(root, "file".into(), mistakes);
+        groups.read(&mut file);
+        entries.push(file);
+    }
     let mut names = HashSet::new();
     let mut tables = Vec::new();
-    for entry in file.entries("table") {
-        let name = entry.peek("name").unwrap_or("?").to_owned();
-        if !names.insert(name.to_lowercase()) {
-            mistakes.add(
-                &format!("table {name}"),
-                "its name is taken by an earlier table",
-            );
+    for mut file in entries {
+        for entry in file.entries("table") {
+            let name = entry.peek("name").unwrap_or("?").to_owned();
+            let entry = entry.at(format!("table {name}"));
+            if !names.insert(name.to_lowercase()) {
+                entry.mistake("its name is taken by an earlier table");
+            }
+            tables.extend(table(entry, &groups));
         }
-        tables.extend(table(entry.at(format!("table {name}"))));
+        file.finish();
     }
-    file.finish();
+    for (origin, _, mistakes) in &roots {
+        let lines = mistakes.lines();
+        if !lines.is_empty() {
+            let lines: String = lines.iter().map(|line| format!("\n  {line}")).collect();
+            wrong.push(mistaken(origin, &lines));
+        }
+    }
+    if wrong.is_empty() {
+        Ok(tables)
+    } else {
+        Err(Error::new(ErrorKind::Spec, "BL2001", wrong.join("\n")))
+    }
+}
 
-    let mistakes = mistakes.into_lines();
-    if !mistakes.is_empty() {
-        return Err(failure(
-            &mistakes
-                .iter()
-                .map(|line| format!("\n  {line}"))
-                .collect::<String>(),
-        ));
-    }
-    Ok(tables)
+fn mistaken(origin: &str, lines: &str) -> String {
+    format!("the table file {origin} is wrong:{lines}")
 }
 
 /// Reads one table; `None` if what is missing leaves nothing to build.
-fn table(mut entry: Entry<'_>) -> Option<TableSpec> {
+fn table(mut entry: Entry<'_>, groups: &Groups<'_>) -> Option<TableSpec> {
     let name = entry.required_text("name");
     let doc = entry.required_text("doc");
     let path = entry.required_text("path");
     let rows = entry.text("rows").unwrap_or_else(|| "values".to_owned());
     let slice = entry.required_choice("slice", &SLICES);
     let mut columns = parents(slice.unwrap_or(SliceKind::Account));
-    columns.extend(entry.entries("columns").into_iter().filter_map(column));
+    for entry in entry.entries("columns") {
+        match groups.expand(&entry) {
+            Some(members) => {
+                let members = members.iter();
+                columns.extend(members.filter_map(|member| column(&entry.instead(member))));
+            }
+            None => columns.extend(column(&entry)),
+        }
+    }
     check_columns(&entry, &columns);
 
     let find = |entry: &Entry<'_>, attribute: &str, column: &str| {
@@ -236,7 +254,7 @@ fn parents(slice: SliceKind) -> Vec<ColumnSpec> {
     }
 }
 
-fn column(entry: Entry<'_>) -> Option<ColumnSpec> {
+fn column(entry: &Entry<'_>) -> Option<ColumnSpec> {
     let place = format!("column {}", entry.peek("name").unwrap_or("?"));
     let mut entry = entry.within(&place);
     let name = entry.required_text("name");

@@ -5,6 +5,7 @@
 //! tables, the pushdown, EXPLAIN and the table's documentation page.
 
 mod entry;
+mod group;
 mod load;
 #[cfg(test)]
 mod tests;

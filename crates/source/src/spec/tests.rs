@@ -25,7 +25,7 @@ columns = [
 
 #[test]
 fn a_sound_file() {
-    let tables = load("things.toml", SOUND).unwrap_or_else(|error| panic!("{error}"));
+    let tables = load(&[("things.toml", SOUND)]).unwrap_or_else(|error| panic!("{error}"));
     let [table] = &tables[..] else {
         panic!("{tables:?}")
     };
@@ -254,7 +254,7 @@ fn every_mistake_is_named() {
         (
             "[[table]]",
             "tables = 1\n[[table]]",
-            "file: `tables` is unknown; allowed: table",
+            "file: `tables` is unknown; allowed: group, table",
         ),
         (
             "[[table]]",
@@ -264,7 +264,7 @@ fn every_mistake_is_named() {
     ];
     for (old, new, expected) in cases {
         assert!(SOUND.contains(old), "{old}");
-        let error = load("things.toml", &SOUND.replacen(old, new, 1)).unwrap_err();
+        let error = load(&[("things.toml", &SOUND.replacen(old, new, 1))]).unwrap_err();
         assert_eq!(
             (error.kind(), error.code()),
             (crate::ErrorKind::Spec, "BL2001")
@@ -284,7 +284,7 @@ fn all_mistakes_come_at_once() {
         .replace("page_size = 100", "page_size = 0")
         .replace("type = \"timestamp\"", "type = \"time\"");
     let text = format!("{text}\n[[table]]\nname = \"THINGS\"\n");
-    let error = load("things.toml", &text).unwrap_err().to_string();
+    let error = load(&[("things.toml", &text)]).unwrap_err().to_string();
     for part in [
         "table Things: `doc` is missing",
         "there is no column `Number`",
@@ -295,5 +295,97 @@ fn all_mistakes_come_at_once() {
         "table THINGS: it has no columns",
     ] {
         assert!(error.contains(part), "{part} in {error}");
+    }
+}
+
+const GROUPS: &str = r#"
+[[group]]
+name = "account"
+columns = [
+  { name = "UUID", type = "text", at = "uuid", doc = "UUID of {of}." },
+  { name = "Username", type = "text", at = "username", doc = "User name of {of}." },
+]
+"#;
+
+const GROUPED: &str = r#"{ group = "account", prefix = "Author", at = "work.author", of = "the author", with = { UUID = { exact = "=" } }, without = ["Username"] },
+  { links = ["self", "request-changes"] },
+  { links = ["html"], prefix = "Author", at = "work.author", of = "the author" },
+  { name = "State""#;
+
+fn grouped(old: &str, new: &str) -> Result<Vec<TableSpec>, crate::Error> {
+    let text = SOUND.replacen("{ name = \"State\"", GROUPED, 1);
+    assert!(text.contains(old) || GROUPS.contains(old), "{old}");
+    let (text, groups) = (text.replacen(old, new, 1), GROUPS.replacen(old, new, 1));
+    // The groups may come after those who use them.
+    load(&[("things.toml", &text), ("groups.toml", &groups)])
+}
+
+#[test]
+fn groups_stand_for_their_columns() {
+    let tables = grouped("", "").unwrap_or_else(|error| panic!("{error}"));
+    let shown: Vec<_> = tables[0].columns[4..8]
+        .iter()
+        .map(|column| match &column.origin {
+            Origin::Row(path) => format!("{} {}: {}", column.name, path.join("."), column.doc),
+            Origin::Parent(_) => unreachable!(),
+        })
+        .collect();
+    let expected = [
+        "AuthorUUID work.author.uuid: UUID of the author.",
+        "LinksSelfHref links.self.href: API address.",
+        "LinksRequestChangesHref links.request-changes.href: API address of: request-changes.",
+        "AuthorLinksHtmlHref work.author.links.html.href: Web page of the author.",
+    ];
+    assert_eq!(shown, expected);
+    assert_eq!(tables[0].columns[4].filter.exact, [Operator::Eq]);
+}
+
+#[test]
+fn mistakes_of_groups_are_named() {
+    let cases = [
+        (
+            "group = \"account\"",
+            "group = \"team\"",
+            "table Things, group team: there is no such group",
+        ),
+        (
+            "prefix = \"Author\", ",
+            "",
+            "group account: `prefix` is missing",
+        ),
+        (
+            "with = { UUID",
+            "with = { Uuid",
+            "group account: it has no column `Uuid`",
+        ),
+        (
+            "exact = \"=\"",
+            "exact = \"~\"",
+            "column AuthorUUID: `exact`: `~` is no operator",
+        ),
+        (
+            "links = [\"html\"]",
+            "links = [\"html\"], who = 1",
+            "links: `who` is unknown",
+        ),
+        (
+            "links = [\"html\"], prefix = \"Author\"",
+            "links = [\"self\"]",
+            "column LinksSelfHref: its name is taken",
+        ),
+        (
+            "[[group]]",
+            "[[group]]\nname = \"account\"\ncolumns = []\n[[group]]",
+            "group account: its name is taken",
+        ),
+        (
+            "[[group]]",
+            "[[group]]\nname = \"empty\"\n[[group]]",
+            "the table file groups.toml is wrong:\n  group empty: it has no columns",
+        ),
+    ];
+    for (old, new, expected) in cases {
+        let error = grouped(old, new).unwrap_err().to_string();
+        assert!(error.contains(expected), "{old} -> {new}: {error}");
     }
 }
