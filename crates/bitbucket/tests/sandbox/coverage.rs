@@ -250,10 +250,3 @@ fn the_columns_are_those_of_the_list() {
     }
     assert_eq!(std::fs::read_to_string(path).unwrap(), list);
 }
-
-#[test]
-fn dump() {
-    if let Some(path) = std::env::var_os("DUMP_TABLES") {
-        std::fs::write(path, format!("{:#?}", tables())).unwrap();
-    }
-}

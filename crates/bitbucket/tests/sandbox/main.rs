@@ -1,5 +1,5 @@
 //! The source against the sandbox: what is read equals what is there, in the fewest requests.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod coverage;
 mod surprises;

@@ -391,3 +391,19 @@ async fn a_renamed_workspace_is_noticed_by_the_next_listing() {
         .unwrap();
     assert_eq!(texts(&rows, "Workspace")[0], "acme-two");
 }
+
+/// What no repository can be asked for ends the statement at the first one.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_met_once() {
+    let sandbox = sandbox(|_| {}).await;
+    let client = connect(&sandbox, basic());
+    let plan = client.plan(client.request("Issues", &["Id"]));
+    let slice = client.slices(&plan).await.remove(0);
+    drop(sandbox);
+    let error = client.read(&plan, &slice, Reading::Scan).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::Unreachable, "BL3205")
+    );
+    assert!(error.kind().is_common());
+}

@@ -54,7 +54,7 @@ impl Workspace {
         let deleted = place
             .and_then(|place| self.people.get(place))
             .is_some_and(Person::is_deleted);
-        if !deleted || id % 2 == 0 {
+        if !deleted || id.is_multiple_of(2) {
             object.raw(key, self.person(place));
         }
     }
