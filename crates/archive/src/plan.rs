@@ -1,0 +1,165 @@
+//! From what is asked to what will be read. Pure: no I/O here.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use bucketline_source::spec::{Origin, Parent};
+use bucketline_source::{
+    Error, ErrorKind, Estimate, Literal, Operator, PlannedPredicate, Predicate, Pushdown,
+    RequestShape, Result, ScanPlan, ScanRequest, ScopeKind, SliceChoice, TableSpec,
+};
+
+use crate::listing::Archive;
+use crate::settings::Settings;
+
+/// Plans a request. All conditions are kept here, there being no service; those on the parent's columns
+/// choose the archives that are read.
+///
+/// # Errors
+/// `Rejected` (BL9015) if the request names columns that the table does not have.
+pub(crate) fn plan(request: ScanRequest, settings: &Settings) -> Result<ScanPlan> {
+    let table = request.table.clone();
+    let named = request.columns.iter().copied();
+    let named = named.chain(request.predicates.iter().map(|predicate| predicate.column));
+    if let Some(index) = named
+        .into_iter()
+        .find(|&index| index >= table.columns.len())
+    {
+        return Err(Error::new(
+            ErrorKind::Rejected,
+            "BL9015",
+            format!("{} has no column number {index}", table.name),
+        ));
+    }
+    let predicates: Vec<_> = request
+        .predicates
+        .iter()
+        .map(|predicate| planned(&table, predicate))
+        .collect();
+    let all_choose = predicates.iter().all(|planned| planned.chooses_slices);
+    let limited = request.limit.is_some() && request.order.is_none() && all_choose;
+    let page_size = [
+        request.page_size,
+        settings.page_size,
+        request.limit.filter(|_| limited),
+    ];
+    let page_size = page_size
+        .into_iter()
+        .flatten()
+        .fold(table.page_size, usize::min)
+        .max(1);
+    let columns = request.columns.iter();
+    let fields: Vec<_> = columns.map(|&index| table.columns[index].field()).collect();
+    Ok(ScanPlan {
+        schema: Arc::new(Schema::new(fields)),
+        predicates,
+        slices: match request.scope.kind {
+            ScopeKind::Repository => SliceChoice::Named(vec![request.scope.name.clone()]),
+            ScopeKind::Whole | ScopeKind::Project => SliceChoice::Listed,
+        },
+        ordered: false,
+        limited,
+        page_size,
+        requests: vec![reading(&table, settings)],
+        estimate: Estimate::Exactly(0),
+        notes: Vec::new(),
+        request,
+    })
+}
+
+/// What is read, for people; no request is made for it.
+fn reading(table: &TableSpec, settings: &Settings) -> RequestShape {
+    let paths = settings.paths.iter().map(|path| shown(path));
+    RequestShape {
+        method: "READ",
+        path: format!(
+            "{}: the list `{}` of db-2.0.json or db-1.0.json",
+            paths.collect::<Vec<_>>().join(", "),
+            table.rows
+        ),
+        parameters: Vec::new(),
+        purpose: "rows".to_owned(),
+        paging: String::new(),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn planned(table: &TableSpec, predicate: &Predicate) -> PlannedPredicate {
+    let column = &table.columns[predicate.column];
+    let are_texts = predicate
+        .values
+        .iter()
+        .all(|value| matches!(value, Literal::Text(_)));
+    let chooses_slices = matches!(column.origin, Origin::Parent(_)) && are_texts;
+    PlannedPredicate {
+        predicate: predicate.clone(),
+        pushdown: Pushdown::Kept,
+        chooses_slices,
+        immutable: column.immutable,
+    }
+}
+
+/// The values of the table's parent columns in an archive.
+pub(crate) fn parents(
+    table: &TableSpec,
+    workspace: Option<&str>,
+    archive: &Archive,
+) -> Vec<Option<String>> {
+    let value = |parent| match parent {
+        Parent::Workspace => workspace.map(str::to_owned),
+        Parent::Repository => Some(archive.repository.clone()),
+        Parent::RepositoryUuid => Some(archive.uuid.clone()),
+    };
+    table
+        .parents()
+        .map(|column| match table.columns[column].origin {
+            Origin::Parent(parent) => value(parent),
+            Origin::Row(_) => None,
+        })
+        .collect()
+}
+
+/// Whether an archive with these parent values passes the conditions that choose slices.
+pub(crate) fn passes(plan: &ScanPlan, parents: &[Option<String>]) -> bool {
+    let table = &plan.request.table;
+    plan.predicates
+        .iter()
+        .filter(|planned| planned.chooses_slices)
+        .all(|planned| {
+            let index = table
+                .parents()
+                .position(|column| column == planned.predicate.column);
+            let value = index.and_then(|index| parents[index].as_deref());
+            holds(&planned.predicate, value)
+        })
+}
+
+/// SQL's comparison of texts, by code points; a NULL matches nothing but `IS NULL`.
+fn holds(predicate: &Predicate, value: Option<&str>) -> bool {
+    let Some(value) = value else {
+        return predicate.operator == Operator::IsNull;
+    };
+    let others = predicate.values.iter().filter_map(|literal| match literal {
+        Literal::Text(text) => Some(text.as_str()),
+        _ => None,
+    });
+    let mut others = others;
+    match predicate.operator {
+        Operator::IsNull => false,
+        Operator::IsNotNull => true,
+        Operator::Eq | Operator::In => others.any(|other| value == other),
+        Operator::NotEq | Operator::NotIn => others.all(|other| value != other),
+        Operator::Lt => others.any(|other| value < other),
+        Operator::LtEq => others.any(|other| value <= other),
+        Operator::Gt => others.any(|other| value > other),
+        Operator::GtEq => others.any(|other| value >= other),
+        Operator::Contains => others.any(|other| value.contains(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

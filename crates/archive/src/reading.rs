@@ -1,0 +1,239 @@
+//! Reading one archive as a stream of pages.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bucketline_source::decode::Decoder;
+use bucketline_source::{
+    End, Error, ErrorKind, Page, PageStream, ReadContext, Reading, Result, ScanPlan, Slice,
+};
+use futures::{StreamExt as _, stream};
+use tokio::sync::mpsc;
+
+use crate::document::each_entry;
+use crate::entry;
+use crate::fault::Fault;
+use crate::keys::Keys;
+use crate::listing::Listing;
+use crate::settings::{Limits, Settings};
+use crate::zip::Document;
+
+/// Bytes of entries that make a page, however few the rows are.
+const PAGE_BYTES: usize = 4 << 20;
+
+type Sender = mpsc::Sender<Result<Page>>;
+
+/// The pages of one archive. Nothing is opened before the stream is polled; a thread for blocking work
+/// then reads at most a page ahead, and stops when the stream is dropped.
+pub(crate) fn read(
+    listing: Arc<Listing>,
+    settings: Arc<Settings>,
+    plan: Arc<ScanPlan>,
+    slice: Slice,
+    reading: Reading,
+    context: ReadContext,
+) -> PageStream {
+    let started = async move {
+        let (sender, receiver) = mpsc::channel(1);
+        match find(&listing, &settings, &plan, &slice, &reading).await {
+            Ok(path) => {
+                let rows = Rows::new(&plan, &slice, &reading, sender, context);
+                tokio::task::spawn_blocking(move || run(rows, path, &settings.limits));
+            }
+            // The channel has room for it.
+            Err(error) => drop(sender.try_send(Err(error))),
+        }
+        stream::unfold(receiver, |mut receiver| async {
+            Some((receiver.recv().await?, receiver))
+        })
+    };
+    stream::once(started).flatten().boxed()
+}
+
+async fn find(
+    listing: &Listing,
+    settings: &Arc<Settings>,
+    plan: &ScanPlan,
+    slice: &Slice,
+    reading: &Reading,
+) -> Result<PathBuf> {
+    if matches!(reading, Reading::Changes(_)) {
+        return Err(Error::new(
+            ErrorKind::Rejected,
+            "BL9015",
+            format!(
+                "{} of an archive have no change column to read by",
+                plan.request.table.name
+            ),
+        ));
+    }
+    let archives = listing.all(settings).await?;
+    let archive = archives.iter().find(|archive| archive.uuid == slice.id.0);
+    archive.map(|archive| archive.path.clone()).ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotFound,
+            "BL9002",
+            format!("the archive of {} is not there any more", slice.label),
+        )
+    })
+}
+
+fn run(mut rows: Rows, path: PathBuf, limits: &Limits) {
+    match rows.read(&path, limits) {
+        Ok(()) | Err(Fault::Stopped) => {}
+        Err(fault) => drop(rows.sender.blocking_send(Err(fault.about(&path)))),
+    }
+}
+
+/// The rows of a table, gathered into pages.
+struct Rows {
+    plan: Arc<ScanPlan>,
+    parents: Vec<Option<String>>,
+    label: String,
+    decoder: Decoder,
+    /// Rows still wanted.
+    wanted: usize,
+    /// The entries' member that no two share.
+    key: Option<&'static str>,
+    keys: Keys,
+    position: u64,
+    /// The page being gathered: an object with the list of its entries.
+    page: Vec<u8>,
+    count: usize,
+    sender: Sender,
+    context: ReadContext,
+}
+
+impl Rows {
+    fn new(
+        plan: &Arc<ScanPlan>,
+        slice: &Slice,
+        reading: &Reading,
+        sender: Sender,
+        context: ReadContext,
+    ) -> Self {
+        let request = &plan.request;
+        let limit = request
+            .limit
+            .filter(|_| plan.limited && *reading == Reading::Scan);
+        Self {
+            decoder: Decoder::new(&request.table, &request.columns),
+            wanted: limit.unwrap_or(usize::MAX),
+            key: match request.table.rows.as_str() {
+                "issues" | "comments" => Some("id"),
+                "milestones" | "versions" | "components" => Some("name"),
+                _ => None,
+            },
+            keys: Keys::default(),
+            position: 0,
+            page: Vec::new(),
+            count: 0,
+            plan: Arc::clone(plan),
+            parents: slice.parents.clone(),
+            label: slice.label.clone(),
+            sender,
+            context,
+        }
+    }
+
+    /// Reads an archive to its end. The document is unpacked twice: its checksum is behind the last row, and no
+    /// row of a damaged one may be given.
+    fn read(&mut self, path: &std::path::Path, limits: &Limits) -> Result<(), Fault> {
+        let mut file = File::open(path)?;
+        let document = Document::find(&mut file, limits)?;
+        io::copy(
+            &mut self.stoppable(document.open(&mut file, limits)?),
+            &mut io::sink(),
+        )?;
+        let unpacked = self.stoppable(document.open(&mut file, limits)?);
+        let list = self.plan.request.table.rows.clone();
+        if self.wanted > 0 {
+            each_entry(unpacked, &list, limits.entry_bytes, |entry| {
+                self.accept(entry, &list)
+            })?;
+        }
+        self.send(true)
+    }
+
+    fn stoppable<R: Read>(&self, document: R) -> Stoppable<R> {
+        Stoppable {
+            document,
+            sender: self.sender.clone(),
+        }
+    }
+
+    fn accept(&mut self, entry: &str, list: &str) -> Result<(), Fault> {
+        let separator = if self.count == 0 {
+            format!("{{\"{list}\":[")
+        } else {
+            ",".to_owned()
+        };
+        self.page.extend_from_slice(separator.as_bytes());
+        self.position += 1;
+        let key =
+            entry::append(entry, self.position, self.key, &mut self.page).map_err(|error| {
+                Fault::Layout(format!("entry {} of `{list}`: {error}", self.position))
+            })?;
+        if let Some(key) = key
+            && !self.keys.insert(key)
+        {
+            return Err(Fault::Twice {
+                list: list.to_owned(),
+                key: key.to_owned(),
+            });
+        }
+        self.count += 1;
+        self.wanted -= 1;
+        if self.wanted == 0 {
+            self.send(true)?;
+            return Err(Fault::Stopped);
+        }
+        if self.count == self.plan.page_size || self.page.len() >= PAGE_BYTES {
+            self.send(false)?;
+        }
+        Ok(())
+    }
+
+    /// Hands over the page gathered, and begins another.
+    fn send(&mut self, is_last: bool) -> Result<(), Fault> {
+        if self.count == 0 {
+            let list = &self.plan.request.table.rows;
+            self.page
+                .extend_from_slice(format!("{{\"{list}\":[").as_bytes());
+        }
+        self.page.extend_from_slice(b"]}");
+        let decoded = self.decoder.decode(&self.page, &self.parents);
+        let decoded = decoded.map_err(Fault::Rows)?;
+        self.page.clear();
+        self.count = 0;
+        for conflict in &decoded.conflicts {
+            self.context
+                .observer()
+                .note(&format!("{}: {conflict}", self.label));
+        }
+        let page = Page {
+            rows: decoded.rows,
+            checkpoint: None,
+            end: is_last.then_some(End::Complete { unstable_pages: 0 }),
+        };
+        let sent = self.sender.blocking_send(Ok(page));
+        sent.map_err(|_| Fault::Stopped)
+    }
+}
+
+/// A document that ends in an error once nobody wants it.
+struct Stoppable<R> {
+    document: R,
+    sender: Sender,
+}
+
+impl<R: Read> Read for Stoppable<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.sender.is_closed() {
+            return Err(Fault::Stopped.into());
+        }
+        self.document.read(buffer)
+    }
+}
