@@ -22,4 +22,6 @@ UPDATE Issues WHERE Id = 1;
 DELETE Issues;
 SELECT * FROM (SELECT * FROM t;
 SELECT f(a, (b FROM t;
+SELECT * FROM Issues WHERE UpdatedOn > {env:since};
+SELECT * FROM Issues WHERE UpdatedOn > '{env:since}';
 SELECT ._a;

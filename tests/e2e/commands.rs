@@ -8,7 +8,7 @@ use bucketline_sandbox::{Change, Config, Day, Fault, FaultKind};
 use crate::world::{World, small};
 
 /// The binary, which is built beside this test.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
     path.pop();
     if path.ends_with("deps") {
@@ -24,7 +24,7 @@ fn binary() -> PathBuf {
 }
 
 /// One run of the binary in the world's folder, with connections `acme` and `globex`.
-struct Run<'a> {
+pub(crate) struct Run<'a> {
     world: &'a World,
     arguments: Vec<String>,
     token: String,
@@ -32,7 +32,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(world: &'a World, arguments: &[&str]) -> Self {
+    pub(crate) fn new(world: &'a World, arguments: &[&str]) -> Self {
         let arguments = arguments
             .iter()
             .map(|&argument| argument.to_owned())
@@ -55,8 +55,8 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// What it printed and its exit code, with what differs from run to run replaced.
-    fn output(self) -> String {
+    /// The process before it is started.
+    pub(crate) fn command(&self) -> Command {
         let base = self.world.sandbox.base_url();
         let workspace = self
             .workspace
@@ -68,16 +68,21 @@ impl<'a> Run<'a> {
              User = \"user1@globex.example\"\nToken = \"env:OTHER_TOKEN\"\nRequestsPerHour = 0\n"
         );
         std::fs::write(self.world.folder().join("bucketline.toml"), config).unwrap();
-        let output = Command::new(binary())
+        let mut command = Command::new(binary());
+        command
             .args(&self.arguments)
             .current_dir(self.world.folder())
             .env_clear()
             .env("TEST_TOKEN", &self.token)
             .env("OTHER_TOKEN", "sandbox-api-token-globex")
             .env("BUCKETLINE_STATE", self.world.folder().join("state"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// What it printed and its exit code.
+    fn output(self) -> String {
+        let output = self.command().output().unwrap();
         let (out, err) = (
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr),
@@ -116,7 +121,7 @@ macro_rules! assert_output {
     };
 }
 
-fn start(config: Config) -> World {
+pub(crate) fn start(config: Config) -> World {
     // The sandbox has a runtime of its own; these tests need none.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(World::start(config))
@@ -255,6 +260,55 @@ fn a_table_of_the_users_own() {
             1
         );
     });
+}
+
+#[test]
+fn a_table_of_another_workspace() {
+    in_small_world(|world| {
+        let statements = [
+            "REPLICATE Projects",
+            "REPLICATE Projects SELECT * FROM globex.Projects",
+        ];
+        assert_output!(Run::new(world, &["-e", statements[0], "-e", statements[1]]));
+    });
+}
+
+#[test]
+fn a_repository_that_vanished_is_told() {
+    in_small_world(|world| {
+        Run::new(world, &["-e", "REPLICATE Branches"]).output();
+        let repository = "acme/web".to_owned();
+        world
+            .sandbox
+            .apply(Change::HideRepository { repository })
+            .unwrap();
+        assert_output!(Run::new(world, &["-e", "REPLICATE Branches"]));
+    });
+}
+
+#[test]
+fn a_source_is_read_beside_a_destination_that_cannot_be() {
+    in_small_world(|world| {
+        std::fs::write(
+            world.file(),
+            "this is no database, only a text that is long enough to look at",
+        )
+        .unwrap();
+        let sql = "SELECT Id FROM Issues WHERE Repository = 'api' ORDER BY Id LIMIT 1";
+        assert_output!(Run::new(world, &["-e", sql]));
+    });
+}
+
+#[test]
+fn a_copy_that_was_not_made_yet() {
+    in_small_world(|world| {
+        assert_output!(Run::new(world, &["-e", "SELECT * FROM destination.Issues"]));
+    });
+}
+
+#[test]
+fn a_list_of_columns_needs_a_table() {
+    in_small_world(|world| assert_output!(Run::new(world, &["-e", "SHOW COLUMNS"])));
 }
 
 #[test]

@@ -4,6 +4,8 @@
 mod commands;
 mod histories;
 mod kills;
+mod processes;
 mod pushdown;
+mod secrets;
 mod slt;
 mod world;

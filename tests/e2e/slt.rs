@@ -89,10 +89,11 @@ impl Database {
                 _ => {}
             }
         }
-        // The folder is another one in each run.
+        // Folder and port are others in each run.
         let folder = self.world.folder().display().to_string();
+        let base = self.world.sandbox.base_url();
         for cell in rows.iter_mut().flatten() {
-            *cell = cell.replace(&folder, "FOLDER");
+            *cell = cell.replace(&folder, "FOLDER").replace(&base, "BASE");
         }
         match (failure, columns) {
             (Some(error), _) => Err(error.into()),
@@ -311,6 +312,7 @@ files!(
     select,
     pushdown,
     names,
+    show,
     system_tables,
     explain,
     faults,

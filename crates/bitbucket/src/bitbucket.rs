@@ -196,6 +196,11 @@ impl Source for Bitbucket {
         names::whole()
     }
 
+    fn address(&self) -> Option<String> {
+        let base = self.client().base_url().as_str();
+        Some(base.trim_end_matches('/').to_owned())
+    }
+
     fn concurrency(&self) -> usize {
         self.client().concurrency()
     }

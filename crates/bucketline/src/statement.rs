@@ -142,6 +142,18 @@ impl Scene<'_> {
     }
 
     async fn show(&self, show: &Show) -> Result<Done> {
+        if let (ShowKind::Connections | ShowKind::Options, Some(name)) = (show.what, &show.from) {
+            let what = if show.what == ShowKind::Options {
+                "OPTIONS"
+            } else {
+                "CONNECTIONS"
+            };
+            return Err(
+                Error::statement(format!("{what} are not of anything: FROM {name}"))
+                    .with_hint(format!("SHOW {what};"))
+                    .at(name.span()),
+            );
+        }
         let (columns, table, order) = match show.what {
             ShowKind::Connections => ("CatalogName AS Connection", "sys_catalogs", "CatalogName"),
             ShowKind::Schemas => (

@@ -14,7 +14,7 @@ Examples:
 
 Environment:
   BITBUCKET_WORKSPACE, BITBUCKET_EMAIL, BITBUCKET_API_TOKEN or BITBUCKET_ACCESS_TOKEN
-                         make a connection named bitbucket, unless the file has one
+                         make a connection named bitbucket, unless there is one
   BUCKETLINE_CONFIG, BUCKETLINE_DESTINATION, BUCKETLINE_STATE
                          the configuration file, the SQLite file, the folder of request budgets
   NO_COLOR               no colours

@@ -27,7 +27,8 @@ pub(crate) fn escape_except<'t>(text: &'t str, allowed: &[char]) -> Cow<'t, str>
     Cow::Owned(escaped)
 }
 
-fn is_harmful(c: char) -> bool {
+/// Whether a terminal would obey the character.
+pub(crate) fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -189,7 +189,7 @@ impl Error {
                     first_line(text)
                 ),
             )
-            .with_hint("raise the memory limit, or narrow the query with WHERE or fewer columns"),
+            .with_hint("narrow the query with WHERE or fewer columns"),
             DataFusionError::Plan(text) => match text.strip_prefix("Invalid function '") {
                 Some(rest) => Self::unknown_function(rest),
                 None => match text.strip_prefix(

@@ -13,11 +13,13 @@ pub(crate) fn lines(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
     let mut lines = Vec::new();
     each_scan(plan, &mut |scan| {
         let request = &scan.plan().request;
+        let address = scan.address().map(|address| format!(" at {address}"));
         lines.push(format!(
-            "{}.{}.{}",
+            "{}.{}.{}{}",
             scan.connection(),
             request.scope.name,
-            request.table.name
+            request.table.name,
+            address.unwrap_or_default()
         ));
         lines.extend(
             scan.plan()

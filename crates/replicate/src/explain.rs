@@ -57,6 +57,7 @@ pub(crate) async fn explain(
             let known = (!standing.slices.is_empty()).then_some(standing.slices.len());
             let reading = reading(&prepared, &standing.slices, &approach);
             let plan = work.source().explain(rows.scan.plan(), &reading);
+            lines.extend(work.source().address().map(|it| format!("source: {it}")));
             lines.extend(plan.explain(known));
             lines.extend(later_runs(&plan, &reading));
         }

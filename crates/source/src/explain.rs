@@ -51,7 +51,9 @@ impl ScanPlan {
         match (&self.slices, known) {
             (SliceChoice::One, _) => "1".to_owned(),
             (SliceChoice::Named(names), _) => format!("{} ({})", names.len(), names.join(", ")),
-            (SliceChoice::Listed, Some(known)) => format!("{known} in the last run"),
+            (SliceChoice::Listed, Some(known)) => {
+                format!("{known} in the last run; the listing may show more")
+            }
             (SliceChoice::Listed, None) => "unknown until the repositories are listed".to_owned(),
         }
     }

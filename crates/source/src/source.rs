@@ -115,6 +115,11 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
     /// The scope that names without a schema mean (`Information`).
     fn default_scope(&self) -> Scope;
 
+    /// The address that the paths of requests are under, for people, if there is one.
+    fn address(&self) -> Option<String> {
+        None
+    }
+
     /// How many requests are made at a time, at most; more slices than that are not read at once.
     fn concurrency(&self) -> usize;
 

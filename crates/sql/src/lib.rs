@@ -13,6 +13,7 @@
 //! assert_eq!(error.hint().unwrap(), "`FORM` was read as an alias; did you mean `FROM`?");
 //! ```
 
+mod alias;
 mod connection_string;
 mod dialect;
 mod error;

@@ -11,7 +11,7 @@ mod write;
 use sqlparser::tokenizer::Token;
 
 pub(crate) use self::cursor::Cursor;
-use crate::lexer::{Cut, split, tokenize};
+use crate::lexer::{Cut, Lexeme, split, tokenize};
 use crate::{Error, ErrorKind, Located, Position, Span, Statement, nearest};
 
 /// Reads a script: one entry for each statement, in order. Empty statements are skipped; the last
@@ -70,6 +70,7 @@ pub fn is_unfinished(text: &str) -> bool {
 }
 
 fn parse_cut(cut: Cut<'_>) -> Result<Located, Error> {
+    refuse_variables(cut.lexemes)?;
     let mut cursor = Cursor::new(cut.lexemes, cut.end);
     let statement = cursor.statement()?;
     cursor.expect_end()?;
@@ -77,6 +78,32 @@ fn parse_cut(cut: Cut<'_>) -> Result<Located, Error> {
         statement,
         span: cursor.span_from(0),
     })
+}
+
+/// A job's variable, `{env:name}`, stands for a value that nobody has put in.
+fn refuse_variables(lexemes: &[Lexeme]) -> Result<(), Error> {
+    let refused = |span| {
+        let message = "variables of a job are not filled in yet";
+        Err(Error::new(ErrorKind::Unsupported, message, span)
+            .with_hint("write the value itself, or let what makes the script write it"))
+    };
+    for (index, lexeme) in lexemes.iter().enumerate() {
+        match &lexeme.token {
+            Token::SingleQuotedString(text) if text.contains("{env:") => {
+                return refused(lexeme.span);
+            }
+            Token::LBrace => {
+                if let [variable, colon, ..] = &lexemes[index + 1..]
+                    && variable.is_word("env")
+                    && colon.token == Token::Colon
+                {
+                    return refused(lexeme.span.to(colon.span));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The words that begin a statement.

@@ -1,12 +1,13 @@
 //! Queries and expressions: `sqlparser`'s syntax tree together with the tokens it came from.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use sqlparser::ast;
-use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Span as Stretch, Token};
 
+use crate::alias::quoted_aliases;
 use crate::lexer::Lexeme;
 use crate::name::{is_bare, is_reserved};
 use crate::parse::Cursor;
@@ -26,15 +27,21 @@ impl Tokens {
         self.0[0].span.to(self.0[self.0.len() - 1].span)
     }
 
-    fn respelled(&self, spell: &mut dyn FnMut(&str, bool) -> Option<String>) -> Self {
-        let mut after_as = false;
-        let respell = |lexeme: &Lexeme| {
+    /// Quoted words that are `kept` are meant as they are written, but for what stands before AS and itself as
+    /// the alias: that cannot mean the alias.
+    fn respelled(
+        &self,
+        kept: &HashSet<String>,
+        spell: &mut dyn FnMut(&str, bool) -> Option<String>,
+    ) -> Self {
+        let aliased = |index: usize| match &self.0[index..] {
+            [name, word, alias, ..] => word.is_word("AS") && name.token == alias.token,
+            _ => false,
+        };
+        let respell = |(index, lexeme): (usize, &Lexeme)| {
             let mut lexeme = lexeme.clone();
-            let is_as = matches!(&lexeme.token, Token::Word(word) if word.keyword == Keyword::AS);
-            // A quoted alias is meant as it is written.
-            let named = std::mem::replace(&mut after_as, is_as);
             if let Token::Word(word) = &mut lexeme.token
-                && !(named && word.quote_style.is_some())
+                && !(word.quote_style.is_some() && kept.contains(&word.value) && !aliased(index))
                 && let Some(spelling) = spell(&word.value, word.quote_style.is_some())
             {
                 if word.quote_style.is_none() && !is_bare(&spelling) && !is_reserved(&spelling) {
@@ -45,7 +52,7 @@ impl Tokens {
             }
             lexeme
         };
-        Self(self.0.iter().map(respell).collect())
+        Self(self.0.iter().enumerate().map(respell).collect())
     }
 
     /// Where `stretch` of the syntax tree lies; the whole if the tree does not say.
@@ -128,14 +135,14 @@ impl Query {
     /// The query with other spellings of its words, at the same places.
     ///
     /// `spell` is asked for each word, keywords included, and whether it is quoted; it answers `None` to
-    /// leave it. A quoted alias behind AS stays as it is written.
+    /// leave it. A quoted alias, and what is quoted and spelled like one, stays as it is written.
     /// A word that was read as a keyword stays one. This is how identifiers ignore case: words
     /// get the catalog's spelling, and the planner then matches exactly.
     pub fn respelled(
         &self,
         spell: &mut dyn FnMut(&str, bool) -> Option<String>,
     ) -> Result<Self, Error> {
-        let tokens = self.tokens.respelled(spell);
+        let tokens = self.tokens.respelled(&quoted_aliases(&self.ast), spell);
         let mut cursor = Cursor::over(&tokens.0);
         let query = cursor.query()?;
         cursor.expect_end()?;
@@ -226,7 +233,7 @@ impl Expression {
         &self,
         spell: &mut dyn FnMut(&str, bool) -> Option<String>,
     ) -> Result<Self, Error> {
-        let tokens = self.tokens.respelled(spell);
+        let tokens = self.tokens.respelled(&HashSet::new(), spell);
         let mut cursor = Cursor::over(&tokens.0);
         let expression = cursor.expression()?;
         cursor.expect_end()?;

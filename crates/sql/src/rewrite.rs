@@ -1,11 +1,11 @@
-//! What the syntax tree of a query goes through before anyone sees it: TOP becomes LIMIT, and
-//! what `sqlparser` lets pass but no query may contain is refused.
+//! What the syntax tree of a query goes through before anyone sees it: TOP becomes LIMIT, `LIMIT n, m`
+//! becomes `LIMIT n OFFSET m`, and what `sqlparser` lets pass but no query may contain is refused.
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, LimitClause, Query, Select, SetExpr, Spanned, Top, TopQuantity, Value, VisitMut,
-    VisitorMut,
+    Expr, LimitClause, Offset, OffsetRows, Query, Select, SetExpr, Spanned, Top, TopQuantity,
+    Value, VisitMut, VisitorMut,
 };
 use sqlparser::tokenizer::Span;
 
@@ -29,6 +29,7 @@ impl VisitorMut for Rewriter {
     type Break = Refusal;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Refusal> {
+        query.limit_clause = query.limit_clause.take().map(number_first);
         let outcome = match query.body.as_mut() {
             SetExpr::Select(select) => match select.top.take() {
                 Some(_) if query.limit_clause.is_some() || query.fetch.is_some() => Err(Refusal {
@@ -63,6 +64,24 @@ impl VisitorMut for Rewriter {
             }),
             None => ControlFlow::Continue(()),
         }
+    }
+}
+
+/// `LIMIT n, m`: n rows behind the first m. `sqlparser` reads it the other way round, as MySQL does.
+fn number_first(clause: LimitClause) -> LimitClause {
+    match clause {
+        LimitClause::OffsetCommaLimit {
+            offset: number,
+            limit: skipped,
+        } => LimitClause::LimitOffset {
+            limit: Some(number),
+            offset: Some(Offset {
+                value: skipped,
+                rows: OffsetRows::None,
+            }),
+            limit_by: Vec::new(),
+        },
+        other => other,
     }
 }
 

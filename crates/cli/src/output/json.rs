@@ -11,6 +11,7 @@ use arrow::json::{Encoder, EncoderFactory, EncoderOptions, WriterBuilder};
 use bucketline::source::spec::LOGICAL_TYPE;
 
 use super::{Printer, unprintable};
+use crate::escape::is_harmful;
 
 /// An array of one object a row, each on its line, NULL as `null`. Columns that hold JSON are
 /// embedded as it is. A result that is not whole leaves the array open, so that nobody takes it for
@@ -42,11 +43,8 @@ impl Printer for Json {
             .and_then(|()| writer.finish())
             .map_err(unprintable)?;
         drop(writer);
-        for line in self
-            .line
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty())
-        {
+        let lines = std::str::from_utf8(&self.line).map_err(io::Error::other)?;
+        for line in lines.split('\n').filter(|line| !line.is_empty()) {
             sink.write_all(if self.any { b",\n" } else { b"\n" })?;
             write_safe(line, sink)?;
             self.any = true;
@@ -63,29 +61,19 @@ impl Printer for Json {
     }
 }
 
-/// JSON escapes control characters below U+0020 only; these are obeyed by terminals, too. Outside
-/// of texts they cannot stand.
-fn write_safe(line: &[u8], sink: &mut dyn Write) -> io::Result<()> {
+/// JSON escapes control characters below U+0020 only; terminals obey more. Outside of texts they cannot stand.
+fn write_safe(line: &str, sink: &mut dyn Write) -> io::Result<()> {
     let mut rest = line;
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, 0x7f | 0xc2)) {
+    while let Some(at) = rest.find(is_harmful) {
         let (before, found) = rest.split_at(at);
-        sink.write_all(before)?;
-        rest = match *found {
-            [0x7f, ..] => {
-                sink.write_all(b"\\u007f")?;
-                &found[1..]
-            }
-            [0xc2, next @ 0x80..=0x9f, ..] => {
-                write!(sink, "\\u00{next:02x}")?;
-                &found[2..]
-            }
-            _ => {
-                sink.write_all(&found[..1])?;
-                &found[1..]
-            }
-        };
+        sink.write_all(before.as_bytes())?;
+        let mut characters = found.chars();
+        if let Some(harmful) = characters.next() {
+            write!(sink, "\\u{:04x}", u32::from(harmful))?;
+        }
+        rest = characters.as_str();
     }
-    sink.write_all(rest)
+    sink.write_all(rest.as_bytes())
 }
 
 /// Writes columns that hold JSON as JSON.

@@ -45,7 +45,7 @@ fn sample() -> RecordBatch {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from(vec![7, 1200])),
         Arc::new(StringArray::from(vec![
-            Some("a \"b\",\n\u{1b}[1m\u{9b}"),
+            Some("a \"b\",\n\u{1b}[1m\u{9b}\u{202e}"),
             Some(""),
         ])),
         Arc::new(Float64Array::from(vec![Some(1.5), None])),
@@ -72,10 +72,10 @@ fn printed(format: Format, page: Option<usize>, batches: &[RecordBatch], whole: 
 #[test]
 fn a_table_aligns_numbers_and_shows_null_and_control_characters() {
     let expected = [
-        "   Id | Title                   | Score | UpdatedOn                | Labels",
-        "------+-------------------------+-------+--------------------------+----------------",
-        "    7 | a \"b\",\\n\\u001b[1m\\u009b |   1.5 | 2026-08-10T09:00:00.250Z | {\"a\": [1,\\n2]}",
-        " 1200 |                         |  NULL | NULL                     | NULL",
+        "   Id | Title                         | Score | UpdatedOn                | Labels",
+        "------+-------------------------------+-------+--------------------------+----------------",
+        "    7 | a \"b\",\\n\\u001b[1m\\u009b\\u202e |   1.5 | 2026-08-10T09:00:00.250Z | {\"a\": [1,\\n2]}",
+        " 1200 |                               |  NULL | NULL                     | NULL",
         "",
     ];
     assert_eq!(
@@ -87,22 +87,24 @@ fn a_table_aligns_numbers_and_shows_null_and_control_characters() {
 #[test]
 fn csv_quotes_and_tells_null_from_an_empty_text() {
     let expected = "Id,Title,Score,UpdatedOn,Labels\r\n\
-        7,\"a \"\"b\"\",\n\u{1b}[1m\u{9b}\",1.5,2026-08-10T09:00:00.250Z,\"{\"\"a\"\": [1,\n2]}\"\r\n\
+        7,\"a \"\"b\"\",\n\u{1b}[1m\u{9b}\u{202e}\",1.5,2026-08-10T09:00:00.250Z,\"{\"\"a\"\": [1,\n2]}\"\r\n\
         1200,\"\",,,\r\n";
     assert_eq!(printed(Format::Csv, None, &[sample()], true), expected);
-    assert!(printed(Format::Csv, Some(120), &[sample()], true).contains("\n\\u001b[1m\\u009b"));
+    assert!(
+        printed(Format::Csv, Some(120), &[sample()], true).contains("\n\\u001b[1m\\u009b\\u202e")
+    );
 }
 
 #[test]
 fn json_is_one_array_with_json_embedded() {
     let text = printed(Format::Json, Some(120), &[sample(), sample()], true);
     assert!(
-        text.contains("\\u009b") && !text.contains('\u{9b}'),
+        text.contains("\\u009b\\u202e") && !text.contains(['\u{9b}', '\u{202e}']),
         "{text}"
     );
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value.as_array().unwrap().len(), 4);
-    assert_eq!(value[0]["Title"], "a \"b\",\n\u{1b}[1m\u{9b}");
+    assert_eq!(value[0]["Title"], "a \"b\",\n\u{1b}[1m\u{9b}\u{202e}");
     assert_eq!(value[0]["UpdatedOn"], "2026-08-10T09:00:00.250Z");
     assert_eq!(value[0]["Labels"]["a"][1], 2);
     assert!(value[1]["Labels"].is_null() && value[1].get("Score").is_some());

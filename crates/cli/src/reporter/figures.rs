@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use bucketline::SliceReport;
+
 /// What a statement did: `3 rows, 1 request, 0.2 s`.
 pub(super) struct Summary {
     /// Rows of its result, if it has one.
@@ -32,6 +34,46 @@ impl fmt::Display for Summary {
     }
 }
 
+/// What was done in one slice: `acme/api: 120 read, 37 inserted, 5 updated, 2 requests, 0.3 s`.
+pub(super) struct SliceFigures<'a>(pub(super) &'a SliceReport);
+
+impl SliceFigures<'_> {
+    /// Whether a row of the table was changed.
+    pub(super) fn any_change(&self) -> bool {
+        let counts = &self.0.counts;
+        counts.inserted + counts.updated + counts.deleted > 0
+    }
+}
+
+impl fmt::Display for SliceFigures<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(SliceReport {
+            slice,
+            read,
+            counts,
+            requests,
+            elapsed,
+            ..
+        }) = self;
+        write!(
+            f,
+            "{slice}: {} read, {} inserted, {} updated",
+            grouped(*read),
+            grouped(counts.inserted),
+            grouped(counts.updated)
+        )?;
+        if counts.deleted > 0 {
+            write!(f, ", {} deleted", grouped(counts.deleted))?;
+        }
+        write!(
+            f,
+            ", {}, {}",
+            counted(*requests, "request"),
+            Elapsed(*elapsed)
+        )
+    }
+}
+
 /// A duration for people: `1.8 s`, `2 min 5 s`.
 pub(super) struct Elapsed(pub(super) Duration);
 
@@ -48,6 +90,10 @@ impl fmt::Display for Elapsed {
 /// `1,204 rows`, `1 row`.
 pub(super) fn counted(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(number))
+}
+
+fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -56,7 +102,7 @@ pub(super) fn counted(number: u64, what: &str) -> String {
         }
         text.push(digit);
     }
-    format!("{text} {what}{plural}")
+    text
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use bucketline::sql::mask_source;
 use bucketline::{Event, Failure, Report};
 use chrono::{Local, TimeDelta};
 
-use self::figures::{Elapsed, Summary};
+use self::figures::{Elapsed, SliceFigures, Summary};
 use self::running::Running;
 use crate::escape::{escape, escape_except};
 use crate::script::Script;
@@ -161,6 +161,11 @@ impl Reporter {
                 }
             }
             Event::SliceEnded(slice) => {
+                let several = self.running.as_ref().is_some_and(|it| it.slices > 1);
+                let figures = SliceFigures(slice);
+                if several && figures.any_change() && !self.live && !self.story {
+                    self.line(&format!("  {figures}"));
+                }
                 if let Some(running) = &mut self.running {
                     running.slice_ended(slice);
                 }

@@ -72,6 +72,11 @@ impl SourceScan {
         &self.table.connection
     }
 
+    /// The address that its requests go to.
+    pub(crate) fn address(&self) -> Option<String> {
+        self.table.source.address()
+    }
+
     /// The conditions evaluated here, as text.
     pub(crate) fn filters(&self) -> impl Iterator<Item = String> + '_ {
         self.filters.iter().map(ToString::to_string)

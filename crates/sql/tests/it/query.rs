@@ -10,13 +10,17 @@ fn query(text: &str) -> Query {
 }
 
 #[test]
-fn top_becomes_limit() {
+fn top_and_a_limit_with_a_comma_become_limit_and_offset() {
     for (text, tree) in [
         (
             "SELECT TOP 5 a FROM t ORDER BY a",
             "SELECT a FROM t ORDER BY a LIMIT 5",
         ),
         ("SELECT TOP (1 + 1) a FROM t", "SELECT a FROM t LIMIT 1 + 1"),
+        (
+            "SELECT a FROM t LIMIT 10, 5",
+            "SELECT a FROM t LIMIT 10 OFFSET 5",
+        ),
         (
             "SELECT DISTINCT TOP 5 a FROM t",
             "SELECT DISTINCT a FROM t LIMIT 5",
