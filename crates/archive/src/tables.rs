@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use bucketline_source::{TableSpec, spec};
 
 static TABLES: LazyLock<Vec<Arc<TableSpec>>> = LazyLock::new(|| {
-    match spec::load("issues.toml", include_str!("../specs/issues.toml")) {
+    match spec::load(&[("issues.toml", include_str!("../specs/issues.toml"))]) {
         Ok(tables) => tables.into_iter().map(Arc::new).collect(),
         // The file is part of the program, and a test reads it.
         Err(error) => unreachable!("{error}"),
