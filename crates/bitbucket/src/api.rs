@@ -190,6 +190,12 @@ impl bucketline_rest::Observer for Listeners {
                     ));
                 });
             }
+            Event::Renewed { kept: false, .. } => self.tell(|context| {
+                context.observer().note(
+                    "Bitbucket replaced the refresh token; without a token file the new one ends \
+                     with this process, and the old one within ten minutes",
+                );
+            }),
             Event::BudgetTrouble { path, reason } => self.tell(|context| {
                 context.observer().note(&format!(
                     "the request budget in {} is counted by this process alone: {reason}",

@@ -144,10 +144,24 @@ pub(crate) fn explain(error: RestError, place: &Place, table: Option<&TableSpec>
             format!("Bitbucket cannot be reached ({subject}): {error}"),
             None,
         ),
+        // Every request would get these, so what it was for does not matter.
+        RestKind::NotSignedIn
+        | RestKind::SignInEnded
+        | RestKind::SignInDenied
+        | RestKind::ForeignState
+        | RestKind::SignInTimeout
+        | RestKind::ConsumerRefused
+        | RestKind::CodeRefused => {
+            (ErrorKind::Unauthorized, error.code(), error.to_string(), None)
+        }
         RestKind::InsecureScheme
         | RestKind::InvalidUrl
         | RestKind::InvalidCredential
+        | RestKind::RetiredCredential
         | RestKind::InvalidConfig
+        | RestKind::CallbackPort
+        | RestKind::TokenFile
+        | RestKind::ForeignTokens
         | RestKind::State => {
             (ErrorKind::Configuration, error.code(), format!("{error} ({subject})"), None)
         }

@@ -3,6 +3,7 @@
 use bucketline_rest::{ClientConfig, Credential, CredentialKind, Url};
 
 use crate::problem::read_problem;
+use crate::sign_in::RETIRED;
 
 /// The API's address.
 pub const BASE_URL: &str = "https://api.bitbucket.org/2.0";
@@ -34,11 +35,14 @@ impl Settings {
         let agent = concat!("bucketline/", env!("CARGO_PKG_VERSION"));
         let (limit, reserve) = match credential.kind() {
             CredentialKind::Anonymous => (ANONYMOUS_REQUESTS_PER_HOUR, ANONYMOUS_RESERVE),
-            CredentialKind::Basic | CredentialKind::Bearer => (REQUESTS_PER_HOUR, RESERVE),
+            CredentialKind::Basic | CredentialKind::Bearer | CredentialKind::OAuth => {
+                (REQUESTS_PER_HOUR, RESERVE)
+            }
         };
         let mut client = ClientConfig::new(base_url, credential, agent, read_problem);
         client.requests_per_hour = Some(limit);
         client.reserve = reserve;
+        client.retired = RETIRED;
         Self {
             client,
             workspace: None,

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::LOCATION;
+use reqwest::header::{HeaderValue, LOCATION};
+use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
@@ -13,9 +14,11 @@ use url::Url;
 use crate::budget::{Budget, Reservation, Updated};
 use crate::clock::{Clock, SystemClock};
 use crate::config::ClientConfig;
+use crate::credential::Credential;
 use crate::deprecation::{Announcement, Told};
 use crate::error::{Error, ErrorKind};
 use crate::failure::Failure;
+use crate::oauth::Teller;
 use crate::observer::{Event, Observer, WaitReason};
 use crate::origin::Origin;
 use crate::problem::Problem;
@@ -41,6 +44,8 @@ struct Shared {
     config: ClientConfig,
     origin: Origin,
     transport: Transport,
+    /// Signs every request, where that is always done alike.
+    authorization: Option<HeaderValue>,
     budget: Budget,
     permits: Semaphore,
     clock: Arc<dyn Clock>,
@@ -77,19 +82,28 @@ impl Client {
     /// a budget and a folder for it.
     ///
     /// # Errors
-    /// `InvalidUrl`, `InsecureScheme`, `InvalidCredential`, `InvalidConfig`, `State`.
+    /// `InvalidUrl`, `InsecureScheme`, `InvalidCredential`, `RetiredCredential`, `InvalidConfig`,
+    /// `State`; `ForeignOrigin` if an OAuth credential is bound to another API.
     pub fn new(config: ClientConfig) -> Result<Client, Error> {
         Client::with_clock(config, Arc::new(SystemClock))
     }
 
     pub(crate) fn with_clock(config: ClientConfig, clock: Arc<dyn Clock>) -> Result<Client, Error> {
         let origin = Origin::of_base(&config.base_url)?;
-        let transport = Transport::new(&config)?;
+        let authorization = authorization(&config)?;
+        let transport = Transport::new(
+            &config.base_url,
+            &config.user_agent,
+            config.timeout,
+            config.concurrency,
+            config.max_body,
+        )?;
         let budget = Budget::new(&config, &origin)?;
         let permits = Semaphore::new(concurrency(&config));
         let shared = Shared {
             origin,
             transport,
+            authorization,
             budget,
             permits,
             clock,
@@ -158,21 +172,36 @@ impl Client {
     }
 
     /// Reads `url`, which must be of the API's origin, follows redirects within that origin, and
-    /// tries again what is worth it. Waits for the budget, and when the service says so.
+    /// tries again what is worth it. Waits for the budget, and when the service says so. After a
+    /// 401 an OAuth credential is renewed, and the request repeated, once.
     ///
     /// # Errors
     /// `ForeignOrigin` and `InvalidUrl`, before anything is sent; every kind from `Unauthorized`
-    /// to `BudgetWait`.
+    /// to `BudgetWait`; with an OAuth credential, those of getting a token.
     pub async fn get_with(&self, url: &Url, options: RequestOptions) -> Result<Response, Error> {
         self.shared.origin.admit(url)?;
         let policy = Policy::new(&self.shared.config, options.max_server_retries);
         let mut history = History::default();
         let mut url = url.clone();
-        let (mut attempt, mut redirects, mut again) = (0, 0, false);
+        let (mut attempt, mut redirects, mut again, mut renewed) = (0, 0, false, false);
         loop {
             attempt += 1;
             let shown = redact(&url);
-            let failure = match self.attempt(&url, &shown, attempt, again).await? {
+            let (sent, signature) = self.attempt(&url, &shown, attempt, again).await?;
+            if sent.as_ref().is_ok_and(|answer| answer.status == 401)
+                && !std::mem::replace(&mut renewed, true)
+                && self.renew(signature.as_ref()).await?
+            {
+                self.emit(&Event::Retry {
+                    url: &shown,
+                    attempt,
+                    delay: Duration::ZERO,
+                    cause: Cause::Status(401),
+                });
+                again = true;
+                continue;
+            }
+            let failure = match sent {
                 Ok(answer) if (200..300).contains(&answer.status) => {
                     return Ok(Response::new(url, answer));
                 }
@@ -184,7 +213,12 @@ impl Client {
                     again = false;
                     continue;
                 }
-                Ok(answer) => Failure::refused(answer, &self.shared.config),
+                Ok(answer) => {
+                    let config = &self.shared.config;
+                    Failure::refused(answer, config.read_problem, |text| {
+                        config.credential.scrub(text)
+                    })
+                }
                 Err(fault) => Failure::from(fault),
             };
 
@@ -225,25 +259,29 @@ impl Client {
                         Some(wait) => error.until(now + wait),
                         None => error,
                     };
-                    return Err(failure.explain(error, &self.shared.config));
+                    return Err(failure.explain(error, self.shared.config.max_body));
                 }
             }
             again = true;
         }
     }
 
-    /// One request, when a permit and the budget allow it. The outer error is a wait that is not
-    /// accepted.
+    /// One request, when a permit and the budget allow it, and what it was signed with. The outer
+    /// error is a wait that is not accepted, or that there is no token.
     async fn attempt(
         &self,
         url: &Url,
         shown: &str,
         attempt: u32,
         again: bool,
-    ) -> Result<Result<Answer, Fault>, Error> {
+    ) -> Result<(Result<Answer, Fault>, Option<HeaderValue>), Error> {
         // Held while waiting for the budget: nobody else could send either.
         let _permit = self.shared.permits.acquire().await;
         self.await_budget(url, attempt - 1).await?;
+        let signature = match &self.shared.config.credential {
+            Credential::OAuth(oauth) => Some(oauth.authorization(|| self.teller()).await?),
+            _ => self.shared.authorization.clone(),
+        };
         self.emit(&Event::Request {
             url: shown,
             attempt,
@@ -254,7 +292,7 @@ impl Client {
             ..Usage::default()
         });
         let start = Instant::now();
-        let sent = self.shared.transport.send(url).await;
+        let sent = self.shared.transport.get(url, signature.clone()).await;
         if sent
             .as_ref()
             .is_err_and(|fault| fault.cause == Cause::Connect)
@@ -294,7 +332,21 @@ impl Client {
                 });
             }
         }
-        Ok(sent)
+        Ok((sent, signature))
+    }
+
+    /// Whether there is another token than the refused one now.
+    async fn renew(&self, refused: Option<&HeaderValue>) -> Result<bool, Error> {
+        match (&self.shared.config.credential, refused) {
+            (Credential::OAuth(oauth), Some(refused)) => oauth.renew(refused, self.teller()).await,
+            _ => Ok(false),
+        }
+    }
+
+    /// Tells this client's observers what the sign-in does.
+    fn teller(&self) -> Teller {
+        let client = self.clone();
+        Arc::new(move |event| client.emit(event))
     }
 
     /// Takes one request from the budget, waiting for it if that is accepted.
@@ -405,7 +457,9 @@ impl Client {
     fn emit(&self, event: &Event<'_>) {
         match event {
             Event::Request { .. } | Event::Response { .. } => tracing::trace!(?event),
-            Event::Retry { .. } | Event::Waiting { .. } => tracing::info!(?event),
+            Event::Retry { .. } | Event::Waiting { .. } | Event::Renewed { .. } => {
+                tracing::info!(?event);
+            }
             Event::Deprecation { .. } | Event::BudgetTrouble { .. } => tracing::warn!(?event),
         }
         let observers = self
@@ -425,6 +479,26 @@ impl fmt::Debug for Client {
             .field("config", &self.shared.config)
             .finish_non_exhaustive()
     }
+}
+
+/// Checks the credential: what signs every request alike, if it is of that kind.
+fn authorization(config: &ClientConfig) -> Result<Option<HeaderValue>, Error> {
+    if let Credential::OAuth(oauth) = &config.credential {
+        oauth.admit(&config.base_url)?;
+    }
+    let retired = config.credential.entered().and_then(|secret| {
+        let mut retired = config.retired.iter();
+        retired.find(|retired| secret.expose_secret().starts_with(retired.prefix))
+    });
+    if let Some(retired) = retired {
+        return Err(Error::new(ErrorKind::RetiredCredential, &config.base_url)
+            .detail(retired.what)
+            .instead(retired.instead));
+    }
+    config
+        .credential
+        .authorization()
+        .map_err(|detail| Error::new(ErrorKind::InvalidCredential, &config.base_url).detail(detail))
 }
 
 fn is_redirect(answer: &Answer) -> bool {

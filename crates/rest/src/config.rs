@@ -46,6 +46,19 @@ pub struct ClientConfig {
     pub state_dir: Option<PathBuf>,
     /// Reads the service's error answers.
     pub read_problem: ProblemReader,
+    /// Credentials that the service takes no more: refused before anything is sent.
+    pub retired: &'static [RetiredCredential],
+}
+
+/// A kind of credential that a service has done away with, known by how its secrets begin.
+#[derive(Debug, Clone, Copy)]
+pub struct RetiredCredential {
+    /// How its secrets begin.
+    pub prefix: &'static str,
+    /// What it is and since when it is refused, for the message.
+    pub what: &'static str,
+    /// What to use instead, for the hint.
+    pub instead: &'static str,
 }
 
 impl ClientConfig {
@@ -72,6 +85,7 @@ impl ClientConfig {
             max_body: 64 * 1024 * 1024,
             state_dir: None,
             read_problem,
+            retired: &[],
         }
     }
 }

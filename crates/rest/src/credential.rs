@@ -8,6 +8,8 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use crate::oauth::OAuth;
+
 /// What a client signs its requests with. `Debug` shows the kind alone.
 #[derive(Clone, Default)]
 pub enum Credential {
@@ -23,6 +25,8 @@ pub enum Credential {
     },
     /// A bearer token (RFC 6750).
     Bearer(SecretString),
+    /// An OAuth 2.0 consumer (RFC 6749), whose bearer tokens expire and are renewed.
+    OAuth(OAuth),
 }
 
 /// The kinds of [`Credential`], without what is secret in them.
@@ -34,6 +38,8 @@ pub enum CredentialKind {
     Basic,
     /// See [`Credential::Bearer`].
     Bearer,
+    /// See [`Credential::OAuth`].
+    OAuth,
 }
 
 impl fmt::Display for CredentialKind {
@@ -42,6 +48,7 @@ impl fmt::Display for CredentialKind {
             CredentialKind::Anonymous => "anonymous",
             CredentialKind::Basic => "basic",
             CredentialKind::Bearer => "bearer",
+            CredentialKind::OAuth => "oauth",
         })
     }
 }
@@ -53,24 +60,36 @@ impl Credential {
             Credential::Anonymous => CredentialKind::Anonymous,
             Credential::Basic { .. } => CredentialKind::Basic,
             Credential::Bearer(_) => CredentialKind::Bearer,
+            Credential::OAuth(_) => CredentialKind::OAuth,
         }
     }
 
     /// A stable fingerprint of whom a service counts these requests for: 16 hex digits of a
-    /// SHA-256. Tokens of one Basic user share it; every bearer token has its own.
+    /// SHA-256. Tokens of one Basic user and of one OAuth consumer share it; every bearer token has
+    /// its own.
     pub fn holder(&self) -> String {
         match self {
             Credential::Anonymous => fingerprint(&["anonymous"]),
             Credential::Basic { user, .. } => fingerprint(&["basic", &user.to_lowercase()]),
             Credential::Bearer(token) => fingerprint(&["bearer", token.expose_secret()]),
+            Credential::OAuth(oauth) => fingerprint(&["consumer", oauth.client_id()]),
         }
     }
 
-    /// The `Authorization` header, marked sensitive; `Err` says in words, without the secret, why
-    /// there can be none.
+    /// The secret that the user entered, where it is one that is sent as it is.
+    pub(crate) fn entered(&self) -> Option<&SecretString> {
+        match self {
+            Credential::Basic { password, .. } => Some(password),
+            Credential::Bearer(token) => Some(token),
+            Credential::Anonymous | Credential::OAuth(_) => None,
+        }
+    }
+
+    /// The `Authorization` header where it is always the same, marked sensitive; `Err` says in
+    /// words, without the secret, why there can be none.
     pub(crate) fn authorization(&self) -> Result<Option<HeaderValue>, &'static str> {
         let text = match self {
-            Credential::Anonymous => return Ok(None),
+            Credential::Anonymous | Credential::OAuth(_) => return Ok(None),
             Credential::Basic { user, .. } if user.contains(':') => {
                 return Err("the user name contains a colon");
             }
@@ -83,12 +102,9 @@ impl Credential {
             Credential::Bearer(token) if token.expose_secret().is_empty() => {
                 return Err("the token is empty");
             }
-            Credential::Bearer(token) => format!("Bearer {}", token.expose_secret()),
+            Credential::Bearer(token) => return bearer(token).map(Some),
         };
-        let mut value = HeaderValue::from_str(&text)
-            .map_err(|_| "it contains a line break or another control character")?;
-        value.set_sensitive(true);
-        Ok(Some(value))
+        sensitive(&text).map(Some)
     }
 
     /// `text` without the secret, should a server or a proxy have echoed it.
@@ -97,6 +113,7 @@ impl Credential {
             Credential::Anonymous => return text.to_owned(),
             Credential::Basic { user, password } => (password, Some(basic_pair(user, password))),
             Credential::Bearer(token) => (token, None),
+            Credential::OAuth(oauth) => return oauth.scrub(text),
         };
         let mut text = text.replace(secret.expose_secret(), MASK);
         if let Some(pair) = pair {
@@ -107,6 +124,18 @@ impl Credential {
 }
 
 pub(crate) const MASK: &str = "***";
+
+/// The `Authorization` header of a bearer token.
+pub(crate) fn bearer(token: &SecretString) -> Result<HeaderValue, &'static str> {
+    sensitive(&format!("Bearer {}", token.expose_secret()))
+}
+
+fn sensitive(text: &str) -> Result<HeaderValue, &'static str> {
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| "it contains a line break or another control character")?;
+    value.set_sensitive(true);
+    Ok(value)
+}
 
 fn basic_pair(user: &str, password: &SecretString) -> String {
     STANDARD.encode(format!("{user}:{}", password.expose_secret()))
@@ -132,6 +161,7 @@ impl fmt::Debug for Credential {
             Credential::Anonymous => f.write_str("Anonymous"),
             Credential::Basic { .. } => write!(f, "Basic({MASK})"),
             Credential::Bearer(_) => write!(f, "Bearer({MASK})"),
+            Credential::OAuth(_) => write!(f, "OAuth({MASK})"),
         }
     }
 }

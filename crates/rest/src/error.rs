@@ -25,6 +25,8 @@ pub enum ErrorKind {
     InvalidCredential,
     /// Another part of the configuration makes no sense.
     InvalidConfig,
+    /// The service has done away with this kind of credential.
+    RetiredCredential,
     /// 401: the credential is not accepted.
     Unauthorized,
     /// 403: the credential is known, but may not do this.
@@ -57,6 +59,28 @@ pub enum ErrorKind {
     BudgetWait,
     /// The budget's file could not be made.
     State,
+    /// There is no token, and none may be asked for without the user.
+    NotSignedIn,
+    /// The refresh token is no longer accepted: too long unused, replaced, or revoked.
+    SignInEnded,
+    /// The user or the OAuth server refused the sign-in in the browser.
+    SignInDenied,
+    /// The callback does not belong to the sign-in that was begun.
+    ForeignState,
+    /// The callback's port cannot be listened on.
+    CallbackPort,
+    /// Nobody came back from the browser in time.
+    SignInTimeout,
+    /// The OAuth server does not accept the consumer's id and secret.
+    ConsumerRefused,
+    /// The authorization code is wrong, expired or used.
+    CodeRefused,
+    /// The token file could not be read, written or locked.
+    TokenFile,
+    /// The token file belongs to another server, API or consumer.
+    ForeignTokens,
+    /// The OAuth server answered something else than a token or a known refusal.
+    SignInAnswer,
 }
 
 /// A request that failed, with the place, the cause and, through [`hint`](Error::hint), what to do.
@@ -75,6 +99,7 @@ struct Inner {
     detail: Option<String>,
     attempts: u32,
     until: Option<SystemTime>,
+    instead: Option<&'static str>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -88,6 +113,7 @@ impl Error {
             detail: None,
             attempts: 0,
             until: None,
+            instead: None,
             source: None,
         }))
     }
@@ -110,6 +136,12 @@ impl Error {
 
     pub(crate) fn until(mut self, until: SystemTime) -> Error {
         self.0.until = Some(until);
+        self
+    }
+
+    /// What to use instead of what no longer works.
+    pub(crate) fn instead(mut self, instead: &'static str) -> Error {
+        self.0.instead = Some(instead);
         self
     }
 
@@ -156,6 +188,7 @@ impl Error {
             ErrorKind::InsecureScheme => "BL3003",
             ErrorKind::InvalidCredential => "BL3004",
             ErrorKind::InvalidConfig => "BL3005",
+            ErrorKind::RetiredCredential => "BL3006",
             ErrorKind::Unauthorized => "BL3101",
             ErrorKind::Forbidden => "BL3102",
             ErrorKind::NotFound => "BL3103",
@@ -172,6 +205,17 @@ impl Error {
             ErrorKind::Unreachable => "BL3205",
             ErrorKind::BudgetWait => "BL3301",
             ErrorKind::State => "BL3302",
+            ErrorKind::NotSignedIn => "BL3401",
+            ErrorKind::SignInEnded => "BL3402",
+            ErrorKind::SignInDenied => "BL3403",
+            ErrorKind::ForeignState => "BL3404",
+            ErrorKind::CallbackPort => "BL3405",
+            ErrorKind::SignInTimeout => "BL3406",
+            ErrorKind::ConsumerRefused => "BL3407",
+            ErrorKind::CodeRefused => "BL3408",
+            ErrorKind::TokenFile => "BL3409",
+            ErrorKind::ForeignTokens => "BL3410",
+            ErrorKind::SignInAnswer => "BL3411",
         }
     }
 
@@ -213,9 +257,39 @@ impl Error {
             }
             ErrorKind::Timeout => "try again later, or accept a longer time for one request",
             ErrorKind::State => "check that the folder exists and can be written",
+            ErrorKind::RetiredCredential => self.0.instead?,
+            ErrorKind::NotSignedIn => "sign in, or give an access token or a refresh token",
+            ErrorKind::SignInEnded => {
+                "sign in again; a refresh token ends when it is not used for months, and when the \
+                 access is revoked"
+            }
+            ErrorKind::SignInDenied => "sign in again, and allow the access",
+            ErrorKind::ForeignState => {
+                "begin the sign-in anew, and use the newest page that it opens"
+            }
+            ErrorKind::CallbackPort => {
+                "end the program that uses the port, or sign in by pasting the code; another port \
+                 must be the consumer's callback URL, too"
+            }
+            ErrorKind::SignInTimeout => "sign in again, or by pasting the code",
+            ErrorKind::ConsumerRefused => {
+                "check the consumer's key and secret, and that it is allowed this way of signing in"
+            }
+            ErrorKind::CodeRefused => {
+                "a code is for one use within minutes, and for the callback URL that it was asked \
+                 for with: begin the sign-in anew"
+            }
+            ErrorKind::TokenFile => {
+                "the file must be readable and writable by you alone (mode 0600), in a folder that \
+                 you may write to"
+            }
+            ErrorKind::ForeignTokens => {
+                "keep the tokens of each consumer and address in a file of their own"
+            }
             ErrorKind::BodyTooLarge
             | ErrorKind::InvalidConfig
             | ErrorKind::BadRequest
+            | ErrorKind::SignInAnswer
             | ErrorKind::TooManyRedirects
             | ErrorKind::UnexpectedStatus => return None,
         };
@@ -277,6 +351,20 @@ impl fmt::Display for Inner {
             ErrorKind::BodyTooLarge => write!(f, "the answer from {url} is too long"),
             ErrorKind::BudgetWait => write!(f, "the hour's request budget is spent before {url}"),
             ErrorKind::State => write!(f, "the request budget of {url} cannot be kept"),
+            ErrorKind::RetiredCredential => write!(f, "{url} no longer accepts this credential"),
+            ErrorKind::NotSignedIn => write!(f, "not signed in at {url}"),
+            ErrorKind::SignInEnded => write!(f, "the sign-in at {url} has ended"),
+            ErrorKind::SignInDenied => write!(f, "the sign-in at {url} was refused"),
+            ErrorKind::ForeignState => {
+                write!(f, "the callback does not belong to this sign-in at {url}")
+            }
+            ErrorKind::CallbackPort => write!(f, "the callback {url} cannot be received"),
+            ErrorKind::SignInTimeout => write!(f, "nobody came back from {url} in time"),
+            ErrorKind::ConsumerRefused => write!(f, "{url} does not accept the OAuth consumer"),
+            ErrorKind::CodeRefused => write!(f, "{url} does not accept the authorization code"),
+            ErrorKind::TokenFile => write!(f, "the tokens for {url} cannot be kept"),
+            ErrorKind::ForeignTokens => write!(f, "the token file is not for {url}"),
+            ErrorKind::SignInAnswer => write!(f, "unexpected answer to the sign-in at {url}"),
         }?;
         if let Some(status) = self.status {
             write!(f, " ({status})")?;

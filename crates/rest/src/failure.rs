@@ -5,9 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::HeaderMap;
 
-use crate::config::ClientConfig;
 use crate::error::Error;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemReader};
 use crate::retry::{Cause, told_wait};
 use crate::transport::{Answer, Fault};
 
@@ -29,15 +28,20 @@ impl From<Fault> for Failure {
 }
 
 impl Failure {
-    /// An answer other than success, as the service's problem reader understands it.
-    pub(crate) fn refused(answer: Answer, config: &ClientConfig) -> Failure {
+    /// An answer other than success, as the service's problem reader understands it, without what
+    /// `scrub` cuts out.
+    pub(crate) fn refused(
+        answer: Answer,
+        read: ProblemReader,
+        scrub: impl Fn(&str) -> String,
+    ) -> Failure {
         let Answer {
             status,
             headers,
             body,
         } = answer;
-        let mut problem = (config.read_problem)(status, &headers, &body);
-        problem.map_text(|text| config.credential.scrub(text));
+        let mut problem = read(status, &headers, &body);
+        problem.map_text(scrub);
         let limited = status == 429 || (problem.rate_limited && (400..500).contains(&status));
         let cause = if limited {
             Cause::RateLimited
@@ -58,12 +62,12 @@ impl Failure {
     }
 
     /// `error` with what is known of this failure.
-    pub(crate) fn explain(self, mut error: Error, config: &ClientConfig) -> Error {
+    pub(crate) fn explain(self, mut error: Error, max_body: u64) -> Error {
         if let Some((status, _, problem)) = self.answer {
             error = error.answered(status, problem);
         }
         if self.cause == Cause::TooLarge {
-            error = error.detail(format!("the limit is {} bytes", config.max_body));
+            error = error.detail(format!("the limit is {max_body} bytes"));
         }
         match self.source {
             Some(source) => error.because(source),

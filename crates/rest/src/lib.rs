@@ -26,6 +26,7 @@ mod credential;
 mod deprecation;
 mod error;
 mod failure;
+mod oauth;
 mod observer;
 mod origin;
 mod problem;
@@ -39,9 +40,12 @@ mod usage;
 mod tests;
 
 pub use client::{Client, RequestOptions};
-pub use config::ClientConfig;
+pub use config::{ClientConfig, RetiredCredential};
 pub use credential::{Credential, CredentialKind};
 pub use error::{Error, ErrorKind};
+pub use oauth::{
+    Authorization, Grant, InitiateOAuth, OAuth, OAuthServer, OAuthSettings, Opener, Start, Tokens,
+};
 pub use observer::{Event, Observer, WaitReason};
 pub use problem::{Problem, ProblemReader};
 pub use redact::redact;

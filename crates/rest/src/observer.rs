@@ -13,6 +13,9 @@ pub trait Observer: Send + Sync {
 }
 
 /// What happened. URLs are [redacted](crate::redact); nothing here is secret.
+///
+/// Requests for access tokens are told like all others, but no budget counts them: services limit
+/// their API.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -65,6 +68,14 @@ pub enum Event<'a> {
         sunset: Option<&'a str>,
         /// The target of the `Link` header with `rel="deprecation"`.
         link: Option<&'a str>,
+    },
+    /// A new access token was obtained from the OAuth server, and is about to be used.
+    Renewed {
+        /// The address it came from.
+        url: &'a str,
+        /// Whether its refresh token outlives this process. Without a token file a rotated one is
+        /// lost with it, and the one that it replaced is dead by then.
+        kept: bool,
     },
     /// The budget's file could not be read or written; requests go on, counted from here alone.
     BudgetTrouble {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use reqwest::RequestBuilder;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use rustls::{ClientConfig as TlsConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::config::ClientConfig;
 use crate::error::{Error, ErrorKind};
 use crate::origin::is_loopback;
 use crate::retry::Cause;
@@ -24,7 +24,6 @@ pub(crate) struct Transport {
     /// program that asks nothing need not spend.
     http: OnceCell<reqwest::Client>,
     settings: Settings,
-    authorization: Option<HeaderValue>,
     max_body: u64,
 }
 
@@ -54,45 +53,70 @@ pub(crate) struct Fault {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Transport {
-    pub(crate) fn new(config: &ClientConfig) -> Result<Transport, Error> {
-        let invalid = |detail: &str| {
-            Error::new(ErrorKind::InvalidConfig, &config.base_url).detail(detail.to_owned())
-        };
-        let authorization = config.credential.authorization().map_err(|detail| {
-            Error::new(ErrorKind::InvalidCredential, &config.base_url).detail(detail)
-        })?;
+    /// Connections to the origin of `base_url`, of which `idle` are kept open.
+    pub(crate) fn new(
+        base_url: &Url,
+        user_agent: &str,
+        timeout: Duration,
+        idle: usize,
+        max_body: u64,
+    ) -> Result<Transport, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let user_agent = HeaderValue::from_str(&config.user_agent)
-            .map_err(|_| invalid("the user agent contains a control character"))?;
+        let user_agent = HeaderValue::from_str(user_agent).map_err(|_| {
+            Error::new(ErrorKind::InvalidConfig, base_url)
+                .detail("the user agent contains a control character")
+        })?;
         headers.insert(USER_AGENT, user_agent);
-
         let settings = Settings {
-            base_url: config.base_url.clone(),
+            base_url: base_url.clone(),
             headers,
-            timeout: config.timeout,
-            idle: config.concurrency,
+            timeout,
+            idle,
         };
-        let (http, max_body) = (OnceCell::new(), config.max_body);
         Ok(Transport {
-            http,
+            http: OnceCell::new(),
             settings,
-            authorization,
             max_body,
         })
     }
 
     /// Sends one GET. The caller has checked that `url` is of the credential's origin.
-    pub(crate) async fn send(&self, url: &Url) -> Result<Answer, Fault> {
+    pub(crate) async fn get(
+        &self,
+        url: &Url,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Answer, Fault> {
+        self.send(|http| {
+            let request = http.get(url.clone());
+            match authorization {
+                Some(authorization) => request.header(AUTHORIZATION, authorization),
+                None => request,
+            }
+        })
+        .await
+    }
+
+    /// Sends one POST, under the same condition.
+    pub(crate) async fn post(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Answer, Fault> {
+        self.send(|http| http.post(url.clone()).headers(headers).body(body))
+            .await
+    }
+
+    async fn send(
+        &self,
+        request: impl FnOnce(&reqwest::Client) -> RequestBuilder,
+    ) -> Result<Answer, Fault> {
         let http = self
             .http
             .get_or_try_init(async || self.settings.connect())
             .await?;
-        let mut request = http.get(url.clone());
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization.clone());
-        }
-        let mut response = request
+        let mut response = request(http)
             .send()
             .await
             .map_err(|error| Fault::of(error, Cause::Broken))?;

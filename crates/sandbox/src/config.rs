@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
+use crate::oauth::Consumer;
 
 /// Which of the service's days is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,9 +44,12 @@ pub struct Config {
     pub workspaces: Vec<WorkspaceConfig>,
     /// The credentials that are accepted.
     pub credentials: Vec<Credential>,
+    /// The OAuth consumers.
+    pub consumers: Vec<Consumer>,
     /// Time that every API answer is held back.
     pub latency: Duration,
-    /// Requests an hour on `/2.0/repositories/*` for each user or access token; none: no limit.
+    /// Requests an hour on `/2.0/repositories/*` for each user, access token or consumer; none: no
+    /// limit.
     pub requests_per_hour: Option<u32>,
     /// Requests an hour without credentials, on everything; none: no limit.
     pub anonymous_requests_per_hour: Option<u32>,
@@ -63,7 +67,8 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Two workspaces, `acme` and `globex`, each with an API token and a workspace access token.
+    /// Two workspaces, `acme` and `globex`, each with an API token, a workspace access token and an
+    /// OAuth consumer.
     fn default() -> Self {
         Self {
             port: 0,
@@ -80,6 +85,7 @@ impl Default for Config {
                     ]
                 })
                 .collect(),
+            consumers: vec![Consumer::new("acme"), Consumer::new("globex")],
             latency: Duration::ZERO,
             requests_per_hour: Some(1000),
             anonymous_requests_per_hour: Some(60),
@@ -92,13 +98,14 @@ impl Default for Config {
 }
 
 impl Config {
-    /// One workspace with its two default credentials.
+    /// One workspace with its two default credentials and its consumer.
     pub fn single(workspace: WorkspaceConfig) -> Self {
         let credentials = vec![
             Credential::api_token(&workspace.slug),
             Credential::workspace_token(&workspace.slug),
         ];
         Self {
+            consumers: vec![Consumer::new(&workspace.slug)],
             workspaces: vec![workspace],
             credentials,
             ..Self::default()
@@ -218,6 +225,17 @@ pub enum CredentialKind {
     RepositoryToken {
         /// The repository's slug when the sandbox starts.
         repository: String,
+    },
+    /// What a [`Consumer`]'s tokens act as after a user allowed it; made with the consumer, and
+    /// known by those tokens alone.
+    ConsumerUser {
+        /// The consumer's key.
+        consumer: String,
+    },
+    /// The same for tokens that the consumer got with its own credentials.
+    ConsumerApp {
+        /// The consumer's key.
+        consumer: String,
     },
 }
 

@@ -37,6 +37,13 @@
 //!
 //! Access tokens cannot have an issue scope: issues answer 403 to them, as they did.
 //!
+//! Each workspace also has an OAuth consumer with key `sandbox-key-acme`, secret
+//! `sandbox-consumer-secret-acme` and the callback `http://localhost:33333`. Its page is
+//! `/site/oauth2/authorize`, its tokens come from `/site/oauth2/access_token`: access tokens of
+//! 2,600 characters for two hours, and refresh tokens that die ten minutes after their first use,
+//! or after three months without one. [`Change::SetConsent`] makes the page answer by itself, and
+//! [`Change::AdvanceClock`] makes tokens old.
+//!
 //! # Data
 //!
 //! Everything follows from the seed. Issues and pull requests are computed when they are read; what
@@ -77,10 +84,13 @@
 //! beyond the end is empty; the default order of lists (as the rows lie: a changed one moves to the
 //! end); that `/user` and what is under it answer an access token with 403 without the scope
 //! `account` and with 401 otherwise; the values of `X-Credential-Type` and `X-RateLimit-Resource`,
-//! and that `X-RateLimit-NearLimit` turns true at a fifth of the limit.
+//! and that `X-RateLimit-NearLimit` turns true at a fifth of the limit. Of OAuth: that a PKCE
+//! challenge, if one was sent, is checked; that a code lives ten minutes; that an access token
+//! outlives the refresh token it came with; the words of refusals other than `Unsupported grant
+//! type: None`; and what `/user` shows of an `app_user`, which `/user/workspaces` answers with 401.
 //!
 //! Not imitated: adding fields to an embedded object with `fields` beyond those it is embedded with
-//! (`+values.destination.repository.owner`), OAuth, and writing through the API.
+//! (`+values.destination.repository.owner`), and writing through the API.
 
 mod api;
 mod clock;
@@ -93,6 +103,7 @@ mod hooks;
 mod http;
 mod journal;
 mod json;
+mod oauth;
 mod pattern;
 mod query;
 mod sandbox;
@@ -106,6 +117,7 @@ pub use error::Error;
 pub use faults::{Fault, FaultKind, RetryAfter};
 pub use hooks::Hook;
 pub use journal::Logged;
+pub use oauth::{Consent, Consumer};
 pub use sandbox::Sandbox;
 pub use snapshot::{Kind, Snapshot};
 pub use world::change::{Applied, Change, IssueEdit, PullRequestEdit};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderName, HeaderValue, Response, header};
 use flate2::Compression;
@@ -24,6 +24,7 @@ use crate::http::reply::Reply;
 use crate::http::request::Request;
 use crate::http::sign_in::{Caller, sign_in};
 use crate::journal::{Journal, Logged};
+use crate::oauth;
 use crate::world::World;
 
 /// Everything the server and its owner share.
@@ -84,6 +85,11 @@ impl Shared {
 
     /// Answers a request as the service would, and lets hooks change the world after it.
     fn answer(&self, request: &Request) -> Answered {
+        if oauth::serves(request) {
+            let (reply, consumer) = oauth::answer(&mut self.world_mut(), request);
+            let credential = consumer.unwrap_or_else(|| "unknown".to_owned());
+            return Answered { reply, credential };
+        }
         let (answered, listed) = self.answer_unhooked(request);
         if listed {
             let changes = self.hooks().due(&request.target);
@@ -97,7 +103,7 @@ impl Shared {
 
     fn answer_unhooked(&self, request: &Request) -> (Answered, bool) {
         let world = self.world();
-        let caller = match sign_in(&world, request.authorization.as_deref()) {
+        let caller = match sign_in(&world, request) {
             Ok(caller) => caller,
             Err(reply) => {
                 return (
@@ -145,7 +151,7 @@ impl Shared {
     /// Counts a request that is answered by a fault: the service counts whatever it answers.
     fn spend(&self, request: &Request) {
         let world = self.world();
-        if let Ok(caller) = sign_in(&world, request.authorization.as_deref()) {
+        if let Ok(caller) = sign_in(&world, request) {
             self.count(&world, request, caller);
         }
     }
@@ -203,7 +209,12 @@ async fn serve(
     ConnectInfo(reset): ConnectInfo<Reset>,
     request: axum::extract::Request,
 ) -> Response<Body> {
-    let request = Request::new(request.method(), request.uri(), request.headers());
+    let (parts, body) = request.into_parts();
+    let mut request = Request::new(&parts.method, &parts.uri, &parts.headers);
+    if oauth::serves(&request) {
+        let body = to_bytes(body, MAX_FORM).await.unwrap_or_default();
+        request = request.with_body(&parts.headers, &body);
+    }
     let latency = Duration::from_micros(shared.latency_micros.load(Ordering::Relaxed));
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
@@ -271,6 +282,9 @@ fn log(shared: &Shared, request: &Request, status: u16, credential: &str, faulte
         faulted,
     });
 }
+
+/// Forms hold a token at most.
+const MAX_FORM: usize = 64 * 1024;
 
 /// Bodies below this many bytes are not worth compressing.
 const SMALL: usize = 512;

@@ -5,6 +5,7 @@ mod attempts;
 mod body;
 mod budget;
 mod clock;
+mod oauth;
 mod origins;
 mod pauses;
 mod secrets;

@@ -18,6 +18,8 @@ pub(crate) struct Request {
     pub(crate) authorization: Option<String>,
     pub(crate) accepts_gzip: bool,
     pub(crate) if_none_match: Option<String>,
+    /// The fields of a form-encoded body.
+    form: Vec<(String, String)>,
 }
 
 impl Request {
@@ -44,15 +46,27 @@ impl Request {
             accepts_gzip: header(header::ACCEPT_ENCODING)
                 .is_some_and(|value| value.split(',').any(|one| one.trim().starts_with("gzip"))),
             if_none_match: header(header::IF_NONE_MATCH).map(str::to_owned),
+            form: Vec::new(),
         }
+    }
+
+    /// The same with the fields of its body, if that is a form by its type.
+    pub(crate) fn with_body(mut self, headers: &HeaderMap, body: &[u8]) -> Self {
+        let kind = headers.get(header::CONTENT_TYPE);
+        if kind.is_some_and(|kind| kind.as_bytes().starts_with(FORM)) {
+            self.form = parameters(&String::from_utf8_lossy(body));
+        }
+        self
+    }
+
+    /// The value of a form field.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        value(&self.form, name)
     }
 
     /// The first value of a query parameter.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        value(&self.query, name)
     }
 
     /// All values of a query parameter.
@@ -62,6 +76,15 @@ impl Request {
             .filter(move |(key, _)| key == name)
             .map(|(_, value)| value.as_str())
     }
+}
+
+const FORM: &[u8] = b"application/x-www-form-urlencoded";
+
+fn value<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    pairs
+        .iter()
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.as_str())
 }
 
 fn decode(text: &str) -> String {

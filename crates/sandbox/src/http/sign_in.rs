@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::reply::Reply;
+use super::request::Request;
 use crate::config::CredentialKind;
 use crate::world::repository::Repository;
 use crate::world::{Holder, World};
@@ -100,12 +101,13 @@ fn implies(scope: &str, wanted: &str) -> bool {
 /// Finds who calls. Wrong credentials are 401; none at all are a caller, too.
 ///
 /// API tokens are taken as HTTP Basic with the e-mail only: the user name in its place, an app
-/// password, and the token as Bearer were all measured to answer 401.
-pub(crate) fn sign_in<'a>(
-    world: &'a World,
-    authorization: Option<&str>,
-) -> Result<Caller<'a>, Reply> {
-    let Some(authorization) = authorization else {
+/// password, and the token as Bearer were all measured to answer 401. A token in the query is
+/// refused, whatever else comes with it.
+pub(crate) fn sign_in<'a>(world: &'a World, request: &Request) -> Result<Caller<'a>, Reply> {
+    if request.parameter("access_token").is_some() {
+        return Err(Reply::unauthorized());
+    }
+    let Some(authorization) = request.authorization.as_deref() else {
         return Ok(Caller::Anonymous);
     };
     let (scheme, value) = authorization.split_once(' ').unwrap_or((authorization, ""));
@@ -121,6 +123,14 @@ pub(crate) fn sign_in<'a>(
     } else {
         return Err(Reply::unauthorized());
     };
+    if let (None, Some(place)) = (&email, world.oauth.holder(&secret, world.now())) {
+        let holder = &world.credentials[place];
+        return if holder.revoked {
+            Err(Reply::unauthorized())
+        } else {
+            Ok(Caller::Known(holder))
+        };
+    }
     world
         .credentials
         .iter()
@@ -130,6 +140,7 @@ pub(crate) fn sign_in<'a>(
                 CredentialKind::ApiToken { email: wanted } => email
                     .as_ref()
                     .is_some_and(|email| email.eq_ignore_ascii_case(wanted)),
+                CredentialKind::ConsumerUser { .. } | CredentialKind::ConsumerApp { .. } => false,
                 _ => email.is_none(),
             };
             fits && !holder.revoked && credential.secret == secret
@@ -147,21 +158,27 @@ impl Caller<'_> {
         }
     }
 
-    /// Who shares the caller's rate limit: tokens of one user share theirs.
+    /// Who shares the caller's rate limit: tokens of one user share theirs, and all of a consumer's.
     pub(crate) fn limit_holder(&self) -> &str {
         match self {
             Self::Anonymous => "anonymous",
             Self::Known(holder) => match &holder.credential.kind {
                 CredentialKind::ApiToken { email } => email,
+                CredentialKind::ConsumerUser { consumer }
+                | CredentialKind::ConsumerApp { consumer } => consumer,
                 _ => &holder.credential.name,
             },
         }
     }
 
-    /// Whether the caller is an access token rather than a person.
+    /// Whether the caller is an access token rather than a person or a consumer.
     pub(crate) fn is_access_token(&self) -> bool {
-        matches!(self, Self::Known(holder)
-            if !matches!(holder.credential.kind, CredentialKind::ApiToken { .. }))
+        matches!(self, Self::Known(holder) if matches!(
+            holder.credential.kind,
+            CredentialKind::WorkspaceToken
+                | CredentialKind::ProjectToken { .. }
+                | CredentialKind::RepositoryToken { .. }
+        ))
     }
 
     /// 403 naming the scopes, if the caller lacks the one needed.
@@ -213,6 +230,9 @@ impl Caller<'_> {
                 CredentialKind::WorkspaceToken => "workspaceaccesstoken",
                 CredentialKind::ProjectToken { .. } => "projectaccesstoken",
                 CredentialKind::RepositoryToken { .. } => "repoaccesstoken",
+                CredentialKind::ConsumerUser { .. } | CredentialKind::ConsumerApp { .. } => {
+                    "oauth2"
+                }
             }),
         }
     }

@@ -358,6 +358,13 @@ impl World {
                 self.holder(&credential)?.credential.scopes = scopes;
                 Ok(Applied::default())
             }
+            Change::SetConsent { consumer, consent } => {
+                let known = self.oauth.consumer_mut(&consumer);
+                known
+                    .ok_or_else(|| Error::NoSuchObject(format!("consumer {consumer}")))?
+                    .consent = consent;
+                Ok(Applied::default())
+            }
             Change::SetDay { day } => {
                 self.day = day;
                 let noon = Timestamp::parse("2026-08-20T12:00:00Z").unwrap_or_default();

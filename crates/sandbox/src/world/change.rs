@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::Day;
+use crate::oauth::Consent;
 
 /// One change to what the sandbox holds.
 ///
@@ -208,7 +209,8 @@ pub enum Change {
         /// The `n` of `User n`.
         user: u32,
     },
-    /// Makes a credential invalid.
+    /// Makes a credential invalid. With a consumer's name, its tokens and the access that a user
+    /// allowed it.
     RevokeCredential {
         /// Its name.
         credential: String,
@@ -219,6 +221,13 @@ pub enum Change {
         credential: String,
         /// The new scopes.
         scopes: Vec<String>,
+    },
+    /// Decides what becomes of those who come to a consumer's page.
+    SetConsent {
+        /// The consumer's name.
+        consumer: String,
+        /// What becomes of them.
+        consent: Consent,
     },
     /// Plays another day. If the clock stands before 2026-08-20 it moves to that day's noon.
     SetDay {

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 
 use crate::clock::{Timepiece, Timestamp};
 use crate::config::{Config, Credential, Day};
+use crate::oauth::Ledger;
 use repository::Repository;
 use workspace::{Project, Workspace};
 
@@ -37,6 +38,7 @@ pub(crate) struct World {
     /// Renamed repositories by their former slugs.
     former_slugs: HashMap<(usize, String), usize>,
     pub(crate) credentials: Vec<Holder>,
+    pub(crate) oauth: Ledger,
     /// Counts writes; gives rows their places.
     writes: u64,
     /// Feeds what changes make up (hashes, UUIDs).
@@ -81,6 +83,7 @@ impl World {
             slugs: HashMap::new(),
             former_slugs: HashMap::new(),
             credentials: Vec::new(),
+            oauth: Ledger::default(),
             writes: 0,
             inventions: 0,
         };
@@ -151,7 +154,7 @@ impl World {
     }
 
     /// A number that was not there before.
-    fn invent(&mut self) -> u64 {
+    pub(crate) fn invent(&mut self) -> u64 {
         self.inventions += 1;
         random::mix(self.seed ^ random::mix(0xc0ff_ee00 + self.inventions))
     }

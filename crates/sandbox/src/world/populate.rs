@@ -11,7 +11,8 @@ use super::shelf::Shelf;
 use super::workspace::{Project, Workspace};
 use super::{Holder, World, text};
 use crate::clock::{DAY, SECOND, Timestamp};
-use crate::config::{Config, Count, CredentialKind, WorkspaceConfig};
+use crate::config::{Config, Count, Credential, CredentialKind, WorkspaceConfig};
+use crate::oauth::Consumer;
 
 const REPOSITORIES: &[&str] = &["api", "web", "tools", "docs", "infra"];
 const PROJECTS: &[(&str, &str)] = &[("API", "Services"), ("WEB", "Web"), ("OPS", "Operations")];
@@ -57,7 +58,10 @@ pub(super) fn populate(world: &mut World, config: &Config) {
                     _ => String::new(),
                 })
             }
-            CredentialKind::ApiToken { .. } | CredentialKind::WorkspaceToken => None,
+            CredentialKind::ApiToken { .. }
+            | CredentialKind::WorkspaceToken
+            | CredentialKind::ConsumerUser { .. }
+            | CredentialKind::ConsumerApp { .. } => None,
         };
         world.credentials.push(Holder {
             credential: credential.clone(),
@@ -66,6 +70,35 @@ pub(super) fn populate(world: &mut World, config: &Config) {
             revoked: false,
         });
     }
+    for consumer in &config.consumers {
+        add_consumer(world, consumer);
+    }
+}
+
+fn add_consumer(world: &mut World, consumer: &Consumer) {
+    let key = consumer.key.clone();
+    let user = CredentialKind::ConsumerUser {
+        consumer: key.clone(),
+    };
+    let app = CredentialKind::ConsumerApp { consumer: key };
+    let first = world.credentials.len();
+    let kinds = [(user, "", true), (app, "-app", false)];
+    for (kind, suffix, administrator) in kinds {
+        world.credentials.push(Holder {
+            credential: Credential {
+                name: format!("{}{suffix}", consumer.name),
+                kind,
+                secret: String::new(),
+                scopes: consumer.scopes.clone(),
+                workspaces: vec![consumer.workspace.clone()],
+                administrator,
+            },
+            workspaces: world.workspace(&consumer.workspace).into_iter().collect(),
+            only: None,
+            revoked: false,
+        });
+    }
+    world.oauth.register(consumer.clone(), first, first + 1);
 }
 
 fn add_workspace(world: &mut World, n: usize, config: &WorkspaceConfig) {

@@ -6,6 +6,7 @@ mod client;
 mod control;
 mod faults;
 mod lists;
+mod oauth;
 mod sign_in;
 mod spec;
 

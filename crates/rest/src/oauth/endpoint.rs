@@ -1,0 +1,408 @@
+//! Where tokens are asked for.
+
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use oauth2::basic::{
+    BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse,
+    BasicTokenIntrospectionResponse, BasicTokenType,
+};
+use oauth2::{
+    AsyncHttpClient, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
+    EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier,
+    RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
+    StandardTokenResponse, TokenResponse as _, TokenUrl,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use url::Url;
+
+use super::Teller;
+use super::authorization::Authorization;
+use super::settings::OAuthSettings;
+use super::tokens::Tokens;
+use crate::clock::Clock;
+use crate::credential::{MASK, bearer};
+use crate::error::{Error, ErrorKind};
+use crate::failure::Failure;
+use crate::observer::Event;
+use crate::problem::Problem;
+use crate::redact::redact;
+use crate::retry::{Cause, Decision, History, Policy, remedy};
+use crate::transport::Transport;
+
+/// Asks an OAuth server for tokens, as one consumer.
+pub(super) struct Endpoint {
+    consumer: Consumer,
+    url: Url,
+    transport: Transport,
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+    /// What is cut out of the server's texts, the newest last.
+    secrets: Mutex<Vec<SecretString>>,
+}
+
+type Consumer = oauth2::Client<
+    BasicErrorResponse,
+    Answer,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+type Answer = StandardTokenResponse<FormerNames, BasicTokenType>;
+type Refusal = RequestTokenError<Error, BasicErrorResponse>;
+
+/// Members of a token answer beyond RFC 6749.
+#[derive(Debug, Serialize, Deserialize)]
+struct FormerNames {
+    /// Bitbucket's name of `scope` until May 2026.
+    scopes: Option<String>,
+}
+
+impl ExtraTokenFields for FormerNames {}
+
+/// What tokens are asked for with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Code,
+    Refresh,
+    Consumer,
+}
+
+/// The HTTP client that `oauth2` works with.
+struct Post<'a> {
+    endpoint: &'a Endpoint,
+    asked: Asked,
+    teller: &'a Teller,
+}
+
+impl<'a> AsyncHttpClient<'a> for Post<'_> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'a>>;
+
+    fn call(&'a self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.endpoint.send(request, self.asked, self.teller))
+    }
+}
+
+/// An answer with tokens has a few kilobytes.
+const MAX_BODY: u64 = 256 * 1024;
+/// The token file is locked meanwhile, and others wait for it.
+const MAX_ATTEMPTS: u32 = 3;
+const MAX_WAIT: Duration = Duration::from_secs(60);
+const BACKOFF: Duration = Duration::from_millis(500);
+/// Secrets kept for cutting them out: the consumer's, a code, and the tokens of some renewals.
+const SECRETS: usize = 8;
+
+impl Endpoint {
+    pub(super) fn new(settings: &OAuthSettings, clock: Arc<dyn Clock>) -> Result<Endpoint, Error> {
+        let url = settings.server.token.clone();
+        let secret = settings.client_secret.expose_secret();
+        if settings.client_id.is_empty() || secret.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidCredential, &url)
+                .detail("the consumer's key or secret is empty"));
+        }
+        let consumer = oauth2::Client::new(ClientId::new(settings.client_id.clone()))
+            .set_client_secret(ClientSecret::new(secret.to_owned()))
+            .set_auth_uri(AuthUrl::from_url(settings.server.authorize.clone()))
+            .set_token_uri(TokenUrl::from_url(url.clone()));
+        let transport = Transport::new(&url, &settings.user_agent, settings.timeout, 1, MAX_BODY)?;
+        let policy = Policy {
+            max_attempts: MAX_ATTEMPTS,
+            max_server_retries: None,
+            max_wait: MAX_WAIT,
+            backoff: BACKOFF,
+        };
+        Ok(Endpoint {
+            consumer,
+            url,
+            transport,
+            policy,
+            clock,
+            secrets: Mutex::new(vec![settings.client_secret.clone()]),
+        })
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Begins a sign-in. PKCE (RFC 7636) is sent although the secret is required anyway: Atlassian
+    /// does not document it, and other programs send it without harm.
+    pub(super) fn authorize(&self, callback: &RedirectUrl, scopes: &[String]) -> Authorization {
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let (url, state) = self
+            .consumer
+            .authorize_url(CsrfToken::new_random)
+            .set_redirect_uri(Cow::Borrowed(callback))
+            .add_scopes(scopes.iter().cloned().map(Scope::new))
+            .set_pkce_challenge(challenge)
+            .url();
+        Authorization {
+            url,
+            state,
+            verifier,
+        }
+    }
+
+    /// The page to open for a sign-in that is finished elsewhere, so without PKCE.
+    pub(super) fn authorization_url(
+        &self,
+        callback: &RedirectUrl,
+        state: &str,
+        scopes: &[String],
+    ) -> Url {
+        let request = self
+            .consumer
+            .authorize_url(|| CsrfToken::new(state.to_owned()))
+            .set_redirect_uri(Cow::Borrowed(callback))
+            .add_scopes(scopes.iter().cloned().map(Scope::new));
+        request.url().0
+    }
+
+    pub(super) async fn with_code(
+        &self,
+        code: &SecretString,
+        callback: &RedirectUrl,
+        verifier: Option<&PkceCodeVerifier>,
+        teller: &Teller,
+    ) -> Result<Tokens, Error> {
+        self.hide(code);
+        let code = AuthorizationCode::new(code.expose_secret().to_owned());
+        let mut request = self
+            .consumer
+            .exchange_code(code)
+            .set_redirect_uri(Cow::Borrowed(callback));
+        if let Some(verifier) = verifier {
+            request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier.secret().clone()));
+        }
+        let asked = Asked::Code;
+        let post = self.post(asked, teller);
+        self.tokens(asked, request.request_async(&post)).await
+    }
+
+    pub(super) async fn with_refresh_token(
+        &self,
+        refresh_token: &SecretString,
+        teller: &Teller,
+    ) -> Result<Tokens, Error> {
+        self.hide(refresh_token);
+        let token = RefreshToken::new(refresh_token.expose_secret().to_owned());
+        let request = self.consumer.exchange_refresh_token(&token);
+        let asked = Asked::Refresh;
+        let post = self.post(asked, teller);
+        let mut tokens = self.tokens(asked, request.request_async(&post)).await?;
+        // A server that does not rotate sends none (RFC 6749, section 6).
+        tokens
+            .refresh_token
+            .get_or_insert_with(|| refresh_token.clone());
+        Ok(tokens)
+    }
+
+    pub(super) async fn with_consumer(
+        &self,
+        scopes: &[String],
+        teller: &Teller,
+    ) -> Result<Tokens, Error> {
+        let request = self
+            .consumer
+            .exchange_client_credentials()
+            .add_scopes(scopes.iter().cloned().map(Scope::new));
+        let asked = Asked::Consumer;
+        let post = self.post(asked, teller);
+        self.tokens(asked, request.request_async(&post)).await
+    }
+
+    fn post<'a>(&'a self, asked: Asked, teller: &'a Teller) -> Post<'a> {
+        Post {
+            endpoint: self,
+            asked,
+            teller,
+        }
+    }
+
+    /// `text` without the secrets of this sign-in.
+    pub(super) fn scrub(&self, text: &str) -> String {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        secrets.iter().fold(text.to_owned(), |text, secret| {
+            text.replace(secret.expose_secret(), MASK)
+        })
+    }
+
+    pub(super) fn hide(&self, secret: &SecretString) {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        if secret.expose_secret().is_empty() {
+            return;
+        }
+        if secrets.len() == SECRETS {
+            // The first is the consumer's.
+            secrets.remove(1);
+        }
+        secrets.push(secret.clone());
+    }
+
+    /// The tokens of the answer to one request.
+    async fn tokens(
+        &self,
+        asked: Asked,
+        request: impl Future<Output = Result<Answer, Refusal>>,
+    ) -> Result<Tokens, Error> {
+        let now = self.clock.now();
+        let answer = request
+            .await
+            .map_err(|refusal| self.explain(refusal, asked))?;
+        let access_token = SecretString::from(answer.access_token().secret().as_str());
+        let refresh_token = answer
+            .refresh_token()
+            .map(|token| SecretString::from(token.secret().as_str()));
+        self.hide(&access_token);
+        if let Some(refresh_token) = &refresh_token {
+            self.hide(refresh_token);
+        }
+        let unfit = match answer.token_type() {
+            BasicTokenType::Bearer if access_token.expose_secret().is_empty() => {
+                Some("the token is empty")
+            }
+            BasicTokenType::Bearer => bearer(&access_token).err(),
+            _ => Some("the token is not a bearer token"),
+        };
+        if let Some(unfit) = unfit {
+            return Err(Error::new(ErrorKind::SignInAnswer, &self.url).detail(unfit));
+        }
+        let scopes = match (answer.scopes(), &answer.extra_fields().scopes) {
+            (Some(scopes), _) => scopes.iter().map(|scope| scope.to_string()).collect(),
+            (None, Some(scopes)) => scopes.split_whitespace().map(str::to_owned).collect(),
+            (None, None) => Vec::new(),
+        };
+        Ok(Tokens {
+            access_token,
+            refresh_token,
+            expires_at: answer
+                .expires_in()
+                .and_then(|expires_in| now.checked_add(expires_in)),
+            scopes,
+        })
+    }
+
+    /// Sends a request until there is an answer: success, or a refusal in OAuth's words.
+    async fn send(
+        &self,
+        request: HttpRequest,
+        asked: Asked,
+        teller: &Teller,
+    ) -> Result<HttpResponse, Error> {
+        let shown = redact(&self.url);
+        let (parts, body) = request.into_parts();
+        let mut history = History::default();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            teller(&Event::Request {
+                url: &shown,
+                attempt,
+            });
+            let start = Instant::now();
+            let sent = self
+                .transport
+                .post(&self.url, parts.headers.clone(), body.clone())
+                .await;
+            let failure = match sent {
+                Ok(answer) => {
+                    teller(&Event::Response {
+                        url: &shown,
+                        status: answer.status,
+                        bytes: answer.body.len() as u64,
+                        elapsed: start.elapsed(),
+                    });
+                    if answer.status == 200 || is_refusal(answer.status, &answer.body) {
+                        let mut response = HttpResponse::new(answer.body.to_vec());
+                        *response.status_mut() =
+                            oauth2::http::StatusCode::from_u16(answer.status).unwrap_or_default();
+                        return Ok(response);
+                    }
+                    Failure::refused(answer, Problem::from_text, |text| self.scrub(text))
+                }
+                Err(fault) => Failure::from(fault),
+            };
+            let now = self.clock.now();
+            let cause = failure.cause;
+            // A code is used up by the first request that arrives.
+            let repeatable =
+                asked != Asked::Code || matches!(cause, Cause::Connect | Cause::RateLimited);
+            let told = failure.told_wait(now);
+            let decision = match self
+                .policy
+                .decide(&mut history, cause, told, fastrand::f64())
+            {
+                Decision::Retry(_) if !repeatable => Decision::Fail(remedy(cause).1, None),
+                decision => decision,
+            };
+            match decision {
+                Decision::Retry(delay) | Decision::PauseAll(delay) => {
+                    teller(&Event::Retry {
+                        url: &shown,
+                        attempt,
+                        delay,
+                        cause,
+                    });
+                    self.clock.sleep(delay).await;
+                }
+                Decision::Fail(kind, wait) => {
+                    let kind = match kind {
+                        ErrorKind::Unauthorized => ErrorKind::ConsumerRefused,
+                        kind => kind,
+                    };
+                    let error = Error::new(kind, &self.url).after(attempt);
+                    let error = match wait {
+                        Some(wait) => error.until(now + wait),
+                        None => error,
+                    };
+                    return Err(failure.explain(error, MAX_BODY));
+                }
+            }
+        }
+    }
+
+    /// The error for people. Bodies that are not understood are not shown: they may hold tokens.
+    fn explain(&self, refusal: Refusal, asked: Asked) -> Error {
+        let (kind, detail) = match refusal {
+            RequestTokenError::Request(error) => return error,
+            RequestTokenError::ServerResponse(answer) => {
+                let kind = match (answer.error(), asked) {
+                    (BasicErrorResponseType::InvalidGrant, Asked::Code) => ErrorKind::CodeRefused,
+                    (BasicErrorResponseType::InvalidGrant, Asked::Refresh) => {
+                        ErrorKind::SignInEnded
+                    }
+                    (BasicErrorResponseType::InvalidGrant, Asked::Consumer)
+                    | (BasicErrorResponseType::InvalidClient, _)
+                    | (BasicErrorResponseType::UnauthorizedClient, _) => ErrorKind::ConsumerRefused,
+                    _ => ErrorKind::SignInAnswer,
+                };
+                let said = match answer.error_description() {
+                    Some(description) => format!("{description} ({})", answer.error()),
+                    None => answer.error().to_string(),
+                };
+                (kind, self.scrub(&said))
+            }
+            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => (
+                ErrorKind::SignInAnswer,
+                "it is no token answer in JSON".to_owned(),
+            ),
+        };
+        Error::new(kind, &self.url).detail(detail)
+    }
+}
+
+/// Whether OAuth's own error answer (RFC 6749, section 5.2) came.
+fn is_refusal(status: u16, body: &[u8]) -> bool {
+    matches!(status, 400 | 401) && serde_json::from_slice::<BasicErrorResponse>(body).is_ok()
+}

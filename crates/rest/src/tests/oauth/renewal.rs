@@ -1,0 +1,164 @@
+//! Staying signed in.
+
+use bucketline_sandbox::{Fault, FaultKind};
+
+use super::*;
+use crate::{ErrorKind, InitiateOAuth, Start, Tokens};
+
+#[tokio::test]
+async fn an_access_token_is_renewed_shortly_before_its_end() {
+    let stage = Stage::new().await;
+    stage.signed_in().await;
+    let first = stage.stored()["refresh_token"].clone();
+    for (left, renewals) in [(2 * MINUTE, 0), (MINUTE / 2, 1)] {
+        let end = chrono::Utc::now() + left;
+        stage.edit("expires_at", &end.to_rfc3339());
+        let client = stage.client(&stage.oauth());
+        client.get(&stage.user()).await.unwrap();
+        assert_eq!(stage.asked(), 1 + renewals, "{left:?}");
+        assert_eq!((client.usage().requests, client.usage().retries), (1, 0));
+    }
+    assert_ne!(stage.stored()["refresh_token"], first);
+}
+
+#[tokio::test]
+async fn a_refused_access_token_is_renewed_once_for_all_requests() {
+    let stage = Stage::new().await;
+    let client = stage.client(&stage.signed_in().await);
+    let log = Log::of(&client);
+    // The server's clock goes wrong: the token ends before it should.
+    stage.advance(3 * HOUR);
+    let user = stage.user();
+    let all = tokio::join!(client.get(&user), client.get(&user), client.get(&user));
+    all.0.and(all.1).and(all.2).unwrap();
+    assert_eq!(stage.asked(), 2);
+    assert_eq!(log.lines("Renewed").len(), 1);
+    assert!(log.lines("Renewed")[0].contains("kept: true"));
+}
+
+#[tokio::test]
+async fn a_request_that_stays_refused_is_repeated_once() {
+    let stage = Stage::new().await;
+    let client = stage.client(&stage.signed_in().await);
+    stage
+        .sandbox
+        .fault(Fault::always("/2.0/user", FaultKind::Unauthorized));
+    let error = client.get(&stage.user()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.attempts()),
+        (ErrorKind::Unauthorized, 2)
+    );
+    assert_eq!(stage.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_dead_refresh_token_ends_the_sign_in() {
+    let stage = Stage::new().await;
+    let oauth = stage.signed_in().await;
+    stage.advance(91 * 24 * HOUR);
+    let error = stage.client(&oauth).get(&stage.user()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::SignInEnded, "BL3402")
+    );
+    assert!(error.hint().unwrap().starts_with("sign in again"));
+
+    let stage = Stage::new().await;
+    let oauth = stage.signed_in().await;
+    let credential = "acme-consumer".to_owned();
+    stage
+        .sandbox
+        .apply(Change::RevokeCredential { credential })
+        .unwrap();
+    let error = stage.client(&oauth).get(&stage.user()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SignInEnded);
+}
+
+#[tokio::test]
+async fn passing_failures_of_the_oauth_server_are_tried_again() {
+    let stage = Stage::new().await;
+    stage.signed_in().await;
+    for kind in [
+        FaultKind::Reset,
+        FaultKind::ServerError { status: 503 },
+        // The server has rotated, and the new token did not arrive: the old one still counts.
+        FaultKind::CutBody,
+    ] {
+        stage.edit("expires_at", PAST);
+        let path = "/site/oauth2/access_token";
+        stage.sandbox.fault(Fault::once(path, kind));
+        let client = stage.client(&stage.oauth());
+        client.get(&stage.user()).await.unwrap();
+        stage.advance(HOUR);
+    }
+    assert_eq!(stage.asked(), 7);
+}
+
+#[tokio::test]
+async fn what_may_be_done_unasked_is_what_was_said() {
+    let stage = Stage::new().await;
+    let mut settings = stage.settings();
+    settings.initiate = InitiateOAuth::Off;
+    let off = || stage.client(&OAuth::new(settings.clone()).unwrap());
+    let error = off().get(&stage.user()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotSignedIn);
+    stage.signed_in().await;
+    // Used as it is, whatever its end.
+    stage.edit("expires_at", PAST);
+    off().get(&stage.user()).await.unwrap();
+    stage.advance(3 * HOUR);
+    let error = off().get(&stage.user()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.attempts()),
+        (ErrorKind::Unauthorized, 1)
+    );
+    assert_eq!(stage.asked(), 1);
+}
+
+/// Tokens for another sign-in than that of the file.
+async fn given(stage: &Stage) -> Tokens {
+    let oauth = stage.oauth();
+    let page = oauth.authorization_url(&stage.callback, "s", &[]).unwrap();
+    let back = Url::parse(&visit(&page).await.location.unwrap()).unwrap();
+    let code = back.query_pairs().find(|(key, _)| key == "code").unwrap().1;
+    let code = secret(&code);
+    oauth.exchange(&code, &stage.callback).await.unwrap()
+}
+
+#[tokio::test]
+async fn given_tokens_work_without_a_file_and_say_what_is_lost() {
+    let stage = Stage::new().await;
+    let mut settings = stage.settings();
+    settings.token_file = None;
+    settings.start = Some(Start::Tokens(given(&stage).await));
+    let client = stage.client(&OAuth::new(settings).unwrap());
+    let log = Log::of(&client);
+    client.get(&stage.user()).await.unwrap();
+    assert!(log.lines("Renewed").is_empty());
+    stage.advance(3 * HOUR);
+    client.get(&stage.user()).await.unwrap();
+    assert!(log.lines("Renewed")[0].contains("kept: false"));
+    stage.advance(3 * HOUR);
+    client.get(&stage.user()).await.unwrap();
+    assert_eq!(stage.asked(), 3);
+}
+
+#[tokio::test]
+async fn newly_given_tokens_replace_stored_ones_and_then_the_file_counts() {
+    let stage = Stage::new().await;
+    stage.signed_in().await;
+    stage.edit("refresh_token", "dead");
+    stage.edit("expires_at", PAST);
+    let mut tokens = given(&stage).await;
+    tokens.expires_at = Some(std::time::UNIX_EPOCH);
+    let mut settings = stage.settings();
+    settings.start = Some(Start::Tokens(tokens));
+    let before = stage.asked();
+    for _ in 0..2 {
+        let client = stage.client(&OAuth::new(settings.clone()).unwrap());
+        client.get(&stage.user()).await.unwrap();
+        // The given refresh token is dead by the next time.
+        stage.advance(HOUR);
+    }
+    assert_eq!(stage.asked(), before + 1);
+}
