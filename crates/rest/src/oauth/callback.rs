@@ -95,12 +95,13 @@ impl Callback {
             strangers: AtomicBool::new(false),
             found,
         });
-        // Ends with this function, and the ports are free again.
         let mut listening = JoinSet::new();
         for listener in self.listeners {
             listening.spawn(accept(listener, expected.clone()));
         }
-        match timeout(patience, arrived.recv()).await {
+        let arrived = timeout(patience, arrived.recv()).await;
+        listening.shutdown().await;
+        match arrived {
             Ok(Some(found)) => Ok(found),
             Ok(None) | Err(_) => {
                 let kind = if expected.strangers.load(Relaxed) {

@@ -15,6 +15,7 @@ use oauth2::{
     RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
     StandardTokenResponse, TokenResponse as _, TokenUrl,
 };
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -238,9 +239,11 @@ impl Endpoint {
         })
     }
 
+    /// Cuts a secret out of everything that the server says from now on.
     pub(super) fn hide(&self, secret: &SecretString) {
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        if secret.expose_secret().is_empty() {
+        let text = secret.expose_secret();
+        if text.is_empty() || secrets.iter().any(|known| known.expose_secret() == text) {
             return;
         }
         if secrets.len() == SECRETS {
@@ -301,7 +304,10 @@ impl Endpoint {
         teller: &Teller,
     ) -> Result<HttpResponse, Error> {
         let shown = redact(&self.url);
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        if let Some(authorization) = parts.headers.get_mut(AUTHORIZATION) {
+            authorization.set_sensitive(true);
+        }
         let mut history = History::default();
         let mut attempt = 0;
         loop {
@@ -329,7 +335,7 @@ impl Endpoint {
                             oauth2::http::StatusCode::from_u16(answer.status).unwrap_or_default();
                         return Ok(response);
                     }
-                    Failure::refused(answer, Problem::from_text, |text| self.scrub(text))
+                    Failure::refused(answer, unread, str::to_owned)
                 }
                 Err(fault) => Failure::from(fault),
             };
@@ -372,7 +378,7 @@ impl Endpoint {
         }
     }
 
-    /// The error for people. Bodies that are not understood are not shown: they may hold tokens.
+    /// The error for people.
     fn explain(&self, refusal: Refusal, asked: Asked) -> Error {
         let (kind, detail) = match refusal {
             RequestTokenError::Request(error) => return error,
@@ -399,6 +405,14 @@ impl Endpoint {
             ),
         };
         Error::new(kind, &self.url).detail(detail)
+    }
+}
+
+/// What an answer that is not OAuth's own says is not shown: it may hold tokens.
+fn unread(status: u16, _: &HeaderMap, _: &[u8]) -> Problem {
+    Problem {
+        rate_limited: status == 429,
+        ..Problem::default()
     }
 }
 

@@ -53,14 +53,12 @@ enum Way {
     Refresh(SecretString),
     Code(SecretString),
     Consumer,
-    /// The user has to allow it.
-    Browser,
 }
 
 /// What came of looking for tokens without the user.
 enum Found {
     Tokens(Tokens),
-    /// The user has to allow it, and may be asked.
+    /// None, and the user may be asked.
     Browser,
     Nothing,
 }
@@ -178,16 +176,13 @@ impl OAuth {
         authorization: &Authorization,
         pasted: &str,
     ) -> Result<Tokens, Error> {
-        let page = without_parameters(&authorization.url);
-        let Some(returned) = Returned::from_pasted(pasted) else {
-            return Err(Error::new(ErrorKind::CodeRefused, &page)
-                .detail("what was pasted is neither a code nor an address with one"));
-        };
+        let returned = self.0.pasted(pasted)?;
         if returned
             .state
             .as_ref()
             .is_some_and(|state| *state != authorization.state)
         {
+            let page = without_parameters(&authorization.url);
             return Err(Error::new(ErrorKind::ForeignState, &page));
         }
         let turn = self.0.turn.clone().lock_owned().await;
@@ -364,10 +359,13 @@ impl Session {
             self.set_current(&tokens);
             return Ok(Found::Tokens(tokens));
         }
-        let way = match self.way(known.as_ref(), refused.is_some()) {
-            None => return Ok(Found::Nothing),
-            Some(Way::Browser) => return Ok(Found::Browser),
-            Some(way) => way,
+        let Some(way) = self.way(known.as_ref()) else {
+            let get = self.settings.initiate == InitiateOAuth::GetAndRefresh;
+            return Ok(if get && refused.is_none() {
+                Found::Browser
+            } else {
+                Found::Nothing
+            });
         };
         // Before the old refresh token is used up.
         let draft = match &locked {
@@ -386,8 +384,8 @@ impl Session {
         Ok(Found::Tokens(stored.tokens))
     }
 
-    /// How new tokens are got, if that is allowed and possible.
-    fn way(&self, known: Option<&Tokens>, refused: bool) -> Option<Way> {
+    /// How new tokens are got without the user, if that is allowed and possible.
+    fn way(&self, known: Option<&Tokens>) -> Option<Way> {
         let settings = &self.settings;
         if settings.initiate == InitiateOAuth::Off {
             return None;
@@ -395,17 +393,10 @@ impl Session {
         if settings.grant == Grant::ClientCredentials {
             return Some(Way::Consumer);
         }
-        let get = settings.initiate == InitiateOAuth::GetAndRefresh && !refused;
         match (known, &settings.start) {
-            (
-                Some(Tokens {
-                    refresh_token: Some(token),
-                    ..
-                }),
-                _,
-            ) => Some(Way::Refresh(token.clone())),
+            (Some(tokens), _) => tokens.refresh_token.clone().map(Way::Refresh),
             (None, Some(Start::Code(code))) => Some(Way::Code(code.clone())),
-            _ => get.then_some(Way::Browser),
+            (None, _) => None,
         }
     }
 
@@ -417,18 +408,13 @@ impl Session {
                 self.endpoint.with_consumer(scopes, teller).await
             }
             Way::Code(code) => {
-                let returned = Returned::from_pasted(code.expose_secret());
-                let code = match returned.map(|returned| returned.outcome) {
-                    Some(Ok(code)) => code,
-                    Some(Err(said)) => return Err(self.denied(said)),
-                    None => return Err(self.not_signed_in()),
-                };
+                let returned = self.pasted(code.expose_secret())?;
+                let code = returned.outcome.map_err(|said| self.denied(said))?;
                 let verifier = None;
                 self.endpoint
                     .with_code(&code, &self.callback, verifier, teller)
                     .await
             }
-            Way::Browser => Err(self.not_signed_in()),
         }
     }
 
@@ -439,10 +425,7 @@ impl Session {
         patience: Duration,
         teller: Teller,
     ) -> Result<Tokens, Error> {
-        if self.settings.grant == Grant::ClientCredentials {
-            return Err(Error::new(ErrorKind::InvalidConfig, &self.settings.api)
-                .detail("a consumer that signs in by itself needs no browser"));
-        }
+        self.admit_user()?;
         // A file of others is better found before the user has done his part.
         if let Some(file) = &self.file {
             file.lock().await?.read()?;
@@ -466,6 +449,7 @@ impl Session {
         returned: Returned,
         teller: Teller,
     ) -> Result<Tokens, Error> {
+        self.admit_user()?;
         let code = returned.outcome.map_err(|said| self.denied(said))?;
         let verifier = PkceCodeVerifier::new(authorization.verifier.secret().clone());
         uninterrupted(async move {
@@ -505,6 +489,25 @@ impl Session {
             url: &crate::redact(self.endpoint.url()),
             kept: self.file.is_some() || tokens.refresh_token.is_none(),
         });
+    }
+
+    /// Fails if there is nothing for a user to allow.
+    fn admit_user(&self) -> Result<(), Error> {
+        match self.settings.grant {
+            Grant::AuthorizationCode => Ok(()),
+            Grant::ClientCredentials => {
+                Err(Error::new(ErrorKind::InvalidConfig, &self.settings.api)
+                    .detail("a consumer that signs in by itself needs no user"))
+            }
+        }
+    }
+
+    fn pasted(&self, text: &str) -> Result<Returned, Error> {
+        Returned::from_pasted(text).ok_or_else(|| {
+            let page = without_parameters(&self.settings.server.authorize);
+            Error::new(ErrorKind::CodeRefused, &page)
+                .detail("what was given is neither a code nor an address with one")
+        })
     }
 
     fn denied(&self, said: String) -> Error {

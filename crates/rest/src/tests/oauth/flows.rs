@@ -1,5 +1,6 @@
 //! The ways to sign in.
 
+use std::net::TcpListener;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::SystemTime;
@@ -183,11 +184,6 @@ async fn another_program_signs_in_without_a_file() {
     assert!(fs::read_dir(stage.folder.path()).unwrap().next().is_none());
 }
 
-fn expose(secret: &SecretString) -> &str {
-    use secrecy::ExposeSecret as _;
-    secret.expose_secret()
-}
-
 #[tokio::test]
 async fn a_consumer_signs_in_by_itself_and_asks_again() {
     let stage = Stage::new().await;
@@ -292,7 +288,7 @@ async fn a_sign_in_that_nobody_answers_ends_and_frees_its_port() {
 async fn a_taken_port_is_named() {
     let stage = Stage::new().await;
     let port: u16 = stage.callback.rsplit(':').next().unwrap().parse().unwrap();
-    let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let opened = AtomicBool::new(false);
     let open = |_: &Url| opened.store(true, Relaxed);
     let error = stage.oauth().sign_in(&open, PATIENCE).await.unwrap_err();
@@ -305,6 +301,12 @@ async fn a_taken_port_is_named() {
         "{error}"
     );
     assert!(!opened.load(Relaxed));
+    drop(taken);
+    // A browser may take `localhost` for the other protocol's address.
+    if let Ok(_taken) = TcpListener::bind(("::1", port)) {
+        let error = stage.oauth().sign_in(&open, PATIENCE).await;
+        assert_eq!(kind(error), ErrorKind::CallbackPort);
+    }
 
     let mut settings = stage.settings();
     settings.callback = "https://app.example/back".to_owned();

@@ -1,5 +1,6 @@
 //! Sign-in by OAuth against the sandbox.
 
+#[cfg(unix)]
 mod file;
 mod flows;
 mod processes;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bucketline_sandbox::{Change, Config, Consent, Consumer, Sandbox};
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -164,4 +166,8 @@ async fn visit(url: &Url) -> Page {
 
 fn secret(text: &str) -> SecretString {
     text.into()
+}
+
+fn expose(secret: &SecretString) -> &str {
+    secret.expose_secret()
 }

@@ -2,6 +2,7 @@
 
 use bucketline_sandbox::{Fault, FaultKind};
 
+use super::super::server::{Server, reply};
 use super::*;
 use crate::{ErrorKind, InitiateOAuth, Start, Tokens};
 
@@ -113,6 +114,30 @@ async fn what_may_be_done_unasked_is_what_was_said() {
         (ErrorKind::Unauthorized, 1)
     );
     assert_eq!(stage.asked(), 1);
+}
+
+#[tokio::test]
+async fn answers_may_leave_out_what_they_may_and_use_the_former_name_of_scope() {
+    let answer = |more: &str| {
+        let token = format!(r#"{{"access_token": "a", "token_type": "Bearer"{more}}}"#);
+        reply(200, &[], token)
+    };
+    let replies = vec![
+        answer(r#", "scopes": "account issue""#),
+        answer(r#", "scope": "account""#),
+        answer(""),
+    ];
+    let server = Server::replying(replies).await;
+    let origin = server.url("").origin().ascii_serialization();
+    let oauth = OAuth::new(settings(&origin)).unwrap();
+    let expected: [&[&str]; 3] = [&["account", "issue"], &["account"], &[]];
+    for scopes in expected {
+        let tokens = oauth.refresh(&secret("r")).await.unwrap();
+        assert_eq!(tokens.scopes, scopes);
+        // Not rotated, and good until it is refused.
+        assert_eq!(expose(&tokens.refresh_token.unwrap()), "r");
+        assert_eq!(tokens.expires_at, None);
+    }
 }
 
 /// Tokens for another sign-in than that of the file.

@@ -62,16 +62,7 @@ async fn secrets_are_nowhere_but_on_the_wire() {
                 Credential::OAuth(oauth).holder(),
             ];
             for text in texts {
-                // A scrambled echo cannot be known, a whole one is.
-                for secret in ["access", "refresh", "client", "code"] {
-                    let secret = format!("planted-{secret}");
-                    assert!(!text.contains(&secret), "{status} {body}: {text}");
-                }
-                let unread = text.contains("planted-new");
-                assert!(
-                    !unread || status == 403 || status == 302,
-                    "{status} {body}: {text}"
-                );
+                assert!(!text.contains("planted"), "{status} {body}: {text}");
             }
         }
     }
