@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 
+use tokio::sync::Notify;
+
 use super::*;
 use crate::{Event, Observer};
 
@@ -138,6 +140,19 @@ async fn a_process_killed_between_answer_and_disk_leaves_the_old_refresh_token_u
         .unwrap();
 }
 
+/// Says when tokens are asked for.
+struct Asking(Arc<Notify>);
+
+impl Observer for Asking {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Request { url, .. } = event
+            && url.ends_with("/access_token")
+        {
+            self.0.notify_one();
+        }
+    }
+}
+
 /// A request that nobody waits for any more does not take the rotated token with it.
 #[tokio::test]
 async fn a_dropped_request_finishes_its_renewal() {
@@ -146,14 +161,18 @@ async fn a_dropped_request_finishes_its_renewal() {
     stage.edit("expires_at", PAST);
     let before = stage.stored()["refresh_token"].clone();
     let client = stage.client(&stage.oauth());
-    let (user, asked) = (stage.user(), stage.asked());
+    let (user, asking) = (stage.user(), Arc::new(Notify::new()));
+    client.observe(Arc::new(Asking(asking.clone())));
     stage.sandbox.set_latency(Duration::from_millis(200));
     tokio::select! {
-        biased;
-        _ = client.get(&user) => panic!("too fast to be dropped"),
-        () = tokio::time::sleep(Duration::from_millis(100)) => {}
+        _ = client.get(&user) => panic!("it was not dropped"),
+        () = asking.notified() => {}
     }
-    while stage.asked() == asked || stage.stored()["refresh_token"] == before {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let kept = async {
+        while stage.stored()["refresh_token"] == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(MINUTE, kept).await.unwrap();
+    assert_eq!(stage.sandbox.count("/2.0/user"), 0);
 }
