@@ -36,9 +36,10 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Stage {
-        // Free a moment ago; tests run in processes of their own.
-        let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let callback = format!("http://localhost:{}", probe.local_addr().unwrap().port());
+        // Free a moment ago, and of those that the system gives to nobody who asks for any.
+        let port = std::iter::repeat_with(|| fastrand::u16(20_000..30_000))
+            .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
+        let callback = format!("http://localhost:{}", port.unwrap());
         let mut consumer = Consumer::new("acme");
         consumer.callback = callback.clone();
         consumer.consent = Consent::Allow;
