@@ -13,8 +13,10 @@ use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::cast::as_boolean_array;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Column, DFSchema, DataFusionError};
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 
@@ -177,12 +179,25 @@ fn compile(planned: &PlannedQuery, flat: Flat) -> Result<Compiled> {
             .map_err(|error| planned.error(error))
     };
 
+    // Literals become constants of their column's type, which a source may understand; what depends on the clock
+    // is not row by row and does not come here.
+    let simplifier = ExprSimplifier::new(
+        SimplifyContext::builder()
+            .with_schema(Arc::new(df_schema.clone()))
+            .with_config_options(Arc::clone(planned.state.config_options()))
+            .build(),
+    );
     let condition = condition
         .map(|expr| -> Result<Condition> {
+            let text = expr.to_string();
+            let reads = reads(&expr, &spec).collect();
+            let folded = simplifier
+                .simplify(expr)
+                .map_err(|error| planned.error(error))?;
             Ok(Condition {
-                text: expr.to_string(),
-                reads: reads(&expr, &spec).collect(),
-                expression: physical(&expr)?,
+                text,
+                reads,
+                expression: physical(&folded)?,
             })
         })
         .transpose()?;
