@@ -144,7 +144,7 @@ impl Source for Archives {
             .into_iter()
             .map(|archive| self.slice(plan, archive))
             .collect();
-        slices.retain(|slice| plan::passes(plan, &slice.parents));
+        slices.retain(|slice| plan.admits(&slice.parents));
         Ok(slices)
     }
 

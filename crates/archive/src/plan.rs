@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use bucketline_source::spec::{Origin, Parent};
 use bucketline_source::{
-    Error, ErrorKind, Estimate, Literal, Operator, PlannedPredicate, Predicate, Pushdown,
-    RequestShape, Result, ScanPlan, ScanRequest, ScopeKind, SliceChoice, TableSpec,
+    Error, ErrorKind, Estimate, Literal, PlannedPredicate, Predicate, Pushdown, RequestShape,
+    Result, ScanPlan, ScanRequest, ScopeKind, SliceChoice, TableSpec,
 };
 
 use crate::listing::Archive;
@@ -121,44 +121,6 @@ pub(crate) fn parents(
             Origin::Row(_) => None,
         })
         .collect()
-}
-
-/// Whether an archive with these parent values passes the conditions that choose slices.
-pub(crate) fn passes(plan: &ScanPlan, parents: &[Option<String>]) -> bool {
-    let table = &plan.request.table;
-    plan.predicates
-        .iter()
-        .filter(|planned| planned.chooses_slices)
-        .all(|planned| {
-            let index = table
-                .parents()
-                .position(|column| column == planned.predicate.column);
-            let value = index.and_then(|index| parents[index].as_deref());
-            holds(&planned.predicate, value)
-        })
-}
-
-/// SQL's comparison of texts, by code points; a NULL matches nothing but `IS NULL`.
-fn holds(predicate: &Predicate, value: Option<&str>) -> bool {
-    let Some(value) = value else {
-        return predicate.operator == Operator::IsNull;
-    };
-    let others = predicate.values.iter().filter_map(|literal| match literal {
-        Literal::Text(text) => Some(text.as_str()),
-        _ => None,
-    });
-    let mut others = others;
-    match predicate.operator {
-        Operator::IsNull => false,
-        Operator::IsNotNull => true,
-        Operator::Eq | Operator::In => others.any(|other| value == other),
-        Operator::NotEq | Operator::NotIn => others.all(|other| value != other),
-        Operator::Lt => others.any(|other| value < other),
-        Operator::LtEq => others.any(|other| value <= other),
-        Operator::Gt => others.any(|other| value > other),
-        Operator::GtEq => others.any(|other| value >= other),
-        Operator::Contains => others.any(|other| value.contains(other)),
-    }
 }
 
 #[cfg(test)]

@@ -252,7 +252,7 @@ impl Source for Bitbucket {
                 all.map(|repository| slice(plan, repository)).collect()
             }
         };
-        slices.retain(|slice| choice::passes(plan, &slice.parents));
+        slices.retain(|slice| plan.admits(&slice.parents));
         Ok(slices)
     }
 

@@ -110,47 +110,6 @@ pub(crate) fn can_evaluate(predicate: &Predicate) -> bool {
         .all(|value| matches!(value, Literal::Text(_)))
 }
 
-/// Whether the slice with these parent values passes all conditions that choose slices.
-pub(crate) fn passes(plan: &ScanPlan, parents: &[Option<String>]) -> bool {
-    let table = &plan.request.table;
-    let position = |column: usize| table.parents().position(|parent| parent == column);
-    plan.predicates
-        .iter()
-        .filter(|planned| planned.chooses_slices)
-        .all(|planned| {
-            let predicate = &planned.predicate;
-            let value = position(predicate.column).and_then(|index| parents[index].as_deref());
-            matches(predicate, value)
-        })
-}
-
-/// SQL's comparison of texts, by code points; a NULL matches nothing but `IS NULL`.
-fn matches(predicate: &Predicate, value: Option<&str>) -> bool {
-    let values = || {
-        predicate.values.iter().filter_map(|value| match value {
-            Literal::Text(text) => Some(text.as_str()),
-            _ => None,
-        })
-    };
-    let Some(value) = value else {
-        return predicate.operator == Operator::IsNull;
-    };
-    let first = values().next();
-    match predicate.operator {
-        Operator::IsNull => false,
-        Operator::IsNotNull => true,
-        Operator::In => values().any(|other| value == other),
-        Operator::NotIn => values().all(|other| value != other),
-        Operator::Eq => first.is_some_and(|other| value == other),
-        Operator::NotEq => first.is_some_and(|other| value != other),
-        Operator::Lt => first.is_some_and(|other| value < other),
-        Operator::LtEq => first.is_some_and(|other| value <= other),
-        Operator::Gt => first.is_some_and(|other| value > other),
-        Operator::GtEq => first.is_some_and(|other| value >= other),
-        Operator::Contains => first.is_some_and(|other| value.contains(other)),
-    }
-}
-
 /// The parent values of a slice in the table's order.
 pub(crate) fn parents(
     table: &bucketline_source::TableSpec,

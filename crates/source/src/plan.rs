@@ -129,3 +129,16 @@ pub struct ScanPlan {
     /// What a reader should know (a blind spot that matters here, a limit that cannot be pushed).
     pub notes: Vec<String>,
 }
+
+impl ScanPlan {
+    /// Whether a slice with these parent values ([`Slice::parents`](crate::Slice::parents)) passes all conditions
+    /// that choose slices.
+    pub fn admits(&self, parents: &[Option<String>]) -> bool {
+        let table = &self.request.table;
+        let chosen = self.predicates.iter().filter(|it| it.chooses_slices);
+        chosen.map(|planned| &planned.predicate).all(|predicate| {
+            let index = table.parents().position(|it| it == predicate.column);
+            predicate.holds(index.and_then(|index| parents[index].as_deref()))
+        })
+    }
+}

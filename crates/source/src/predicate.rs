@@ -94,6 +94,28 @@ pub struct Predicate {
 }
 
 impl Predicate {
+    /// SQL's comparison of a text, by code points; a NULL matches nothing but `IS NULL`.
+    pub(crate) fn holds(&self, value: Option<&str>) -> bool {
+        let Some(value) = value else {
+            return self.operator == Operator::IsNull;
+        };
+        let mut others = self.values.iter().filter_map(|literal| match literal {
+            Literal::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        match self.operator {
+            Operator::IsNull => false,
+            Operator::IsNotNull => true,
+            Operator::Eq | Operator::In => others.any(|other| value == other),
+            Operator::NotEq | Operator::NotIn => others.all(|other| value != other),
+            Operator::Lt => others.any(|other| value < other),
+            Operator::LtEq => others.any(|other| value <= other),
+            Operator::Gt => others.any(|other| value > other),
+            Operator::GtEq => others.any(|other| value >= other),
+            Operator::Contains => others.any(|other| value.contains(other)),
+        }
+    }
+
     /// The condition as SQL, with the column's name.
     pub fn display<'a>(&'a self, column: &'a str) -> impl fmt::Display + 'a {
         Shown {

@@ -4,6 +4,7 @@ use bucketline_source::Scope;
 
 use super::*;
 use crate::tables::tables;
+use bucketline_source::Operator;
 
 fn settings() -> Settings {
     Settings {
@@ -97,7 +98,7 @@ fn conditions_on_the_parent_choose_archives_as_sql_compares() {
         let plan = plan(request(&[(column, operator, values)]), &settings()).unwrap();
         let parents = parents(&plan.request.table, None, &archive);
         assert_eq!(
-            passes(&plan, &parents),
+            plan.admits(&parents),
             expected,
             "{column} {operator} {values:?}"
         );
