@@ -225,12 +225,7 @@ impl Source for Bitbucket {
     }
 
     fn explain(&self, plan: &ScanPlan, reading: &Reading) -> ScanPlan {
-        let purpose = match reading {
-            Reading::Scan => Purpose::Scan,
-            Reading::Changes(checkpoint) if checkpoint.mark.is_none() => Purpose::FirstLoad,
-            Reading::Changes(_) => Purpose::Changes,
-            Reading::Listing => Purpose::Listing,
-        };
+        let purpose = Purpose::of(reading);
         let mut plan = plan.clone();
         plan.requests = plan::requests(&plan, self.connection.access(), purpose);
         for planned in &mut plan.predicates {

@@ -122,7 +122,7 @@ pub(crate) fn parents(
             Origin::Parent(Parent::Workspace) => Some(workspace.to_owned()),
             Origin::Parent(Parent::Repository) => repository.map(|(slug, _)| slug.to_owned()),
             Origin::Parent(Parent::RepositoryUuid) => repository.map(|(_, uuid)| uuid.to_owned()),
-            Origin::Row(_) => None,
+            _ => None,
         })
         .collect()
 }

@@ -71,6 +71,11 @@ pub(crate) fn failure(error: RestError, table: &TableSpec, place: &Place) -> Fai
     if error.kind() == RestKind::NotFound && message.to_lowercase().contains("issue tracker") {
         return Failure::NotApplicable(format!("{} has no issue tracker", place.label));
     }
+    if let (Some(absent), Some(status)) = (&table.absent, error.status())
+        && absent.statuses.contains(&status)
+    {
+        return Failure::NotApplicable(format!("{} {}", place.label, absent.why));
+    }
     let overwhelmed = error.status() == Some(500);
     let error = explain(error, place, Some(table));
     if overwhelmed {
@@ -78,6 +83,12 @@ pub(crate) fn failure(error: RestError, table: &TableSpec, place: &Place) -> Fai
     } else {
         Failure::Error(error)
     }
+}
+
+/// The HTTP status that an error of this crate comes from.
+pub(crate) fn status(error: &Error) -> Option<u16> {
+    let cause = std::error::Error::source(error)?;
+    cause.downcast_ref::<RestError>()?.status()
 }
 
 /// The error for people. Kinds and codes follow the status first: the service's texts may be

@@ -7,9 +7,11 @@
 mod api;
 mod bitbucket;
 mod choice;
+mod condition;
 mod failure;
 mod listing;
 mod names;
+mod parents;
 mod plan;
 mod problem;
 mod query;

@@ -12,6 +12,7 @@ use bucketline_source::{
 
 use crate::choice;
 use crate::listing;
+use crate::parents;
 use crate::query;
 use crate::shape::{self, Paging, Purpose, Shape};
 use crate::workspaces;
@@ -41,11 +42,12 @@ pub(crate) fn plan(
 ) -> Result<ScanPlan> {
     check(&request, access.workspace)?;
     let table = request.table.clone();
-    let predicates = all_planned(&request, access);
+    let parent = parents::plan_parents(&request, access, page_size)?;
+    let predicates = all_planned(&request, parent.as_deref(), access);
     let slices = choice::choose(&request, &predicates);
     let exact = predicates
         .iter()
-        .all(|planned| planned.pushdown == Pushdown::Exact);
+        .all(|planned| parents::is_settled(&table, planned));
     let by_hook = table.reader.is_some();
     let single = shape::is_single(&table, &request.scope);
     let orderable = request.order.is_none_or(|order| {
@@ -73,6 +75,7 @@ pub(crate) fn plan(
         schema: Arc::new(Schema::new(fields)),
         predicates,
         slices,
+        parent,
         ordered,
         limited,
         page_size,
@@ -96,9 +99,11 @@ fn check(request: &ScanRequest, workspace: Option<&str>) -> Result<()> {
         )
         .with_hint("set the connection's Workspace to the workspace's slug; the table Workspaces lists those that the credential can see"));
     }
+    let root = root(table).name.as_str();
     let misplaced = match (table.slice, request.scope.kind) {
         (SliceKind::Account, kind) => kind != ScopeKind::Whole,
-        (SliceKind::Workspace, ScopeKind::Repository) => table.name != "Repositories",
+        (SliceKind::Workspace, ScopeKind::Repository) => root != "Repositories",
+        (SliceKind::Workspace, ScopeKind::Project) => !["Repositories", "Projects"].contains(&root),
         _ => false,
     };
     if misplaced {
@@ -137,12 +142,28 @@ fn check(request: &ScanRequest, workspace: Option<&str>) -> Result<()> {
     Ok(())
 }
 
+/// The table that the rows of one hang on in the end.
+fn root(table: &TableSpec) -> &TableSpec {
+    match &table.parent {
+        Some(parent) => root(&parent.table),
+        None => table,
+    }
+}
+
 /// The predicates with their fates.
-fn all_planned(request: &ScanRequest, access: Access<'_>) -> Vec<PlannedPredicate> {
+fn all_planned(
+    request: &ScanRequest,
+    parent: Option<&ScanPlan>,
+    access: Access<'_>,
+) -> Vec<PlannedPredicate> {
     let table = &request.table;
     let asked = table.reader.is_none() || workspaces::are_listed(access);
     let mut room = CONDITION_LIMIT;
     let predicates = request.predicates.iter().map(|predicate| {
+        let above = parent.and_then(|parent| parents::planned(table, predicate, parent));
+        if let Some(planned) = above {
+            return planned;
+        }
         let mut planned = planned(table, predicate);
         if planned.chooses_slices || planned.pushdown == Pushdown::Kept {
             return planned;
@@ -177,23 +198,31 @@ fn planned(table: &TableSpec, predicate: &Predicate) -> PlannedPredicate {
     }
 }
 
-/// The requests for people: look-ups and the listing first, then the rows' first page.
+/// The requests for people: look-ups and the listing first, then those for the parents that the rows hang on,
+/// then the rows' first page.
 pub(crate) fn requests(plan: &ScanPlan, access: Access<'_>, purpose: Purpose) -> Vec<RequestShape> {
     if plan.request.table.reader.is_some() {
         return workspaces::requests(plan, access);
     }
+    let is_nested = parents::is_nested(&plan.request.table);
+    let asks_parents = is_nested || purpose.is_incremental() || parents::given(plan).is_none();
+    let mut shown = match parents::requests(plan, access, purpose).filter(|_| asks_parents) {
+        Some(of_parents) => of_parents,
+        None => look_ups(plan, access),
+    };
+    if !is_nested {
+        shown.push(rows(plan, access, purpose));
+    }
+    shown
+}
+
+fn look_ups(plan: &ScanPlan, access: Access<'_>) -> Vec<RequestShape> {
     let configured = access.workspace.unwrap_or_default();
-    let workspace = access
-        .workspace
-        .map_or_else(|| "{workspace}".to_owned(), query::segment);
+    let workspace = address(access);
     let mut requests = Vec::new();
-    let mut repository = "{repository}".to_owned();
     match &plan.slices {
         SliceChoice::Listed => requests.extend(listing::shape(access)),
         SliceChoice::Named(names) => {
-            if let [name] = names.as_slice() {
-                repository = query::segment(name);
-            }
             if choice::needs_look_up(plan, configured) {
                 requests.extend(names.iter().map(|name| RequestShape {
                     method: "GET",
@@ -215,20 +244,32 @@ pub(crate) fn requests(plan: &ScanPlan, access: Access<'_>, purpose: Purpose) ->
         }
         SliceChoice::One => {}
     }
+    requests
+}
+
+fn rows(plan: &ScanPlan, access: Access<'_>, purpose: Purpose) -> RequestShape {
+    let repository = match &plan.slices {
+        SliceChoice::Named(names) if names.len() == 1 => query::segment(&names[0]),
+        _ => "{repository}".to_owned(),
+    };
     let shape = Shape::of(plan, purpose);
     let path = shape
         .path
-        .replace("{workspace}", &workspace)
+        .replace("{workspace}", &address(access))
         .replace("{repository}", &repository);
     let (condition, sort, paging) = first_page(plan, purpose);
-    requests.push(RequestShape {
+    RequestShape {
         method: "GET",
-        path,
+        path: parents::placed(plan, path),
         parameters: shape.parameters(&plan.request.table, condition, sort.as_deref(), None),
         purpose: "rows".to_owned(),
         paging,
-    });
-    requests
+    }
+}
+
+fn address(access: Access<'_>) -> String {
+    let workspace = access.workspace;
+    workspace.map_or_else(|| "{workspace}".to_owned(), query::segment)
 }
 
 /// Condition and sort of a walk's first page, and how the next one is addressed, in words.
@@ -258,7 +299,7 @@ fn first_page(plan: &ScanPlan, purpose: Purpose) -> (Option<String>, Option<Stri
             let field = table.columns[*column].filter.field.clone();
             (None, Some(field), by_key(*column, *unique))
         }
-        (Purpose::Listing, _, Walk::Pages { sort }) => (None, sort.clone(), links),
+        (Purpose::Listing, _, Walk::Pages { sort, .. }) => (None, sort.clone(), links),
         _ => {
             let paging = match shape::paging(plan) {
                 Paging::Single => "one page".to_owned(),
@@ -285,16 +326,27 @@ fn estimate(plan: &ScanPlan, access: Access<'_>) -> Estimate {
         _ if choice::needs_look_up(plan, access.workspace.unwrap_or_default()) => slices,
         _ => 0,
     };
-    if table.reader.is_none() && shape::paging(plan) == Paging::Single {
-        Estimate::Exactly(look_ups + slices)
+    let parents = match parents::given(plan) {
+        Some((_, rows)) => rows.num_rows() as u64,
+        None => 1,
+    };
+    let listed = table.parent.is_some() && parents::given(plan).is_none();
+    if table.reader.is_none() && !listed && shape::paging(plan) == Paging::Single {
+        Estimate::Exactly(look_ups + slices * parents)
     } else {
-        Estimate::AtLeast(look_ups + slices)
+        Estimate::AtLeast(look_ups + slices * parents)
     }
 }
 
 fn notes(request: &ScanRequest, limited: bool, exact: bool, orderable: bool) -> Vec<String> {
     let table = &request.table;
     let mut notes = Vec::new();
+    if let Some(parent) = table.parent.as_ref().filter(|_| !parents::is_nested(table)) {
+        notes.push(format!(
+            "each row of {} that is visited costs at least one request",
+            parent.table.name
+        ));
+    }
     if let Some(removed) = &table.removed {
         notes.push(format!(
             "Bitbucket Cloud removed {} on {} ({})",

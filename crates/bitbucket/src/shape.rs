@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use bucketline_source::spec::{BoundParameter, Origin, SliceKind, Walk};
+use bucketline_source::spec::{BoundParameter, SliceKind, Walk};
 use bucketline_source::{
-    Literal, Operator, Parameter, PlannedPredicate, Pushdown, ScanPlan, ScanRequest, Scope,
-    ScopeKind, TableSpec,
+    Literal, Operator, Parameter, PlannedPredicate, Pushdown, Reading, ScanPlan, ScanRequest,
+    Scope, ScopeKind, TableSpec,
 };
 
 use crate::query;
@@ -32,6 +32,20 @@ impl Purpose {
                 Self::Changes => planned.immutable,
                 Self::Listing => false,
             }
+    }
+
+    pub(crate) fn of(reading: &Reading) -> Self {
+        match reading {
+            Reading::Scan => Self::Scan,
+            Reading::Changes(checkpoint) if checkpoint.mark.is_none() => Self::FirstLoad,
+            Reading::Changes(_) => Self::Changes,
+            Reading::Listing => Self::Listing,
+        }
+    }
+
+    /// A copy follows what is read.
+    pub(crate) fn is_incremental(self) -> bool {
+        matches!(self, Self::FirstLoad | Self::Changes)
     }
 }
 
@@ -95,6 +109,8 @@ impl Shape {
         let pushed: Vec<_> = predicates
             .iter()
             .filter(|planned| !planned.chooses_slices && purpose.pushes(planned))
+            // The parents are chosen by the others.
+            .filter(|planned| table.columns[planned.predicate.column].origin.is_own())
             .collect();
         let single = is_single(table, &request.scope);
         let mut conditions: Vec<_> = if single {
@@ -152,6 +168,9 @@ impl Shape {
                 value,
             });
         };
+        for (name, value) in &table.parameters {
+            add(name, value.clone());
+        }
         if self.single {
             if let Some(fields) = &self.fields {
                 add("fields", fields.clone());
@@ -225,7 +244,7 @@ pub(crate) fn sort(plan: &ScanPlan) -> Option<String> {
         (None, Paging::Keyset { column, .. }, _) => {
             Some(table.columns[column].filter.field.clone())
         }
-        (None, Paging::Links, Walk::Pages { sort }) => sort.clone(),
+        (None, Paging::Links, Walk::Pages { sort, .. }) => sort.clone(),
         (None, Paging::Links, Walk::Keyset { .. }) => None,
     }
 }
@@ -234,7 +253,7 @@ pub(crate) fn sort(plan: &ScanPlan) -> Option<String> {
 fn walked(table: &TableSpec, paging: Paging, purpose: Purpose, splits: bool) -> Vec<usize> {
     let own_key = || {
         let key = table.key.iter().copied();
-        key.filter(|index| matches!(table.columns[*index].origin, Origin::Row(_)))
+        key.filter(|index| table.columns[*index].origin.is_own())
     };
     match (purpose, &table.cursor, &table.walk) {
         (Purpose::FirstLoad | Purpose::Changes, Some(cursor), _) => vec![cursor.column, cursor.tie],
@@ -256,8 +275,13 @@ fn walked(table: &TableSpec, paging: Paging, purpose: Purpose, splits: bool) -> 
     }
 }
 
-/// The object that a scope names is read by itself from the table of such objects.
+/// An answer is one row: the table has one a slice, or the scope names one of the table's objects.
 pub(crate) fn is_single(table: &TableSpec, scope: &Scope) -> bool {
+    table.is_single() || is_named(table, scope)
+}
+
+/// The object that a scope names is read by itself from the table of such objects.
+fn is_named(table: &TableSpec, scope: &Scope) -> bool {
     matches!(
         (table.name.as_str(), scope.kind),
         ("Repositories", ScopeKind::Repository) | ("Projects", ScopeKind::Project)
@@ -265,7 +289,7 @@ pub(crate) fn is_single(table: &TableSpec, scope: &Scope) -> bool {
 }
 
 fn path(table: &TableSpec, scope: &Scope) -> String {
-    if !is_single(table, scope) {
+    if !is_named(table, scope) {
         return table.path.clone();
     }
     // A project has no address by its UUID.
@@ -316,18 +340,17 @@ fn bound_values<'a>(
 
 /// The `fields` parameter for these columns: nothing if the service's own choice has them all.
 fn fields(table: &TableSpec, columns: &[usize], single: bool) -> Option<String> {
-    let prefix = if single || table.rows.is_empty() {
-        ""
-    } else {
-        "values."
-    };
-    let path = |index: usize| match &table.columns[index].origin {
-        Origin::Row(path) => Some(format!("{prefix}{}", path.join("."))),
-        Origin::Parent(_) => None,
+    if table.whole_objects {
+        return None;
+    }
+    let prefix = if single { "" } else { "values." };
+    let paths = |index: &usize| {
+        let paths = table.columns[*index].origin.paths().into_iter();
+        paths.map(|path| format!("{prefix}{}", path.join(".")))
     };
     let usual = |index: &usize| {
         let column = &table.columns[*index];
-        matches!(column.origin, Origin::Row(_)) && !column.extra
+        column.origin.is_own() && !column.extra
     };
     let all_usual = (0..table.columns.len())
         .filter(usual)
@@ -338,13 +361,13 @@ fn fields(table: &TableSpec, columns: &[usize], single: bool) -> Option<String> 
         names = columns
             .iter()
             .filter(extra)
-            .filter_map(|index| path(*index))
+            .flat_map(paths)
             .collect();
         for name in &mut names {
             name.insert(0, '+');
         }
     } else {
-        names = columns.iter().filter_map(|index| path(*index)).collect();
+        names = columns.iter().flat_map(paths).collect();
         if names.is_empty() {
             // Rows are only counted: any member that they all have will do.
             names.push(format!("{prefix}type"));

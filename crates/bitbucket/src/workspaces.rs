@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bucketline_rest::{CredentialKind, RequestOptions, Response, Url};
 use bucketline_source::decode::Decoder;
-use bucketline_source::spec::Origin;
 use bucketline_source::{
     End, Error, ErrorKind, Page, Parameter, Pushdown, ReadContext, RequestShape, Result, ScanPlan,
     TableSpec,
@@ -99,10 +98,8 @@ fn list_parameters(plan: &ScanPlan) -> Vec<Parameter> {
 fn needs_details(table: &TableSpec, columns: &[usize]) -> bool {
     columns
         .iter()
-        .any(|index| match &table.columns[*index].origin {
-            Origin::Row(path) => !LISTED.iter().any(|listed| path.iter().eq(listed.iter())),
-            Origin::Parent(_) => false,
-        })
+        .flat_map(|index| table.columns[*index].origin.paths())
+        .any(|path| !LISTED.iter().any(|listed| path.iter().eq(listed.iter())))
 }
 
 /// The walk through the workspaces of a credential.
@@ -265,10 +262,6 @@ impl WorkspacesReader {
                 .observer()
                 .note(&format!("Workspaces: {conflict}"));
         }
-        Ok(Page {
-            rows: decoded.rows,
-            checkpoint: None,
-            end,
-        })
+        Ok(Page::new(decoded.rows, None, end))
     }
 }

@@ -301,7 +301,7 @@ fn find_key(spec: &TableSpec, scan: &ScanPlan, outputs: &[Output]) -> Result<Vec
         let fixed = match spec.columns[column].origin {
             Origin::Parent(Parent::Repository | Parent::RepositoryUuid) => one_repository,
             Origin::Parent(Parent::Workspace) => true,
-            Origin::Row(_) => scan
+            _ => scan
                 .request
                 .predicates
                 .iter()

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bucketline_destination::Destination;
+use bucketline_source::spec::{Cursor, Feed, Strategy, TableSpec};
 use bucketline_source::{Pushdown, ReadContext, Reading, ScanPlan};
 
 use crate::fingerprint::{Difference, enumerated};
@@ -76,7 +77,11 @@ pub(crate) async fn explain(
         }
         (Work::Rows(_), None) => {}
     }
-    lines.push(merging(&prepared));
+    let of_parents = prepared.rows.as_ref().is_some_and(|rows| {
+        let table = &rows.scan.plan().request.table;
+        matches!(table.strategy(), Strategy::Parent(_))
+    });
+    lines.push(merging(&prepared, of_parents));
     lines.extend(prepared.notes.iter().map(|note| format!("note: {note}")));
     Ok(lines)
 }
@@ -101,10 +106,9 @@ fn reading(prepared: &Prepared, slices: &Slices, approach: &Approach) -> Reading
 }
 
 fn cursor(work: &dyn RowWork, prepared: &Prepared, slices: &Slices, lines: &mut Vec<String>) {
-    let (Mode::Incremental, Some(cursor)) = (prepared.mode, &work.table().cursor) else {
+    let (Mode::Incremental, Some(column)) = (prepared.mode, change_column(work.table())) else {
         return;
     };
-    let column = &work.table().columns[cursor.column].name;
     let marks = || slices.values().filter_map(|state| state.checkpoint.mark);
     lines.push(match (marks().min(), marks().max()) {
         (Some(first), Some(last)) => {
@@ -123,6 +127,20 @@ fn cursor(work: &dyn RowWork, prepared: &Prepared, slices: &Slices, lines: &mut 
         _ if slices.is_empty() => format!("cursor: {column}, nothing was read yet"),
         _ => format!("cursor: {column}, the first load is unfinished and goes on"),
     });
+}
+
+/// The column by which changes are found, with its table where that is another one.
+fn change_column(table: &TableSpec) -> Option<String> {
+    match table.strategy() {
+        Strategy::Cursor(Cursor { column, .. }) | Strategy::Feed(Feed { column, .. }) => {
+            Some(table.columns[*column].name.clone())
+        }
+        Strategy::Parent(parent) => {
+            let column = change_column(&parent.table)?;
+            Some(format!("{}.{column}", parent.table.name))
+        }
+        Strategy::Heads(_) | Strategy::Whole => None,
+    }
 }
 
 fn loading(
@@ -178,8 +196,11 @@ fn later_runs(plan: &ScanPlan, reading: &Reading) -> Option<String> {
     })
 }
 
-fn merging(prepared: &Prepared) -> String {
+fn merging(prepared: &Prepared, of_parents: bool) -> String {
     match prepared.mode {
+        Mode::Incremental if of_parents => {
+            "merge: by key; of each row that these hang on and that is read again, those that are gone are deleted"
+        }
         Mode::Incremental => {
             "merge: by key; rows that no longer match are deleted; rows deleted at the source are not seen"
         }

@@ -176,6 +176,17 @@ fn pointer(table: &TableSpec, column: usize) -> Value {
     let origin = match &column.origin {
         Origin::Parent(_) => column.name.to_lowercase(),
         Origin::Row(path) => format!("/{}", path.join("/")),
+        Origin::First(paths) => {
+            let paths: Vec<_> = paths.iter().map(|path| format!("/{}", path.join("/"))).collect();
+            paths.join(" ")
+        }
+        Origin::Member(members) => format!("name of {}", members.join(" ")),
+        Origin::Up(above) => {
+            let parent = table.parent.as_ref();
+            return parent.map_or(Value::Null, |parent| {
+                json!([parent.table.name, pointer(&parent.table, *above)])
+            });
+        }
     };
     json!([origin, column.kind.data_type().to_string()])
 }

@@ -16,6 +16,7 @@ mod job;
 mod keep;
 mod keys;
 mod lazy;
+mod owners;
 mod pages;
 mod prepare;
 mod probe;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use arrow::array::{BooleanArray, RecordBatch, Scalar, TimestampMicrosecondArray};
 use arrow::compute::{filter_record_batch, kernels::cmp};
 use bucketline_destination::{Column, RowFilter, Scalar as Value};
-use bucketline_source::spec::{Origin, Parent, TableSpec};
+use bucketline_source::spec::{Origin, Parent, Strategy, TableSpec};
 use bucketline_source::{Literal, Operator, Predicate, ScanPlan, ScanRequest};
 use chrono::{DateTime, Utc};
 
 use crate::columns::{KeyPart, Layout};
 use crate::fingerprint::Fingerprint;
+use crate::owners::OwnerColumns;
 use crate::statement::Statement;
 use crate::work::{RowWork, WholeWork, Work};
 use crate::{Error, ErrorKind, Mode, Result};
@@ -42,6 +43,8 @@ pub(crate) struct Rows {
     /// The table's column that names a row's slice and its index among the parents; `None` if all
     /// rows are of one slice.
     pub(crate) slice: Option<(String, usize)>,
+    /// The columns that name the parent of a row, in a table that hangs on another one.
+    pub(crate) owner: OwnerColumns,
 }
 
 impl Rows {
@@ -102,31 +105,16 @@ fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
     let layout = Layout::new(&columns, statement.declared.as_ref(), work.key())?;
     let key = key_parts(work, &layout);
     let table = work.table();
-    let name = &table.name;
-    let (mode, why) = match (&key, &table.cursor) {
-        (Err(why), _) => (
+    let (mode, why) = match &key {
+        Err(why) => (
             Mode::Replace,
             format!("{why}, so the result replaces the one before"),
         ),
-        (Ok(_), Some(cursor)) => {
-            let cursor = &table.columns[cursor.column].name;
-            let key = layout.key_names().join(", ");
-            (
-                Mode::Incremental,
-                format!("{name} has the change column {cursor}, rows are merged by {key}"),
-            )
-        }
-        (Ok(_), None) => {
-            let key = layout.key_names().join(", ");
-            (
-                Mode::Listing,
-                format!("{name} has no change column: it is read whole and merged by {key}"),
-            )
-        }
+        Ok(_) => mode(table, &layout.key_names().join(", ")),
     };
     let mut notes = work.notes().to_vec();
     let start = match (statement.options.start, mode) {
-        (Some(start), Mode::Incremental) => Some(start),
+        (Some(start), Mode::Incremental) if table.cursor.is_some() => Some(start),
         (Some(_), _) => {
             notes.push(format!("ReplicateStartDate has no effect: {why}"));
             None
@@ -139,6 +127,7 @@ fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
         scan: Scan::new(work, start)?,
         key: key.unwrap_or_default(),
         slice,
+        owner: OwnerColumns::new(work, &layout),
     };
     Ok(Prepared {
         mode,
@@ -148,6 +137,40 @@ fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
         notes,
         rows: Some(rows),
     })
+}
+
+/// How a table whose rows can be merged by their key is kept up to date, and why.
+fn mode(table: &TableSpec, key: &str) -> (Mode, String) {
+    let name = &table.name;
+    let why = match table.strategy() {
+        Strategy::Cursor(cursor) => {
+            let cursor = &table.columns[cursor.column].name;
+            format!("{name} has the change column {cursor}, rows are merged by {key}")
+        }
+        Strategy::Parent(parent) => {
+            let parent = &parent.table.name;
+            format!(
+                "{name} is read again for each row of {parent} that changed, rows are merged by {key}"
+            )
+        }
+        Strategy::Feed(feed) => {
+            let column = &table.columns[feed.column].name;
+            format!(
+                "{name} comes newest first by {column} and is read up to what is known, rows are merged by {key}"
+            )
+        }
+        Strategy::Heads(heads) => {
+            let branches = &heads.table.name;
+            format!(
+                "{name} is read from the heads in {branches} back to those known before, rows are merged by {key}"
+            )
+        }
+        Strategy::Whole => {
+            let why = format!("{name} has no change column: it is read whole and merged by {key}");
+            return (Mode::Listing, why);
+        }
+    };
+    (Mode::Incremental, why)
 }
 
 /// Where the table's key columns come from; or why rows cannot be merged by them.

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use bucketline_destination::{Change, Counts};
-use bucketline_source::{End, Page, ReadContext, Reading, Slice};
+use bucketline_source::{End, Owner, Page, ReadContext, Reading, Slice};
 use serde_json::Value;
 
-use crate::columns::Layout;
+use crate::columns::{Layout, build};
 use crate::events::Voice;
 use crate::keys::KeySet;
 use crate::lazy::LazyLoad;
@@ -209,6 +209,28 @@ impl Visit<'_> {
         Ok(Some(matching))
     }
 
+    /// Deletes what the table has of some parents beside the rows of theirs that were just written.
+    async fn delete_absent(&self, owners: &[Owner], written: Option<RecordBatch>) -> Result<()> {
+        let Walker {
+            rows, layout, load, ..
+        } = self.walker;
+        let mut present = KeySet::new(layout.key_schema())?;
+        if let Some(written) = written.filter(|_| !owners.is_empty()) {
+            present.insert(&layout.keys_of(&written)?)?;
+        }
+        let of_slice = rows.of_slice(&self.slice.parents);
+        for owner in owners {
+            let Some(filter) = rows.owner.rows_of(owner, &of_slice) else {
+                continue;
+            };
+            let absent = present.absent(&load.keys(&filter).await?)?;
+            if absent.num_rows() > 0 {
+                self.write(Change::Delete(absent)).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Follows the slice's changes from its checkpoint to now.
     async fn changes(&mut self, known: Option<SliceState>) -> Result<Outcome> {
         let Walker { work, rows, .. } = self.walker;
@@ -244,7 +266,9 @@ impl Visit<'_> {
             let Page {
                 rows: page,
                 checkpoint,
+                owners,
                 end,
+                ..
             } = page?;
             if let Some(End::NotApplicable { why }) = end {
                 return Ok(Outcome::NotApplicable(why));
@@ -258,7 +282,9 @@ impl Visit<'_> {
                 .as_ref()
                 .and_then(|checkpoint| checkpoint.walk.as_ref());
             let early = is_first && position.is_some_and(|position| position.passed.is_none());
-            self.put(page, !early).await?;
+            // Where all rows of a parent are known, those that do not match are among the absent ones.
+            let written = self.put(page, !early && owners.is_empty()).await?;
+            self.delete_absent(&owners, written).await?;
             if let Some(checkpoint) = checkpoint {
                 state.checkpoint = checkpoint;
             }
@@ -378,10 +404,13 @@ impl Visit<'_> {
             let Some(page) = pages.next().await else {
                 return Err(self.incomplete());
             };
-            let Page { rows, end, .. } = page?;
+            let Page {
+                rows, unread, end, ..
+            } = page?;
             if let Some(end @ End::NotApplicable { .. }) = end {
                 return Ok(end);
             }
+            self.keep(&unread, seen).await?;
             if let Some(written) = self.put(rows, true).await? {
                 seen.insert(&self.walker.layout.keys_of(&written)?)?;
             }
@@ -390,6 +419,23 @@ impl Visit<'_> {
                 return Ok(end);
             }
         }
+    }
+
+    /// Takes the rows of parents that could not be read for listed.
+    async fn keep(&self, unread: &[Owner], seen: &mut KeySet) -> Result<()> {
+        let Walker {
+            rows, layout, load, ..
+        } = self.walker;
+        let of_slice = rows.of_slice(&self.slice.parents);
+        for owner in unread {
+            let Some(filter) = rows.owner.rows_of(owner, &of_slice) else {
+                continue;
+            };
+            for keys in load.keys(&filter).await? {
+                seen.insert(&build(keys.columns().to_vec(), layout.key_schema())?)?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads every row of the slice once, for a result that replaces the one before.

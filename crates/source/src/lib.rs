@@ -19,6 +19,8 @@ pub use plan::{
     SliceChoice,
 };
 pub use predicate::{Literal, Operator, Predicate};
-pub use slice::{Checkpoint, End, Page, Position, Reading, Slice, SliceId};
+pub use slice::{
+    Checkpoint, End, FeedPosition, Owner, Page, Position, Reading, Slice, SliceId, Visits,
+};
 pub use source::{Identity, Observer, PageStream, ReadContext, Scope, ScopeKind, Source};
 pub use spec::{ColumnSpec, TableSpec};

@@ -1,10 +1,13 @@
 //! Slices: the unit of fetching, checkpoint, retry and progress.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use arrow::array::RecordBatch;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+use crate::Literal;
 
 /// The stable name of a slice: the UUID of its repository, workspace or account, never a slug.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,7 +52,54 @@ pub struct Checkpoint {
     /// are walked from `mark`. `None`: no row of it was seen yet, so that it is walked from its beginning.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Option<DateTime<Utc>>>,
+    /// What was done beyond `walk` in a table that hangs on another one; the rest is that table's.
+    #[serde(default, skip_serializing_if = "Visits::is_empty")]
+    pub visits: Visits,
+    /// Where an unfinished walk of a feed stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<FeedPosition>,
+    /// The heads of the branches whose commits were read, by branch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub heads: BTreeMap<String, String>,
 }
+
+/// How far the parents of a page have been visited.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Visits {
+    /// Those of the page after the walk's position whose rows are committed, each with what would show that
+    /// it changed since.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub done: Vec<String>,
+    /// The walk has ended, and those visited on each run are being visited: all up to this one are done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub again: Option<i64>,
+    /// The same of the parent table, if that hangs on another one as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub above: Option<Box<Visits>>,
+}
+
+impl Visits {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The position of an unfinished walk of a feed, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedPosition {
+    /// The newest row's moment when the walk began.
+    pub newest: DateTime<Utc>,
+    /// The moment of the oldest row that is committed.
+    pub reached: DateTime<Utc>,
+    /// The moment of the oldest unfinished row met so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<DateTime<Utc>>,
+}
+
+/// One row of a parent table, by the child's columns that name it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Owner(pub Vec<(usize, Literal)>);
 
 /// The position of an unfinished walk in cursor order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,9 +156,26 @@ pub struct Page {
     pub rows: RecordBatch,
     /// The checkpoint to commit together with these rows; only for [`Reading::Changes`].
     pub checkpoint: Option<Checkpoint>,
+    /// Parents all of whose rows are on this page; what a copy has of them beside is gone. Each is on one page.
+    pub owners: Vec<Owner>,
+    /// Parents whose rows could not be read: those of a copy stay.
+    pub unread: Vec<Owner>,
     /// Set on the last page of the slice, and on that alone. A stream that ends without it has not
     /// ended: it failed.
     pub end: Option<End>,
+}
+
+impl Page {
+    /// A page of rows that are nobody's, with what follows from it.
+    pub fn new(rows: RecordBatch, checkpoint: Option<Checkpoint>, end: Option<End>) -> Self {
+        Self {
+            rows,
+            checkpoint,
+            owners: Vec::new(),
+            unread: Vec::new(),
+            end,
+        }
+    }
 }
 
 /// How a slice ended.

@@ -17,6 +17,8 @@ pub(super) struct ChangesReader {
     cursor: usize,
     tie: usize,
     nullable: bool,
+    /// The position before the last page.
+    before: Checkpoint,
     /// Nothing has been read yet: the moment at which a sort across all values may fail.
     fresh: bool,
 }
@@ -40,9 +42,14 @@ impl ChangesReader {
             cursor: cursor.column,
             tie: cursor.tie,
             nullable: cursor.nullable,
+            before: Checkpoint::default(),
             fresh: true,
             fetch,
         }
+    }
+
+    pub(super) fn before(&self) -> Checkpoint {
+        self.before.clone()
     }
 
     pub(super) async fn page(&mut self) -> Result<Page, Failure> {
@@ -90,16 +97,17 @@ impl ChangesReader {
                 time: fetched.time.unwrap_or_else(Utc::now),
                 is_server_time: fetched.time.is_some(),
             };
+            self.before = self.walk.opened(seen.time, seen.is_server_time);
             let keep = self
                 .walk
                 .accept(seen)
                 .map_err(|fault| stuck(&fault, &self.fetch))?;
             let ended = self.walk.ask().is_none();
-            return Ok(Page {
-                rows: self.fetch.wanted(&fetched.rows, Some(&keep))?,
-                checkpoint: Some(self.walk.checkpoint()),
-                end: ended.then_some(End::Complete { unstable_pages: 0 }),
-            });
+            return Ok(Page::new(
+                self.fetch.wanted(&fetched.rows, Some(&keep))?,
+                Some(self.walk.checkpoint()),
+                ended.then_some(End::Complete { unstable_pages: 0 }),
+            ));
         }
     }
 

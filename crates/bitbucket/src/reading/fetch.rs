@@ -8,18 +8,20 @@ use arrow::array::{
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use bucketline_rest::{Error as RestError, ErrorKind as RestKind, RequestOptions, Response, Url};
-use bucketline_source::decode::{Decoded, Decoder};
-use bucketline_source::spec::{Origin, SliceKind};
+use bucketline_source::decode::{Above, Decoded, Decoder};
+use bucketline_source::spec::{SliceKind, Walk};
 use bucketline_source::{Error, ErrorKind, ReadContext, Result, ScanPlan, Slice, TableSpec};
 use chrono::{DateTime, Utc};
 
-use super::Connection;
+use super::{Connection, broken};
 use crate::api::fill;
 use crate::failure::{Failure, Place, failure};
+use crate::query;
 use crate::shape::{Purpose, Shape};
 use crate::walk::Keep;
 
-/// Fetches the pages of one slice.
+/// Fetches the pages of one slice, or of one parent in it.
+#[derive(Clone)]
 pub(super) struct Fetch {
     connection: Connection,
     context: ReadContext,
@@ -28,6 +30,8 @@ pub(super) struct Fetch {
     shape: Shape,
     decoder: Decoder,
     parents: Vec<Option<String>>,
+    /// The row of the parent table that the rows hang on.
+    above: Option<Above>,
     path: String,
     place: Place,
     /// A look-up was left out, so that the first answer tells whether the repository is there.
@@ -61,7 +65,6 @@ impl Fetch {
         let shape = Shape::of(&plan, purpose);
         let table = &plan.request.table;
         let workspace = connection.workspace.as_deref().unwrap_or_default();
-        let page_size = connection.page_sizes.of(&table.name);
         let left = plan
             .request
             .limit
@@ -71,6 +74,7 @@ impl Fetch {
             place: Place::new(table.name.clone(), slice.label),
             unresolved: table.slice == SliceKind::Repository && !slice.id.0.starts_with('{'),
             parents: slice.parents,
+            above: None,
             decoder: decoder(table, &shape),
             connection,
             left,
@@ -79,10 +83,43 @@ impl Fetch {
             purpose,
             plan,
         };
-        if let Some(size) = page_size.filter(|size| *size < fetch.plan.page_size) {
-            fetch.resize(size);
-        }
+        fetch.resize_as_known();
         fetch
+    }
+
+    /// Takes the page size that another reading of the table was left with.
+    fn resize_as_known(&mut self) {
+        let size = self.connection.page_sizes.of(&self.table().name);
+        if let Some(size) = size.filter(|size| *size < self.plan.page_size) {
+            self.resize(size);
+        }
+    }
+
+    /// The same for the list of one parent, whose values fill the placeholders of the path.
+    pub(super) fn under(
+        &self,
+        bound: &[(&str, String)],
+        above: Above,
+        left: Option<usize>,
+        label: &str,
+    ) -> Self {
+        let mut fetch = self.clone();
+        for (placeholder, value) in bound {
+            let value = query::segment(value);
+            fetch.path = fetch.path.replace(&format!("{{{placeholder}}}"), &value);
+        }
+        fetch.above = Some(above);
+        fetch.unresolved = false;
+        fetch.left = left;
+        fetch.place.label = label.to_owned();
+        fetch.resize_as_known();
+        fetch
+    }
+
+    /// The wanted rows of a member of the parent's row, given as the list that it would be.
+    pub(super) fn nested(mut self, body: &[u8]) -> Result<RecordBatch, Failure> {
+        let decoded = self.decode(body)?;
+        Ok(self.wanted(&decoded.rows, None)?)
     }
 
     pub(super) fn table(&self) -> &TableSpec {
@@ -183,7 +220,7 @@ impl Fetch {
             return Err(Failure::Absent(self.place.renamed()));
         }
         self.unresolved = false;
-        self.decoded(&answer)
+        self.decoded(&answer, url)
     }
 
     /// Turns to shorter pages, for all who read the table, if there are any.
@@ -205,29 +242,43 @@ impl Fetch {
         self.decoder = decoder(self.table(), &self.shape);
     }
 
-    fn decoded(&self, answer: &Response) -> Result<Fetched, Failure> {
-        let decode = |body: &[u8]| self.decoder.decode(body, &self.parents);
-        let decoded = self.connection.api.decode(&answer.body, decode).map_err(|error| {
-            error
-                .about(format_args!("{} of {}", self.place.what, self.place.label))
-                .with_hint("run the statement again; if it stays, something changes Bitbucket's answers on their way here")
-        })?;
+    fn decoded(&self, answer: &Response, url: &Url) -> Result<Fetched, Failure> {
         let Decoded {
-            rows,
-            next,
-            conflicts,
-            ..
-        } = decoded;
-        for conflict in conflicts {
-            let Place { what, label } = &self.place;
-            let note = format!("{what} of {label}: {conflict}");
-            self.context.observer().note(&note);
-        }
+            rows, next, page, ..
+        } = self.decode(&answer.body)?;
+        let next = match self.table().walk {
+            Walk::Pages { numbered: true, .. } => {
+                // A full page has a successor even where `next` does not say so.
+                let more = next.is_some() || rows.num_rows() >= self.shape.page_size;
+                more.then(|| numbered(url, page.unwrap_or(1) + 1).to_string())
+            }
+            _ => next,
+        };
         Ok(Fetched {
             rows,
             next,
             time: answer.server_time,
         })
+    }
+
+    /// Reads an answer, and tells which of its values were not what they should be.
+    fn decode(&self, body: &[u8]) -> Result<Decoded, Failure> {
+        let above = self.above.as_ref();
+        let decode = |body: &[u8]| self.decoder.decode_under(body, &self.parents, above);
+        let Place { what, label } = &self.place;
+        let decoded = self.connection.api.decode(body, decode).map_err(|error| {
+            error
+                .about(format_args!("{what} of {label}"))
+                .with_hint("run the statement again; if it stays, something changes Bitbucket's answers on their way here")
+        })?;
+        for conflict in &decoded.conflicts {
+            self.note(&format!("{what} of {label}: {conflict}"));
+        }
+        Ok(decoded)
+    }
+
+    pub(super) fn note(&self, text: &str) {
+        self.context.observer().note(text);
     }
 
     /// A column of the table among the fetched ones.
@@ -257,7 +308,7 @@ impl Fetch {
     /// What tells the rows of a slice apart, as text; `None` if it was not fetched.
     pub(super) fn keys(&self, rows: &RecordBatch) -> Option<Vec<String>> {
         let table = self.table();
-        let own = |index: &&usize| matches!(table.columns[**index].origin, Origin::Row(_));
+        let own = |index: &&usize| table.columns[**index].origin.is_own();
         let mut keys = vec![String::new(); rows.num_rows()];
         for index in table.key.iter().filter(own) {
             let array = self.column(rows, *index)?;
@@ -323,6 +374,15 @@ fn is_page_too_long(error: &RestError) -> bool {
             .is_some_and(|problem| problem.message == "Invalid pagelen")
 }
 
-fn broken(error: arrow::error::ArrowError) -> Error {
-    Error::new(ErrorKind::Decode, "BL4023", error.to_string()).with_source(error)
+/// The same address for another page of its list.
+fn numbered(url: &Url, page: u64) -> Url {
+    let mut next = url.clone();
+    let others = url.query_pairs().filter(|(name, _)| name != "page");
+    let pairs: Vec<_> = others
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .chain([("page".to_owned(), page.to_string())])
+        .collect();
+    let pairs = pairs.iter().map(|(name, value)| (&**name, &**value));
+    next.set_query(query::query_string(pairs).strip_prefix('?'));
+    next
 }

@@ -71,11 +71,7 @@ impl LinksReader {
         let end = ended.then_some(End::Complete {
             unstable_pages: self.pages,
         });
-        Ok(Page {
-            rows,
-            checkpoint: None,
-            end,
-        })
+        Ok(Page::new(rows, None, end))
     }
 
     /// Which rows came for the first time; `None` if they cannot be told apart.
@@ -111,11 +107,8 @@ impl LinksReader {
             Error::new(ErrorKind::Decode, "BL4023", error.to_string()).with_source(error)
         })?;
         let rows = self.fetch.wanted(&rows, None)?;
-        Ok(Page {
-            rows,
-            checkpoint: None,
-            end: Some(End::Complete { unstable_pages: 0 }),
-        })
+        let end = Some(End::Complete { unstable_pages: 0 });
+        Ok(Page::new(rows, None, end))
     }
 
     fn merged(&self, batches: &[RecordBatch]) -> Result<RecordBatch, arrow::error::ArrowError> {

@@ -1,9 +1,11 @@
 //! Reading one slice of a plan as a stream of pages.
 
 mod changes;
+mod children;
 mod fetch;
 mod links;
 mod page_sizes;
+mod parents;
 mod whole;
 
 use std::fmt::Display;
@@ -13,11 +15,12 @@ use arrow::array::RecordBatch;
 use bucketline_rest::CredentialKind;
 use bucketline_source::spec::Walk;
 use bucketline_source::{
-    End, Error, ErrorKind, Page, PageStream, ReadContext, Reading, Result, ScanPlan, Slice,
+    Checkpoint, End, Error, ErrorKind, Page, PageStream, ReadContext, Reading, Result, ScanPlan, Slice,
 };
 use futures::{StreamExt as _, stream};
 
 use self::changes::ChangesReader;
+use self::children::ChildrenReader;
 use self::fetch::Fetch;
 use self::links::LinksReader;
 pub(crate) use self::page_sizes::PageSizes;
@@ -66,19 +69,19 @@ pub(crate) fn read(
         let page = match Box::pin(reader.page()).await {
             Ok(page) => Ok(page),
             // Rows stay: the table does not exist here.
-            Err(Failure::NotApplicable(why)) => Ok(Page {
-                rows: RecordBatch::new_empty(plan.schema.clone()),
-                checkpoint: None,
-                end: Some(End::NotApplicable { why }),
-            }),
+            Err(Failure::NotApplicable(why)) => Ok(Page::new(
+                RecordBatch::new_empty(plan.schema.clone()),
+                None,
+                Some(End::NotApplicable { why }),
+            )),
             // What is named need not be there, as a name in a condition on rows need not.
             Err(Failure::Absent(why)) => {
                 context.observer().note(&why);
-                Ok(Page {
-                    rows: RecordBatch::new_empty(plan.schema.clone()),
-                    checkpoint: None,
-                    end: Some(End::Complete { unstable_pages: 0 }),
-                })
+                Ok(Page::new(
+                    RecordBatch::new_empty(plan.schema.clone()),
+                    None,
+                    Some(End::Complete { unstable_pages: 0 }),
+                ))
             }
             Err(failure) => Err(failure.into_error()),
         };
@@ -91,6 +94,7 @@ pub(crate) fn read(
 /// The ways to read.
 enum Reader {
     Changes(ChangesReader),
+    Children(Box<ChildrenReader>),
     Keyset(KeysetReader),
     Links(LinksReader),
     Workspaces(WorkspacesReader),
@@ -114,6 +118,10 @@ impl Reader {
             let reader = WorkspacesReader::new(connection, context, plan, filtered);
             return Ok(Self::Workspaces(reader));
         }
+        if plan.request.table.parent.is_some() {
+            let reader = ChildrenReader::new(connection, plan, slice, reading, context)?;
+            return Ok(Self::Children(Box::new(reader)));
+        }
         let fetch = |purpose| Fetch::new(connection.clone(), plan.clone(), slice, purpose, context);
         Ok(match reading {
             Reading::Changes(checkpoint) => {
@@ -127,12 +135,7 @@ impl Reader {
                         ),
                     ));
                 };
-                let first = checkpoint.mark.is_none();
-                let purpose = if first {
-                    Purpose::FirstLoad
-                } else {
-                    Purpose::Changes
-                };
+                let purpose = Purpose::of(&Reading::Changes(checkpoint.clone()));
                 Self::Changes(ChangesReader::new(fetch(purpose), &cursor, checkpoint))
             }
             Reading::Listing if !shape::is_single(&plan.request.table, &plan.request.scope) => {
@@ -140,7 +143,7 @@ impl Reader {
                     Walk::Keyset { column, unique } => {
                         Self::Keyset(KeysetReader::new(fetch(Purpose::Listing), column, unique))
                     }
-                    Walk::Pages { sort } => {
+                    Walk::Pages { sort, .. } => {
                         Self::Links(LinksReader::new(fetch(Purpose::Listing), sort))
                     }
                 }
@@ -156,14 +159,29 @@ impl Reader {
         })
     }
 
+    /// The position before the last page, of a reading of changes.
+    fn before(&self) -> Checkpoint {
+        match self {
+            Self::Changes(reader) => reader.before(),
+            Self::Children(reader) => reader.before(),
+            Self::Keyset(_) | Self::Links(_) | Self::Workspaces(_) => Checkpoint::default(),
+        }
+    }
+
     async fn page(&mut self) -> Result<Page, Failure> {
         match self {
             Self::Changes(reader) => reader.page().await,
+            Self::Children(reader) => reader.page().await,
             Self::Keyset(reader) => reader.page().await,
             Self::Links(reader) => reader.page().await,
             Self::Workspaces(reader) => Ok(reader.page().await?),
         }
     }
+}
+
+/// The error of rows that cannot be put together.
+fn broken(error: arrow::error::ArrowError) -> Error {
+    Error::new(ErrorKind::Decode, "BL4023", error.to_string()).with_source(error)
 }
 
 /// The error of a walk that cannot go on.

@@ -108,11 +108,7 @@ impl KeysetReader {
             let end = ended.then_some(End::Complete {
                 unstable_pages: self.linked_pages,
             });
-            return Ok(Page {
-                rows,
-                checkpoint: None,
-                end,
-            });
+            return Ok(Page::new(rows, None, end));
         }
     }
 

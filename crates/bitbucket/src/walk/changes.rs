@@ -84,6 +84,7 @@ impl ChangeWalk {
             walk,
             split,
             parts,
+            ..
         } = checkpoint;
         Self {
             rules,
@@ -169,20 +170,8 @@ impl ChangeWalk {
         if page.ids.is_empty() && page.more {
             return Err(Fault::EmptyPage);
         }
-        let first_part = self.rules.parts[0];
-        let split = self.split;
-        let position = self.position.get_or_insert_with(|| Position {
-            started: page.time,
-            passed: None,
-            highest: None,
-            found: false,
-            unsure: !page.is_server_time,
-            part: if split { first_part } else { 0 },
-            after: None,
-            seen: Vec::new(),
-            draining: false,
-            nulls: false,
-        });
+        let begun = self.begin(page.time, page.is_server_time);
+        let position = self.position.get_or_insert(begun);
         position.found |= !page.ids.is_empty();
         // A page was empty although the one before promised more rows. Rows without a value are read by each
         // walk, so that nothing is lost there.
@@ -286,6 +275,31 @@ impl ChangeWalk {
             walk: self.position.clone(),
             split: self.split,
             parts: self.marks.clone(),
+            ..Checkpoint::default()
+        }
+    }
+
+    /// Where the walk stands before an answer of this time is taken in. It has begun by then, so that what is
+    /// remembered meanwhile keeps the moment of its start.
+    pub(crate) fn opened(&self, time: DateTime<Utc>, is_server_time: bool) -> Checkpoint {
+        let mut checkpoint = self.checkpoint();
+        let begun = || self.begin(time, is_server_time);
+        checkpoint.walk.get_or_insert_with(begun);
+        checkpoint
+    }
+
+    fn begin(&self, time: DateTime<Utc>, is_server_time: bool) -> Position {
+        Position {
+            started: time,
+            passed: None,
+            highest: None,
+            found: false,
+            unsure: !is_server_time,
+            part: if self.split { self.rules.parts[0] } else { 0 },
+            after: None,
+            seen: Vec::new(),
+            draining: false,
+            nulls: false,
         }
     }
 }

@@ -16,8 +16,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder, UInt32Array};
+use arrow::compute::take;
 use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
 use serde::de::DeserializeSeed;
 use serde_json::error::Category;
 
@@ -46,6 +48,29 @@ enum Source {
     Cell(usize),
     /// Index into the slice's parent values.
     Parent(usize),
+    /// Index of a column of the parent table.
+    Up(usize),
+}
+
+/// The row of the parent table that the rows of an answer hang on.
+#[derive(Debug, Clone)]
+pub struct Above {
+    /// Which of the parent table's columns the row has, in its order.
+    pub columns: Arc<[usize]>,
+    /// The row, a batch of one.
+    pub row: RecordBatch,
+}
+
+impl Above {
+    /// The row's value of a column, once for each of so many rows.
+    fn repeated(&self, column: usize, rows: usize) -> Result<ArrayRef, ArrowError> {
+        let found = self.columns.iter().position(|known| *known == column);
+        let position = found.ok_or_else(|| {
+            ArrowError::SchemaError(format!("the parent's row lacks its column {column}"))
+        })?;
+        let first = UInt32Array::from(vec![0; rows]);
+        take(self.row.column(position), &first, None)
+    }
 }
 
 /// What a column read from the rows demands.
@@ -56,6 +81,8 @@ struct CellSpec {
     nullable: bool,
     /// A value of another type is an error: the row could not be found again, or not be ordered.
     strict: bool,
+    /// The cell holds the name of the member, not its value.
+    named: bool,
 }
 
 /// A decoded answer.
@@ -117,6 +144,7 @@ impl Decoder {
             Walk::Pages { .. } => None,
         };
         let cursor = table.cursor.as_ref().map(|cursor| cursor.column);
+        let feed = table.feed.as_ref().map(|feed| feed.column);
         let mut tree = Node::default();
         let mut cells = Vec::new();
         let mut sources = Vec::new();
@@ -127,16 +155,21 @@ impl Decoder {
                     // `parents` holds every column of this origin.
                     Source::Parent(parents.iter().position(|p| *p == index).unwrap_or(0))
                 }
-                Origin::Row(path) => {
+                Origin::Up(above) => Source::Up(*above),
+                own => {
                     let strict = table.key.contains(&index)
-                        || cursor == Some(index)
-                        || walked == Some(index);
-                    tree.insert(path, cells.len(), strict);
+                        || [cursor, walked, feed].contains(&Some(index));
+                    let paths = own.paths();
+                    for path in &paths {
+                        tree.insert(path, cells.len(), strict);
+                    }
+                    let shown: Vec<_> = paths.iter().map(|path| path.join(".")).collect();
                     cells.push(CellSpec {
-                        path: path.join("."),
+                        path: shown.join("` or `"),
                         kind: column.kind,
                         nullable: column.nullable,
                         strict,
+                        named: matches!(own, Origin::Member(_)),
                     });
                     Source::Cell(cells.len() - 1)
                 }
@@ -175,6 +208,19 @@ impl Decoder {
     /// `Decode`: BL2010 if the body is not whole JSON, BL2011 if it is not the expected envelope or
     /// a row lacks a value that it must have. Both show a piece of the body.
     pub fn decode(&self, body: &[u8], parents: &[Option<String>]) -> Result<Decoded> {
+        self.decode_under(body, parents, None)
+    }
+
+    /// The same for rows that hang on one of the parent table.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub fn decode_under(
+        &self,
+        body: &[u8],
+        parents: &[Option<String>],
+        above: Option<&Above>,
+    ) -> Result<Decoded> {
         let text = std::str::from_utf8(body).map_err(|error| {
             self.error(
                 "BL2010",
@@ -214,18 +260,25 @@ impl Decoder {
             ..
         } = answer;
         let built: Vec<ArrayRef> = cells.into_iter().map(Cell::finish).collect();
-        let columns = self
-            .sources
-            .iter()
-            .map(|source| match source {
-                Source::Cell(cell) => built[*cell].clone(),
-                Source::Parent(index) => {
-                    constant(parents.get(*index).and_then(Option::as_deref), rows)
-                }
-            })
-            .collect();
+        let column = |source: &Source| match source {
+            Source::Cell(cell) => Ok(built[*cell].clone()),
+            Source::Parent(index) => Ok(constant(
+                parents.get(*index).and_then(Option::as_deref),
+                rows,
+            )),
+            Source::Up(column) => match above {
+                Some(above) => above.repeated(*column, rows),
+                None => Err(ArrowError::SchemaError(
+                    "its rows hang on none of the parent table".to_owned(),
+                )),
+            },
+        };
+        let columns: Result<Vec<_>, ArrowError> = self.sources.iter().map(column).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
+        let rows = columns
+            .and_then(|columns| {
+                RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
+            })
             .map_err(|error| {
                 self.error("BL2011", &error.to_string(), body, 0)
                     .with_source(error)

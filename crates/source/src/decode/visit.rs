@@ -398,6 +398,8 @@ impl<'de> DeserializeSeed<'de> for Value<'_, '_, '_> {
 
     fn deserialize<D: Deserializer<'de>>(mut self, deserializer: D) -> Result<(), D::Error> {
         let rows = self.answer.rows;
+        let named = self.answer.specs[self.cell].named;
+        let path = &self.node.path;
         match self.cell() {
             // The member came twice in one object; the first one stands.
             cell if cell.len() > rows => IgnoredAny::deserialize(deserializer).map(|_| ()),
@@ -405,6 +407,12 @@ impl<'de> DeserializeSeed<'de> for Value<'_, '_, '_> {
                 match <&RawValue>::deserialize(deserializer)?.get() {
                     "null" => builder.append_null(),
                     json => builder.append_value(json),
+                }
+                Ok(())
+            }
+            Cell::Text(builder) if named => {
+                if Option::<IgnoredAny>::deserialize(deserializer)?.is_some() {
+                    builder.append_value(path);
                 }
                 Ok(())
             }
@@ -420,8 +428,8 @@ impl<'de> Visitor<'de> for Value<'_, '_, '_> {
         f.write_str("a value")
     }
 
-    fn visit_unit<E: de::Error>(mut self) -> Result<(), E> {
-        self.cell().append_null();
+    // Another place may have a value; if none has, the row's end makes it NULL.
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
         Ok(())
     }
 

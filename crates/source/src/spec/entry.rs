@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::time::Duration;
 
 use toml::{Table, Value};
 
@@ -137,12 +138,39 @@ impl<'a> Entry<'a> {
 
     /// A boolean that is false if absent.
     pub(super) fn flag(&mut self, name: &'static str) -> bool {
+        self.flag_or(name, false)
+    }
+
+    pub(super) fn flag_or(&mut self, name: &'static str, absent: bool) -> bool {
         self.read(name, "true or false", Value::as_bool)
-            .unwrap_or(false)
+            .unwrap_or(absent)
     }
 
     pub(super) fn integer(&mut self, name: &'static str) -> Option<i64> {
         self.read(name, "a whole number", Value::as_integer)
+    }
+
+    /// A number and a unit, such as `10m`.
+    pub(super) fn duration(&mut self, name: &'static str) -> Option<Duration> {
+        let text = self.required_text(name)?;
+        let span = duration(&text);
+        if span.is_none() {
+            self.mistake(&format!(
+                "`{name}` must be a whole number and s, m, h or d, such as \"10m\""
+            ));
+        }
+        span
+    }
+
+    /// A list; empty if absent.
+    pub(super) fn list(&mut self, name: &'static str) -> &'a [Value] {
+        self.read(name, "a list", Value::as_array)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// All members of a table whose names are data.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        self.table.iter()
     }
 
     /// One text or a list of texts.
@@ -202,6 +230,19 @@ impl<'a> Entry<'a> {
             ));
         }
     }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let unit = text.chars().last()?;
+    let count: u64 = text.strip_suffix(unit)?.parse().ok()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return None,
+    };
+    Some(Duration::from_secs(count.checked_mul(seconds)?))
 }
 
 fn article(value: &Value) -> &'static str {

@@ -12,8 +12,10 @@
 //! slice = "repository"                     # account | workspace | repository
 //! key = ["RepositoryUUID", "Id"]
 //! cursor = { column = "UpdatedOn", tie = "Id", look_back = "10m" }   # nullable = true
-//! walk = { column = "Id", unique = true }  # or { pages = true, sort = "name" }
+//! walk = { column = "Id", unique = true }  # or { pages = true, sort = "name" }, stable = true, numbered = true
 //! page_size = 100
+//! parameters = { role = "member" }         # fields = false: whole objects alone
+//! absent = { statuses = [404], why = "has no things" }
 //! scopes = { token = "read:things", oauth = "things" }
 //! columns = [
 //!   { name = "Id", type = "int", at = "id", required = true, immutable = true, sort = true, exact = "range", doc = "..." },
@@ -22,19 +24,24 @@
 //! ]
 //! ```
 //!
-//! The columns that come from the parent are not written: `slice` says which they are.
+//! `parent` is explained in the module of that name, `feed` and `heads` likewise.
+//!
+//! The columns that come from the slice are not written: `slice` says which they are.
 //! An entry of `columns` may stand for several, see [`super::group`].
+//! `at` may list several places, of which the first that has a value counts; `member = [..]` instead of it
+//! makes a column of the name of the member that a row has; `up = ".."` takes a column of the parent table.
 //! `exact` and `narrowing` name operators in SQL's spelling or the sets of [`SETS`], one or a list.
 //! `field` is the name the service filters by where it is not `at`, and `null_field` that for the
 //! null tests. `values` lists those that the service knows, where it refuses any other.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::sync::Arc;
 
 use super::entry::{Entry, Mistakes};
 use super::group::Groups;
 use super::{
-    BoundParameter, ColumnKind, Cursor, Filter, Origin, Parent, Removal, Scopes, SliceKind, Walk,
+    Absent, BoundParameter, ChildRows, ColumnKind, Cursor, Filter, Origin, Parent, ParentTable,
+    Removal, Scopes, SliceKind, Walk, feed, parent,
 };
 use crate::{ColumnSpec, Error, ErrorKind, Operator, Result, TableSpec};
 use Operator::{Contains, Eq, Gt, GtEq, In, IsNotNull, IsNull, Lt, LtEq, NotEq, NotIn};
@@ -90,7 +97,8 @@ pub fn load(files: &[(&str, &str)]) -> Result<Vec<TableSpec>> {
         entries.push(file);
     }
     let mut names = HashSet::new();
-    let mut tables = Vec::new();
+    // A table can only name one before it, so that none is its own ancestor.
+    let mut tables: Vec<Arc<TableSpec>> = Vec::new();
     for mut file in entries {
         for entry in file.entries("table") {
             let name = entry.peek("name").unwrap_or("?").to_owned();
@@ -98,7 +106,8 @@ pub fn load(files: &[(&str, &str)]) -> Result<Vec<TableSpec>> {
             if !names.insert(name.to_lowercase()) {
                 entry.mistake("its name is taken by an earlier table");
             }
-            tables.extend(table(entry, &groups));
+            let read = table(entry, &groups, &tables);
+            tables.extend(read.map(Arc::new));
         }
         file.finish();
     }
@@ -110,7 +119,7 @@ pub fn load(files: &[(&str, &str)]) -> Result<Vec<TableSpec>> {
         }
     }
     if wrong.is_empty() {
-        Ok(tables)
+        Ok(tables.into_iter().map(Arc::unwrap_or_clone).collect())
     } else {
         Err(Error::new(ErrorKind::Spec, "BL2001", wrong.join("\n")))
     }
@@ -121,10 +130,23 @@ fn mistaken(origin: &str, lines: &str) -> String {
 }
 
 /// Reads one table; `None` if what is missing leaves nothing to build.
-fn table(mut entry: Entry<'_>, groups: &Groups<'_>) -> Option<TableSpec> {
+fn table(
+    mut entry: Entry<'_>,
+    groups: &Groups<'_>,
+    known: &[Arc<TableSpec>],
+) -> Option<TableSpec> {
     let name = entry.required_text("name");
     let doc = entry.required_text("doc");
-    let path = entry.required_text("path");
+    let above = entry
+        .entry("parent")
+        .and_then(|above| parent::parent(above, known));
+    let nested = above
+        .as_ref()
+        .filter(|above| matches!(above.rows, ChildRows::Nested { .. }));
+    let path = match nested {
+        Some(above) => Some(above.table.path.clone()),
+        None => entry.required_text("path"),
+    };
     let rows = entry.text("rows").unwrap_or_else(|| "values".to_owned());
     let slice = entry.required_choice("slice", &SLICES);
     let mut columns = parents(slice.unwrap_or(SliceKind::Account));
@@ -132,9 +154,11 @@ fn table(mut entry: Entry<'_>, groups: &Groups<'_>) -> Option<TableSpec> {
         match groups.expand(&entry) {
             Some(members) => {
                 let members = members.iter();
-                columns.extend(members.filter_map(|member| column(&entry.instead(member))));
+                columns.extend(
+                    members.filter_map(|member| column(&entry.instead(member), above.as_ref())),
+                );
             }
-            None => columns.extend(column(&entry)),
+            None => columns.extend(column(&entry, above.as_ref())),
         }
     }
     check_columns(&entry, &columns);
@@ -150,16 +174,34 @@ fn table(mut entry: Entry<'_>, groups: &Groups<'_>) -> Option<TableSpec> {
     let cursor = entry
         .entry("cursor")
         .and_then(|cursor| self::cursor(cursor, &columns, &key, find));
-    let walk = entry.entry("walk");
-    if walk.is_none() {
-        entry.mistake("`walk` is missing: { column = .., unique = .. } or { pages = true }");
-    }
-    let walk = walk.and_then(|walk| self::walk(walk, &columns, find));
+    // A single object and a member of another one have no pages.
+    let paged = !rows.is_empty() && nested.is_none();
+    let walk = match entry.entry("walk") {
+        Some(walk) => self::walk(walk, &columns, find),
+        None if paged => {
+            entry.mistake("`walk` is missing: { column = .., unique = .. } or { pages = true }");
+            None
+        }
+        None => Some(Walk::Pages {
+            sort: None,
+            stable: true,
+            numbered: false,
+        }),
+    };
+    let feed = entry
+        .entry("feed")
+        .and_then(|feed| feed::feed(feed, &columns, find));
+    let heads = entry
+        .entry("heads")
+        .and_then(|heads| feed::heads(heads, known));
     let parameter = entry
         .entry("parameter")
         .and_then(|bound| parameter(bound, &columns, find));
     if let Some(path) = &path {
         check_path(&entry, path, slice);
+        if nested.is_none() {
+            parent::check_placeholders(&entry, path, above.as_ref());
+        }
     }
     let page_size = match entry.integer("page_size") {
         Some(size @ 1..) => usize::try_from(size).ok(),
@@ -167,10 +209,11 @@ fn table(mut entry: Entry<'_>, groups: &Groups<'_>) -> Option<TableSpec> {
             entry.mistake("`page_size` must be at least 1");
             None
         }
-        None => {
+        None if paged => {
             entry.mistake("`page_size` is missing");
             None
         }
+        None => Some(nested.map_or(1, |above| above.table.page_size)),
     };
     let scopes = match entry.entry("scopes") {
         Some(mut scopes) => {
@@ -187,11 +230,14 @@ fn table(mut entry: Entry<'_>, groups: &Groups<'_>) -> Option<TableSpec> {
         }
     };
     let removed = entry.entry("removed").and_then(removal);
+    let parameters = entry.entry("parameters").map_or_else(Vec::new, static_parameters);
+    let whole_objects = !entry.flag_or("fields", true);
+    let absent = entry.entry("absent").and_then(absent);
     let unchanged_by_proof = entry.flag("unchanged_by_proof");
     let blind_spots = entry.texts("blind_spots").unwrap_or_default();
     let reader = entry.text("reader");
     entry.finish();
-    Some(TableSpec {
+    let table = TableSpec {
         name: name?,
         doc: doc?,
         path: path?,
@@ -199,15 +245,49 @@ fn table(mut entry: Entry<'_>, groups: &Groups<'_>) -> Option<TableSpec> {
         slice: slice?,
         key,
         cursor,
+        parent: above,
+        feed,
+        heads,
         walk: walk?,
         page_size: page_size?,
         parameter,
+        parameters,
+        whole_objects,
+        absent,
         scopes,
         removed,
         unchanged_by_proof,
         blind_spots,
         reader,
         columns,
+    };
+    if let Some(above) = &table.parent {
+        parent::check(&entry, above, &table);
+    }
+    Some(table)
+}
+
+fn static_parameters(entry: Entry<'_>) -> Vec<(String, String)> {
+    let mut parameters = Vec::new();
+    for (name, value) in entry.members() {
+        match value.as_str() {
+            Some(value) => parameters.push((name.clone(), value.to_owned())),
+            None => entry.mistake(&format!("`{name}` must be a text")),
+        }
+    }
+    parameters
+}
+
+fn absent(mut entry: Entry<'_>) -> Option<Absent> {
+    let statuses = parent::statuses(&mut entry, "statuses");
+    let why = entry.required_text("why");
+    entry.finish();
+    if statuses.is_empty() {
+        entry.mistake("`statuses` must list HTTP statuses");
+    }
+    Some(Absent {
+        statuses,
+        why: why?,
     })
 }
 
@@ -254,19 +334,20 @@ fn parents(slice: SliceKind) -> Vec<ColumnSpec> {
     }
 }
 
-fn column(entry: &Entry<'_>) -> Option<ColumnSpec> {
+fn column(entry: &Entry<'_>, above: Option<&ParentTable>) -> Option<ColumnSpec> {
     let place = format!("column {}", entry.peek("name").unwrap_or("?"));
     let mut entry = entry.within(&place);
+    if let Some(column) = entry.text("up") {
+        return parent::up(&mut entry, &column, above);
+    }
     let name = entry.required_text("name");
     let doc = entry.required_text("doc");
     let kind = entry.required_choice("type", &KINDS);
-    let at = entry.required_text("at");
-    if at
-        .as_deref()
-        .is_some_and(|at| at.split('.').any(str::is_empty))
-    {
-        entry.mistake("`at` must be member names joined by dots");
-    }
+    let origin = origin(&mut entry);
+    let at = match &origin {
+        Origin::Row(path) => Some(path.join(".")),
+        _ => None,
+    };
     let exact = operators(&mut entry, "exact");
     let narrowing = operators(&mut entry, "narrowing");
     for operator in exact.iter().filter(|operator| narrowing.contains(operator)) {
@@ -303,12 +384,7 @@ fn column(entry: &Entry<'_>) -> Option<ColumnSpec> {
             narrowing,
             values,
         },
-        origin: Origin::Row(
-            at.unwrap_or_default()
-                .split('.')
-                .map(str::to_owned)
-                .collect(),
-        ),
+        origin,
         name: name.clone().unwrap_or_default(),
         doc: doc.unwrap_or_default(),
         kind: kind.unwrap_or(ColumnKind::Text),
@@ -316,6 +392,29 @@ fn column(entry: &Entry<'_>) -> Option<ColumnSpec> {
     entry.finish();
     // A column whose type is wrong still exists for those who name it.
     name.map(|_| column)
+}
+
+/// Where a column's value is in the row.
+fn origin(entry: &mut Entry<'_>) -> Origin {
+    if let Some(members) = entry.texts("member") {
+        return Origin::Member(members);
+    }
+    let places = entry.texts("at").unwrap_or_else(|| {
+        entry.required_text("at");
+        Vec::new()
+    });
+    let mut paths: Vec<Vec<String>> = places
+        .iter()
+        .map(|place| place.split('.').map(str::to_owned).collect())
+        .collect();
+    if paths.iter().flatten().any(String::is_empty) {
+        entry.mistake("`at` must be member names joined by dots");
+    }
+    match paths.len() {
+        0 => Origin::Row(Vec::new()),
+        1 => Origin::Row(paths.remove(0)),
+        _ => Origin::First(paths),
+    }
 }
 
 fn operators(entry: &mut Entry<'_>, attribute: &'static str) -> Vec<Operator> {
@@ -419,11 +518,7 @@ fn cursor(
     let tie = entry
         .required_text("tie")
         .and_then(|name| find(&entry, "tie", &name));
-    let look_back = entry.required_text("look_back");
-    let span = look_back.as_deref().and_then(duration);
-    if look_back.is_some() && span.is_none() {
-        entry.mistake("`look_back` must be a whole number and s, m, h or d, such as \"10m\"");
-    }
+    let look_back = entry.duration("look_back");
     let nullable = entry.flag("nullable");
     entry.finish();
     let (column, tie) = (column?, tie?);
@@ -448,7 +543,7 @@ fn cursor(
     check_walkable(&entry, spec, &[Gt]);
     Some(Cursor {
         column,
-        look_back: span?,
+        look_back: look_back?,
         nullable,
         tie,
     })
@@ -463,12 +558,21 @@ fn walk(
     let column = entry.text("column");
     let unique = entry.flag("unique");
     let sort = entry.text("sort");
+    let stable = entry.flag("stable");
+    let numbered = entry.flag("numbered");
     entry.finish();
     match (pages, column) {
-        (true, None) => Some(Walk::Pages { sort }),
+        (true, None) => Some(Walk::Pages {
+            sort,
+            stable,
+            numbered,
+        }),
         (false, Some(name)) => {
             if sort.is_some() {
                 entry.mistake("`sort` goes with `pages`; a walk by a column is sorted by it");
+            }
+            if stable || numbered {
+                entry.mistake("`stable` and `numbered` go with `pages`");
             }
             let column = find(&entry, "walk", &name)?;
             let spec = &columns[column];
@@ -568,17 +672,4 @@ fn check_path(entry: &Entry<'_>, path: &str, slice: Option<SliceKind>) {
             ));
         }
     }
-}
-
-fn duration(text: &str) -> Option<Duration> {
-    let unit = text.chars().last()?;
-    let count: u64 = text.strip_suffix(unit)?.parse().ok()?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 60 * 60,
-        'd' => 24 * 60 * 60,
-        _ => return None,
-    };
-    Some(Duration::from_secs(count.checked_mul(seconds)?))
 }

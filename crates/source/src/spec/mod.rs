@@ -5,16 +5,21 @@
 //! tables, the pushdown, EXPLAIN and the table's documentation page.
 
 mod entry;
+mod feed;
 mod group;
 mod load;
+mod parent;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
+pub use feed::{Feed, Heads, Unfinished};
 pub use load::load;
+pub use parent::{ChildRows, ParentTable, Revisit};
 
 use crate::Operator;
 
@@ -38,6 +43,12 @@ pub struct TableSpec {
     pub key: Vec<usize>,
     /// The change column, if changes can be found by it.
     pub cursor: Option<Cursor>,
+    /// The table on whose rows this one's hang.
+    pub parent: Option<ParentTable>,
+    /// The order newest first, if changes can be found by it.
+    pub feed: Option<Feed>,
+    /// The branches whose heads tell what is new, if they do.
+    pub heads: Option<Heads>,
     /// How a whole slice is walked.
     pub walk: Walk,
     /// The largest page the service gives.
@@ -46,6 +57,12 @@ pub struct TableSpec {
     pub columns: Vec<ColumnSpec>,
     /// A parameter bound to a column, sent with every request.
     pub parameter: Option<BoundParameter>,
+    /// Other parameters sent with every request, names and values.
+    pub parameters: Vec<(String, String)>,
+    /// The service answers with whole objects alone: `fields` is not sent.
+    pub whole_objects: bool,
+    /// Answers that mean that a slice does not have the table.
+    pub absent: Option<Absent>,
     /// The scopes a credential needs.
     pub scopes: Scopes,
     /// Set if the service removed the endpoint.
@@ -98,6 +115,10 @@ pub enum Walk {
     Pages {
         /// The sort field, if the service takes one.
         sort: Option<String>,
+        /// Links lead through the list as it was: nothing shifts.
+        stable: bool,
+        /// `next` forgets parameters, so the following pages are asked for by number.
+        numbered: bool,
     },
 }
 
@@ -112,6 +133,15 @@ pub struct BoundParameter {
     pub values: Vec<String>,
     /// The service fails to sort across all values in large slices; a walk may be split by value.
     pub split: bool,
+}
+
+/// Answers that mean that a slice does not have a table: success, rows stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// The HTTP statuses.
+    pub statuses: Vec<u16>,
+    /// What the slice lacks, a clause after its name: `has Pipelines switched off`.
+    pub why: String,
 }
 
 /// Scopes by style of credential.
@@ -184,6 +214,29 @@ pub enum Origin {
     Parent(Parent),
     /// The row's JSON, member by member.
     Row(Vec<String>),
+    /// The first of these places in the row's JSON that has a value.
+    First(Vec<Vec<String>>),
+    /// The name of the one of these members that the row has.
+    Member(Vec<String>),
+    /// The row of the parent table, by the index of its column.
+    Up(usize),
+}
+
+impl Origin {
+    /// The places in the row's JSON that it reads.
+    pub fn paths(&self) -> Vec<&[String]> {
+        match self {
+            Self::Parent(_) | Self::Up(_) => Vec::new(),
+            Self::Row(path) => vec![path],
+            Self::First(paths) => paths.iter().map(Vec::as_slice).collect(),
+            Self::Member(members) => members.iter().map(std::slice::from_ref).collect(),
+        }
+    }
+
+    /// It is read from the table's own rows.
+    pub fn is_own(&self) -> bool {
+        !matches!(self, Self::Parent(_) | Self::Up(_))
+    }
 }
 
 /// A value a slice gives to all its rows.
@@ -266,8 +319,40 @@ impl TableSpec {
             .map(|(index, _)| index)
     }
 
-    /// How REPLICATE keeps a copy of the whole table up to date.
-    pub fn is_incremental(&self) -> bool {
-        self.cursor.is_some()
+    /// How changes since an earlier reading are found.
+    pub fn strategy(&self) -> Strategy<'_> {
+        let parent = self.parent.as_ref().filter(|parent| parent.table.is_incremental());
+        match (&self.cursor, parent, &self.feed, &self.heads) {
+            (Some(cursor), ..) => Strategy::Cursor(cursor),
+            (_, Some(parent), ..) => Strategy::Parent(parent),
+            (_, _, Some(feed), _) => Strategy::Feed(feed),
+            (.., Some(heads)) => Strategy::Heads(heads),
+            _ => Strategy::Whole,
+        }
     }
+
+    /// Changes can be found without reading everything.
+    pub fn is_incremental(&self) -> bool {
+        self.strategy() != Strategy::Whole
+    }
+
+    /// An answer is one row without an envelope.
+    pub fn is_single(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// How the changes of a table are found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Strategy<'t> {
+    /// By its own change column.
+    Cursor(&'t Cursor),
+    /// By the changes of its parent table: all rows of a parent that changed are read again.
+    Parent(&'t ParentTable),
+    /// Newest first, up to what is known.
+    Feed(&'t Feed),
+    /// By what the heads of branches reach and those known before do not.
+    Heads(&'t Heads),
+    /// Not at all: the table is read whole.
+    Whole,
 }
