@@ -131,7 +131,7 @@ fn names(
         let (kind, is_workspace) = match table.columns[predicate.column].origin {
             Origin::Parent(Parent::Workspace) => ("workspace", true),
             Origin::Parent(Parent::Repository) => ("slice", false),
-            Origin::Parent(Parent::RepositoryUuid) | Origin::Row(_) => continue,
+            _ => continue,
         };
         if !matches!(
             predicate.operator,

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use bucketline_source::decode::Above;
 use bucketline_source::spec::{ChildRows, Origin, ParentTable, Walk};
@@ -262,7 +262,7 @@ impl ChildrenReader {
                     }
                 }
                 _ => {
-                    let mut reader = LinksReader::new(fetch, shape::sort(plan), paging);
+                    let mut reader = LinksReader::new(fetch, shape::sort(plan));
                     loop {
                         let page = reader.page().await?;
                         batches.push(page.rows);

@@ -154,6 +154,9 @@ fn table(name: &str, cursor: bool) -> Arc<TableSpec> {
             nullable: false,
             tie: ID,
         }),
+        parent: None,
+        feed: None,
+        heads: None,
         walk: Walk::Keyset {
             column: ID,
             unique: true,
@@ -184,6 +187,9 @@ fn table(name: &str, cursor: bool) -> Arc<TableSpec> {
             column("UpdatedOn", ColumnKind::Timestamp, row("UpdatedOn"), false),
         ],
         parameter: None,
+        parameters: Vec::new(),
+        whole_objects: false,
+        absent: None,
         scopes: Scopes::default(),
         removed: None,
         unchanged_by_proof: name != "Issues",
@@ -308,6 +314,7 @@ impl Source for Fake {
             schema: Arc::new(Schema::new(fields)),
             predicates,
             slices,
+            parent: None,
             ordered: false,
             limited: false,
             page_size: self.world().page_size,
@@ -458,6 +465,8 @@ impl FakeWalk {
             return Some(Ok(Page {
                 rows: empty,
                 checkpoint: None,
+                owners: Vec::new(),
+                unread: Vec::new(),
                 end,
             }));
         }
@@ -495,6 +504,8 @@ impl FakeWalk {
                 Page {
                     rows: self.batch(&rows),
                     checkpoint: None,
+                    owners: Vec::new(),
+                    unread: Vec::new(),
                     end,
                 }
             }
@@ -559,6 +570,8 @@ impl FakeWalk {
             return Page {
                 rows: page,
                 checkpoint: Some(checkpoint),
+                owners: Vec::new(),
+                unread: Vec::new(),
                 end: None,
             };
         }
@@ -572,6 +585,8 @@ impl FakeWalk {
         Page {
             rows: page,
             checkpoint: Some(checkpoint),
+            owners: Vec::new(),
+            unread: Vec::new(),
             end,
         }
     }
