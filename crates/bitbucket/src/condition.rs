@@ -77,7 +77,12 @@ mod tests {
             (Eq, vec![text("a")], None, false),
             (NotEq, vec![text("a")], Some(text("b")), true),
             (NotEq, vec![text("a")], None, false),
-            (In, vec![Literal::Int(1), Literal::Int(2)], Some(Literal::Int(2)), true),
+            (
+                In,
+                vec![Literal::Int(1), Literal::Int(2)],
+                Some(Literal::Int(2)),
+                true,
+            ),
             (In, vec![], Some(Literal::Int(2)), false),
             (NotIn, vec![Literal::Int(1)], Some(Literal::Int(2)), true),
             (NotIn, vec![Literal::Int(1)], None, false),

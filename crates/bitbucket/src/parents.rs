@@ -96,7 +96,10 @@ fn shown(request: &ScanRequest, parent: &ParentTable) -> BTreeSet<usize> {
 /// The columns that show whether a parent changed since it was visited.
 pub(crate) fn versions(above: &TableSpec) -> Vec<usize> {
     let cursor = above.cursor.as_ref().map(|cursor| cursor.column);
-    let unfinished = above.feed.as_ref().and_then(|feed| feed.unfinished.as_ref());
+    let unfinished = above
+        .feed
+        .as_ref()
+        .and_then(|feed| feed.unfinished.as_ref());
     let state = unfinished.map(|unfinished| unfinished.column);
     cursor.into_iter().chain(state).collect()
 }
@@ -137,7 +140,11 @@ pub(crate) fn given(plan: &ScanPlan) -> Option<(Arc<[usize]>, RecordBatch)> {
     let columns: Arc<[usize]> = columns.into_iter().collect();
     let named = |column: &usize| -> Option<&[Literal]> {
         let equal = conditions.iter().find(|planned| {
-            let Predicate { column: of, operator, values } = &planned.predicate;
+            let Predicate {
+                column: of,
+                operator,
+                values,
+            } = &planned.predicate;
             of == column
                 && matches!(operator, Operator::Eq | Operator::In)
                 && values.len() <= GIVEN_LIMIT
@@ -159,7 +166,10 @@ pub(crate) fn given(plan: &ScanPlan) -> Option<(Arc<[usize]>, RecordBatch)> {
         .iter()
         .zip(values)
         .map(|(column, values)| {
-            array(above.request.table.columns[*column].kind, &repeated(values, rows))
+            array(
+                above.request.table.columns[*column].kind,
+                &repeated(values, rows),
+            )
         })
         .collect::<Option<_>>()?;
     let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).ok()?;
@@ -265,7 +275,14 @@ pub(crate) fn requests(
         shape.purpose = format!("{} {how}", above.request.table.name);
     };
     if let Some(last) = shown.last_mut() {
-        named(last, if is_nested(&child.request.table) { "that hold the rows" } else { "to visit" });
+        named(
+            last,
+            if is_nested(&child.request.table) {
+                "that hold the rows"
+            } else {
+                "to visit"
+            },
+        );
     }
     if let Some(also) = also
         && let Ok(again) = again(above, also, i64::MIN, access)
@@ -279,7 +296,13 @@ pub(crate) fn requests(
 
 /// A path with the parent filled in, if the conditions name one alone.
 pub(crate) fn placed(plan: &ScanPlan, mut path: String) -> String {
-    let bind = match plan.request.table.parent.as_ref().map(|parent| &parent.rows) {
+    let bind = match plan
+        .request
+        .table
+        .parent
+        .as_ref()
+        .map(|parent| &parent.rows)
+    {
         Some(ChildRows::Listed { bind }) => bind.as_slice(),
         _ => &[],
     };

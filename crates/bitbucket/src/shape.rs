@@ -358,11 +358,7 @@ fn fields(table: &TableSpec, columns: &[usize], single: bool) -> Option<String> 
     let mut names: Vec<String>;
     if all_usual {
         let extra = |index: &&usize| table.columns[**index].extra;
-        names = columns
-            .iter()
-            .filter(extra)
-            .flat_map(paths)
-            .collect();
+        names = columns.iter().filter(extra).flat_map(paths).collect();
         for name in &mut names {
             name.insert(0, '+');
         }

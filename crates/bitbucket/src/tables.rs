@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use bucketline_source::{Result, TableSpec, spec};
 
 /// The table files, built into the program.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 10] = [
     ("groups.toml", include_str!("../specs/groups.toml")),
     ("workspaces.toml", include_str!("../specs/workspaces.toml")),
     ("projects.toml", include_str!("../specs/projects.toml")),
@@ -19,6 +19,12 @@ const FILES: [(&str, &str); 7] = [
         include_str!("../specs/pullrequests.toml"),
     ),
     ("branches.toml", include_str!("../specs/branches.toml")),
+    (
+        "pullrequest_lists.toml",
+        include_str!("../specs/pullrequest_lists.toml"),
+    ),
+    ("settings.toml", include_str!("../specs/settings.toml")),
+    ("members.toml", include_str!("../specs/members.toml")),
 ];
 
 static TABLES: LazyLock<Vec<Arc<TableSpec>>> = LazyLock::new(|| match read() {
@@ -60,7 +66,22 @@ mod tests {
                 "Repositories",
                 "Issues",
                 "PullRequests",
-                "Branches"
+                "Branches",
+                "PullRequestComments",
+                "PullRequestParticipants",
+                "PullRequestReviewers",
+                "PullRequestTasks",
+                "PullRequestCommits",
+                "PullRequestStatuses",
+                "PullRequestDiffstat",
+                "BranchingModel",
+                "BranchRestrictions",
+                "DefaultReviewers",
+                "Webhooks",
+                "DeployKeys",
+                "Tags",
+                "WorkspaceMembers",
+                "ProjectUserPermissions",
             ]
         );
         let mut readers = tables.iter().filter_map(|table| table.reader.as_deref());

@@ -177,7 +177,10 @@ fn pointer(table: &TableSpec, column: usize) -> Value {
         Origin::Parent(_) => column.name.to_lowercase(),
         Origin::Row(path) => format!("/{}", path.join("/")),
         Origin::First(paths) => {
-            let paths: Vec<_> = paths.iter().map(|path| format!("/{}", path.join("/"))).collect();
+            let paths: Vec<_> = paths
+                .iter()
+                .map(|path| format!("/{}", path.join("/")))
+                .collect();
             paths.join(" ")
         }
         Origin::Member(members) => format!("name of {}", members.join(" ")),

@@ -11,10 +11,7 @@ use crate::work::RowWork;
 #[derive(Debug, Clone, PartialEq)]
 enum Shown {
     /// As this column.
-    Column {
-        name: String,
-        is_text: bool,
-    },
+    Column { name: String, is_text: bool },
     /// Not at all, since a condition fixes it.
     Fixed(Literal),
 }
@@ -32,7 +29,9 @@ impl OwnerColumns {
         };
         let shown = |(column, _): (usize, usize)| {
             let outputs = work.outputs();
-            let output = outputs.iter().position(|output| output.plain == Some(column));
+            let output = outputs
+                .iter()
+                .position(|output| output.plain == Some(column));
             if let Some(place) = output.and_then(|output| layout.column_of(output)) {
                 let field = &layout.columns[place].field;
                 let is_text = matches!(

@@ -250,6 +250,80 @@ fn plans() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// Tables whose rows hang on others: the parents are asked for first, unless the conditions name them.
+#[test]
+fn plans_of_children() {
+    use Operator::{Eq, Gt, In};
+    let cases = [
+        (
+            "all comments of a repository",
+            Ask::new("PullRequestComments", &["ContentRaw"]).scope(ScopeKind::Repository, "api").shown(),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests?{ALL_STATES}&sort=id&pagelen=50&fields={ENVELOPE},values.id,values.updated_on (PullRequests to visit; id > last seen)\nGET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/comments?sort=id&pagelen=100&fields={ENVELOPE},values.content.raw,values.id (rows; id > last seen)\nordered=false limited=false AtLeast(1)"),
+        ),
+        (
+            "those of one pull request: its number is known",
+            Ask::new("PullRequestComments", &["PullRequestId", "ContentRaw"])
+                .scope(ScopeKind::Repository, "api")
+                .filter("PullRequestId", Eq, &[Literal::Int(5)])
+                .shown(),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests/5/comments?sort=id&pagelen=100&fields={ENVELOPE},values.content.raw,values.id (rows; id > last seen)\nPullRequestId = 5 Exact\nordered=false limited=false AtLeast(1)"),
+        ),
+        (
+            "those of some, the newest first page",
+            Ask::new("PullRequestComments", &["PullRequestId"])
+                .scope(ScopeKind::Repository, "api")
+                .filter("PullRequestId", In, &[Literal::Int(5), Literal::Int(7)])
+                .limit(3)
+                .shown(),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/comments?pagelen=3&fields={ENVELOPE},values.type (rows; one page)\nPullRequestId IN (5, 7) Exact\nordered=false limited=true Exactly(2)"),
+        ),
+        (
+            "conditions on the parent choose parents, those on the rows go along",
+            Ask::new("PullRequestComments", &["Id"])
+                .scope(ScopeKind::Repository, "api")
+                .filter("PullRequestState", Eq, &[text("OPEN")])
+                .filter("CreatedOn", Gt, &[time("2026-01-01T00:00:00Z")])
+                .shown(),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests?state=OPEN&q=state = \"OPEN\"&sort=id&pagelen=50&fields={ENVELOPE},values.id,values.state,values.updated_on (PullRequests to visit; id > last seen)\nGET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/comments?q=created_on > 2026-01-01T00:00:00.000000+00:00&sort=id&pagelen=100&fields={ENVELOPE},values.id (rows; id > last seen)\nPullRequestState = 'OPEN' Exact\nCreatedOn > '2026-01-01T00:00:00Z' Exact\nordered=false limited=false AtLeast(1)"),
+        ),
+        (
+            "members of the parents' rows cost nothing more",
+            Ask::new("PullRequestReviewers", &["DisplayName"]).scope(ScopeKind::Repository, "api").shown(),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests?{ALL_STATES}&sort=id&pagelen=50&fields={ENVELOPE},values.id,values.updated_on,values.reviewers (PullRequests that hold the rows; id > last seen)\nordered=false limited=false AtLeast(1)"),
+        ),
+        (
+            "what changed is what the parents say",
+            Ask::new("PullRequestComments", &["Id"]).scope(ScopeKind::Repository, "api").shown_as(Purpose::Changes),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests?{ALL_STATES}&q=updated_on >= last mark less 60 min&sort=updated_on&pagelen=50&fields={ENVELOPE},values.id,values.updated_on (PullRequests to visit; updated_on >= last seen, doubles dropped)\nGET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/comments?sort=id&pagelen=100&fields={ENVELOPE},values.id (rows; id > last seen)\nordered=false limited=false AtLeast(1)"),
+        ),
+        (
+            "some parents are visited on each run",
+            Ask::new("PullRequestStatuses", &["Key"]).scope(ScopeKind::Repository, "api").shown_as(Purpose::Changes),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests?{ALL_STATES}&q=updated_on >= last mark less 10080 min&sort=updated_on&pagelen=50&fields={ENVELOPE},values.id,values.updated_on (PullRequests to visit; updated_on >= last seen, doubles dropped)\nGET /repositories/acme/%7B1f%7D/pullrequests?state=OPEN&q=state IN (\"OPEN\")&sort=id&pagelen=50&fields={ENVELOPE},values.id,values.updated_on (PullRequests visited on each run; id > last seen)\nGET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/statuses?sort=created_on&pagelen=100&fields={ENVELOPE},values.key (rows; next link)\nordered=false limited=false AtLeast(1)"),
+        ),
+        (
+            "projects are listed first",
+            Ask::new("ProjectUserPermissions", &["Permission"]).shown_as(Purpose::Listing),
+            format!("GET /workspaces/acme (look-up of workspace, once a script; )\nGET /workspaces/acme/projects?sort=created_on&pagelen=100&fields={ENVELOPE},values.uuid,values.key,values.created_on (Projects to visit; created_on >= last seen, doubles dropped)\nGET /workspaces/acme/projects/{{project}}/permissions-config/users?pagelen=100&fields={ENVELOPE},values.permission,values.user.uuid (rows; next link)\nordered=false limited=false AtLeast(2)"),
+        ),
+        (
+            "one object a repository",
+            Ask::new("BranchingModel", &["DevelopmentName"]).scope(ScopeKind::Repository, "api").shown(),
+            "GET /repositories/acme/%7B1f%7D/branching-model?fields=development.name (rows; one page)\nordered=false limited=false Exactly(1)".to_owned(),
+        ),
+    ];
+    let mut wrong = String::new();
+    for (name, actual, expected) in cases {
+        if actual != expected {
+            let _ = writeln!(
+                wrong,
+                "{name}\n--- is\n{actual}\n--- should be\n{expected}\n"
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
 #[test]
 fn what_cannot_be_planned() {
     let nowhere = Access {

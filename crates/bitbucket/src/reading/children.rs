@@ -175,7 +175,8 @@ impl ChildrenReader {
 
     /// The page of rows that were found, with the position that they lead to.
     fn behind(&mut self, visiting: Visiting, rows: RecordBatch) -> Page {
-        let checkpoint = |checkpoint: Checkpoint| Some(checkpoint).filter(|_| self.purpose.is_incremental());
+        let checkpoint =
+            |checkpoint: Checkpoint| Some(checkpoint).filter(|_| self.purpose.is_incremental());
         if self.left == Some(0) {
             let end = Some(End::Complete { unstable_pages: 0 });
             return Page::new(rows, None, end);
@@ -217,6 +218,9 @@ impl ChildrenReader {
             .fetch
             .under(&bound, above(page, row), self.left, &self.label(page, row));
         let error = match self.list(fetch).await {
+            Ok(rows) if rows.num_rows() == 0 && self.parent.empty_is_unknown => {
+                return Ok(Found::Unread);
+            }
             Ok(rows) => return Ok(Found::Rows(rows)),
             Err(Failure::Error(error) | Failure::Overwhelmed(error)) => error,
             Err(failure) => return Err(failure),
@@ -229,12 +233,14 @@ impl ChildrenReader {
             self.fetch.note(&error.to_string());
             return Ok(Found::Rows(nothing()));
         }
-        let unreadable = matches!(answered, 403 | 404 | 410) || self.parent.unreadable.contains(&answered);
+        let unreadable =
+            matches!(answered, 403 | 404 | 410) || self.parent.unreadable.contains(&answered);
         // A result that is put together from rows as they are must have them all.
         if self.purpose == Purpose::Scan || !unreadable || error.kind().is_common() {
             return Err(Failure::Error(error));
         }
-        self.fetch.note(&format!("{error}; its rows stay as they are"));
+        self.fetch
+            .note(&format!("{error}; its rows stay as they are"));
         Ok(Found::Unread)
     }
 
@@ -245,7 +251,11 @@ impl ChildrenReader {
         let mut batches = Vec::new();
         let walk = plan.request.table.walk.clone();
         let shifts = matches!(walk, Walk::Pages { stable: false, .. });
-        let looks = if shifts && self.purpose != Purpose::Scan { 2 } else { 1 };
+        let looks = if shifts && self.purpose != Purpose::Scan {
+            2
+        } else {
+            1
+        };
         let paging = shape::paging(plan);
         for look in 0..looks {
             let mut pages = 0;
@@ -301,7 +311,10 @@ impl ChildrenReader {
     /// What people call a parent's place: `acme/api (PullRequests 5)`.
     fn label(&self, page: &ParentPage, row: usize) -> String {
         let table = &self.parent.table;
-        let key = table.key.iter().filter_map(|column| text(page, row, *column));
+        let key = table
+            .key
+            .iter()
+            .filter_map(|column| text(page, row, *column));
         let key: Vec<_> = key.collect();
         let label = &self.fetch.place().label;
         format!("{label} ({} {})", table.name, key.join(" "))
@@ -327,14 +340,17 @@ impl ChildrenReader {
     /// Whether a parent meets the conditions that its columns are needed for.
     fn matches(&self, page: &ParentPage, row: usize) -> bool {
         let table = &*self.fetch.table();
-        self.fetch.plan().request.predicates.iter().all(|predicate| {
-            match table.columns[predicate.column].origin {
+        self.fetch
+            .plan()
+            .request
+            .predicates
+            .iter()
+            .all(|predicate| match table.columns[predicate.column].origin {
                 Origin::Up(above) if page.columns.contains(&above) => {
                     holds(predicate, value(page, row, above).as_ref())
                 }
                 _ => true,
-            }
-        })
+            })
     }
 }
 

@@ -15,7 +15,8 @@ use arrow::array::RecordBatch;
 use bucketline_rest::CredentialKind;
 use bucketline_source::spec::Walk;
 use bucketline_source::{
-    Checkpoint, End, Error, ErrorKind, Page, PageStream, ReadContext, Reading, Result, ScanPlan, Slice,
+    Checkpoint, End, Error, ErrorKind, Page, PageStream, ReadContext, Reading, Result, ScanPlan,
+    Slice,
 };
 use futures::{StreamExt as _, stream};
 

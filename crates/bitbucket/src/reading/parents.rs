@@ -71,7 +71,9 @@ impl ParentPages {
             context,
         };
         let stage = match (reading, given) {
-            (Reading::Changes(checkpoint), _) => opening.changes(checkpoint.clone(), also.as_ref())?,
+            (Reading::Changes(checkpoint), _) => {
+                opening.changes(checkpoint.clone(), also.as_ref())?
+            }
             (_, Some(given)) => Stage::Given(Some(given)),
             _ => Stage::Listed(opening.reader(&opening.plan, Reading::Scan)?),
         };
@@ -90,7 +92,10 @@ impl ParentPages {
             Stage::Given(given) => {
                 let (columns, rows) = match given.take() {
                     Some(given) => given,
-                    None => (columns, RecordBatch::new_empty(self.opening.plan.schema.clone())),
+                    None => (
+                        columns,
+                        RecordBatch::new_empty(self.opening.plan.schema.clone()),
+                    ),
                 };
                 Ok(ParentPage {
                     columns,

@@ -239,8 +239,19 @@ fn the_columns_are_those_of_the_list() {
     for table in tables() {
         for column in &table.columns {
             let origin = match &column.origin {
-                Origin::Row(path) => path.join("."),
                 Origin::Parent(_) => "the slice".to_owned(),
+                Origin::Up(above) => match &table.parent {
+                    Some(parent) => {
+                        let above = &parent.table.columns[*above].name;
+                        format!("{} of {}", above, parent.table.name)
+                    }
+                    None => unreachable!("{} hangs on no table", table.name),
+                },
+                own => {
+                    let paths = own.paths();
+                    let paths: Vec<_> = paths.iter().map(|path| path.join(".")).collect();
+                    paths.join(" or ")
+                }
             };
             list += &format!("{}.{}: {origin}\n", table.name, column.name);
         }

@@ -139,6 +139,7 @@ fn table(name: &str, cursor: bool) -> Arc<TableSpec> {
         filter: Filter::default(),
         sort: false,
         extra: false,
+        otherwise: None,
     };
     let row = |name: &str| Origin::Row(vec![name.to_lowercase()]);
     Arc::new(TableSpec {

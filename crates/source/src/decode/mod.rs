@@ -81,6 +81,8 @@ struct CellSpec {
     nullable: bool,
     /// A value of another type is an error: the row could not be found again, or not be ordered.
     strict: bool,
+    /// What is put where the value is missing.
+    otherwise: Option<String>,
     /// The cell holds the name of the member, not its value.
     named: bool,
 }
@@ -157,8 +159,8 @@ impl Decoder {
                 }
                 Origin::Up(above) => Source::Up(*above),
                 own => {
-                    let strict = table.key.contains(&index)
-                        || [cursor, walked, feed].contains(&Some(index));
+                    let strict =
+                        table.key.contains(&index) || [cursor, walked, feed].contains(&Some(index));
                     let paths = own.paths();
                     for path in &paths {
                         tree.insert(path, cells.len(), strict);
@@ -169,6 +171,7 @@ impl Decoder {
                         kind: column.kind,
                         nullable: column.nullable,
                         strict,
+                        otherwise: column.otherwise.clone(),
                         named: matches!(own, Origin::Member(_)),
                     });
                     Source::Cell(cells.len() - 1)

@@ -74,6 +74,10 @@ impl<'d> Answer<'d> {
         let rows = self.rows;
         for (cell, spec) in self.cells.iter_mut().zip(self.specs) {
             if cell.len() == rows {
+                if let (Cell::Text(builder), Some(otherwise)) = (&mut *cell, &spec.otherwise) {
+                    builder.append_value(otherwise);
+                    continue;
+                }
                 if !spec.nullable {
                     let path = &spec.path;
                     self.failure =

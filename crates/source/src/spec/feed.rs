@@ -77,11 +77,7 @@ pub(super) fn feed(
     })
 }
 
-fn unfinished(
-    mut entry: Entry<'_>,
-    columns: &[ColumnSpec],
-    find: Find<'_>,
-) -> Option<Unfinished> {
+fn unfinished(mut entry: Entry<'_>, columns: &[ColumnSpec], find: Find<'_>) -> Option<Unfinished> {
     let column = entry
         .required_text("column")
         .and_then(|name| find(&entry, "unfinished", &name));

@@ -130,11 +130,7 @@ fn mistaken(origin: &str, lines: &str) -> String {
 }
 
 /// Reads one table; `None` if what is missing leaves nothing to build.
-fn table(
-    mut entry: Entry<'_>,
-    groups: &Groups<'_>,
-    known: &[Arc<TableSpec>],
-) -> Option<TableSpec> {
+fn table(mut entry: Entry<'_>, groups: &Groups<'_>, known: &[Arc<TableSpec>]) -> Option<TableSpec> {
     let name = entry.required_text("name");
     let doc = entry.required_text("doc");
     let above = entry
@@ -230,7 +226,9 @@ fn table(
         }
     };
     let removed = entry.entry("removed").and_then(removal);
-    let parameters = entry.entry("parameters").map_or_else(Vec::new, static_parameters);
+    let parameters = entry
+        .entry("parameters")
+        .map_or_else(Vec::new, static_parameters);
     let whole_objects = !entry.flag_or("fields", true);
     let absent = entry.entry("absent").and_then(absent);
     let unchanged_by_proof = entry.flag("unchanged_by_proof");
@@ -303,6 +301,7 @@ fn parents(slice: SliceKind) -> Vec<ColumnSpec> {
         filter: Filter::default(),
         sort: false,
         extra: false,
+        otherwise: None,
     };
     let workspace = column(
         "Workspace",
@@ -372,11 +371,16 @@ fn column(entry: &Entry<'_>, above: Option<&ParentTable>) -> Option<ColumnSpec> 
     if !values.is_empty() && kind.is_some_and(|kind| kind != ColumnKind::Text) {
         entry.mistake("`values` are those of a text");
     }
+    let otherwise = entry.text("otherwise");
+    if otherwise.is_some() && (!required || kind.is_some_and(|kind| kind != ColumnKind::Text)) {
+        entry.mistake("`otherwise` is for a text that is `required`");
+    }
     let column = ColumnSpec {
         nullable: !required,
         immutable,
         sort: entry.flag("sort"),
         extra: entry.flag("extra"),
+        otherwise,
         filter: Filter {
             field: field.unwrap_or_default(),
             null_field: null_field.unwrap_or_default(),

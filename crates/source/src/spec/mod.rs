@@ -186,6 +186,8 @@ pub struct ColumnSpec {
     pub sort: bool,
     /// List answers leave it out unless `fields=+...` asks for it.
     pub extra: bool,
+    /// What stands in its place where a row lacks the value of a text that is required.
+    pub otherwise: Option<String>,
 }
 
 /// The type of a column.
@@ -320,7 +322,10 @@ impl TableSpec {
 
     /// How changes since an earlier reading are found.
     pub fn strategy(&self) -> Strategy<'_> {
-        let parent = self.parent.as_ref().filter(|parent| parent.table.is_incremental());
+        let parent = self
+            .parent
+            .as_ref()
+            .filter(|parent| parent.table.is_incremental());
         match (&self.cursor, parent, &self.feed, &self.heads) {
             (Some(cursor), ..) => Strategy::Cursor(cursor),
             (_, Some(parent), ..) => Strategy::Parent(parent),

@@ -26,6 +26,8 @@ pub struct ParentTable {
     pub unreadable: Vec<u16>,
     /// Parents that are visited on each run, changed or not.
     pub also: Option<Revisit>,
+    /// An empty list says nothing of a parent's rows.
+    pub empty_is_unknown: bool,
     /// There are so many parents that a statement must say which it means.
     pub bounded: bool,
 }
@@ -82,6 +84,7 @@ pub(super) fn parent(mut entry: Entry<'_>, known: &[Arc<TableSpec>]) -> Option<P
     let absent = statuses(&mut entry, "absent");
     let unreadable = statuses(&mut entry, "unreadable");
     let also = entry.entry("also");
+    let empty_is_unknown = entry.flag("empty_is_unknown");
     let bounded = entry.flag("bounded");
     entry.finish();
     let table = table?;
@@ -91,7 +94,8 @@ pub(super) fn parent(mut entry: Entry<'_>, known: &[Arc<TableSpec>]) -> Option<P
         }),
         (None, Some(member)) => {
             let holds = |column: &ColumnSpec| {
-                column.kind == ColumnKind::Json && matches!(&column.origin, Origin::Row(path) if path.join(".") == member)
+                column.kind == ColumnKind::Json
+                    && matches!(&column.origin, Origin::Row(path) if path.join(".") == member)
             };
             let column = table.columns.iter().position(holds);
             if column.is_none() {
@@ -114,6 +118,7 @@ pub(super) fn parent(mut entry: Entry<'_>, known: &[Arc<TableSpec>]) -> Option<P
         absent,
         unreadable,
         also,
+        empty_is_unknown,
         bounded,
     })
 }
@@ -143,7 +148,10 @@ pub(super) fn statuses(entry: &mut Entry<'_>, name: &'static str) -> Vec<u16> {
     let listed = entry.list(name);
     let mut statuses = Vec::new();
     for value in listed {
-        match value.as_integer().and_then(|status| u16::try_from(status).ok()) {
+        match value
+            .as_integer()
+            .and_then(|status| u16::try_from(status).ok())
+        {
             Some(status @ 400..=599) => statuses.push(status),
             _ => entry.mistake(&format!("`{name}` must list HTTP statuses from 400 to 599")),
         }
@@ -261,5 +269,6 @@ pub(super) fn up(
         filter: super::Filter::default(),
         sort: false,
         extra: false,
+        otherwise: None,
     })
 }

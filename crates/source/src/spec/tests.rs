@@ -327,7 +327,7 @@ fn groups_stand_for_their_columns() {
         .iter()
         .map(|column| match &column.origin {
             Origin::Row(path) => format!("{} {}: {}", column.name, path.join("."), column.doc),
-            Origin::Parent(_) => unreachable!(),
+            _ => unreachable!(),
         })
         .collect();
     let expected = [
@@ -386,6 +386,196 @@ fn mistakes_of_groups_are_named() {
     ];
     for (old, new, expected) in cases {
         let error = grouped(old, new).unwrap_err().to_string();
+        assert!(error.contains(expected), "{old} -> {new}: {error}");
+    }
+}
+
+/// A table that hangs on the sound one, and one of its members.
+const CHILDREN: &str = r#"
+[[table]]
+name = "Notes"
+doc = "The notes on things."
+path = "/repositories/{workspace}/{repository}/things/{thing}/notes"
+slice = "repository"
+parent = { table = "Things", bind = { thing = "Id" }, absent = [404], unreadable = [555], also = { column = "State", values = ["A"], within = "7d" } }
+key = ["RepositoryUUID", "ThingId", "Id"]
+walk = { pages = true, stable = true }
+page_size = 50
+parameters = { role = "any" }
+fields = false
+scopes = { token = "t", oauth = "o" }
+columns = [
+  { name = "ThingId", up = "Id" },
+  { name = "ThingState", up = "State", doc = "State of the thing." },
+  { name = "Id", type = "int", at = "id", required = true, doc = "Its id." },
+  { name = "At", type = "timestamp", at = ["note.at", "mark.at"], doc = "When." },
+  { name = "Kind", type = "text", member = ["note", "mark"], doc = "Which." },
+  { name = "By", type = "text", at = "by.uuid", required = true, otherwise = "", doc = "Who." },
+]
+
+[[table]]
+name = "Tags"
+doc = "The tags of things."
+slice = "repository"
+parent = { table = "Things", nested = "tags" }
+key = ["RepositoryUUID", "ThingId", "Name"]
+scopes = { token = "t", oauth = "o" }
+columns = [
+  { name = "ThingId", up = "Id" },
+  { name = "Name", type = "text", at = "name", required = true, doc = "Its name." },
+]
+
+[[table]]
+name = "Model"
+doc = "The model of a repository."
+path = "/repositories/{workspace}/{repository}/model"
+rows = ""
+slice = "repository"
+key = ["RepositoryUUID"]
+scopes = { token = "t", oauth = "o" }
+absent = { statuses = [404], why = "has no model" }
+columns = [{ name = "Name", type = "text", at = "name", doc = "Its name." }]
+"#;
+
+fn with_children(old: &str, new: &str) -> Result<Vec<TableSpec>, crate::Error> {
+    let tags = r#"  { name = "Tags", type = "json", at = "tags", extra = true, doc = "Its tags." },
+]"#;
+    let things = SOUND.trim_end().strip_suffix(']').unwrap().to_owned() + tags;
+    assert!(CHILDREN.contains(old), "{old}");
+    let children = CHILDREN.replacen(old, new, 1);
+    load(&[("things.toml", &things), ("children.toml", &children)])
+}
+
+#[test]
+fn tables_hang_on_others() {
+    let tables = with_children("", "").unwrap_or_else(|error| panic!("{error}"));
+    let [things, notes, tags, model] = &tables[..] else {
+        panic!("{tables:?}")
+    };
+    let parent = notes.parent.as_ref().unwrap();
+    assert_eq!(*parent.table, *things);
+    let bind = vec![("thing".to_owned(), 3)];
+    assert_eq!(parent.rows, ChildRows::Listed { bind });
+    assert_eq!(parent.owner(notes), [(3, 3)]);
+    assert_eq!(notes.columns[3].doc, "Its number.");
+    assert_eq!(notes.columns[3].kind, ColumnKind::Int);
+    assert!(!notes.columns[3].nullable && notes.columns[4].nullable);
+    assert!(matches!(notes.strategy(), Strategy::Parent(_)));
+    let paths: Vec<_> = notes.columns[6].origin.paths();
+    assert_eq!(paths, [["note", "at"], ["mark", "at"]]);
+
+    let parent = tags.parent.as_ref().unwrap();
+    assert_eq!(parent.rows, ChildRows::Nested { column: 7 });
+    assert_eq!(
+        (&tags.path, tags.page_size),
+        (&things.path, things.page_size)
+    );
+    assert!(model.is_single() && !model.is_incremental());
+}
+
+#[test]
+fn mistakes_of_children_are_named() {
+    let cases = [
+        (
+            "table = \"Things\", bind",
+            "table = \"Ghosts\", bind",
+            "parent: there is no table `Ghosts` before it",
+        ),
+        (
+            "table = \"Things\", bind",
+            "table = \"Tags\", bind",
+            "parent: there is no table `Tags` before it",
+        ),
+        (
+            "thing = \"Id\"",
+            "thing = \"Number\"",
+            "parent, bind: `thing` must name a column of Things",
+        ),
+        (
+            "thing = \"Id\"",
+            "thing = \"State\"",
+            "State may be NULL, so it cannot stand in an address",
+        ),
+        (
+            "{thing}/notes",
+            "{item}/notes",
+            "`path`: nothing is bound to {item}",
+        ),
+        ("{thing}/notes", "notes", "`path` must contain {thing}"),
+        (
+            "absent = [404]",
+            "absent = [200]",
+            "`absent` must list HTTP statuses from 400 to 599",
+        ),
+        (
+            "nested = \"tags\"",
+            "nested = \"owner\"",
+            "nested: Things has no json column at `owner`",
+        ),
+        (
+            "nested = \"tags\"",
+            "bounded = true",
+            "either `bind` or `nested`",
+        ),
+        (
+            "column = \"State\", values",
+            "column = \"Status\", values",
+            "also: Things has no column `Status`",
+        ),
+        (
+            "values = [\"A\"]",
+            "values = []",
+            "also: `values` must list the column's values",
+        ),
+        (
+            "up = \"Id\" }",
+            "up = \"Number\" }",
+            "column ThingId: `up`: Things has no column `Number`",
+        ),
+        (
+            "up = \"Id\" }",
+            "up = \"Repository\" }",
+            "`up`: the slice gives `Repository` already",
+        ),
+        (
+            "\"ThingId\", \"Id\"]",
+            "\"Id\"]",
+            "key: it must contain the parent's key column Id (`up`)",
+        ),
+        (
+            "slice = \"repository\"\nparent",
+            "slice = \"workspace\"\nparent",
+            "`slice` must be that of Things",
+        ),
+        (
+            "otherwise = \"\", ",
+            "otherwise = \"\", type_of = 1, ",
+            "`type_of` is unknown",
+        ),
+        (
+            "required = true, otherwise",
+            "otherwise",
+            "`otherwise` is for a text that is `required`",
+        ),
+        (
+            "role = \"any\"",
+            "role = 1",
+            "parameters: `role` must be a text",
+        ),
+        (
+            "why = \"has no model\"",
+            "why = \"\"",
+            "absent: `why` is empty",
+        ),
+        (
+            "at = \"name\", doc",
+            "up = \"Name\", doc",
+            "`up`: the table has no parent",
+        ),
+        ("rows = \"\"\n", "", "`walk` is missing"),
+    ];
+    for (old, new, expected) in cases {
+        let error = with_children(old, new).unwrap_err().to_string();
         assert!(error.contains(expected), "{old} -> {new}: {error}");
     }
 }
