@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use bucketline_rest::CredentialKind;
-use bucketline_source::spec::{Origin, Parent, SliceKind, Walk};
+use bucketline_source::spec::{Origin, Parent, SliceKind, Strategy, Walk};
 use bucketline_source::{
     Error, ErrorKind, Estimate, PlannedPredicate, Predicate, Pushdown, RequestShape, Result,
     ScanPlan, ScanRequest, Scope, ScopeKind, SliceChoice, TableSpec,
@@ -283,7 +283,16 @@ fn first_page(plan: &ScanPlan, purpose: Purpose) -> (Option<String>, Option<Stri
             format!("{field} >= last seen, doubles dropped")
         }
     };
-    let links = "next link".to_owned();
+    let links = match table.walk {
+        Walk::Pages { numbered: true, .. } => "next page's number".to_owned(),
+        _ => "next link".to_owned(),
+    };
+    if let (Strategy::Feed(feed), Purpose::Changes) = (table.strategy(), purpose) {
+        let column = &table.columns[feed.column].name;
+        let span = feed.look_back.as_secs() / 60;
+        let paging = format!("{links}, until {column} < last mark less {span} min");
+        return (None, shape::sort(plan), paging);
+    }
     match (purpose, &table.cursor, &table.walk) {
         (Purpose::FirstLoad | Purpose::Changes, Some(cursor), _) => {
             let field = table.columns[cursor.column].filter.field.clone();

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use bucketline_source::spec::{BoundParameter, SliceKind, Walk};
+use bucketline_source::spec::{BoundParameter, SliceKind, Strategy, Walk};
 use bucketline_source::{
     Literal, Operator, Parameter, PlannedPredicate, Pushdown, Reading, ScanPlan, ScanRequest,
     Scope, ScopeKind, TableSpec,
@@ -255,6 +255,10 @@ fn walked(table: &TableSpec, paging: Paging, purpose: Purpose, splits: bool) -> 
         let key = table.key.iter().copied();
         key.filter(|index| table.columns[*index].origin.is_own())
     };
+    if let (Strategy::Feed(feed), true) = (table.strategy(), purpose.is_incremental()) {
+        let state = feed.unfinished.as_ref().map(|state| state.column);
+        return state.into_iter().chain([feed.column]).collect();
+    }
     match (purpose, &table.cursor, &table.walk) {
         (Purpose::FirstLoad | Purpose::Changes, Some(cursor), _) => vec![cursor.column, cursor.tie],
         (Purpose::Listing, _, Walk::Keyset { column, .. }) => own_key().chain([*column]).collect(),

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use bucketline_source::{Result, TableSpec, spec};
 
 /// The table files, built into the program.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 12] = [
     ("groups.toml", include_str!("../specs/groups.toml")),
     ("workspaces.toml", include_str!("../specs/workspaces.toml")),
     ("projects.toml", include_str!("../specs/projects.toml")),
@@ -23,6 +23,8 @@ const FILES: [(&str, &str); 10] = [
         "pullrequest_lists.toml",
         include_str!("../specs/pullrequest_lists.toml"),
     ),
+    ("activity.toml", include_str!("../specs/activity.toml")),
+    ("pipelines.toml", include_str!("../specs/pipelines.toml")),
     ("settings.toml", include_str!("../specs/settings.toml")),
     ("members.toml", include_str!("../specs/members.toml")),
 ];
@@ -74,6 +76,11 @@ mod tests {
                 "PullRequestCommits",
                 "PullRequestStatuses",
                 "PullRequestDiffstat",
+                "PullRequestActivity",
+                "Pipelines",
+                "PipelineSteps",
+                "Environments",
+                "Deployments",
                 "BranchingModel",
                 "BranchRestrictions",
                 "DefaultReviewers",

@@ -156,6 +156,10 @@ impl ChildrenReader {
     /// The next page of parents, less those that need no visit.
     async fn next_parents(&mut self) -> Result<Visiting, Failure> {
         let page = self.pages.next().await?;
+        if page.rows.num_rows() == 0 {
+            let left = VecDeque::new();
+            return Ok(Visiting { page, left });
+        }
         let done: HashSet<_> = std::mem::take(&mut self.done).into_iter().collect();
         let mut left = VecDeque::with_capacity(page.rows.num_rows());
         for row in 0..page.rows.num_rows() {
@@ -182,10 +186,20 @@ impl ChildrenReader {
             return Page::new(rows, None, end);
         }
         if visiting.left.is_empty() {
-            let ParentPage { after, end, .. } = visiting.page;
+            let ParentPage {
+                rows: parents,
+                mut after,
+                end,
+                ..
+            } = visiting.page;
+            if parents.num_rows() == 0 && end.is_none() {
+                // What is done is on a page to come.
+                after.visits.done.clone_from(&self.done);
+            } else {
+                self.done.clear();
+            }
             let page = Page::new(rows, checkpoint(after.clone()), end);
             self.stand(after);
-            self.done.clear();
             return page;
         }
         let mut within = visiting.page.before.clone();

@@ -320,6 +320,10 @@ impl Fetch {
                     DataType::Int64 => {
                         key.push_str(&array.as_primitive::<Int64Type>().value(row).to_string());
                     }
+                    DataType::Timestamp(..) => {
+                        let micros = array.as_primitive::<TimestampMicrosecondType>();
+                        key.push_str(&micros.value(row).to_string());
+                    }
                     _ => {}
                 }
                 key.push('\0');

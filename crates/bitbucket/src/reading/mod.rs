@@ -2,6 +2,7 @@
 
 mod changes;
 mod children;
+mod feed;
 mod fetch;
 mod links;
 mod page_sizes;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use bucketline_rest::CredentialKind;
-use bucketline_source::spec::Walk;
+use bucketline_source::spec::{Strategy, Walk};
 use bucketline_source::{
     Checkpoint, End, Error, ErrorKind, Page, PageStream, ReadContext, Reading, Result, ScanPlan,
     Slice,
@@ -22,6 +23,7 @@ use futures::{StreamExt as _, stream};
 
 use self::changes::ChangesReader;
 use self::children::ChildrenReader;
+use self::feed::FeedReader;
 use self::fetch::Fetch;
 use self::links::LinksReader;
 pub(crate) use self::page_sizes::PageSizes;
@@ -96,6 +98,7 @@ pub(crate) fn read(
 enum Reader {
     Changes(ChangesReader),
     Children(Box<ChildrenReader>),
+    Feed(FeedReader),
     Keyset(KeysetReader),
     Links(LinksReader),
     Workspaces(WorkspacesReader),
@@ -126,18 +129,25 @@ impl Reader {
         let fetch = |purpose| Fetch::new(connection.clone(), plan.clone(), slice, purpose, context);
         Ok(match reading {
             Reading::Changes(checkpoint) => {
-                let Some(cursor) = plan.request.table.cursor.clone() else {
-                    return Err(Error::new(
-                        ErrorKind::Rejected,
-                        "BL4017",
-                        format!(
-                            "{} have no change column to read by",
-                            plan.request.table.name
-                        ),
-                    ));
-                };
                 let purpose = Purpose::of(&Reading::Changes(checkpoint.clone()));
-                Self::Changes(ChangesReader::new(fetch(purpose), &cursor, checkpoint))
+                match plan.request.table.strategy() {
+                    Strategy::Cursor(cursor) => {
+                        Self::Changes(ChangesReader::new(fetch(purpose), cursor, checkpoint))
+                    }
+                    Strategy::Feed(feed) => {
+                        Self::Feed(FeedReader::new(fetch(purpose), feed.clone(), &checkpoint))
+                    }
+                    Strategy::Parent(_) | Strategy::Heads(_) | Strategy::Whole => {
+                        return Err(Error::new(
+                            ErrorKind::Rejected,
+                            "BL4017",
+                            format!(
+                                "{} have no change column to read by",
+                                plan.request.table.name
+                            ),
+                        ));
+                    }
+                }
             }
             Reading::Listing if !shape::is_single(&plan.request.table, &plan.request.scope) => {
                 match plan.request.table.walk.clone() {
@@ -165,6 +175,7 @@ impl Reader {
         match self {
             Self::Changes(reader) => reader.before(),
             Self::Children(reader) => reader.before(),
+            Self::Feed(reader) => reader.before(),
             Self::Keyset(_) | Self::Links(_) | Self::Workspaces(_) => Checkpoint::default(),
         }
     }
@@ -173,6 +184,7 @@ impl Reader {
         match self {
             Self::Changes(reader) => reader.page().await,
             Self::Children(reader) => reader.page().await,
+            Self::Feed(reader) => reader.page().await,
             Self::Keyset(reader) => reader.page().await,
             Self::Links(reader) => reader.page().await,
             Self::Workspaces(reader) => Ok(reader.page().await?),

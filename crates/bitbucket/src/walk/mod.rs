@@ -2,12 +2,14 @@
 //! what was answered. No I/O here.
 
 mod changes;
+mod feed;
 mod keyset;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use changes::{ChangeWalk, Rows, Seen, WalkRules};
+pub(crate) use feed::{Entries, FeedRules, FeedWalk};
 pub(crate) use keyset::{KeysetWalk, Next};
 
 /// Why a walk cannot go on.

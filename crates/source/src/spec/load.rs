@@ -502,8 +502,13 @@ fn key(
         if column.nullable {
             entry.mistake(&format!("key: `{name}` must be `required`"));
         }
-        if !matches!(column.kind, ColumnKind::Int | ColumnKind::Text) {
-            entry.mistake(&format!("key: `{name}` must be an int or a text"));
+        if !matches!(
+            column.kind,
+            ColumnKind::Int | ColumnKind::Text | ColumnKind::Timestamp
+        ) {
+            entry.mistake(&format!(
+                "key: `{name}` must be an int, a text or a timestamp"
+            ));
         }
         key.push(index);
     }

@@ -125,9 +125,9 @@ fn every_mistake_is_named() {
             "key: `State` must be `required`",
         ),
         (
-            "\"RepositoryUUID\", \"Id\"",
-            "\"Id\", \"UpdatedOn\"",
-            "key: `UpdatedOn` must be an int or a text",
+            "type = \"int\"",
+            "type = \"float\"",
+            "key: `Id` must be an int, a text or a timestamp",
         ),
         ("key = [\"RepositoryUUID\", \"Id\"]", "", "`key` is missing"),
         (
