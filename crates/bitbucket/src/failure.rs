@@ -85,6 +85,14 @@ pub(crate) fn failure(error: RestError, table: &TableSpec, place: &Place) -> Fai
     }
 }
 
+/// What the service said is not there.
+pub(crate) fn missing(error: &Error) -> Vec<String> {
+    let cause =
+        std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<RestError>());
+    let problem = cause.and_then(RestError::problem);
+    problem.map_or_else(Vec::new, |problem| problem.missing.clone())
+}
+
 /// The HTTP status that an error of this crate comes from.
 pub(crate) fn status(error: &Error) -> Option<u16> {
     let cause = std::error::Error::source(error)?;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use bucketline_rest::CredentialKind;
-use bucketline_source::spec::{Origin, Parent, SliceKind, Strategy, Walk};
+use bucketline_source::spec::{Heads, Origin, Parent, SliceKind, Strategy, Walk};
 use bucketline_source::{
-    Error, ErrorKind, Estimate, PlannedPredicate, Predicate, Pushdown, RequestShape, Result,
-    ScanPlan, ScanRequest, Scope, ScopeKind, SliceChoice, TableSpec,
+    Error, ErrorKind, Estimate, Parameter, PlannedPredicate, Predicate, Pushdown, RequestShape,
+    Result, ScanPlan, ScanRequest, Scope, ScopeKind, SliceChoice, TableSpec,
 };
 
 use crate::choice;
@@ -210,10 +210,37 @@ pub(crate) fn requests(plan: &ScanPlan, access: Access<'_>, purpose: Purpose) ->
         Some(of_parents) => of_parents,
         None => look_ups(plan, access),
     };
+    if let (Strategy::Heads(heads), true) =
+        (plan.request.table.strategy(), purpose.is_incremental())
+    {
+        shown.extend(of_branches(heads, plan, access));
+    }
     if !is_nested {
         shown.push(rows(plan, access, purpose));
     }
     shown
+}
+
+/// The request for the branches that tell what is new.
+fn of_branches(heads: &Heads, plan: &ScanPlan, access: Access<'_>) -> Option<RequestShape> {
+    let branches = branches(heads, plan, access).ok()?;
+    let mut shape = rows(&branches, access, Purpose::Listing);
+    shape.purpose = format!("{}, whose heads tell what is new", heads.table.name);
+    Some(shape)
+}
+
+/// Plans the names and heads of the branches that tell what is new in a table.
+pub(crate) fn branches(heads: &Heads, plan: &ScanPlan, access: Access<'_>) -> Result<ScanPlan> {
+    let request = ScanRequest {
+        table: Arc::clone(&heads.table),
+        scope: plan.request.scope.clone(),
+        columns: vec![heads.name, heads.hash],
+        predicates: Vec::new(),
+        order: None,
+        limit: None,
+        page_size: None,
+    };
+    self::plan(request, access, None)
 }
 
 fn look_ups(plan: &ScanPlan, access: Access<'_>) -> Vec<RequestShape> {
@@ -258,10 +285,20 @@ fn rows(plan: &ScanPlan, access: Access<'_>, purpose: Purpose) -> RequestShape {
         .replace("{workspace}", &address(access))
         .replace("{repository}", &repository);
     let (condition, sort, paging) = first_page(plan, purpose);
+    let table = &plan.request.table;
+    let mut parameters = Vec::new();
+    if let (Strategy::Heads(_), Purpose::Changes) = (table.strategy(), purpose) {
+        let heads = [("include", "new heads"), ("exclude", "heads known before")];
+        parameters.extend(heads.map(|(name, value)| Parameter {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        }));
+    }
+    parameters.extend(shape.parameters(table, condition, sort.as_deref(), None));
     RequestShape {
         method: "GET",
         path: parents::placed(plan, path),
-        parameters: shape.parameters(&plan.request.table, condition, sort.as_deref(), None),
+        parameters,
         purpose: "rows".to_owned(),
         paging,
     }

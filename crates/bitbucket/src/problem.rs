@@ -38,6 +38,11 @@ pub fn read_problem(status: u16, headers: &HeaderMap, body: &[u8]) -> Problem {
         let listed = listed.into_iter().flatten().filter_map(Value::as_str);
         listed.map(str::to_owned).collect::<Vec<_>>()
     };
+    let missing = error
+        .get("data")
+        .and_then(|data| data.get("shas"))
+        .and_then(Value::as_array);
+    let missing = missing.into_iter().flatten().filter_map(Value::as_str);
     let announcement = [error.get("data"), root.get("data")]
         .into_iter()
         .flatten()
@@ -48,6 +53,7 @@ pub fn read_problem(status: u16, headers: &HeaderMap, body: &[u8]) -> Problem {
         required_scopes: scopes("required"),
         granted_scopes: scopes("granted"),
         announcement: announcement.map(str::to_owned),
+        missing: missing.map(str::to_owned).collect(),
         ..Problem::default()
     };
     settled(problem, status)

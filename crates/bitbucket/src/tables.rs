@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use bucketline_source::{Result, TableSpec, spec};
 
 /// The table files, built into the program.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("groups.toml", include_str!("../specs/groups.toml")),
     ("workspaces.toml", include_str!("../specs/workspaces.toml")),
     ("projects.toml", include_str!("../specs/projects.toml")),
@@ -23,6 +23,7 @@ const FILES: [(&str, &str); 12] = [
         "pullrequest_lists.toml",
         include_str!("../specs/pullrequest_lists.toml"),
     ),
+    ("commits.toml", include_str!("../specs/commits.toml")),
     ("activity.toml", include_str!("../specs/activity.toml")),
     ("pipelines.toml", include_str!("../specs/pipelines.toml")),
     ("settings.toml", include_str!("../specs/settings.toml")),
@@ -76,6 +77,8 @@ mod tests {
                 "PullRequestCommits",
                 "PullRequestStatuses",
                 "PullRequestDiffstat",
+                "Commits",
+                "CommitStatuses",
                 "PullRequestActivity",
                 "Pipelines",
                 "PipelineSteps",

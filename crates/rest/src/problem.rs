@@ -21,6 +21,8 @@ pub struct Problem {
     pub change: Option<String>,
     /// Where that change was announced, a URL.
     pub announcement: Option<String>,
+    /// What was asked about and is not there, if the service names it.
+    pub missing: Vec<String>,
     /// The answer means "too many requests", whatever its status.
     pub rate_limited: bool,
 }

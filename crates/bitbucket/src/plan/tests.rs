@@ -307,6 +307,16 @@ fn plans_of_children() {
             format!("GET /workspaces/acme (look-up of workspace, once a script; )\nGET /workspaces/acme/projects?sort=created_on&pagelen=100&fields={ENVELOPE},values.uuid,values.key,values.created_on (Projects to visit; created_on >= last seen, doubles dropped)\nGET /workspaces/acme/projects/{{project}}/permissions-config/users?pagelen=100&fields={ENVELOPE},values.permission,values.user.uuid (rows; next link)\nordered=false limited=false AtLeast(2)"),
         ),
         (
+            "a feed is followed back to what is known",
+            Ask::new("Pipelines", &["UUID"]).scope(ScopeKind::Repository, "api").shown_as(Purpose::Changes),
+            "GET /repositories/acme/%7B1f%7D/pipelines/?sort=-created_on&pagelen=100 (rows; next page's number, until CreatedOn < last mark less 60 min)\nordered=false limited=false AtLeast(1)".to_owned(),
+        ),
+        (
+            "the branches say which commits are new",
+            Ask::new("Commits", &["Hash"]).scope(ScopeKind::Repository, "api").shown_as(Purpose::Changes),
+            format!("GET /repositories/acme/%7B1f%7D/refs/branches?sort=name&pagelen=100&fields={ENVELOPE},values.name,values.target.hash (Branches, whose heads tell what is new; next link)\nGET /repositories/acme/%7B1f%7D/commits?include=new heads&exclude=heads known before&pagelen=100&fields={ENVELOPE},values.hash (rows; next link)\nordered=false limited=false AtLeast(1)"),
+        ),
+        (
             "one object a repository",
             Ask::new("BranchingModel", &["DevelopmentName"]).scope(ScopeKind::Repository, "api").shown(),
             "GET /repositories/acme/%7B1f%7D/branching-model?fields=development.name (rows; one page)\nordered=false limited=false Exactly(1)".to_owned(),
@@ -342,6 +352,13 @@ fn what_cannot_be_planned() {
         ACCESS,
     );
     assert_eq!((error.kind(), error.code()), (ErrorKind::Name, "BL4002"));
+    let error = planned(Ask::new("CommitStatuses", &["Key"]), ACCESS);
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::Rejected, "BL4005")
+    );
+    let ways = "add a condition: CommitHash = .. or CommitDate >= ..";
+    assert_eq!(error.hint(), Some(ways));
     let mut ask = Ask::new("Issues", &["Id"]);
     ask.request.columns.push(999);
     assert_eq!(planned(ask, ACCESS).code(), "BL4003");

@@ -31,8 +31,10 @@ pub(super) struct ChildrenReader {
     /// The conditions name the parents: whether they are there is not known.
     given: bool,
     current: Option<Visiting>,
-    /// What of the current page of parents is committed, or was when an earlier reading ended.
+    /// What of the current page of parents is committed.
     done: Vec<String>,
+    /// What an interrupted reading had committed of a page that is still to come.
+    resumed: HashSet<String>,
     /// Parents visited in this reading, where they may come a second time without a change.
     visited: HashSet<String>,
     /// The position before the last page.
@@ -83,9 +85,9 @@ impl ChildrenReader {
             parent.also.clone(),
             named,
         )?;
-        let (standing, done) = match reading {
-            Reading::Changes(checkpoint) => (checkpoint.clone(), checkpoint.visits.done),
-            Reading::Scan | Reading::Listing => Default::default(),
+        let standing = match reading {
+            Reading::Changes(checkpoint) => checkpoint,
+            Reading::Scan | Reading::Listing => Checkpoint::default(),
         };
         let limit = plan.request.limit;
         let left = limit.filter(|_| plan.limited && purpose == Purpose::Scan);
@@ -96,7 +98,8 @@ impl ChildrenReader {
             purpose,
             given,
             current: None,
-            done,
+            done: Vec::new(),
+            resumed: standing.visits.done.iter().cloned().collect(),
             visited: HashSet::new(),
             before: standing.clone(),
             standing,
@@ -156,15 +159,10 @@ impl ChildrenReader {
     /// The next page of parents, less those that need no visit.
     async fn next_parents(&mut self) -> Result<Visiting, Failure> {
         let page = self.pages.next().await?;
-        if page.rows.num_rows() == 0 {
-            let left = VecDeque::new();
-            return Ok(Visiting { page, left });
-        }
-        let done: HashSet<_> = std::mem::take(&mut self.done).into_iter().collect();
         let mut left = VecDeque::with_capacity(page.rows.num_rows());
         for row in 0..page.rows.num_rows() {
             let version = self.version(&page, row);
-            if done.contains(&version) {
+            if self.resumed.remove(&version) {
                 self.done.push(version);
                 continue;
             }
@@ -186,24 +184,18 @@ impl ChildrenReader {
             return Page::new(rows, None, end);
         }
         if visiting.left.is_empty() {
-            let ParentPage {
-                rows: parents,
-                mut after,
-                end,
-                ..
-            } = visiting.page;
-            if parents.num_rows() == 0 && end.is_none() {
-                // What is done is on a page to come.
-                after.visits.done.clone_from(&self.done);
-            } else {
-                self.done.clear();
+            let ParentPage { mut after, end, .. } = visiting.page;
+            self.done.clear();
+            if end.is_none() {
+                after.visits.done = self.resumed.iter().cloned().collect();
             }
             let page = Page::new(rows, checkpoint(after.clone()), end);
             self.stand(after);
             return page;
         }
         let mut within = visiting.page.before.clone();
-        within.visits.done.clone_from(&self.done);
+        let done = self.done.iter().chain(&self.resumed);
+        within.visits.done = done.cloned().collect();
         let page = Page::new(rows, checkpoint(within.clone()), None);
         self.stand(within);
         self.current = Some(visiting);

@@ -10,7 +10,9 @@ use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use bucketline_rest::{Error as RestError, ErrorKind as RestKind, RequestOptions, Response, Url};
 use bucketline_source::decode::{Above, Decoded, Decoder};
 use bucketline_source::spec::{SliceKind, Walk};
-use bucketline_source::{Error, ErrorKind, ReadContext, Result, ScanPlan, Slice, TableSpec};
+use bucketline_source::{
+    Error, ErrorKind, Parameter, ReadContext, Result, ScanPlan, Slice, TableSpec,
+};
 use chrono::{DateTime, Utc};
 
 use super::{Connection, broken};
@@ -38,6 +40,10 @@ pub(super) struct Fetch {
     unresolved: bool,
     /// Rows still wanted.
     left: Option<usize>,
+    /// Parameters of the reader's own.
+    added: Vec<Parameter>,
+    /// The server's time in the first answer.
+    answered: Option<DateTime<Utc>>,
 }
 
 /// A page as it came.
@@ -77,6 +83,8 @@ impl Fetch {
             above: None,
             decoder: decoder(table, &shape),
             connection,
+            added: Vec::new(),
+            answered: None,
             left,
             context,
             shape,
@@ -120,6 +128,16 @@ impl Fetch {
     pub(super) fn nested(mut self, body: &[u8]) -> Result<RecordBatch, Failure> {
         let decoded = self.decode(body)?;
         Ok(self.wanted(&decoded.rows, None)?)
+    }
+
+    /// Sends these parameters with the pages that are asked for from now on.
+    pub(super) fn add_parameters(&mut self, parameters: Vec<Parameter>) {
+        self.added = parameters;
+    }
+
+    /// The server's time when it first answered.
+    pub(super) fn answered(&self) -> Option<DateTime<Utc>> {
+        self.answered
     }
 
     pub(super) fn table(&self) -> &TableSpec {
@@ -167,9 +185,10 @@ impl Fetch {
         brief: bool,
     ) -> Result<Fetched, Failure> {
         loop {
-            let parameters = self
+            let mut parameters = self
                 .shape
                 .parameters(self.table(), condition.clone(), sort, part);
+            parameters.extend(self.added.iter().cloned());
             let url = self.connection.api.address(&self.path, &parameters)?;
             match self.ask(&url, brief).await {
                 Err(error) if is_page_too_long(&error) && self.shrink() => {}
@@ -220,6 +239,7 @@ impl Fetch {
             return Err(Failure::Absent(self.place.renamed()));
         }
         self.unresolved = false;
+        self.answered = self.answered.or(answer.server_time);
         self.decoded(&answer, url)
     }
 

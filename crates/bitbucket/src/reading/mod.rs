@@ -4,6 +4,7 @@ mod changes;
 mod children;
 mod feed;
 mod fetch;
+mod heads;
 mod links;
 mod page_sizes;
 mod parents;
@@ -25,12 +26,13 @@ use self::changes::ChangesReader;
 use self::children::ChildrenReader;
 use self::feed::FeedReader;
 use self::fetch::Fetch;
+use self::heads::HeadsReader;
 use self::links::LinksReader;
 pub(crate) use self::page_sizes::PageSizes;
 use self::whole::KeysetReader;
 use crate::api::Api;
 use crate::failure::Failure;
-use crate::plan::Access;
+use crate::plan::{Access, branches};
 use crate::shape::{self, Paging, Purpose};
 use crate::workspaces::{self, WorkspacesReader};
 
@@ -99,6 +101,7 @@ enum Reader {
     Changes(ChangesReader),
     Children(Box<ChildrenReader>),
     Feed(FeedReader),
+    Heads(HeadsReader),
     Keyset(KeysetReader),
     Links(LinksReader),
     Workspaces(WorkspacesReader),
@@ -126,7 +129,15 @@ impl Reader {
             let reader = ChildrenReader::new(connection, plan, slice, reading, context)?;
             return Ok(Self::Children(Box::new(reader)));
         }
-        let fetch = |purpose| Fetch::new(connection.clone(), plan.clone(), slice, purpose, context);
+        let fetch = |purpose| {
+            Fetch::new(
+                connection.clone(),
+                plan.clone(),
+                slice.clone(),
+                purpose,
+                context.clone(),
+            )
+        };
         Ok(match reading {
             Reading::Changes(checkpoint) => {
                 let purpose = Purpose::of(&Reading::Changes(checkpoint.clone()));
@@ -134,10 +145,21 @@ impl Reader {
                     Strategy::Cursor(cursor) => {
                         Self::Changes(ChangesReader::new(fetch(purpose), cursor, checkpoint))
                     }
+                    Strategy::Heads(heads) => {
+                        let branches = Self::new(
+                            connection.clone(),
+                            Arc::new(branches(heads, &plan, connection.access())?),
+                            slice.clone(),
+                            Reading::Listing,
+                            context.clone(),
+                        )?;
+                        let fetch = fetch(purpose);
+                        Self::Heads(HeadsReader::new(fetch, Box::new(branches), checkpoint))
+                    }
                     Strategy::Feed(feed) => {
                         Self::Feed(FeedReader::new(fetch(purpose), feed.clone(), &checkpoint))
                     }
-                    Strategy::Parent(_) | Strategy::Heads(_) | Strategy::Whole => {
+                    Strategy::Parent(_) | Strategy::Whole => {
                         return Err(Error::new(
                             ErrorKind::Rejected,
                             "BL4017",
@@ -176,6 +198,7 @@ impl Reader {
             Self::Changes(reader) => reader.before(),
             Self::Children(reader) => reader.before(),
             Self::Feed(reader) => reader.before(),
+            Self::Heads(reader) => reader.before(),
             Self::Keyset(_) | Self::Links(_) | Self::Workspaces(_) => Checkpoint::default(),
         }
     }
@@ -185,6 +208,7 @@ impl Reader {
             Self::Changes(reader) => reader.page().await,
             Self::Children(reader) => reader.page().await,
             Self::Feed(reader) => reader.page().await,
+            Self::Heads(reader) => reader.page().await,
             Self::Keyset(reader) => reader.page().await,
             Self::Links(reader) => reader.page().await,
             Self::Workspaces(reader) => Ok(reader.page().await?),

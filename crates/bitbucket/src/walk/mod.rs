@@ -3,6 +3,7 @@
 
 mod changes;
 mod feed;
+mod heads;
 mod keyset;
 
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 
 pub(crate) use changes::{ChangeWalk, Rows, Seen, WalkRules};
 pub(crate) use feed::{Entries, FeedRules, FeedWalk};
+pub(crate) use heads::{HeadsWalk, Reach};
 pub(crate) use keyset::{KeysetWalk, Next};
 
 /// Why a walk cannot go on.

@@ -160,6 +160,110 @@ fn ids(rows: &RecordBatch, table: &str) -> Vec<(i64, String)> {
         .collect()
 }
 
+/// The texts of a column on some pages.
+fn texts(pages: &[Result<Page, Error>], name: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    for page in pages {
+        let rows = &page.as_ref().unwrap().rows;
+        let column = rows.column_by_name(name).unwrap().as_string::<i32>();
+        texts.extend(column.iter().flatten().map(str::to_owned));
+    }
+    texts
+}
+
+fn last_checkpoint(pages: &[Result<Page, Error>]) -> Checkpoint {
+    let last = pages.last().unwrap().as_ref().unwrap();
+    assert!(last.end.is_some());
+    last.checkpoint.clone().unwrap()
+}
+
+#[tokio::test]
+async fn pipelines_are_read_back_to_what_is_known_and_unfinished_ones_again() {
+    let mut bench = Bench::new("Pipelines").await;
+    let hour = 3_600;
+    let set = |bench: &Bench, number: i64, state| {
+        let pipeline = service::Pipeline { state, steps: 1 };
+        let mut world = bench.service.world();
+        world.pipelines.insert(number * 2 * hour, pipeline);
+    };
+    for number in 1..=8 {
+        set(&bench, number, "COMPLETED");
+    }
+    set(&bench, 5, "IN_PROGRESS");
+    bench.service.world().clock = 17 * hour;
+    let follow = |checkpoint| bench.pages(Reading::Changes(checkpoint), usize::MAX);
+    let first = follow(Checkpoint::default()).await;
+    let all: Vec<_> = (1..=8)
+        .rev()
+        .map(|number| format!("{{{}}}", number * 2 * hour))
+        .collect();
+    assert_eq!(texts(&first, "UUID"), all, "newest first on every page");
+    assert_eq!(bench.asked().len(), 3);
+
+    let second = follow(last_checkpoint(&first)).await;
+    // Down to the page that is older than the unfinished one by the look-back.
+    assert_eq!(texts(&second, "UUID").len(), 8);
+    set(&bench, 5, "COMPLETED");
+    let third = follow(last_checkpoint(&second)).await;
+    let is_completed = |state: &String| state == "COMPLETED";
+    assert!(texts(&third, "StateName").iter().all(is_completed));
+    bench.asked();
+    let fourth = follow(last_checkpoint(&third)).await;
+    assert_eq!(bench.asked().len(), 2);
+    assert_eq!(texts(&fourth, "UUID").len(), 6);
+
+    // Steps are read for the pipelines that such a walk gives out.
+    bench.table = "PipelineSteps";
+    let follow = |pages| bench.pages(Reading::Changes(Checkpoint::default()), pages);
+    assert_eq!(texts(&follow(usize::MAX).await, "UUID").len(), 8);
+    // After a kill only the steps of pipelines that were not committed are asked for.
+    let some = follow(5).await;
+    bench.asked();
+    let last = some.last().unwrap().as_ref().unwrap();
+    let reading = Reading::Changes(last.checkpoint.clone().unwrap());
+    let rest = bench.pages(reading, usize::MAX).await;
+    let asked = bench.asked();
+    let lists = asked.iter().filter(|it| it.contains("steps")).count();
+    // The one at the boundary of what was committed comes once more.
+    assert_eq!((texts(&rest, "UUID").len(), lists), (4, 4), "{asked:?}");
+}
+
+#[tokio::test]
+async fn commits_are_those_that_branches_reached_since() {
+    let bench = Bench::new("Commits").await;
+    {
+        let mut world = bench.service.world();
+        world.commits = [("c1", None), ("c2", Some("c1")), ("c3", Some("c2"))].into();
+        world.branches = [("main", "c3"), ("old", "c2")].into();
+    }
+    let follow = |checkpoint| bench.pages(Reading::Changes(checkpoint), usize::MAX);
+    let first = follow(Checkpoint::default()).await;
+    assert_eq!(texts(&first, "Hash"), ["c1", "c2", "c3"]);
+    assert_eq!(bench.asked().len(), 2);
+    let checkpoint = last_checkpoint(&first);
+    assert!(checkpoint.mark.is_some());
+
+    let second = follow(checkpoint.clone()).await;
+    assert_eq!(texts(&second, "Hash").len(), 0);
+    assert_eq!(bench.asked().len(), 1);
+
+    // A forced push: what main was is gone, and vanished.
+    {
+        let mut world = bench.service.world();
+        world.commits.remove("c3");
+        world.commits.insert("c4", Some("c2"));
+        world.branches.insert("main", "c4");
+    }
+    let third = follow(checkpoint).await;
+    assert_eq!(texts(&third, "Hash"), ["c4"]);
+    let asked = bench.asked();
+    let [_, refused, given] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert!(refused.contains("exclude=c3"), "{refused}");
+    assert!(given.contains("include=c4&exclude=c2"), "{given}");
+}
+
 #[tokio::test]
 async fn only_parents_that_changed_are_visited() {
     let mut bench = Bench::new("PullRequestComments").await;

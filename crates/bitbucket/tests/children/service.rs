@@ -1,6 +1,6 @@
 //! A service with pull requests that sorts, filters and pages as Bitbucket does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -19,9 +19,20 @@ pub(crate) struct Pull {
     pub(crate) fault: Option<u16>,
 }
 
+/// A pipeline, by the second in which it was created.
+#[derive(Debug, Clone)]
+pub(crate) struct Pipeline {
+    pub(crate) state: &'static str,
+    pub(crate) steps: i64,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) clock: i64,
+    pub(crate) pipelines: BTreeMap<i64, Pipeline>,
+    /// Parents of commits, and heads of branches.
+    pub(crate) commits: BTreeMap<&'static str, Option<&'static str>>,
+    pub(crate) branches: BTreeMap<&'static str, &'static str>,
     pub(crate) pulls: BTreeMap<i64, Pull>,
 }
 
@@ -177,6 +188,44 @@ fn answer(world: &World, target: &str) -> (u16, Value) {
                 _ => Vec::new(),
             }
         }
+        [_, "repositories", _, _, "pipelines"] => {
+            let pipeline = |(id, pipeline): (&i64, &Pipeline)| {
+                json!({
+                    "uuid": format!("{{{id}}}"),
+                    "state": {"name": pipeline.state},
+                    "created_on": instant(*id).to_rfc3339_opts(SecondsFormat::Nanos, true),
+                })
+            };
+            // Without `sort` the oldest come first, and the link to the next page has none.
+            let is_sort =
+                |(name, value): &(String, String)| name == "sort" && value == "-created_on";
+            let mut rows: Vec<_> = world.pipelines.iter().map(pipeline).collect();
+            if query.iter().any(is_sort) {
+                rows.reverse();
+            }
+            return (200, numbered(&rows, &query, path));
+        }
+        [_, "repositories", _, _, "pipelines", uuid, "steps"] => {
+            let id = uuid.trim_start_matches("%7B").trim_end_matches("%7D");
+            let id: i64 = id.parse().unwrap();
+            let steps = world
+                .pipelines
+                .get(&id)
+                .map_or(0, |pipeline| pipeline.steps);
+            let step = |step: i64| json!({"uuid": format!("{{{id}-{step}}}")});
+            (0..steps).map(step).collect()
+        }
+        [_, "repositories", _, _, "refs", "branches"] => {
+            let branch = |(name, head)| json!({"name": name, "target": {"hash": head}});
+            world.branches.iter().map(branch).collect()
+        }
+        [_, "repositories", _, _, "commits"] => match commits(world, &query) {
+            Ok(hashes) => hashes.iter().map(|hash| json!({"hash": hash})).collect(),
+            Err(unknown) => {
+                let error = json!({"message": "Commit not found", "data": {"shas": unknown}});
+                return (404, json!({"type": "error", "error": error}));
+            }
+        },
         _ => {
             return (
                 404,
@@ -185,6 +234,53 @@ fn answer(world: &World, target: &str) -> (u16, Value) {
         }
     };
     (200, list(rows, &query))
+}
+
+/// The commits asked for, or those that are not there.
+fn commits(world: &World, query: &[(String, String)]) -> Result<BTreeSet<String>, Vec<String>> {
+    let named = |wanted: &str| -> Vec<&str> {
+        let found = query.iter().filter(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.as_str()).collect()
+    };
+    let (mut include, exclude) = (named("include"), named("exclude"));
+    let all = include.iter().chain(&exclude);
+    let unknown: Vec<_> = all
+        .filter(|hash| !world.commits.contains_key(**hash))
+        .map(ToString::to_string)
+        .collect();
+    if !unknown.is_empty() {
+        return Err(unknown);
+    }
+    if include.is_empty() {
+        include = world.branches.values().copied().collect();
+    }
+    let reached = |heads: &[&str]| {
+        let mut reached = BTreeSet::new();
+        for head in heads {
+            let mut at = world.commits.get_key_value(head);
+            while let Some((hash, parent)) = at {
+                reached.insert((*hash).to_owned());
+                at = parent.and_then(|parent| world.commits.get_key_value(parent));
+            }
+        }
+        reached
+    };
+    Ok(&reached(&include) - &reached(&exclude))
+}
+
+/// A page by its number; the link to the next one forgets `sort`.
+fn numbered(rows: &[Value], query: &[(String, String)], path: &str) -> Value {
+    let number = |wanted: &str, otherwise: usize| {
+        let found = query.iter().find(|(name, _)| name == wanted);
+        found.map_or(otherwise, |(_, value)| value.parse().unwrap())
+    };
+    let (page, size) = (number("page", 1), number("pagelen", 10).min(3));
+    let shown: Vec<_> = rows.iter().skip((page - 1) * size).take(size).collect();
+    let mut answer = json!({"page": page, "pagelen": size, "values": shown});
+    if rows.len() > page * size {
+        answer["next"] = json!(format!("http://127.0.0.1:1{path}?page={}", page + 1));
+    }
+    answer
 }
 
 /// Sorts, filters and cuts to a page.

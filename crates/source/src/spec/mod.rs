@@ -325,7 +325,7 @@ impl TableSpec {
         let parent = self
             .parent
             .as_ref()
-            .filter(|parent| parent.table.is_incremental());
+            .filter(|parent| parent.table.is_incremental() && !parent.bounded);
         match (&self.cursor, parent, &self.feed, &self.heads) {
             (Some(cursor), ..) => Strategy::Cursor(cursor),
             (_, Some(parent), ..) => Strategy::Parent(parent),

@@ -28,7 +28,7 @@ pub struct ParentTable {
     pub also: Option<Revisit>,
     /// An empty list says nothing of a parent's rows.
     pub empty_is_unknown: bool,
-    /// There are so many parents that a statement must say which it means.
+    /// There are so many parents that a statement must say which it means. All of those are visited on each run.
     pub bounded: bool,
 }
 
