@@ -58,6 +58,7 @@ pub(crate) fn plan(request: ScanRequest, settings: &Settings) -> Result<ScanPlan
             ScopeKind::Repository => SliceChoice::Named(vec![request.scope.name.clone()]),
             ScopeKind::Whole | ScopeKind::Project => SliceChoice::Listed,
         },
+        parent: None,
         ordered: false,
         limited,
         page_size,
@@ -118,7 +119,7 @@ pub(crate) fn parents(
         .parents()
         .map(|column| match table.columns[column].origin {
             Origin::Parent(parent) => value(parent),
-            Origin::Row(_) => None,
+            _ => None,
         })
         .collect()
 }

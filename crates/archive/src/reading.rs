@@ -213,11 +213,8 @@ impl Rows {
                 .observer()
                 .note(&format!("{}: {conflict}", self.label));
         }
-        let page = Page {
-            rows: decoded.rows,
-            checkpoint: None,
-            end: is_last.then_some(End::Complete { unstable_pages: 0 }),
-        };
+        let end = is_last.then_some(End::Complete { unstable_pages: 0 });
+        let page = Page::new(decoded.rows, None, end);
         let sent = self.sender.blocking_send(Ok(page));
         sent.map_err(|_| Fault::Stopped)
     }

@@ -140,6 +140,10 @@ pub struct Position {
 
 /// How a slice is to be read.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made for a slice, and a box would be in everybody's way"
+)]
 pub enum Reading {
     /// Every row once, in the plan's order, up to the plan's limit.
     Scan,

@@ -345,7 +345,7 @@ impl ChildrenReader {
 
     /// Whether a parent meets the conditions that its columns are needed for.
     fn matches(&self, page: &ParentPage, row: usize) -> bool {
-        let table = &*self.fetch.table();
+        let table = self.fetch.table();
         self.fetch
             .plan()
             .request
