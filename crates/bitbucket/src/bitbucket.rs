@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bucketline_rest::Client;
+use bucketline_rest::{Client, CredentialKind};
 use bucketline_source::spec::SliceKind;
 use bucketline_source::{
     Error, ErrorKind, Identity, PageStream, Pushdown, ReadContext, Reading, Result, ScanPlan,
@@ -87,6 +87,21 @@ impl Bitbucket {
     /// The client that makes the requests, to observe or meter them.
     pub fn client(&self) -> &Client {
         self.connection.api.client()
+    }
+
+    /// The credential's scopes, sorted, as the last answer that named them has; empty if none has.
+    pub fn granted_scopes(&self) -> Vec<String> {
+        self.connection.api.scopes()
+    }
+
+    /// The scope that this kind of credential needs for a table.
+    pub fn needed_scope<'t>(&self, table: &'t TableSpec) -> &'t str {
+        match self.connection.credential {
+            CredentialKind::Basic => &table.scopes.token,
+            CredentialKind::Anonymous | CredentialKind::Bearer | CredentialKind::OAuth => {
+                &table.scopes.oauth
+            }
+        }
     }
 
     /// The one slice of a table of the account or the workspace.

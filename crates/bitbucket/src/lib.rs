@@ -24,6 +24,7 @@ mod walk;
 mod workspaces;
 
 pub use bitbucket::Bitbucket;
+pub use names::whole;
 pub use problem::read_problem;
 pub use settings::{BASE_URL, Settings};
 pub use sign_in::oauth_server;

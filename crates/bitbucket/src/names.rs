@@ -21,8 +21,8 @@ use crate::tables::table;
 /// The schema that is the whole workspace.
 pub(crate) const WHOLE: &str = "Information";
 
-/// The scope of [`WHOLE`].
-pub(crate) fn whole() -> Scope {
+/// The schema that is the whole workspace, `Information`.
+pub fn whole() -> Scope {
     Scope {
         kind: ScopeKind::Whole,
         name: WHOLE.to_owned(),

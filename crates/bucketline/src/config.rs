@@ -35,7 +35,7 @@ struct DestinationTable {
 }
 
 impl Config {
-    /// Reads a file. A relative path of the destination is relative to the file's folder.
+    /// Reads a file. Relative paths of the destination and of connections are relative to the file's folder.
     ///
     /// # Errors
     /// If the file cannot be read, or says something wrong.
@@ -92,6 +92,7 @@ impl Config {
                     )));
                 }
             };
+            let properties = properties.in_folder(folder);
             if properties.has_literal_secret() {
                 config.notes.push(format!(
                     "{place}: the secret stands in the file; env:NAME or file:PATH would keep it out"

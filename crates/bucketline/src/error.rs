@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 
 use bucketline_engine as engine;
 use bucketline_replicate as replicate;
+use bucketline_rest as rest;
 use bucketline_source as source;
 use bucketline_sql::{self as sql, Span};
 
@@ -67,6 +68,26 @@ impl Error {
     /// The statement names too little or too much.
     pub(crate) fn statement(message: impl Into<String>) -> Self {
         Self::new("BL8006", message)
+    }
+
+    /// There is no such procedure.
+    pub(crate) fn procedure(message: impl Into<String>) -> Self {
+        Self::new("BL8007", message)
+    }
+
+    /// An input of a procedure is missing or wrong.
+    pub(crate) fn input(message: impl Into<String>) -> Self {
+        Self::new("BL8008", message)
+    }
+
+    /// The connection does not sign in as it would have to.
+    pub(crate) fn sign_in(message: impl Into<String>) -> Self {
+        Self::new("BL8009", message)
+    }
+
+    /// There is no such connection.
+    pub(crate) fn unknown_connection(message: impl Into<String>) -> Self {
+        Self::new("BL8010", message)
     }
 
     pub(crate) fn prefixed(mut self, prefix: &str) -> Self {
@@ -154,6 +175,27 @@ impl From<source::Error> for Error {
     fn from(error: source::Error) -> Self {
         let hint = error.hint().map(str::to_owned);
         passed_on(error.code(), error.to_string(), hint, None, error)
+    }
+}
+
+impl From<rest::Error> for Error {
+    fn from(error: rest::Error) -> Self {
+        passed_on(error.code(), error.to_string(), error.hint(), None, error)
+    }
+}
+
+/// For a connection that turns out to be wrong when it is first used.
+impl From<Error> for source::Error {
+    fn from(error: Error) -> Self {
+        let passed = Self::new(
+            source::ErrorKind::Configuration,
+            error.code(),
+            error.to_string(),
+        );
+        match error.hint() {
+            Some(hint) => passed.with_hint(hint),
+            None => passed,
+        }
     }
 }
 

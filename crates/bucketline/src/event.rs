@@ -73,6 +73,13 @@ pub enum Event {
     },
     /// A statement failed.
     Failed(Error),
+    /// A step of [`Session::check`](crate::Session::check) came to its end.
+    Checked {
+        /// What was looked at.
+        what: String,
+        /// What is well, or what is missing.
+        outcome: Result<String, Error>,
+    },
     /// The script stopped at a failure; so many of its statements were not run.
     Stopped {
         /// How many.

@@ -27,10 +27,12 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod check;
 mod config;
 mod connection;
 mod error;
 mod event;
+mod procedure;
 mod run;
 mod secret;
 mod session;
@@ -38,6 +40,7 @@ mod statement;
 
 pub use bucketline_destination as destination;
 pub use bucketline_replicate::{Failure, Mode, Outcome, Report, SliceReport};
+pub use bucketline_rest::{Authorization, OAuth, Opener, Url};
 pub use bucketline_source as source;
 pub use bucketline_sql as sql;
 pub use config::Config;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::{Event, Session, statement};
 
-/// The events of a running script. Dropping it cancels the script; what was committed stays.
+/// The events of a running script, or of a check. Dropping it cancels that; what was committed stays.
 pub struct Run<'a> {
     // Polled only when every event so far was taken, so that a slow reader slows the script down.
     driver: Option<BoxFuture<'a, ()>>,
@@ -31,11 +31,15 @@ impl std::fmt::Debug for Run<'_> {
 
 impl<'a> Run<'a> {
     pub(crate) fn new(session: &'a Session, script: &str) -> Self {
-        let (sender, events) = unbounded_channel();
         let script = script.to_owned();
-        let driver = Box::pin(async move { drive(session, &script, &Voice::new(sender)).await });
+        Self::driven(|voice| Box::pin(async move { drive(session, &script, &voice).await }))
+    }
+
+    /// Events of whatever `drive` does with its voice.
+    pub(crate) fn driven(drive: impl FnOnce(Voice) -> BoxFuture<'a, ()>) -> Self {
+        let (sender, events) = unbounded_channel();
         Self {
-            driver: Some(driver),
+            driver: Some(drive(Voice::new(sender))),
             events,
         }
     }

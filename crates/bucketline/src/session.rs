@@ -1,5 +1,6 @@
 //! A session and how it is made.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,19 +8,33 @@ use bucketline_destination::Destination;
 use bucketline_destination::memory::MemoryDestination;
 use bucketline_engine::{DEFAULT_DESTINATION, Session as Engine, Settings};
 use bucketline_replicate::{DestinationCatalog, RunOptions};
+use bucketline_rest::{OAuth, Opener};
 use bucketline_source::Source;
 use bucketline_sqlite::SqliteDestination;
 
-use crate::{Config, ConnectionProperties, Error, Result, Run};
+use crate::connection::{Connection, Surroundings};
+use crate::{Config, ConnectionProperties, Error, Result, Run, check};
 
 /// Collects what a [`Session`] is made of.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Builder {
     connections: Vec<(String, ConnectionProperties)>,
     sources: Vec<(String, Arc<dyn Source>)>,
     destination: Option<Arc<dyn Destination>>,
     state_dir: Option<PathBuf>,
     memory_limit: Option<usize>,
+    opener: Option<Opener>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("connections", &self.connections)
+            .field("sources", &self.sources)
+            .field("destination", &self.destination)
+            .field("state_dir", &self.state_dir)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Builder {
@@ -33,7 +48,7 @@ impl Builder {
         }
     }
 
-    /// Adds a connection to Bitbucket. One of the same name replaces the earlier.
+    /// Adds a connection. One of the same name replaces the earlier.
     #[must_use]
     pub fn connection(mut self, name: impl Into<String>, properties: ConnectionProperties) -> Self {
         let name = name.into();
@@ -63,8 +78,8 @@ impl Builder {
         self
     }
 
-    /// The folder where request budgets are kept, so that they hold across processes and runs. Without one
-    /// they hold in this session only.
+    /// The folder where request budgets and the tokens of sign-ins are kept, so that they hold across processes
+    /// and runs. Without one they hold in this session only.
     #[must_use]
     pub fn state_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(folder.into());
@@ -78,14 +93,23 @@ impl Builder {
         self
     }
 
-    /// Makes the session. No request is made and no file is written.
+    /// Lets a request or procedure that finds nobody signed in show the page on which a user allows the access,
+    /// and wait for the user. Without this nothing is opened.
+    #[must_use]
+    pub fn opener(mut self, opener: Opener) -> Self {
+        self.opener = Some(opener);
+        self
+    }
+
+    /// Makes the session. No request is made, no secret is looked for, and no file is written.
     ///
     /// # Errors
-    /// If a connection's properties are wrong, a secret cannot be found, or a name is taken.
+    /// If a connection's properties are wrong, or a name is taken.
     pub fn build(self) -> Result<Session> {
         let engine = Engine::new(Settings {
             memory_limit: self.memory_limit,
         })?;
+        let mut connections = Vec::new();
         for (name, properties) in self.connections {
             if name.eq_ignore_ascii_case(DEFAULT_DESTINATION) {
                 return Err(Error::connection(format!(
@@ -93,7 +117,13 @@ impl Builder {
                 ))
                 .with_hint("give the connection another name"));
             }
-            engine.add_source(&name, properties.open(self.state_dir.clone())?)?;
+            let connection = properties.connect(&Surroundings {
+                name: &name,
+                state_dir: self.state_dir.as_deref(),
+                opener: self.opener.as_ref(),
+            })?;
+            engine.add_source(&name, Arc::clone(&connection.source))?;
+            connections.push((name, connection));
         }
         for (name, source) in self.sources {
             engine.add_source(&name, source)?;
@@ -107,16 +137,31 @@ impl Builder {
             engine,
             destination,
             options: RunOptions::default(),
+            connections,
+            opener: self.opener,
         })
     }
 }
 
 /// Connections to read from and a destination to write to.
-#[derive(Debug)]
 pub struct Session {
     pub(crate) engine: Engine,
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) options: RunOptions,
+    /// Those made from properties, by name.
+    connections: Vec<(String, Connection)>,
+    pub(crate) opener: Option<Opener>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("engine", &self.engine)
+            .field("destination", &self.destination)
+            .field("options", &self.options)
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Session {
@@ -128,6 +173,50 @@ impl Session {
     /// Runs a script, or one statement. Nothing happens before the stream is polled.
     pub fn run(&self, script: &str) -> Run<'_> {
         Run::new(self, script)
+    }
+
+    /// Tests a connection step by step, reading one row of each of these tables, or of a few if none is named.
+    /// Each step is an [`Event::Checked`](crate::Event::Checked); nothing happens before the stream is polled.
+    ///
+    /// # Errors
+    /// If no connection of that name was made from properties.
+    pub fn check(&self, connection: &str, tables: &[String]) -> Result<Run<'_>> {
+        let (name, connection) = self.connection(connection)?;
+        let tables = tables.to_vec();
+        Ok(Run::driven(|voice| {
+            Box::pin(async move { check::check(self, name, connection, &tables, &voice).await })
+        }))
+    }
+
+    /// What signs a connection in by OAuth; `None` if it does otherwise.
+    ///
+    /// # Errors
+    /// If no connection of that name was made from properties, a property is wrong or a secret cannot be found.
+    pub fn oauth(&self, connection: &str) -> Result<Option<OAuth>> {
+        match &self.connection(connection)?.1.account {
+            Some(account) => account.oauth(),
+            None => Ok(None),
+        }
+    }
+
+    /// A connection that was made from properties, and its name as it was given.
+    pub(crate) fn connection(&self, name: &str) -> Result<(&str, &Connection)> {
+        let found = self
+            .connections
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name));
+        let (name, connection) = found.ok_or_else(|| {
+            let names = self.connections.iter().map(|(name, _)| name.as_str());
+            let names = names.collect::<Vec<_>>().join(", ");
+            Error::unknown_connection(format!("there is no connection {name}")).with_hint(
+                if names.is_empty() {
+                    "there is none at all; bucketline.toml or an option makes one".to_owned()
+                } else {
+                    format!("the connections are {names}")
+                },
+            )
+        })?;
+        Ok((name, connection))
     }
 
     /// The names of the connections.

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use replicate::ScriptRun;
 
 use crate::run::Voice;
-use crate::{Error, Event, Result, Session};
+use crate::{Error, Event, Result, Session, procedure};
 
 /// Where a statement is executed.
 pub(crate) struct Scene<'a> {
@@ -56,6 +56,9 @@ impl Scene<'_> {
             Statement::Use(name) => self.use_connection(&name).await,
             Statement::Show(show) => self.show(&show).await,
             Statement::Describe(table) => self.columns(&table, None).await,
+            Statement::Execute(execute) => {
+                self.rows(procedure::call(self.session, &execute).await?)
+            }
             statement @ (Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_)) => {
                 let text = format!(
                     "{} is not possible: Bucketline only reads Bitbucket",
@@ -67,7 +70,7 @@ impl Scene<'_> {
                 "{} is understood, but it cannot be executed yet",
                 other.verb()
             ))
-            .with_hint("SELECT, REPLICATE, EXPLAIN, USE, SHOW and DESCRIBE can be")),
+            .with_hint("SELECT, REPLICATE, EXPLAIN, EXEC, USE, SHOW and DESCRIBE can be")),
         }
     }
 
@@ -224,7 +227,7 @@ impl Scene<'_> {
 }
 
 /// Columns of text.
-fn texts<const N: usize>(columns: [(&str, Vec<String>); N]) -> Result<RecordBatch> {
+pub(crate) fn texts<const N: usize>(columns: [(&str, Vec<String>); N]) -> Result<RecordBatch> {
     let columns = columns.map(|(name, texts)| {
         let texts: ArrayRef = Arc::new(StringArray::from(texts));
         (name, texts)
@@ -241,7 +244,7 @@ fn liked(rows: RecordBatch, pattern: Option<&str>) -> Result<RecordBatch> {
     filter_record_batch(&rows, &matches).map_err(defect)
 }
 
-fn defect(error: ArrowError) -> Error {
+pub(crate) fn defect(error: ArrowError) -> Error {
     Error::new("BL8099", error.to_string())
 }
 

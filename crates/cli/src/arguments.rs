@@ -9,6 +9,7 @@ Examples:
   bucketline demo                                  see it work, without a Bitbucket account
   bucketline -e 'REPLICATE PullRequests;'          one statement
   bucketline run nightly.sql                       a script
+  bucketline connect prod                          sign in, and see what a connection can read
   bucketline --format csv -e 'SELECT * FROM Repositories;' > repositories.csv
   bucketline                                       an interactive session
 
@@ -16,11 +17,12 @@ Environment:
   BITBUCKET_WORKSPACE, BITBUCKET_EMAIL, BITBUCKET_API_TOKEN or BITBUCKET_ACCESS_TOKEN
                          make a connection named bitbucket, unless there is one
   BUCKETLINE_CONFIG, BUCKETLINE_DESTINATION, BUCKETLINE_STATE
-                         the configuration file, the SQLite file, the folder of request budgets
+                         the configuration file, the SQLite file, the folder of budgets and tokens
   NO_COLOR               no colours
 
 Exit codes:
-  0 all is well   1 a statement failed   2 wrong arguments, configuration or syntax
+  0 all is well   1 a statement or a test of a connection failed
+  2 wrong arguments, configuration or syntax
   3 a REPLICATE was done in part   130 interrupted";
 
 /// Replicates Bitbucket Cloud into a database with SQL.
@@ -46,6 +48,8 @@ pub(crate) enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Sign a connection in, if need be, and test it step by step
+    Connect(ConnectArguments),
     /// Serve an imitation of Bitbucket Cloud to try things against
     Sandbox(SandboxArguments),
     /// Replicate two accounts of a sandbox into one SQLite file, step by step
@@ -107,6 +111,22 @@ pub(crate) enum ColorChoice {
     Always,
     /// Never
     Never,
+}
+
+/// Options of `bucketline connect`.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectArguments {
+    /// The connection
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// Sign in with a browser on another machine, and paste what it comes back with
+    #[arg(long)]
+    pub(crate) headless: bool,
+
+    /// Tables to read a row of; `all` are those that the service has [default: a few]
+    #[arg(long, value_delimiter = ',', value_name = "TABLES")]
+    pub(crate) tables: Vec<String>,
 }
 
 /// Options of `bucketline sandbox`.

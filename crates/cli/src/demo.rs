@@ -316,5 +316,5 @@ fn open(folder: &Path) -> Result<Session> {
         home: None,
         folder: folder.to_owned(),
     };
-    Settings::resolve(&options, &surroundings)?.open()
+    Settings::resolve(&options, &surroundings)?.open(None)
 }

@@ -38,6 +38,9 @@ pub(crate) enum Error {
     /// Results cannot be printed.
     #[error("the result cannot be printed")]
     Output(#[source] io::Error),
+    /// What is asked for cannot be read.
+    #[error("the standard input cannot be read")]
+    Input(#[source] io::Error),
     /// The terminal cannot be used.
     #[error("the terminal cannot be used")]
     Terminal(#[from] rustyline::error::ReadlineError),
@@ -67,6 +70,7 @@ impl Error {
             Self::Output(_) => "BL8108",
             Self::Terminal(_) => "BL8109",
             Self::Runtime(_) => "BL8110",
+            Self::Input(_) => "BL8111",
         }
     }
 

@@ -3,6 +3,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod arguments;
+mod browser;
+mod connect;
 mod demo;
 mod diagnostic;
 mod ending;
@@ -51,7 +53,9 @@ fn main() -> ExitCode {
         drop(io::stderr().write_all(text.as_bytes()));
         match error {
             Error::Library(error) => Ending::of(&error),
-            Error::Output(_) | Error::Terminal(_) | Error::Runtime(_) => Ending::Failed,
+            Error::Output(_) | Error::Input(_) | Error::Terminal(_) | Error::Runtime(_) => {
+                Ending::Failed
+            }
             _ => Ending::Usage,
         }
     });
@@ -90,6 +94,10 @@ async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
     let scripts = match &arguments.command {
         Some(Command::Sandbox(sandbox)) => return sandbox::serve(sandbox, &interrupts).await,
         Some(Command::Demo(demo)) => return demo::run_demo(demo, coloured, &interrupts).await,
+        Some(Command::Connect(connect)) => {
+            let settings = settings(options)?;
+            return connect::connect(connect, &settings, coloured, &interrupts).await;
+        }
         Some(Command::Run { files }) => Some(
             files
                 .iter()
@@ -116,7 +124,7 @@ async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
     for note in &settings.notes {
         stage.reporter.note(note);
     }
-    let session = settings.open()?;
+    let session = settings.open(browser::opener())?;
     match scripts {
         Some(scripts) => run_all(&session, &scripts, &mut stage).await,
         None => repl::talk(&session, &settings, &mut stage).await,

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use bucketline_sandbox::{Config, Count, Credential, Day, Sandbox, WorkspaceConfig};
+use bucketline_sandbox::{Config, Consumer, Count, Credential, Day, Sandbox, WorkspaceConfig};
 
 use crate::arguments::{self, SandboxArguments};
 use crate::ending::Ending;
@@ -61,6 +61,7 @@ fn config(arguments: &SandboxArguments) -> Config {
                 ]
             })
             .collect(),
+        consumers: workspaces.iter().map(|slug| Consumer::new(slug)).collect(),
         latency: Duration::from_millis(arguments.latency_ms),
         requests_per_hour: (arguments.requests_per_hour > 0).then_some(arguments.requests_per_hour),
         gzip: !arguments.no_gzip,
@@ -77,6 +78,15 @@ fn welcome(sandbox: &Sandbox, workspaces: &[String]) -> String {
             "workspace {slug}:\n  API token     user1@{slug}.example / sandbox-api-token-{slug}\n  \
              access token  sandbox-access-token-{slug} (no issues: access tokens have no scope for them)\n"
         ));
+        let Consumer {
+            key,
+            secret,
+            callback,
+            ..
+        } = Consumer::new(slug);
+        text.push_str(&format!(
+            "  consumer      {key} / {secret}, callback {callback}\n"
+        ));
     }
     let slug = workspaces.first().map_or("acme", String::as_str);
     text + &format!(
@@ -84,6 +94,8 @@ fn welcome(sandbox: &Sandbox, workspaces: &[String]) -> String {
 Try it from another terminal:
   export SANDBOX_TOKEN=sandbox-api-token-{slug}
   bucketline --connection '{slug}=BaseURL={base};Workspace={slug};User=user1@{slug}.example;Token=env:SANDBOX_TOKEN'
+  export SANDBOX_SECRET=sandbox-consumer-secret-{slug}
+  bucketline --connection '{slug}=BaseURL={base};Workspace={slug};OAuthClientId=sandbox-key-{slug};OAuthClientSecret=env:SANDBOX_SECRET' connect {slug}
   curl -u user1@{slug}.example:sandbox-api-token-{slug} {base}/repositories/{slug}
 
 Change it while it runs:

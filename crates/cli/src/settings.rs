@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use bucketline::{Config, ConnectionProperties, Session};
+use bucketline::{Config, ConnectionProperties, Opener, Session};
 
 use crate::arguments::Options;
 use crate::error::{Error, Result};
@@ -51,7 +51,7 @@ pub(crate) struct Settings {
     pub(crate) connections: Vec<(String, ConnectionProperties)>,
     /// The SQLite file that is written to.
     pub(crate) destination: PathBuf,
-    /// Where request budgets and the history are kept.
+    /// Where request budgets, tokens and the history are kept.
     pub(crate) state: Option<PathBuf>,
     /// What the user should know.
     pub(crate) notes: Vec<String>,
@@ -108,9 +108,13 @@ impl Settings {
         })
     }
 
-    /// Makes the session. No request is made and no file is written.
-    pub(crate) fn open(&self) -> Result<Session> {
+    /// Makes the session. No request is made and no file is written. Requests that find nobody signed in show the
+    /// page for it with `opener`.
+    pub(crate) fn open(&self, opener: Option<Opener>) -> Result<Session> {
         let mut builder = Session::builder().sqlite(&self.destination);
+        if let Some(opener) = opener {
+            builder = builder.opener(opener);
+        }
         if let Some(state) = &self.state {
             builder = builder.state_dir(state);
         }

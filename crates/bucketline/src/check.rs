@@ -1,0 +1,266 @@
+//! Testing a connection step by step.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use bucketline_engine::Error as EngineError;
+use bucketline_source::{Error as SourceError, ErrorKind, ReadContext, ScopeKind, TableSpec};
+use bucketline_sql::{Ident, Statement, parse_statement};
+use futures::StreamExt;
+
+use crate::connection::{Account, Connection};
+use crate::run::Voice;
+use crate::{Error, Event, Result, Session};
+
+/// Stands for all tables that the service still has.
+const ALL: &str = "all";
+
+/// Tests a connection: what its service says of it, then one row of each table. Goes on behind what is missing
+/// where there is something left to find out.
+pub(crate) async fn check(
+    session: &Session,
+    name: &str,
+    connection: &Connection,
+    tables: &[String],
+    voice: &Voice,
+) {
+    session.engine.forget_listings();
+    let context = ReadContext::new(Arc::new(voice.clone()));
+    let checking = Checking {
+        session,
+        name,
+        connection,
+        context: &context,
+        voice,
+    };
+    let goes_on = match &connection.account {
+        Some(account) => checking.account(account).await,
+        None => checking.archives().await,
+    };
+    if !goes_on {
+        return;
+    }
+    if let [all] = tables
+        && all.eq_ignore_ascii_case(ALL)
+    {
+        let there = connection.source.tables().iter();
+        for table in there.filter(|table| table.removed.is_none()) {
+            checking.table(&table.name).await;
+        }
+    } else if tables.is_empty() {
+        for table in connection.sample {
+            checking.table(table).await;
+        }
+    } else {
+        for table in tables {
+            checking.table(table).await;
+        }
+    }
+}
+
+struct Checking<'a> {
+    session: &'a Session,
+    name: &'a str,
+    connection: &'a Connection,
+    context: &'a ReadContext,
+    voice: &'a Voice,
+}
+
+impl Checking<'_> {
+    fn say(&self, what: impl Into<String>, outcome: Result<String>) {
+        self.voice.say(Event::Checked {
+            what: what.into(),
+            outcome,
+        });
+    }
+
+    /// What Bitbucket says of the account; whether its tables can be looked at.
+    async fn account(&self, account: &Account) -> bool {
+        let bitbucket = match account.opened() {
+            Ok(opened) => opened.bitbucket,
+            Err(error) => {
+                self.say("credential", Err(error));
+                return false;
+            }
+        };
+        let source = &self.connection.source;
+        let asked = match source.identity(self.context).await {
+            Ok(identity) if identity.workspace.is_some() => Ok(None),
+            Ok(_) => self.workspaces().await.map(Some),
+            Err(error) => Err(error),
+        };
+        let outcome = match asked {
+            Ok(None) => Ok("visible".to_owned()),
+            Ok(Some(slugs)) => Err(no_workspace(&slugs)),
+            Err(error) => {
+                let failed = Step::of(&error);
+                Err((failed, error.into()))
+            }
+        };
+        let reached = match &outcome {
+            // Nothing was sent, so nothing else is known.
+            Err((_, error)) if error.code().starts_with("BL34") => Step::Reachable,
+            Err((step, _)) => *step,
+            Ok(_) => Step::Workspace,
+        };
+        for (step, well) in [
+            (Step::Reachable, source.address().unwrap_or_default()),
+            (Step::Credential, "accepted".to_owned()),
+            (Step::Scopes, granted(&bitbucket.granted_scopes())),
+        ] {
+            if step < reached {
+                self.say(step.name(), Ok(well));
+            }
+        }
+        match outcome {
+            Ok(well) => {
+                self.say(Step::Workspace.name(), Ok(well));
+                true
+            }
+            Err((step, error)) => {
+                self.say(step.name(), Err(error));
+                false
+            }
+        }
+    }
+
+    /// The archives that are there; whether there are any.
+    async fn archives(&self) -> bool {
+        let scopes = self.connection.source.scopes(self.context).await;
+        let found = scopes.map_err(Error::from).map(|scopes| {
+            let archives = scopes
+                .iter()
+                .filter(|scope| scope.kind == ScopeKind::Repository);
+            let names: Vec<_> = archives.map(|scope| scope.name.as_str()).collect();
+            names.join(", ")
+        });
+        let goes_on = found.is_ok();
+        self.say("archives", found);
+        goes_on
+    }
+
+    /// Reads one row of a table.
+    async fn table(&self, table: &str) {
+        let tables = self.connection.source.tables().iter();
+        let spec = tables
+            .clone()
+            .find(|spec| spec.name.eq_ignore_ascii_case(table));
+        let name = spec.map_or(table, |spec| &spec.name);
+        let scope = spec
+            .and_then(|spec| self.needed_scope(spec))
+            .unwrap_or_default();
+        let sql = format!("SELECT * FROM {} LIMIT 1", self.qualified(table));
+        let row = self.first_row(&sql).await;
+        let outcome = row.map_err(Error::from).map(|row| {
+            let found = if row.is_some() {
+                "a row was read"
+            } else {
+                "it has no rows"
+            };
+            if scope.is_empty() {
+                found.to_owned()
+            } else {
+                format!("{found}, by the scope {scope}")
+            }
+        });
+        self.say(name, outcome);
+    }
+
+    fn needed_scope(&self, spec: &TableSpec) -> Option<String> {
+        let opened = self.connection.account.as_ref()?.opened().ok()?;
+        Some(opened.bitbucket.needed_scope(spec).to_owned())
+    }
+
+    /// The slugs of the workspaces that the credential sees, for a connection that names none.
+    async fn workspaces(&self) -> Result<String, SourceError> {
+        let sql = format!(
+            "SELECT string_agg(Slug, ', ' ORDER BY Slug) FROM {}",
+            self.qualified("Workspaces")
+        );
+        let row = self.first_row(&sql).await.map_err(|error| {
+            let kind = error
+                .source_error()
+                .map_or(ErrorKind::Unavailable, SourceError::kind);
+            let passed = SourceError::new(kind, error.code(), error.to_string());
+            match error.hint() {
+                Some(hint) => passed.with_hint(hint),
+                None => passed,
+            }
+        })?;
+        let slugs = row.and_then(|row| {
+            let slugs = row.column(0).as_string_opt::<i32>()?;
+            slugs.is_valid(0).then(|| slugs.value(0).to_owned())
+        });
+        Ok(slugs.unwrap_or_default())
+    }
+
+    async fn first_row(&self, sql: &str) -> Result<Option<RecordBatch>, EngineError> {
+        let Statement::Query(query) = parse_statement(sql).map_err(EngineError::from)?.statement
+        else {
+            unreachable!("a SELECT is a query");
+        };
+        let mut run = self.session.engine.query(&query, self.context).await?;
+        while let Some(batch) = run.rows.next().await {
+            let batch = batch.map_err(|error| run.error(error))?;
+            if batch.num_rows() > 0 {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
+
+    fn qualified(&self, table: &str) -> String {
+        let quoted = |name: &str| Ident {
+            quoted: true,
+            ..Ident::new(name)
+        };
+        format!("{}.{}", quoted(self.name), quoted(table))
+    }
+}
+
+/// What is found out of an account, one thing after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Reachable,
+    Credential,
+    Scopes,
+    Workspace,
+}
+
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Reachable => "reachable",
+            Self::Credential => "credential",
+            Self::Scopes => "scopes",
+            Self::Workspace => "workspace",
+        }
+    }
+
+    /// The step at which an account's first request failed.
+    fn of(error: &SourceError) -> Self {
+        match error.kind() {
+            ErrorKind::Unauthorized | ErrorKind::Configuration => Self::Credential,
+            ErrorKind::MissingScope => Self::Scopes,
+            ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Removed => Self::Workspace,
+            _ => Self::Reachable,
+        }
+    }
+}
+
+fn granted(scopes: &[String]) -> String {
+    if scopes.is_empty() {
+        "the service does not name them".to_owned()
+    } else {
+        scopes.join(", ")
+    }
+}
+
+fn no_workspace(slugs: &str) -> (Step, Error) {
+    let error = Error::new("BL4001", "the connection names no workspace");
+    let hint = match slugs {
+        "" => "the credential sees no workspace".to_owned(),
+        slugs => format!("set Workspace; the credential sees {slugs}"),
+    };
+    (Step::Workspace, error.with_hint(hint))
+}

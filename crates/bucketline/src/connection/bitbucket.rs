@@ -1,0 +1,356 @@
+//! Connections to Bitbucket Cloud.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bucketline_bitbucket::{BASE_URL, Bitbucket, Settings, oauth_server};
+use bucketline_rest::{
+    Credential, Grant, InitiateOAuth, OAuth, OAuthSettings, Opener, Start, Tokens, Url,
+};
+use secrecy::SecretString;
+
+use super::account::{Account, Opened};
+use super::{Connection, ConnectionProperties, Kind, Property, Surroundings, same};
+use crate::{Error, Result};
+
+pub(super) const KIND: Kind = Kind {
+    names: &["Bitbucket"],
+    properties: &[
+        Property::plain(
+            &["AuthScheme"],
+            "APIToken (e-mail and token), AccessToken, OAuth, OAuthClient, or None",
+        ),
+        Property::plain(&["BaseURL"], "the API's address"),
+        Property::plain(
+            &["CallbackURL"],
+            "the OAuth consumer's callback URL, as the consumer has it",
+        ),
+        Property::plain(&["Concurrency"], "requests at a time"),
+        Property::plain(
+            &["InitiateOAuth"],
+            "GETANDREFRESH (sign in, and renew), REFRESH (only renew), or OFF",
+        ),
+        Property::plain(
+            &["MaxWait"],
+            "longest wait for the request budget, in seconds",
+        ),
+        Property::secret(&["OAuthAccessToken"], "an access token from elsewhere"),
+        Property::plain(&["OAuthClientId"], "the OAuth consumer's key"),
+        Property::secret(&["OAuthClientSecret"], "the OAuth consumer's secret"),
+        Property::plain(
+            &["OAuthExpiresIn"],
+            "seconds that OAuthAccessToken lasts from OAuthTokenTimestamp on",
+        ),
+        Property::secret(&["OAuthRefreshToken"], "a refresh token from elsewhere"),
+        Property::plain(
+            &["OAuthServer"],
+            "the OAuth server's address; without it bitbucket.org, or BaseURL's origin",
+        ),
+        Property::plain(
+            &["OAuthSettingsLocation"],
+            "the file that keeps the tokens; without it one in the state folder",
+        ),
+        Property::plain(
+            &["OAuthTokenTimestamp"],
+            "when OAuthAccessToken was made, in seconds or milliseconds since 1970",
+        ),
+        Property::secret(
+            &["OAuthVerifier"],
+            "the code that a sign-in elsewhere gave, or the whole address",
+        ),
+        Property::plain(&["Pagesize"], "rows a page, at most the table's maximum"),
+        Property::plain(&["RequestsPerHour"], "request budget; 0 is none"),
+        Property::plain(
+            &["Scope"],
+            "OAuth scopes to ask for; without it all that the consumer has",
+        ),
+        Property::plain(&["Timeout"], "seconds a request may take; 0 is no limit"),
+        Property::secret(
+            &["Token", "APIToken", "AccessToken", "Password"],
+            "the secret, or env:NAME, file:PATH",
+        ),
+        Property::plain(
+            &["User", "Email", "Username"],
+            "the e-mail address of the Atlassian account",
+        ),
+        Property::plain(&["Workspace"], "the workspace's slug"),
+    ],
+    connect,
+};
+
+/// The `User-Agent` of requests for tokens.
+const AGENT: &str = concat!("bucketline/", env!("CARGO_PKG_VERSION"));
+
+/// Times since 1970 from here on are in milliseconds: in seconds it is the year 5138.
+const MILLISECONDS_FROM: u64 = 100_000_000_000;
+
+fn connect(
+    properties: &ConnectionProperties,
+    surroundings: &Surroundings<'_>,
+) -> Result<Connection> {
+    // What is wrong with the other properties is told at once, what is with secrets at the first use.
+    let outline = settings(properties, Credential::Anonymous)?;
+    let sign_in = sign_in(properties)?;
+    let (name, opener) = (surroundings.name.to_owned(), surroundings.opener.cloned());
+    let state_dir = surroundings.state_dir.map(Path::to_owned);
+    let kept = properties.clone();
+    let open = move || {
+        let credential = kept.credential(&sign_in, &name, state_dir.as_deref(), opener.clone())?;
+        let oauth = match &credential {
+            Credential::OAuth(oauth) => Some(oauth.clone()),
+            Credential::Anonymous | Credential::Basic { .. } | Credential::Bearer(_) => None,
+        };
+        let mut settings = settings(&kept, credential)?;
+        settings.client.state_dir.clone_from(&state_dir);
+        Ok(Opened {
+            bitbucket: Arc::new(Bitbucket::new(settings)?),
+            oauth,
+        })
+    };
+    let account = Arc::new(Account::new(
+        &outline.client,
+        callback(properties),
+        Box::new(open),
+    ));
+    Ok(Connection {
+        source: account.clone(),
+        account: Some(account),
+        sample: &["Projects", "Repositories", "PullRequests", "Branches"],
+    })
+}
+
+/// How a connection signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SignIn {
+    None,
+    Basic,
+    Bearer,
+    OAuth(Grant),
+}
+
+/// How the properties say that it signs in: by `AuthScheme`, else by what is given.
+fn sign_in(properties: &ConnectionProperties) -> Result<SignIn> {
+    let is_given = |name| properties.get(name).is_some();
+    let Some(scheme) = properties.text("AuthScheme") else {
+        return Ok(if is_given("Token") {
+            if is_given("User") {
+                SignIn::Basic
+            } else {
+                SignIn::Bearer
+            }
+        } else if is_given("OAuthClientId") {
+            SignIn::OAuth(Grant::AuthorizationCode)
+        } else if is_given("User") {
+            SignIn::Basic
+        } else {
+            SignIn::None
+        });
+    };
+    for (names, sign_in) in [
+        (&["None"][..], SignIn::None),
+        (&["APIToken", "Basic"], SignIn::Basic),
+        (&["AccessToken"], SignIn::Bearer),
+        (&["OAuth"], SignIn::OAuth(Grant::AuthorizationCode)),
+        (
+            &["OAuthClient", "Client"],
+            SignIn::OAuth(Grant::ClientCredentials),
+        ),
+    ] {
+        if names.iter().any(|name| same(name, scheme)) {
+            return Ok(sign_in);
+        }
+    }
+    let error = properties.error(format!("AuthScheme = {scheme} is not available"));
+    Err(error.with_hint(
+        "available are APIToken (with User), AccessToken, OAuth and OAuthClient (with OAuthClientId and \
+         OAuthClientSecret), and None",
+    ))
+}
+
+/// The callback that a consumer has if it says nothing else.
+fn callback(properties: &ConnectionProperties) -> String {
+    let callback = properties.text("CallbackURL");
+    callback.unwrap_or("http://localhost:33333").to_owned()
+}
+
+fn address(properties: &ConnectionProperties, name: &str, text: &str) -> Result<Url> {
+    Url::parse(text)
+        .map_err(|error| properties.error(format!("{name} = {text} is not an address: {error}")))
+}
+
+fn base(properties: &ConnectionProperties) -> Result<Url> {
+    let base = properties.text("BaseURL").unwrap_or(BASE_URL);
+    address(properties, "BaseURL", base)
+}
+
+fn settings(properties: &ConnectionProperties, credential: Credential) -> Result<Settings> {
+    let mut settings = Settings::new(base(properties)?, credential);
+    settings.workspace = properties.text("Workspace").map(str::to_owned);
+    settings.page_size = properties.number("Pagesize")?;
+    if let Some(requests) = properties.number::<u32>("RequestsPerHour")? {
+        settings.client.requests_per_hour = (requests > 0).then_some(requests);
+        settings.client.reserve = settings.client.reserve.min(requests / 10);
+    }
+    if let Some(concurrency) = properties.number::<usize>("Concurrency")? {
+        settings.client.concurrency = concurrency.max(1);
+    }
+    if let Some(timeout) = timeout(properties)? {
+        settings.client.timeout = timeout;
+    }
+    if let Some(seconds) = properties.number("MaxWait")? {
+        settings.client.max_wait = Duration::from_secs(seconds);
+    }
+    Ok(settings)
+}
+
+fn timeout(properties: &ConnectionProperties) -> Result<Option<Duration>> {
+    let seconds = properties.number::<u64>("Timeout")?;
+    Ok(seconds.map(|seconds| match seconds {
+        0 => Duration::from_secs(u64::from(u32::MAX)),
+        seconds => Duration::from_secs(seconds),
+    }))
+}
+
+impl ConnectionProperties {
+    /// What requests are signed with.
+    fn credential(
+        &self,
+        sign_in: &SignIn,
+        name: &str,
+        state_dir: Option<&Path>,
+        opener: Option<Opener>,
+    ) -> Result<Credential> {
+        let token = || {
+            self.secret("Token")?.ok_or_else(|| {
+                self.error("there is no Token")
+                    .with_hint("Token = \"env:BITBUCKET_API_TOKEN\" takes it from the environment")
+            })
+        };
+        Ok(match sign_in {
+            SignIn::None => Credential::Anonymous,
+            SignIn::Basic => Credential::Basic {
+                user: self.text("User").map(str::to_owned).ok_or_else(|| {
+                    self.error("an API token needs User")
+                        .with_hint("User is the e-mail address of the Atlassian account, not the Bitbucket name")
+                })?,
+                password: token()?,
+            },
+            SignIn::Bearer => Credential::Bearer(token()?),
+            SignIn::OAuth(grant) => {
+                let mut settings = self.consumer(*grant)?;
+                settings.token_file = self.token_file(name, &settings.client_id, state_dir);
+                settings.opener = opener;
+                Credential::OAuth(OAuth::new(settings).map_err(|error| {
+                    Error::from(error).prefixed(&format!("{}: ", self.origin))
+                })?)
+            }
+        })
+    }
+
+    /// How the OAuth consumer signs in, but for where its tokens are kept.
+    fn consumer(&self, grant: Grant) -> Result<OAuthSettings> {
+        let missing = |name: &str| {
+            self.error(format!("OAuth needs {name}")).with_hint(
+                "OAuthClientId and OAuthClientSecret are the key and the secret of your OAuth consumer, in the \
+                 workspace's settings",
+            )
+        };
+        let client_id = self.text("OAuthClientId");
+        let client_id = client_id.ok_or_else(|| missing("OAuthClientId"))?;
+        let client_secret = self.secret("OAuthClientSecret")?;
+        let client_secret = client_secret.ok_or_else(|| missing("OAuthClientSecret"))?;
+        let api = base(self)?;
+        let named = self.get("OAuthServer");
+        let named = named
+            .map(|(name, value)| address(self, name, value))
+            .transpose()?;
+        let server = oauth_server(&api, named.as_ref());
+        let mut settings = OAuthSettings::new(server, api, client_id, client_secret, AGENT);
+        settings.grant = grant;
+        settings.initiate = self.initiate()?;
+        settings.callback = callback(self);
+        let scopes = self.text("Scope").unwrap_or_default();
+        let scopes = scopes.split([' ', ',']).filter(|scope| !scope.is_empty());
+        settings.scopes = scopes.map(str::to_owned).collect();
+        settings.start = self.start(settings.initiate)?;
+        if let Some(timeout) = timeout(self)? {
+            settings.timeout = timeout;
+        }
+        Ok(settings)
+    }
+
+    fn initiate(&self) -> Result<InitiateOAuth> {
+        match self.text("InitiateOAuth") {
+            None => Ok(InitiateOAuth::default()),
+            Some(value) if same(value, "OFF") => Ok(InitiateOAuth::Off),
+            Some(value) if same(value, "GETANDREFRESH") => Ok(InitiateOAuth::GetAndRefresh),
+            Some(value) if same(value, "REFRESH") => Ok(InitiateOAuth::Refresh),
+            Some(value) => Err(self
+                .error(format!("InitiateOAuth = {value} means nothing"))
+                .with_hint("it is OFF, GETANDREFRESH or REFRESH")),
+        }
+    }
+
+    /// What is given to begin with.
+    fn start(&self, initiate: InitiateOAuth) -> Result<Option<Start>> {
+        let access_token = self.secret("OAuthAccessToken")?;
+        let refresh_token = self.secret("OAuthRefreshToken")?;
+        if access_token.is_none() && refresh_token.is_none() {
+            return Ok(self.secret("OAuthVerifier")?.map(Start::Code));
+        }
+        if access_token.is_none() && initiate == InitiateOAuth::Off {
+            return Err(self
+                .error("InitiateOAuth = OFF needs OAuthAccessToken")
+                .with_hint("with InitiateOAuth = REFRESH the refresh token is enough"));
+        }
+        let expires_at = match access_token {
+            Some(_) => self.expires_at()?,
+            // There is none yet, so that one is asked for first.
+            None => Some(UNIX_EPOCH),
+        };
+        Ok(Some(Start::Tokens(Tokens {
+            access_token: access_token.unwrap_or_else(|| SecretString::from("")),
+            refresh_token,
+            expires_at,
+            scopes: Vec::new(),
+        })))
+    }
+
+    /// When the access token that is given ends, if that can be told.
+    fn expires_at(&self) -> Result<Option<SystemTime>> {
+        let made = self.number::<u64>("OAuthTokenTimestamp")?;
+        let lasts = self.number::<u64>("OAuthExpiresIn")?;
+        let (Some(made), Some(lasts)) = (made, lasts) else {
+            return Ok(None);
+        };
+        let made = match made {
+            seconds if seconds < MILLISECONDS_FROM => Duration::from_secs(seconds),
+            milliseconds => Duration::from_millis(milliseconds),
+        };
+        let lasts = Duration::from_secs(lasts);
+        Ok(made
+            .checked_add(lasts)
+            .and_then(|since| UNIX_EPOCH.checked_add(since)))
+    }
+
+    /// The file that is named, or one of this connection in the state folder.
+    fn token_file(&self, name: &str, client_id: &str, state_dir: Option<&Path>) -> Option<PathBuf> {
+        if let Some(path) = self.text("OAuthSettingsLocation") {
+            return Some(self.folder.join(path));
+        }
+        let workspace = self.text("Workspace").unwrap_or_default().to_lowercase();
+        let parts = [&name.to_lowercase(), client_id, &workspace];
+        let file = format!("{}.json", parts.map(file_name_part).join("."));
+        Some(state_dir?.join("tokens").join(file))
+    }
+}
+
+/// A text as a part of a file's name: other texts give other parts.
+fn file_name_part(text: &str) -> String {
+    let part = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
+        other => format!("%{other:02x}"),
+    };
+    text.bytes().map(part).collect()
+}

@@ -1,0 +1,374 @@
+//! Connections from their properties. What a kind of connection knows is in a module of its own.
+
+mod account;
+mod archive;
+mod bitbucket;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bucketline_rest::Opener;
+use bucketline_source::Source;
+use bucketline_sql::{ConnectionString, is_sensitive, nearest};
+use secrecy::SecretString;
+
+pub(crate) use self::account::Account;
+use crate::{Error, Result, secret};
+
+/// A kind of connection. A later source is one more of them.
+struct Kind {
+    /// What `Type` may be, the canonical name first.
+    names: &'static [&'static str],
+    properties: &'static [Property],
+    connect: fn(&ConnectionProperties, &Surroundings<'_>) -> Result<Connection>,
+}
+
+/// The first is meant where nothing else is said.
+const KINDS: &[Kind] = &[bitbucket::KIND, archive::KIND];
+
+/// Says which kind it is.
+const TYPE: &str = "Type";
+
+/// A property: its names, the first being the canonical one, and a line about it.
+struct Property {
+    names: &'static [&'static str],
+    doc: &'static str,
+    /// Its value is a secret or refers to one.
+    secret: bool,
+}
+
+impl Property {
+    const fn plain(names: &'static [&'static str], doc: &'static str) -> Self {
+        Self {
+            names,
+            doc,
+            secret: false,
+        }
+    }
+
+    const fn secret(names: &'static [&'static str], doc: &'static str) -> Self {
+        Self {
+            names,
+            doc,
+            secret: true,
+        }
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        self.names.iter().any(|known| same(known, name))
+    }
+}
+
+/// What a session lends to a connection.
+pub(crate) struct Surroundings<'a> {
+    /// The connection's name.
+    pub(crate) name: &'a str,
+    /// The folder for budgets and tokens.
+    pub(crate) state_dir: Option<&'a Path>,
+    /// Shows the page on which a user signs in.
+    pub(crate) opener: Option<&'a Opener>,
+}
+
+/// A connection of a session.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) source: Arc<dyn Source>,
+    /// Who signs in at a service, if there is one.
+    pub(crate) account: Option<Arc<Account>>,
+    /// A few tables, to see whether it can be read.
+    pub(crate) sample: &'static [&'static str],
+}
+
+/// The properties of one connection, as written, and where they stand.
+#[derive(Clone)]
+pub struct ConnectionProperties {
+    origin: String,
+    pairs: Vec<(String, String)>,
+    folder: PathBuf,
+}
+
+impl fmt::Debug for ConnectionProperties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |(name, value): &(String, String)| {
+            let value = if self.is_literal_secret(name, value) {
+                "***"
+            } else {
+                value
+            };
+            (name.clone(), value.to_owned())
+        };
+        f.debug_map().entries(self.pairs.iter().map(shown)).finish()
+    }
+}
+
+impl ConnectionProperties {
+    /// Properties by name; `origin` says in errors where they come from (`bucketline.toml, connection prod`).
+    pub fn new(
+        origin: impl Into<String>,
+        pairs: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+    ) -> Self {
+        let pairs = pairs
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        Self {
+            origin: origin.into(),
+            pairs,
+            folder: PathBuf::new(),
+        }
+    }
+
+    /// Properties from a connection string, `Workspace=acme;Token=env:TOKEN`.
+    ///
+    /// # Errors
+    /// If the string is malformed.
+    pub fn parse(origin: impl Into<String>, text: &str) -> Result<Self> {
+        let origin = origin.into();
+        let string = ConnectionString::parse(text)
+            .map_err(|error| Error::from(error).prefixed(&format!("{origin}: ")))?;
+        Ok(Self::new(origin, string.iter()))
+    }
+
+    /// The same, its relative paths being relative to `folder`.
+    #[must_use]
+    pub fn in_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = folder.into();
+        self
+    }
+
+    /// Whether a secret stands in it as it is, not as a reference.
+    pub fn has_literal_secret(&self) -> bool {
+        self.pairs
+            .iter()
+            .any(|(name, value)| self.is_literal_secret(name, value))
+    }
+
+    fn is_literal_secret(&self, name: &str, value: &str) -> bool {
+        let known = self.known().iter().find(|known| known.is_called(name));
+        // A name that is mistyped may be a secret's all the same.
+        let secret = known.map_or_else(|| is_sensitive(name), |known| known.secret);
+        secret && !secret::is_reference(value)
+    }
+
+    /// The kind that is named, if there is such a kind.
+    fn kind(&self) -> Option<&'static Kind> {
+        match self.value_of(|name| same(name, TYPE)) {
+            None => KINDS.first(),
+            Some((_, named)) => KINDS
+                .iter()
+                .find(|kind| kind.names.iter().any(|name| same(name, named))),
+        }
+    }
+
+    fn known(&self) -> &'static [Property] {
+        self.kind().map_or(&[], |kind| kind.properties)
+    }
+
+    fn value_of(&self, is_meant: impl Fn(&str) -> bool) -> Option<(&str, &str)> {
+        self.pairs
+            .iter()
+            .find(|(name, _)| is_meant(name))
+            .map(|(name, value)| (name.as_str(), value.trim()))
+            .filter(|(_, value)| !value.is_empty())
+    }
+
+    /// A property under any of its names: the name that was used, and the value.
+    fn get(&self, canonical: &str) -> Option<(&str, &str)> {
+        let known = self.known().iter();
+        let property = known.clone().find(|known| known.names[0] == canonical)?;
+        self.value_of(|name| property.is_called(name))
+    }
+
+    fn text(&self, canonical: &str) -> Option<&str> {
+        self.get(canonical).map(|(_, value)| value)
+    }
+
+    fn number<T: FromStr>(&self, canonical: &str) -> Result<Option<T>> {
+        let Some((name, value)) = self.get(canonical) else {
+            return Ok(None);
+        };
+        let number = value
+            .parse()
+            .map_err(|_| self.error(format!("{name} = {value} is not a whole number that fits")))?;
+        Ok(Some(number))
+    }
+
+    /// A secret, fetched from where its value points.
+    fn secret(&self, canonical: &str) -> Result<Option<SecretString>> {
+        self.get(canonical)
+            .map(|(name, value)| secret::resolve(&format!("{}: {name}", self.origin), value))
+            .transpose()
+    }
+
+    /// An error about these properties.
+    fn error(&self, message: impl fmt::Display) -> Error {
+        Error::connection(format!("{}: {message}", self.origin))
+    }
+
+    /// The properties that mean nothing here, each with the nearest that does.
+    pub fn unknown(&self) -> Vec<String> {
+        if self.kind().is_none() {
+            return Vec::new();
+        }
+        let known = || self.known().iter().flat_map(|known| known.names).copied();
+        let others = self.pairs.iter().filter(|(name, _)| {
+            !same(name, TYPE) && !self.known().iter().any(|known| known.is_called(name))
+        });
+        others
+            .map(|(name, _)| match nearest(name, known()) {
+                Some(near) => format!(
+                    "{}: the property {name} is not known; did you mean {near}?",
+                    self.origin
+                ),
+                None => format!(
+                    "{}: the property {name} is not known and changes nothing",
+                    self.origin
+                ),
+            })
+            .collect()
+    }
+
+    /// Makes the connection. No request is made and no secret is looked for.
+    ///
+    /// # Errors
+    /// If a property is wrong.
+    pub(crate) fn connect(&self, surroundings: &Surroundings<'_>) -> Result<Connection> {
+        let kind = self.kind().ok_or_else(|| {
+            let named = self.value_of(|name| same(name, TYPE));
+            let (_, named) = named.unwrap_or_default();
+            let names: Vec<_> = KINDS.iter().map(|kind| kind.names[0]).collect();
+            self.error(format!("there is no Type = {named}"))
+                .with_hint(format!("the types are {}", names.join(" and ")))
+        })?;
+        (kind.connect)(self, surroundings)
+    }
+}
+
+/// The properties of each kind of connection and a line about each, for the help.
+pub fn connection_properties() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    KINDS.iter().flat_map(|kind| {
+        let properties = kind.properties.iter();
+        properties.map(|property| (kind.names[0], property.names[0], property.doc))
+    })
+}
+
+/// Names of properties are compared without regard to case, blanks and underscores.
+fn same(one: &str, other: &str) -> bool {
+    fn plain(name: &str) -> impl Iterator<Item = char> {
+        name.chars()
+            .filter(|c| !matches!(c, ' ' | '_' | '-'))
+            .map(|c| c.to_ascii_lowercase())
+    }
+    plain(one).eq(plain(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use bucketline_sql::is_sensitive;
+
+    use super::{ConnectionProperties, KINDS, Surroundings, connection_properties};
+
+    const ALONE: Surroundings<'_> = Surroundings {
+        name: "test",
+        state_dir: None,
+        opener: None,
+    };
+
+    /// What a connection of these properties is refused with.
+    fn refused(text: &str) -> String {
+        let properties = ConnectionProperties::parse("test", text).unwrap();
+        let connected = properties.connect(&ALONE).and_then(|connection| {
+            let account = connection.account.unwrap();
+            Ok(account.oauth()?)
+        });
+        let error = connected.unwrap_err();
+        format!("{} {error} {:?}", error.code(), error.hint())
+    }
+
+    #[test]
+    fn every_secret_is_masked_in_scripts_and_nothing_else_is() {
+        for kind in KINDS {
+            for property in kind.properties {
+                for name in property.names {
+                    assert_eq!(is_sensitive(name), property.secret, "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_guide_knows_every_property() {
+        let guide = include_str!("../../../../docs/guide.md");
+        for (kind, name, _) in connection_properties() {
+            assert!(guide.contains(&format!("`{name}`")), "{kind}: {name}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_looked_for_at_the_first_use() {
+        let text = "Workspace=acme;Token=env:BUCKETLINE_TEST_UNSET";
+        let properties = ConnectionProperties::parse("test", text).unwrap();
+        properties.connect(&ALONE).unwrap();
+        assert!(refused(text).starts_with("BL8003 test: Token: the environment variable"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_properties_is_told_without_a_secret() {
+        for (text, told) in [
+            ("Type=Jira", "BL8002 test: there is no Type = Jira"),
+            ("Type=Archive", "BL9001"),
+            ("BaseURL=nowhere", "BL8002 test: BaseURL = nowhere"),
+            ("Timeout=soon", "BL8002 test: Timeout = soon"),
+            ("AuthScheme=Kerberos", "BL8002 test: AuthScheme = Kerberos"),
+            ("AuthScheme=OAuth", "BL8002 test: OAuth needs OAuthClientId"),
+            (
+                "OAuthClientId=k",
+                "BL8002 test: OAuth needs OAuthClientSecret",
+            ),
+            (
+                "OAuthClientId=k;OAuthClientSecret=planted;InitiateOAuth=maybe",
+                "BL8002 test: InitiateOAuth = maybe",
+            ),
+            (
+                "OAuthClientId=k;OAuthClientSecret=planted;OAuthServer=here",
+                "BL8002 test: OAuthServer = here",
+            ),
+            (
+                "OAuthClientId=k;OAuthClientSecret=planted;OAuthRefreshToken=planted;InitiateOAuth=OFF",
+                "BL8002 test: InitiateOAuth = OFF needs OAuthAccessToken",
+            ),
+            (
+                "OAuthClientId=k;OAuthClientSecret=planted;OAuthAccessToken=planted;OAuthTokenTimestamp=now",
+                "BL8002 test: OAuthTokenTimestamp = now",
+            ),
+            (
+                "OAuthClientId=k;OAuthClientSecret=planted;CallbackURL=here",
+                "BL3005",
+            ),
+        ] {
+            let refused = refused(text);
+            assert!(refused.starts_with(told), "{text}: {refused}");
+            assert!(!refused.contains("planted"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn secrets_of_oauth_are_secrets() {
+        for name in [
+            "OAuthClientSecret",
+            "OAuth Access Token",
+            "OAuthRefreshToken",
+            "OAuthVerifier",
+        ] {
+            let properties = ConnectionProperties::new("test", [(name, "planted")]);
+            assert!(properties.has_literal_secret(), "{name}");
+            assert!(!format!("{properties:?}").contains("planted"), "{name}");
+            let properties = ConnectionProperties::new("test", [(name, "env:A")]);
+            assert!(!properties.has_literal_secret(), "{name}");
+        }
+        let properties = ConnectionProperties::new("test", [("OAuthTokenTimestamp", "1")]);
+        assert!(!properties.has_literal_secret());
+    }
+}

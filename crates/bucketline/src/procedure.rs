@@ -1,0 +1,183 @@
+//! The procedures that EXEC calls. They sign in by OAuth for the current connection; what they get is in their
+//! result and nowhere else.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use bucketline_rest::{OAuth, Tokens};
+use bucketline_sql::{Argument, Execute, nearest};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::connection::Account;
+use crate::statement::{defect, texts};
+use crate::{Error, Result, Session};
+
+/// How long a procedure waits for the user in the browser.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// A procedure: its name and those of its inputs.
+struct Procedure {
+    name: &'static str,
+    inputs: &'static [&'static str],
+}
+
+const AUTHORIZATION_URL: Procedure = Procedure {
+    name: "GetOAuthAuthorizationURL",
+    inputs: &["CallbackUrl", "Scope", "State"],
+};
+const ACCESS_TOKEN: Procedure = Procedure {
+    name: "GetOAuthAccessToken",
+    inputs: &["AuthMode", "CallbackUrl", "State", "Verifier"],
+};
+const REFRESH: Procedure = Procedure {
+    name: "RefreshOAuthAccessToken",
+    inputs: &["OAuthRefreshToken"],
+};
+const PROCEDURES: [&Procedure; 3] = [&AUTHORIZATION_URL, &ACCESS_TOKEN, &REFRESH];
+
+/// Calls a procedure; its one row.
+pub(crate) async fn call(session: &Session, execute: &Execute) -> Result<RecordBatch> {
+    let named = &execute.procedure.last().text;
+    let procedure = PROCEDURES
+        .into_iter()
+        .find(|procedure| procedure.name.eq_ignore_ascii_case(named))
+        .ok_or_else(|| {
+            let names = PROCEDURES.map(|procedure| procedure.name);
+            Error::procedure(format!("there is no procedure {named}"))
+                .with_hint(match nearest(named, names) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("the procedures are {}", names.join(", ")),
+                })
+                .at(execute.procedure.span())
+        })?;
+    let inputs = Inputs::of(procedure, &execute.arguments)?;
+    let required = match procedure.name {
+        name if name == REFRESH.name => Some("OAuthRefreshToken"),
+        name if name == ACCESS_TOKEN.name && inputs.is_web()? => Some("Verifier"),
+        _ => None,
+    };
+    let required = required.map(|name| inputs.required(name)).transpose()?;
+    let (account, oauth) = signed_in_by(session)?;
+    let callback = inputs.get("CallbackUrl").unwrap_or(account.callback());
+    if procedure.name == AUTHORIZATION_URL.name {
+        let scopes = inputs.get("Scope").unwrap_or_default();
+        let scopes: Vec<_> = scopes
+            .split([' ', ','])
+            .filter(|scope| !scope.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let state = inputs.get("State").unwrap_or_default();
+        let url = oauth.authorization_url(callback, state, &scopes)?;
+        return texts([("URL", vec![url.to_string()])]);
+    }
+    let tokens = match required.map(SecretString::from) {
+        Some(token) if procedure.name == REFRESH.name => oauth.refresh(&token).await?,
+        Some(code) => oauth.exchange(&code, callback).await?,
+        None => {
+            let opener = session.opener.as_ref().ok_or_else(|| {
+                Error::sign_in("no browser can be opened here").with_hint(
+                    "`bucketline connect` signs in, also from another machine; @AuthMode = 'WEB' takes a @Verifier",
+                )
+            })?;
+            oauth.sign_in(&**opener, PATIENCE).await?
+        }
+    };
+    row(&tokens)
+}
+
+/// What signs the current connection in.
+fn signed_in_by(session: &Session) -> Result<(&Account, OAuth)> {
+    let (name, _) = session.current();
+    let (_, connection) = session.connection(&name)?;
+    let otherwise = || {
+        Error::sign_in(format!("the connection {name} does not sign in by OAuth"))
+            .with_hint("USE another connection, or give this one AuthScheme = OAuth")
+    };
+    let account = connection.account.as_deref().ok_or_else(otherwise)?;
+    let oauth = account.oauth()?.ok_or_else(otherwise)?;
+    Ok((account, oauth))
+}
+
+/// Tokens as a row. -1 stands for an access token whose end is not known.
+fn row(tokens: &Tokens) -> Result<RecordBatch> {
+    let refresh_token = tokens.refresh_token.as_ref();
+    let seconds = match tokens.expires_in(SystemTime::now()) {
+        Some(left) => i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+        None => -1,
+    };
+    let columns: [(&str, ArrayRef); 3] = [
+        (
+            "OAuthAccessToken",
+            Arc::new(StringArray::from(vec![tokens.access_token.expose_secret()])),
+        ),
+        (
+            "OAuthRefreshToken",
+            Arc::new(StringArray::from(vec![
+                refresh_token.map(ExposeSecret::expose_secret),
+            ])),
+        ),
+        ("ExpiresIn", Arc::new(Int64Array::from(vec![seconds]))),
+    ];
+    RecordBatch::try_from_iter(columns).map_err(defect)
+}
+
+/// The inputs of a call, none of which is blank.
+struct Inputs<'a> {
+    procedure: &'static Procedure,
+    given: Vec<(&'static str, &'a str)>,
+}
+
+impl<'a> Inputs<'a> {
+    fn of(procedure: &'static Procedure, arguments: &'a [Argument]) -> Result<Self> {
+        let mut given = Vec::new();
+        for argument in arguments {
+            let named = &argument.name;
+            let names = procedure.inputs.iter().copied();
+            let name = names
+                .clone()
+                .find(|name| name.eq_ignore_ascii_case(&named.text))
+                .ok_or_else(|| {
+                    let names = names.collect::<Vec<_>>().join(", ");
+                    Error::input(format!("{} has no input {named}", procedure.name))
+                        .with_hint(format!("its inputs are {names}"))
+                        .at(named.span)
+                })?;
+            let text = argument.value.as_text().map(str::trim);
+            let text = text.filter(|text| !text.is_empty()).ok_or_else(|| {
+                Error::input(format!(
+                    "{name} of {} is no text, or an empty one",
+                    procedure.name
+                ))
+                .with_hint(format!("@{name} = 'text'"))
+                .at(named.span)
+            })?;
+            given.push((name, text));
+        }
+        Ok(Self { procedure, given })
+    }
+
+    fn get(&self, name: &str) -> Option<&'a str> {
+        let found = self.given.iter().find(|(given, _)| *given == name);
+        found.map(|(_, text)| *text)
+    }
+
+    fn required(&self, name: &str) -> Result<&'a str> {
+        self.get(name).ok_or_else(|| {
+            Error::input(format!("{} needs {name}", self.procedure.name))
+                .with_hint(format!("EXEC {} @{name} = 'text'", self.procedure.name))
+        })
+    }
+
+    /// Whether the user was in the browser already, and brings a code.
+    fn is_web(&self) -> Result<bool> {
+        match self.get("AuthMode") {
+            None => Ok(false),
+            Some(mode) if mode.eq_ignore_ascii_case("APP") => Ok(false),
+            Some(mode) if mode.eq_ignore_ascii_case("WEB") => Ok(true),
+            Some(mode) => Err(Error::input(format!("there is no AuthMode {mode}")).with_hint(
+                "APP opens a browser here, WEB takes the Verifier that a browser came back with",
+            )),
+        }
+    }
+}
