@@ -45,12 +45,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn token(mut self, token: &str) -> Self {
+    pub(crate) fn token(mut self, token: &str) -> Self {
         self.token = token.to_owned();
         self
     }
 
-    fn without_workspace(mut self) -> Self {
+    pub(crate) fn without_workspace(mut self) -> Self {
         self.workspace = None;
         self
     }
@@ -75,13 +75,14 @@ impl<'a> Run<'a> {
             .env_clear()
             .env("TEST_TOKEN", &self.token)
             .env("OTHER_TOKEN", "sandbox-api-token-globex")
+            .env("CONSUMER_SECRET", "sandbox-consumer-secret-acme")
             .env("BUCKETLINE_STATE", self.world.folder().join("state"))
             .stdin(Stdio::null());
         command
     }
 
     /// What it printed and its exit code.
-    fn output(self) -> String {
+    pub(crate) fn output(self) -> String {
         let output = self.command().output().unwrap();
         let (out, err) = (
             String::from_utf8_lossy(&output.stdout),
@@ -120,6 +121,8 @@ macro_rules! assert_output {
         })
     };
 }
+
+pub(crate) use assert_output;
 
 pub(crate) fn start(config: Config) -> World {
     // The sandbox has a runtime of its own; these tests need none.

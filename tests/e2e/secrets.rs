@@ -5,9 +5,10 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bucketline::{ConnectionProperties, Session};
-use bucketline_sandbox::{Config, Credential, Fault, FaultKind};
+use bucketline_sandbox::{Change, Config, Consent, Consumer, Credential, Fault, FaultKind};
 use futures::StreamExt;
 
+use crate::connections::{oauth_session, row, sent_to};
 use crate::world::{World, small};
 
 const TOKEN: &str = "planted-4f1c9b7d2e";
@@ -96,6 +97,80 @@ async fn a_secret_is_in_no_event_and_no_file() {
     assert!(files >= 2, "{files} files");
     drop(session);
     search(world.folder(), &secrets);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_of_a_sign_in_are_in_the_token_file_alone() {
+    let consumer = Consumer {
+        secret: TOKEN.to_owned(),
+        consent: Consent::Allow,
+        ..Consumer::new("acme")
+    };
+    let world = World::start(Config {
+        consumers: vec![consumer],
+        ..small()
+    })
+    .await;
+    let session = oauth_session(&world, TOKEN);
+    let url = row(&session, "EXEC GetOAuthAuthorizationURL")
+        .await
+        .unwrap();
+    let back = sent_to(&url[0]);
+    let code = back
+        .split(['?', '&'])
+        .find_map(|pair| pair.strip_prefix("code="));
+    let code = code.unwrap();
+    let exec = format!("EXEC GetOAuthAccessToken @AuthMode = 'WEB', @Verifier = '{code}'");
+    let tokens = row(&session, &exec).await.unwrap();
+    let secrets = [TOKEN, code, &tokens[0], &tokens[1]];
+    let refresh = format!(
+        "EXEC RefreshOAuthAccessToken @OAuthRefreshToken = '{}'",
+        tokens[1]
+    );
+
+    // A code is good once; the second time the server refuses it.
+    let mut told = all_that_is_told(&session, &exec).await;
+    world
+        .sandbox
+        .fault(Fault::always("*", FaultKind::Unauthorized));
+    told.push_str(&all_that_is_told(&session, &refresh).await);
+    world.sandbox.clear_faults();
+
+    let pairs = [
+        ("BaseURL", world.sandbox.base_url()),
+        ("Workspace", "acme".to_owned()),
+        ("OAuthClientId", "sandbox-key-acme".to_owned()),
+        ("OAuthClientSecret", TOKEN.to_owned()),
+        ("OAuthAccessToken", tokens[0].clone()),
+        ("OAuthRefreshToken", tokens[1].clone()),
+    ];
+    let properties = ConnectionProperties::new("test", pairs);
+    told.push_str(&format!("{properties:?}"));
+    let state = world.folder().join("state");
+    let session = Session::builder()
+        .connection("acme", properties)
+        .sqlite(world.file())
+        .state_dir(&state)
+        .build()
+        .unwrap();
+    let script = "REPLICATE Projects; SHOW CONNECTIONS; EXPLAIN REPLICATE Issues;";
+    told.push_str(&all_that_is_told(&session, script).await);
+    // The access token ends, and another one is fetched.
+    let seconds = 3.0 * 3600.0;
+    world
+        .sandbox
+        .apply(Change::AdvanceClock { seconds })
+        .unwrap();
+    told.push_str(&all_that_is_told(&session, "REPLICATE Projects").await);
+    told.push_str(&format!("{session:?}"));
+    for secret in secrets {
+        assert!(!holds(told.as_bytes(), secret), "{told}");
+    }
+    assert_eq!(world.number("SELECT COUNT(*) FROM Projects"), 3);
+    let kept = state.join("tokens/acme.sandbox-key-acme.acme.json");
+    assert!(!std::fs::read_to_string(&kept).unwrap().contains(TOKEN));
+    std::fs::remove_dir_all(state.join("tokens")).unwrap();
+    assert!(search(world.folder(), &secrets) >= 2);
 }
 
 /// Every event, and every error in its words.

@@ -81,7 +81,7 @@ impl Error {
             Self::ConnectionOption => {
                 "--connection prod=\"Workspace=acme;User=me@example.com;Token=env:BITBUCKET_API_TOKEN\""
             }
-            Self::LiteralSecret { .. } => "Token=env:NAME or Token=file:PATH says where it is",
+            Self::LiteralSecret { .. } => "env:NAME or file:PATH in its place says where it is",
             Self::EmailMissing => {
                 "it is the e-mail address of the Atlassian account that made the token"
             }

@@ -1,0 +1,437 @@
+//! Connections of every kind: signing in, testing them, and what they can read.
+
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Stdio;
+
+use arrow::array::AsArray;
+use bucketline::{ConnectionProperties, Event, Session};
+use bucketline_sandbox::{Change, Consent, Fault, FaultKind};
+use futures::StreamExt;
+
+use crate::commands::{Run, assert_output, start};
+use crate::world::{World, run, small};
+
+fn in_small_world(run: impl FnOnce(&World)) {
+    run(&start(small()));
+}
+
+/// An option that makes the connection `app` of the workspace's OAuth consumer.
+fn consumer(world: &World, scheme: &str) -> String {
+    format!(
+        "app=BaseURL={};Workspace=acme;AuthScheme={scheme};OAuthClientId=sandbox-key-acme;\
+         OAuthClientSecret=env:CONSUMER_SECRET;RequestsPerHour=0",
+        world.sandbox.base_url()
+    )
+}
+
+/// Lets whoever comes to the page of acme's consumer in.
+fn allow(world: &World) {
+    let change = Change::SetConsent {
+        consumer: "acme-consumer".to_owned(),
+        consent: Consent::Allow,
+    };
+    world.sandbox.apply(change).unwrap();
+}
+
+/// Where a page sends the browser.
+pub(crate) fn sent_to(url: &str) -> String {
+    let (host, path) = url.split_once("://").unwrap().1.split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let header = answer.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("location")
+            .then(|| value.trim().to_owned())
+    });
+    header.unwrap_or_else(|| panic!("{url} leads nowhere:\n{answer}"))
+}
+
+#[test]
+fn connect_with_an_api_token() {
+    in_small_world(|world| assert_output!(Run::new(world, &["connect", "ACME"])));
+}
+
+#[test]
+fn connect_to_every_table() {
+    in_small_world(|world| {
+        assert_output!(Run::new(
+            world,
+            &["connect", "acme", "--tables", "Issues,Isues"]
+        ))
+    });
+}
+
+#[test]
+fn connect_with_a_wrong_token() {
+    in_small_world(|world| {
+        assert_output!(Run::new(world, &["connect", "acme"]).token("planted-secret-value"));
+    });
+}
+
+#[test]
+fn connect_with_an_app_password() {
+    in_small_world(|world| {
+        assert_output!(Run::new(world, &["connect", "acme"]).token("ATBBplanted-secret-value"));
+    });
+}
+
+#[test]
+fn connect_without_a_scope() {
+    in_small_world(|world| {
+        let scopes = [
+            "read:repository:bitbucket",
+            "read:workspace:bitbucket",
+            "read:project:bitbucket",
+        ];
+        world
+            .sandbox
+            .apply(Change::SetScopes {
+                credential: "acme-api-token".to_owned(),
+                scopes: scopes.map(str::to_owned).to_vec(),
+            })
+            .unwrap();
+        assert_output!(Run::new(world, &["connect", "acme"]));
+    });
+}
+
+#[test]
+fn connect_without_a_workspace() {
+    in_small_world(|world| {
+        assert_output!(Run::new(world, &["connect", "acme"]).without_workspace());
+    });
+}
+
+#[test]
+fn connect_to_nothing() {
+    in_small_world(|world| assert_output!(Run::new(world, &["connect", "other"])));
+}
+
+#[test]
+fn connect_as_a_consumer() {
+    in_small_world(|world| {
+        let connection = consumer(world, "OAuthClient");
+        assert_output!(Run::new(
+            world,
+            &["--connection", &connection, "connect", "app"]
+        ));
+    });
+}
+
+#[test]
+fn nobody_signed_in() {
+    in_small_world(|world| {
+        let connection = consumer(world, "OAuth");
+        let sql = "REPLICATE Projects";
+        assert_output!(Run::new(world, &["--connection", &connection, "-e", sql]));
+    });
+}
+
+#[test]
+fn a_sign_in_elsewhere_lasts() {
+    in_small_world(|world| {
+        allow(world);
+        let connection = consumer(world, "OAuth");
+        let arguments = ["--connection", &connection, "connect", "app", "--headless"];
+        let mut child = Run::new(world, &arguments)
+            .command()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+        let page = told.find_map(|line| {
+            Some(line.unwrap().trim().to_owned()).filter(|it| it.starts_with("http"))
+        });
+        let pasted = sent_to(&page.unwrap());
+        assert!(pasted.starts_with("http://localhost:33333"), "{pasted}");
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(format!("{pasted}\n").as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let steps = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{steps}");
+        assert!(steps.contains("ok       workspace: visible"), "{steps}");
+
+        let file = world
+            .folder()
+            .join("state/tokens/app.sandbox-key-acme.acme.json");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        assert!(file.exists());
+        // Another process needs no sign-in.
+        let sql = ["--connection", &connection, "-e", "REPLICATE Projects"];
+        assert!(Run::new(world, &sql).command().status().unwrap().success());
+        assert_eq!(world.number("SELECT COUNT(*) FROM Projects"), 3);
+    });
+}
+
+#[test]
+fn a_secret_that_is_missing_fails_its_own_statements() {
+    in_small_world(|world| {
+        let output = |sql: &str| {
+            let mut command = Run::new(world, &["-e", sql]).command();
+            let output = command.env_remove("OTHER_TOKEN").output().unwrap();
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            (output.status.code(), told)
+        };
+        for sql in ["SELECT 1", "REPLICATE Projects", "SHOW CONNECTIONS"] {
+            let (code, told) = output(sql);
+            assert_eq!(code, Some(0), "{sql}: {told}");
+        }
+        for sql in [
+            "SELECT * FROM globex.Projects",
+            "EXPLAIN SELECT * FROM globex.Projects",
+        ] {
+            let (code, told) = output(sql);
+            assert_eq!(code, Some(2), "{sql}: {told}");
+            let expected = "error[BL8003]: bucketline.toml, connection globex: Token: the environment variable \
+                            OTHER_TOKEN cannot be read";
+            assert!(told.contains(expected), "{told}");
+        }
+    });
+}
+
+/// An archive of one repository's issues.
+fn archive(issues: &[(u32, &str)]) -> Vec<u8> {
+    let issues: Vec<_> = issues
+        .iter()
+        .map(|(id, title)| serde_json::json!({"id": id, "title": title}))
+        .collect();
+    let document = serde_json::json!({ "issues": issues }).to_string();
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    archive.start_file("db-2.0.json", options).unwrap();
+    archive.write_all(document.as_bytes()).unwrap();
+    archive.finish().unwrap().into_inner()
+}
+
+/// A run in a folder whose configuration has the connection `old` of archives: what it printed, and its exit code.
+fn with_archives(folder: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+    let config = "[destination]\npath = \"copy.db\"\n\n[connections.old]\nType = \"Archive\"\n\
+                  Path = \"archives\"\nWorkspace = \"acme\"\n";
+    std::fs::write(folder.join("bucketline.toml"), config).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(crate::commands::binary())
+        .arg("--config")
+        .arg(folder.join("bucketline.toml"))
+        .args(arguments)
+        .current_dir(elsewhere.path())
+        .env_clear()
+        .env("BUCKETLINE_STATE", folder.join("state"))
+        .output()
+        .unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    (format!("{out}{err}"), output.status.code())
+}
+
+#[test]
+fn issues_are_replicated_from_an_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let archives = folder.path().join("archives");
+    std::fs::create_dir(&archives).unwrap();
+    let path = archives.join("api-issues.zip");
+    std::fs::write(&path, archive(&[(1, "One"), (2, "Two")])).unwrap();
+    let replicate = || with_archives(folder.path(), &["-e", "REPLICATE Issues;"]);
+    let (told, code) = replicate();
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("2 inserted"), "{told}");
+    let (told, code) = replicate();
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("0 inserted, 0 updated"), "{told}");
+
+    let (told, code) = with_archives(folder.path(), &["connect", "old"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(
+        told,
+        "ok       archives: api\nok       Issues: a row was read\nok       IssueComments: it has no rows\n"
+    );
+
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let (told, code) = replicate();
+    assert_ne!(code, Some(0), "{told}");
+    assert!(told.contains("BL9006") || told.contains("BL9005"), "{told}");
+    let copy = rusqlite::Connection::open(folder.path().join("copy.db")).unwrap();
+    let rows: i64 = copy
+        .query_row(
+            "SELECT COUNT(*) FROM Issues WHERE Repository = 'api'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(rows, 2);
+}
+
+/// A session whose current connection signs in by OAuth.
+pub(crate) fn oauth_session(world: &World, secret: &str) -> Session {
+    let base = world.sandbox.base_url();
+    let pairs = [
+        ("BaseURL", base.as_str()),
+        ("Workspace", "acme"),
+        ("AuthScheme", "OAuth"),
+        ("OAuthClientId", "sandbox-key-acme"),
+        ("OAuthClientSecret", secret),
+        ("RequestsPerHour", "0"),
+    ];
+    Session::builder()
+        .connection("app", ConnectionProperties::new("test", pairs))
+        .connection("acme", world.properties("acme"))
+        .build()
+        .unwrap()
+}
+
+/// The one row of a statement, as text, or its error.
+pub(crate) async fn row(session: &Session, sql: &str) -> Result<Vec<String>, bucketline::Error> {
+    let mut events = session.run(sql);
+    let mut cells = Vec::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Event::Rows(batch) => {
+                for column in batch.columns() {
+                    let text = arrow::compute::cast(column, &arrow::datatypes::DataType::Utf8);
+                    cells.push(text.unwrap().as_string::<i32>().value(0).to_owned());
+                }
+            }
+            Event::Failed(error) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(cells)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_web_flow_by_procedures() {
+    let world = World::start(small()).await;
+    allow(&world);
+    let session = oauth_session(&world, "sandbox-consumer-secret-acme");
+    let callback = "http://localhost:33333/back";
+    let sql = format!("EXEC GetOAuthAuthorizationURL @CallbackUrl = '{callback}', @State = 'mine'");
+    let url = row(&session, &sql).await.unwrap().remove(0);
+    let back = sent_to(&url);
+    assert!(
+        back.starts_with(callback) && back.contains("state=mine"),
+        "{back}"
+    );
+    let code = back
+        .split(['?', '&'])
+        .find_map(|pair| pair.strip_prefix("code="))
+        .unwrap();
+    let sql = format!(
+        "EXEC GetOAuthAccessToken @AuthMode = 'WEB', @CallbackUrl = '{callback}', @Verifier = '{code}'"
+    );
+    let tokens = row(&session, &sql).await.unwrap();
+    assert_eq!(tokens[2], "7199");
+    let sql = format!(
+        "EXEC RefreshOAuthAccessToken @OAuthRefreshToken = '{}'",
+        tokens[1]
+    );
+    let renewed = row(&session, &sql).await.unwrap();
+    assert_ne!(renewed[0], tokens[0]);
+    // They were for the caller alone: nobody is signed in.
+    let error = row(&session, "SELECT * FROM Projects").await.unwrap_err();
+    assert_eq!(error.code(), "BL3401");
+
+    // Given as properties, they are what the connection begins with.
+    let base = world.sandbox.base_url();
+    let pairs = [
+        ("BaseURL", base.as_str()),
+        ("Workspace", "acme"),
+        ("OAuthClientId", "sandbox-key-acme"),
+        ("OAuthClientSecret", "sandbox-consumer-secret-acme"),
+        ("OAuthRefreshToken", renewed[1].as_str()),
+        ("RequestsPerHour", "0"),
+    ];
+    let session = Session::builder()
+        .connection("app", ConnectionProperties::new("test", pairs))
+        .build()
+        .unwrap();
+    let count = row(&session, "SELECT COUNT(*) FROM Projects")
+        .await
+        .unwrap();
+    assert_eq!(count, ["3"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_procedure_without_its_inputs_asks_nobody() {
+    let world = World::start(small()).await;
+    world
+        .sandbox
+        .fault(Fault::always("*", FaultKind::Unauthorized));
+    let session = oauth_session(&world, "sandbox-consumer-secret-acme");
+    for (call, code, told) in [
+        (
+            "RefreshOAuthAccessToken",
+            "BL8008",
+            "needs OAuthRefreshToken",
+        ),
+        (
+            "RefreshOAuthAccessToken @OAuthRefreshToken = ''",
+            "BL8008",
+            "no text, or an empty one",
+        ),
+        (
+            "RefreshOAuthAccessToken @OAuthRefreshToken = '  '",
+            "BL8008",
+            "no text, or an empty one",
+        ),
+        (
+            "RefreshOAuthAccessToken @OAuthRefreshToken = NULL",
+            "BL8008",
+            "no text, or an empty one",
+        ),
+        (
+            "RefreshOAuthAccessToken @Token = 'planted'",
+            "BL8008",
+            "has no input Token",
+        ),
+        (
+            "GetOAuthAccessToken @AuthMode = 'WEB'",
+            "BL8008",
+            "needs Verifier",
+        ),
+        (
+            "GetOAuthAccessToken @AuthMode = 'DESKTOP'",
+            "BL8008",
+            "no AuthMode DESKTOP",
+        ),
+        (
+            "GetOAuthAccessToken",
+            "BL8009",
+            "no browser can be opened here",
+        ),
+        (
+            "GetOAuthAuthorizationURL @CallbackUrl = ''",
+            "BL8008",
+            "no text, or an empty one",
+        ),
+        (
+            "GetOAuthAuthorisationURL",
+            "BL8007",
+            "there is no procedure",
+        ),
+        ("Reset", "BL8007", "there is no procedure Reset"),
+    ] {
+        let error = row(&session, &format!("EXEC {call}")).await.unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert_eq!(error.code(), code, "{call}: {text}");
+        assert!(
+            text.contains(told) && !text.contains("planted"),
+            "{call}: {text}"
+        );
+    }
+    let outcome = run(&session, "USE acme; EXEC GetOAuthAuthorizationURL").await;
+    assert_eq!(outcome.errors[0].code(), "BL8009");
+    assert!(world.sandbox.requests().is_empty());
+}
