@@ -63,15 +63,9 @@ impl Keeper<'_> {
 
     /// Nothing is staged of the slice, and not because no row of it matches.
     async fn is_doubtful(&self, slice: &Slice, known: &Known) -> Result<bool> {
-        let Walker {
-            rows,
-            load,
-            context,
-            ..
-        } = self.walker;
-        let keys = load.keys(&rows.of_slice(&known.state.parents)).await?;
-        let is_empty = keys.iter().all(|batch| batch.num_rows() == 0);
-        Ok(is_empty && !self.walker.leaves_rows_out(slice, context).await?)
+        let walker = self.walker;
+        Ok(!walker.holds(&known.state.parents).await?
+            && !walker.leaves_rows_out(slice, walker.context).await?)
     }
 
     async fn copy(&self, known: &Known, why: &str) -> Result<()> {

@@ -89,6 +89,12 @@ impl Walker<'_> {
         Ok((report, failure))
     }
 
+    /// Whether the load has rows of the slice with these parents.
+    pub(crate) async fn holds(&self, parents: &[Option<String>]) -> Result<bool> {
+        let keys = self.load.keys(&self.rows.of_slice(parents)).await?;
+        Ok(keys.iter().any(|batch| batch.num_rows() > 0))
+    }
+
     /// Whether a slice that gave no row has rows, which the statement's conditions leave out.
     pub(crate) async fn leaves_rows_out(
         &self,
@@ -292,7 +298,7 @@ impl Visit<'_> {
                 self.commit(Some(&state).filter(|_| !replaces)).await?;
                 continue;
             }
-            if replaces {
+            if replaces && self.walker.holds(&self.slice.parents).await? {
                 // Nothing came that could take the place of the rows carried over: if that is not because
                 // none matches, ask again next time.
                 if !self
