@@ -144,6 +144,10 @@ pub struct WorkspaceConfig {
     pub pull_requests: Count,
     /// Branches of each repository; none leaves repositories without a commit.
     pub branches: u32,
+    /// Pipelines of each repository that has a commit.
+    pub pipelines: u32,
+    /// Repositories whose pipelines are off, taken from the last; none: one if there are several.
+    pub pipelines_off: Option<u32>,
     /// This many issues of each repository share one `updated_on`.
     pub same_updated_on: u32,
 }
@@ -166,6 +170,8 @@ impl WorkspaceConfig {
             issues: Count::PerRepository(120),
             pull_requests: Count::PerRepository(60),
             branches: 6,
+            pipelines: 24,
+            pipelines_off: None,
             same_updated_on: 0,
         }
     }
@@ -204,6 +210,19 @@ impl WorkspaceConfig {
         self.trackers_off = Some(repositories);
         self
     }
+}
+
+/// What is known of the pull requests that a commit is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Index {
+    /// All of them.
+    #[default]
+    Ready,
+    /// Nothing yet: 202 with an empty list.
+    Building,
+    /// Nothing, as the app that keeps the index is not installed: 404.
+    Missing,
 }
 
 /// What a credential is, and what it reaches.
@@ -258,7 +277,7 @@ pub struct Credential {
 
 impl Credential {
     /// `User 1` of a workspace: e-mail `user1@<slug>.example`, token `sandbox-api-token-<slug>`,
-    /// name `<slug>-api-token`, administrator, with every read scope.
+    /// name `<slug>-api-token`, administrator, with every scope that something to read needs.
     pub fn api_token(workspace: &str) -> Self {
         Self {
             name: format!("{workspace}-api-token"),
@@ -277,6 +296,8 @@ impl Credential {
                 "read:runner:bitbucket",
                 "read:webhook:bitbucket",
                 "read:snippet:bitbucket",
+                "admin:project:bitbucket",
+                "admin:repository:bitbucket",
             ]
             .map(str::to_owned)
             .to_vec(),

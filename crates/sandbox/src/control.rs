@@ -14,8 +14,9 @@ use serde_json::json;
 use crate::error::Error;
 use crate::faults::Fault;
 use crate::hooks::Hook;
+use crate::kind::Kind;
 use crate::server::Shared;
-use crate::snapshot::{self, Kind};
+use crate::snapshot;
 use crate::world::change::Change;
 
 /// One, or a list.

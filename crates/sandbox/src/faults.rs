@@ -205,7 +205,7 @@ impl FaultKind {
             }
             Self::ServerError { status } => Reply::html(*status, "Something went wrong"),
             Self::NotFound => Reply::no_repository(),
-            Self::Forbidden => Reply::error(403, "You must be an admin of this repository."),
+            Self::Forbidden => Reply::not_administrator(),
             Self::LimitedForbidden => Reply {
                 status: 403,
                 ..too_many(bare_429)

@@ -21,10 +21,23 @@
 //!
 //! # What it serves
 //!
-//! Under `/2.0`: `user`, `user/workspaces`, `user/workspaces/{workspace}/permission`,
+//! Under `/2.0`: `user`, `user/workspaces`, `user/workspaces/{workspace}/permission` and
+//! `/permissions/repositories`,
 //! `workspaces/{workspace}`, its `projects` and each project, `repositories/{workspace}`, each
 //! repository, and its `refs/branches`, `pullrequests` and `issues`, as lists and one by one. Calls
-//! that the service removed answer 410; so do issues once [`Day::AfterRemoval`] is played.
+//! that the service removed answer 410; so do issues once [`Day::AfterRemoval`] is played. And
+//! below these, with the places in the path left out where they are clear:
+//!
+//! | below | |
+//! |---|---|
+//! | a workspace | `members`, `permissions`, `permissions/repositories` and that of each, `hooks`, `pipelines-config/variables` and `/runners` |
+//! | a project | `permissions-config/users` and `/groups`, `default-reviewers`, `deploy-keys` |
+//! | a repository | `refs/tags`, `commits` (also by POST), `diffstat/{spec}`, `src/{commit}/{path}`, `pullrequests/activity`, `default-reviewers`, `effective-default-reviewers`, `watchers`, `forks`, `downloads`, `hooks`, `deploy-keys`, `branch-restrictions`, `branching-model`, its `settings`, `effective-branching-model`, `override-settings`, `permissions-config/users` and `/groups` |
+//! | its pipelines | `pipelines/`, their `steps/`, `deployments/`, `environments`, their `variables`, `pipelines_config`, its `schedules` and `variables`, `pipelines-config/runners` |
+//! | a commit | itself, `comments`, `statuses`, `reports`, their `annotations`, `pullrequests` |
+//! | a pull request | `comments`, `tasks`, `activity`, `commits`, `statuses`, `diffstat` (302) |
+//! | an issue tracker | `components`, `milestones`, `versions`; of issues `comments`, `changes`, `attachments` |
+//! | `snippets/{workspace}` | each snippet, its `comments` and `commits` |
 //!
 //! # Credentials
 //!
@@ -47,7 +60,10 @@
 //! # Data
 //!
 //! Everything follows from the seed. Issues and pull requests are computed when they are read; what
-//! is held is an index of 24 bytes each and the objects that were changed.
+//! is held is an index of 24 bytes each and the objects that were changed. What is below them
+//! follows from the parent; a list is held once something in it was changed. Commits follow from the
+//! pull requests: their destination commits and merges are the main line. Two pipelines of each
+//! repository are unfinished when the clock starts, and end as it goes on.
 //!
 //! # Changing it while it runs
 //!
@@ -88,9 +104,18 @@
 //! challenge, if one was sent, is checked; that a code lives ten minutes; that an access token
 //! outlives the refresh token it came with; the words of refusals other than `Unsupported grant
 //! type: None`; and what `/user` shows of an `app_user`, which `/user/workspaces` answers with 401.
+//! Further: that lists of which nothing is known ignore `q` and `sort`; the texts of 404 where
+//! pipelines are off and of 555; that tasks move their pull request, and comments their issue, as
+//! comments of pull requests are known to; that pull requests closed with their source branch, and
+//! those of a deleted fork, list no commits; that a commit which no branch, tag or pull request
+//! leads to is gone at once; that feeds and commits of snippets are walked by tokens; that nobody
+//! but users is a member, reviews by default, watches or has permissions; and that access tokens
+//! see what administrators see where they have the scope, but never permissions and deploy keys.
 //!
 //! Not imitated: adding fields to an embedded object with `fields` beyond those it is embedded with
-//! (`+values.destination.repository.owner`), and writing through the API.
+//! (`+values.destination.repository.owner`), and writing through the API. Generated pull requests
+//! come from branches that `refs/branches` does not list. `q=user.email` on members, `role` on
+//! forks, file contents (a few lines made up) and `diff`, `patch` and logs.
 
 mod api;
 mod clock;
@@ -103,6 +128,7 @@ mod hooks;
 mod http;
 mod journal;
 mod json;
+mod kind;
 mod oauth;
 mod pattern;
 mod query;
@@ -112,12 +138,13 @@ mod snapshot;
 mod world;
 
 pub use clock::Clock;
-pub use config::{Config, Count, Credential, CredentialKind, Day, WorkspaceConfig};
+pub use config::{Config, Count, Credential, CredentialKind, Day, Index, WorkspaceConfig};
 pub use error::Error;
 pub use faults::{Fault, FaultKind, RetryAfter};
 pub use hooks::Hook;
 pub use journal::Logged;
+pub use kind::Kind;
 pub use oauth::{Consent, Consumer};
 pub use sandbox::Sandbox;
-pub use snapshot::{Kind, Snapshot};
+pub use snapshot::Snapshot;
 pub use world::change::{Applied, Change, IssueEdit, PullRequestEdit};

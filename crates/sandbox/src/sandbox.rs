@@ -15,8 +15,9 @@ use crate::error::Error;
 use crate::faults::Fault;
 use crate::hooks::Hook;
 use crate::journal::Logged;
+use crate::kind::Kind;
 use crate::server::{Shared, router};
-use crate::snapshot::{self, Kind, Snapshot};
+use crate::snapshot::{self, Snapshot};
 use crate::world::change::{Applied, Change};
 
 /// A server on 127.0.0.1 with a thread and a runtime of its own, so that it works the same from

@@ -211,8 +211,7 @@ async fn serve(
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let mut request = Request::new(&parts.method, &parts.uri, &parts.headers);
-    if oauth::serves(&request) {
-        let body = to_bytes(body, MAX_FORM).await.unwrap_or_default();
+    if let Ok(body) = to_bytes(body, MAX_FORM).await {
         request = request.with_body(&parts.headers, &body);
     }
     let latency = Duration::from_micros(shared.latency_micros.load(Ordering::Relaxed));
@@ -283,8 +282,8 @@ fn log(shared: &Shared, request: &Request, status: u16, credential: &str, faulte
     });
 }
 
-/// Forms hold a token at most.
-const MAX_FORM: usize = 64 * 1024;
+/// Bytes that a form may have.
+const MAX_FORM: usize = 1 << 20;
 
 /// Bodies below this many bytes are not worth compressing.
 const SMALL: usize = 512;

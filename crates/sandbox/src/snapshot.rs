@@ -3,29 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::api::{Branches, Issues, Projects, PullRequests, Repositories, Rows, write_workspace};
+use crate::api::{
+    self, Branches, Issues, Projects, PullRequests, Repositories, Rows, write_workspace,
+};
+use crate::kind::Kind;
 use crate::query::Bounds;
 use crate::world::World;
 use crate::world::pull_request::State;
 use crate::world::shelf::By;
-
-/// Kinds of objects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// The workspace itself.
-    Workspaces,
-    /// Its projects.
-    Projects,
-    /// Its repositories.
-    Repositories,
-    /// Issues of all repositories whose tracker is on, whatever day is played.
-    Issues,
-    /// Pull requests in all states, with reviewers, participants and rendered text.
-    PullRequests,
-    /// Branches.
-    Branches,
-}
 
 /// One object and where it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +19,9 @@ pub struct Snapshot {
     pub repository: Option<String>,
     /// The repository's UUID, in braces.
     pub repository_uuid: Option<String>,
+    /// What names the parent within its repository or workspace, for what is below more than
+    /// that: a pull request's number, a commit's hash.
+    pub parent: Option<String>,
     /// The object as the API would show it.
     pub value: Value,
 }
@@ -54,6 +42,7 @@ pub(crate) fn visit(
         each(Snapshot {
             repository: repository.map(|(slug, _)| slug.to_owned()),
             repository_uuid: repository.map(|(_, uuid)| uuid.to_owned()),
+            parent: None,
             value: serde_json::from_str(text).unwrap_or_default(),
         });
     };
@@ -113,6 +102,7 @@ pub(crate) fn visit(
                 }
             }
         }
+        _ => api::visit(world, kind, place, each),
     }
     true
 }

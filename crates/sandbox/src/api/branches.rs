@@ -2,37 +2,23 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::commits::{TARGET, write_members};
 use super::listing::{List, Rows, Style, page};
-use super::repositories::ACCOUNT;
+use super::parents::InRepository;
 use super::{Answer, Call};
-use crate::clock::{SECOND, Timestamp};
 use crate::http::reply::Reply;
 use crate::http::sign_in::REPOSITORY;
 use crate::json::write::Object;
 use crate::query::{Bounds, Field, Kind, Schema};
 use crate::world::World;
-use crate::world::random::commit_hash;
-use crate::world::repository::{Branch, Repository};
+use crate::world::history::Commit;
+use crate::world::repository::Repository;
 use crate::world::shelf::{By, Selection};
 
 const SCHEMA: Schema = &[
     Field("name", Kind::Natural),
     Field("default_merge_strategy", Kind::Text),
-    Field(
-        "target",
-        Kind::Object(&[
-            Field("hash", Kind::Text),
-            Field("date", Kind::Time),
-            Field("message", Kind::Text),
-            Field(
-                "author",
-                Kind::Object(&[
-                    Field("raw", Kind::Text),
-                    Field("user", Kind::Object(ACCOUNT)),
-                ]),
-            ),
-        ]),
-    ),
+    Field("target", Kind::Object(TARGET)),
 ];
 
 const STRATEGIES: &[&str] = &[
@@ -44,8 +30,8 @@ const STRATEGIES: &[&str] = &[
     "rebase_merge",
 ];
 
-/// What is percent-encoded in the branch part of links.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+/// What is percent-encoded in the parts of links that are names of branches and tags.
+pub(super) const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
@@ -56,19 +42,10 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 pub(super) fn list(call: &Call<'_>, workspace: &str, repository: &str) -> Answer {
     call.require(REPOSITORY)?;
     let repository = call.repository(workspace, repository)?;
-    let filtered = call
-        .request
-        .parameter("q")
-        .is_some_and(|q| !q.trim().is_empty());
-    let style = if filtered {
-        Style::Tokens
-    } else {
-        Style::Numbered
-    };
     page(
         call,
         List {
-            style,
+            style: Style::TokensIfFiltered,
             ..List::of(SCHEMA)
         },
         &Branches::new(call.world, repository),
@@ -102,15 +79,16 @@ pub(super) fn get(call: &Call<'_>, workspace: &str, repository: &str, name: &str
 pub(crate) struct Branches<'a> {
     world: &'a World,
     repository: &'a Repository,
-    rows: Vec<(&'a str, &'a Branch)>,
+    rows: Vec<(&'a str, &'a Commit)>,
 }
 
 impl<'a> Branches<'a> {
     pub(crate) fn new(world: &'a World, repository: &'a Repository) -> Self {
         let rows = repository
+            .refs
             .branches
             .iter()
-            .map(|(name, branch)| (name.as_str(), branch));
+            .map(|(name, tip)| (name.as_str(), tip));
         Self {
             world,
             repository,
@@ -126,7 +104,7 @@ impl Rows for Branches<'_> {
     }
 
     fn write(&self, row: u32, _: bool, out: &mut String) {
-        let (name, branch) = self.rows[row as usize];
+        let (name, tip) = self.rows[row as usize];
         let names = &self.repository.names;
         let encoded = utf8_percent_encode(name, ENCODED).to_string();
         let mut object = Object::begin(out);
@@ -142,70 +120,11 @@ impl Rows for Branches<'_> {
             crate::json::write::string(out, name);
         });
         object.text("type", "branch");
-        object.object("target", |target| self.write_commit(target, branch));
+        let within = InRepository {
+            world: self.world,
+            repository: self.repository,
+        };
+        object.object("target", |target| write_members(target, &within, tip));
         object.end();
     }
-}
-
-impl Branches<'_> {
-    fn write_commit(&self, commit: &mut Object<'_>, branch: &Branch) {
-        let names = &self.repository.names;
-        let (api, html) = (names.api.as_str(), names.html.as_str());
-        let hash = commit_hash(branch.commit);
-        let parent = commit_hash(branch.parent);
-        let workspace = &self.world.workspaces[self.repository.workspace];
-        let name = branch
-            .author
-            .and_then(|place| workspace.people.get(place))
-            .map_or("Somebody", |person| &person.display_name);
-        let mail = name.to_lowercase().replace(' ', "");
-        commit
-            .text("type", "commit")
-            .text("hash", hash.as_str())
-            .text("date", local(branch.date, branch.offset).as_str());
-        let raw = format!("{name} <{mail}@{}.example>", workspace.slug);
-        for role in ["author", "committer"] {
-            commit.object(role, |object| {
-                object.text("type", role).text("raw", raw.as_str());
-                if branch.author.is_some() {
-                    object.raw("user", workspace.person(branch.author));
-                }
-            });
-        }
-        let message = format!("Commit {} of User work\n", &hash[..7]);
-        commit
-            .text("message", message.as_str())
-            .rendered("summary", &message);
-        commit.object("links", |links| {
-            links
-                .link("self", &[api, "/commit/", &hash])
-                .link("html", &[html, "/commits/", &hash])
-                .link("diff", &[api, "/diff/", &hash])
-                .link("approve", &[api, "/commit/", &hash, "/approve"])
-                .link("comments", &[api, "/commit/", &hash, "/comments"])
-                .link("statuses", &[api, "/commit/", &hash, "/statuses"])
-                .link("patch", &[api, "/patch/", &hash]);
-        });
-        commit.array("parents", [&parent], |parent, out| {
-            let mut object = Object::begin(out);
-            object.text("type", "commit").text("hash", parent.as_str());
-            object.object("links", |links| {
-                links
-                    .link("self", &[api, "/commit/", parent])
-                    .link("html", &[html, "/commits/", parent]);
-            });
-            object.end();
-        });
-        commit.raw("repository", &names.condensed);
-    }
-}
-
-/// A commit's date: whole seconds, with the author's own offset.
-fn local(at: Timestamp, offset: i32) -> String {
-    let mut text = String::new();
-    Timestamp(at.0 + i64::from(offset) * 60 * SECOND).write_seconds(&mut text);
-    text.push(if offset < 0 { '-' } else { '+' });
-    let minutes = offset.abs();
-    text.push_str(&format!("{:02}:{:02}", minutes / 60, minutes % 60));
-    text
 }

@@ -87,6 +87,21 @@ impl Rows for Issues<'_> {
     }
 }
 
+/// Writes what names an issue elsewhere.
+pub(super) fn write_reference(object: &mut Object<'_>, repository: &Repository, issue: &Issue) {
+    let names = &repository.names;
+    let mut digits = Digits::default();
+    let id = digits.of(u64::from(issue.id));
+    object
+        .text("type", "issue")
+        .number("id", u64::from(issue.id))
+        .raw("repository", &names.condensed)
+        .text("title", issue.title.as_str());
+    object.object("links", |links| {
+        links.link("self", &[&names.api, "/issues/", id]);
+    });
+}
+
 fn write(world: &World, repository: &Repository, issue: &Issue, out: &mut String) {
     let workspace = &world.workspaces[repository.workspace];
     let names = &repository.names;

@@ -16,12 +16,26 @@ pub(super) enum Style {
     Numbered,
     /// Opaque tokens, forward only.
     Tokens,
+    /// Page numbers, but tokens once filtered.
+    TokensIfFiltered,
+}
+
+/// What a list makes of `q` and `sort`.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Search {
+    /// Both are heeded.
+    By(Schema),
+    /// Both are ignored without a word.
+    Ignored,
+    /// `q` is ignored, any `sort` is refused.
+    SortRefused,
 }
 
 /// What is particular about a list.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct List<'a> {
-    pub(super) schema: Schema,
+    pub(super) search: Search,
+    pub(super) default_pagelen: usize,
     pub(super) max_pagelen: usize,
     /// Fields shown only when `fields` asks for them, with `values.` in front.
     pub(super) hidden: &'static [&'static str],
@@ -30,18 +44,29 @@ pub(super) struct List<'a> {
     pub(super) indexed: bool,
     /// The path in links to other pages, where it differs from the one requested.
     pub(super) path: Option<&'a str>,
+    /// A parameter that links to other pages leave out.
+    pub(super) forgets: Option<&'static str>,
 }
 
 impl List<'_> {
-    /// A list of at most 100 rows a page, walked by page number.
+    /// A list of at most 100 rows a page, walked by page number, that ignores `q` and `sort`.
+    pub(super) const PLAIN: Self = Self::searched(Search::Ignored);
+
+    /// The same, filtered and sorted by what the schema says.
     pub(super) const fn of(schema: Schema) -> Self {
+        Self::searched(Search::By(schema))
+    }
+
+    const fn searched(search: Search) -> Self {
         Self {
-            schema,
+            search,
+            default_pagelen: 10,
             max_pagelen: 100,
             hidden: &[],
             style: Style::Numbered,
             indexed: false,
             path: None,
+            forgets: None,
         }
     }
 }
@@ -60,37 +85,45 @@ pub(crate) trait Rows {
     }
 }
 
-const DEFAULT_PAGELEN: usize = 10;
-
 /// Answers with the page asked for.
-pub(super) fn page(call: &Call<'_>, list: List<'_>, rows: &impl Rows) -> Answer {
+pub(super) fn page(call: &Call<'_>, list: List<'_>, rows: &dyn Rows) -> Answer {
     let request = call.request;
     let bad = |message: &str| Reply::error(400, message);
     let pagelen = match request.parameter("pagelen") {
-        None | Some("") => DEFAULT_PAGELEN.min(list.max_pagelen),
+        None | Some("") => list.default_pagelen,
         Some(text) => text
             .parse::<usize>()
             .ok()
             .filter(|pagelen| (1..=list.max_pagelen).contains(pagelen))
             .ok_or_else(|| bad("Invalid pagelen"))?,
     };
-    let filter = match request.parameter("q").filter(|q| !q.trim().is_empty()) {
-        Some(q) => Some(Filter::parse(q, list.schema).map_err(|why| bad(&why.0))?),
-        None => None,
+    let filter = match (request.parameter("q"), list.search) {
+        (Some(q), Search::By(schema)) if !q.trim().is_empty() => {
+            Some(Filter::parse(q, schema).map_err(|why| bad(&why.0))?)
+        }
+        _ => None,
     };
-    let sort = match request.parameter("sort") {
-        Some(sort) => Some(Sort::parse(sort, list.schema).map_err(|why| bad(&why.0))?),
-        None => None,
+    let style = match (list.style, &filter) {
+        (Style::TokensIfFiltered, Some(_)) => Style::Tokens,
+        (Style::TokensIfFiltered, None) => Style::Numbered,
+        (style, _) => style,
     };
-    let offset = match (request.parameter("page"), list.style) {
+    let sort = match (request.parameter("sort"), list.search) {
+        (Some(sort), Search::By(schema)) => {
+            Some(Sort::parse(sort, schema).map_err(|why| bad(&why.0))?)
+        }
+        (Some(_), Search::SortRefused) => return Err(bad("Invalid sort attribute")),
+        _ => None,
+    };
+    let offset = match (request.parameter("page"), style) {
         (None, _) => 0,
-        (Some(page), Style::Numbered) => page
+        (Some(token), Style::Tokens) => from_token(token).ok_or_else(|| bad("Invalid page"))?,
+        (Some(page), _) => page
             .parse::<usize>()
             .ok()
             .and_then(|page| page.checked_sub(1))
             .ok_or_else(|| bad("Invalid page"))?
             .saturating_mul(pagelen),
-        (Some(token), Style::Tokens) => from_token(token).ok_or_else(|| bad("Invalid page"))?,
     };
 
     let selection = select(&list, rows, filter, sort.as_ref());
@@ -118,7 +151,7 @@ pub(super) fn page(call: &Call<'_>, list: List<'_>, rows: &impl Rows) -> Answer 
     out.push_str("],\"pagelen\":");
     let mut digits = Digits::default();
     out.push_str(digits.of(pagelen as u64));
-    let numbered = list.style == Style::Numbered;
+    let numbered = style == Style::Numbered;
     let page = offset / pagelen + 1;
     if numbered {
         out.push_str(",\"size\":");
@@ -157,7 +190,7 @@ fn by(list: &List<'_>, sort: &Sort) -> Option<By> {
 /// The rows that match, in order; an order that an index gives is ascending here.
 fn select<'r>(
     list: &List<'_>,
-    rows: &'r impl Rows,
+    rows: &'r dyn Rows,
     filter: Option<Filter>,
     sort: Option<&Sort>,
 ) -> Selection<'r> {
@@ -197,8 +230,8 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 fn link(call: &Call<'_>, list: &List<'_>, page: &str) -> String {
     let origin = call.world.origin();
     let mut url = format!("{origin}{}?", list.path.unwrap_or(&call.request.path));
-    for (key, value) in &call.request.query {
-        if key != "page" {
+    for (key, value) in call.request.sent() {
+        if key != "page" && Some(key.as_str()) != list.forgets {
             url.extend(utf8_percent_encode(key, ENCODED));
             url.push('=');
             url.extend(utf8_percent_encode(value, ENCODED));

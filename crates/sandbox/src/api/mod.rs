@@ -2,12 +2,27 @@
 //! is a reply, too.
 
 mod branches;
+mod comments;
+mod commits;
+mod deployments;
+mod diffs;
 mod issues;
 mod listing;
+mod parents;
+mod permissions;
+mod pipeline_settings;
+mod pipelines;
 mod projects;
 mod pull_requests;
 mod removed;
+mod reports;
 mod repositories;
+mod requested;
+mod resource;
+mod settings;
+mod snippets;
+mod source;
+mod trackers;
 mod users;
 mod workspaces;
 
@@ -19,8 +34,12 @@ use crate::http::reply::Reply;
 use crate::http::request::Request;
 use crate::http::sign_in::{Caller, Scope};
 use crate::json::fields::Fields;
+use crate::kind::Kind;
+use crate::snapshot::Snapshot;
 use crate::world::repository::Repository;
 use crate::world::{Found, World};
+
+use resource::Table;
 
 pub(crate) use branches::Branches;
 pub(crate) use issues::Issues;
@@ -29,6 +48,44 @@ pub(crate) use projects::Projects;
 pub(crate) use pull_requests::PullRequests;
 pub(crate) use repositories::Repositories;
 pub(crate) use workspaces::write as write_workspace;
+
+/// What is below workspaces, projects, repositories and the rest, by tables.
+const TABLES: &[Table] = &[
+    Table::of::<requested::Feed>(),
+    Table::of::<requested::PerPullRequest>(),
+    Table::of::<commits::Tags>(),
+    Table::of::<commits::Commits>(),
+    Table::of::<commits::PerCommit>(),
+    Table::of::<diffs::Diffs>(),
+    Table::of::<source::Source>(),
+    Table::of::<reports::PerCommit>(),
+    Table::of::<reports::Annotations>(),
+    Table::of::<pipelines::PerRepository>(),
+    Table::of::<pipelines::Steps>(),
+    Table::of::<pipeline_settings::PerRepository>(),
+    Table::of::<pipeline_settings::PerWorkspace>(),
+    Table::of::<deployments::PerRepository>(),
+    Table::of::<deployments::EnvironmentVariables>(),
+    Table::of::<settings::PerRepository>(),
+    Table::of::<settings::PerWorkspace>(),
+    Table::of::<settings::PerProject>(),
+    Table::of::<permissions::PerWorkspace>(),
+    Table::of::<permissions::Mine>(),
+    Table::of::<permissions::OnRepository>(),
+    Table::of::<permissions::PerProject>(),
+    Table::of::<permissions::PerRepository>(),
+    Table::of::<snippets::PerWorkspace>(),
+    Table::of::<snippets::PerSnippet>(),
+    Table::of::<trackers::PerTracker>(),
+    Table::of::<trackers::PerIssue>(),
+];
+
+/// Calls `each` with the rows of a kind in a workspace that a table has.
+pub(crate) fn visit(world: &World, kind: Kind, workspace: usize, each: &mut dyn FnMut(Snapshot)) {
+    TABLES
+        .iter()
+        .any(|table| (table.visit)(world, kind, workspace, each));
+}
 
 /// What a handler gives.
 type Answer = Result<Reply, Reply>;
@@ -50,10 +107,22 @@ pub(crate) fn answer(call: &Call<'_>) -> Reply {
 }
 
 fn route(call: &Call<'_>) -> Answer {
-    if !matches!(call.request.method, Method::GET | Method::HEAD) {
+    let segments: Vec<&str> = call.request.segments.iter().map(String::as_str).collect();
+    let reads = match call.request.method {
+        Method::GET | Method::HEAD => true,
+        // Commits are also asked for by a form, as their hashes may be too many for a URL.
+        Method::POST => matches!(segments.as_slice(), ["repositories", _, _, "commits", ..]),
+        _ => false,
+    };
+    if !reads {
         return Err(Reply::error(405, "Method not allowed"));
     }
-    let segments: Vec<&str> = call.request.segments.iter().map(String::as_str).collect();
+    if let Some(answer) = TABLES
+        .iter()
+        .find_map(|table| (table.route)(call, &segments))
+    {
+        return answer;
+    }
     match segments.as_slice() {
         ["user"] => users::current(call),
         ["user", "workspaces"] => workspaces::mine(call),
@@ -70,6 +139,14 @@ fn route(call: &Call<'_>) -> Answer {
             ["refs", "branches"] => branches::list(call, workspace, repository),
             ["refs", "branches", name @ ..] => {
                 branches::get(call, workspace, repository, &name.join("/"))
+            }
+            ["commits", revision] => commits::of_revision(call, workspace, repository, revision),
+            ["diffstat", spec @ ..] => diffs::get(call, workspace, repository, &spec.join("/")),
+            ["src", commit, path @ ..] => {
+                source::get(call, workspace, repository, commit, &path.join("/"))
+            }
+            ["pullrequests", id, "diffstat"] => {
+                diffs::of_pull_request(call, workspace, repository, id)
             }
             ["pullrequests"] => pull_requests::list(call, workspace, repository),
             ["pullrequests", id] => pull_requests::get(call, workspace, repository, id),

@@ -144,7 +144,8 @@ impl Rows for PullRequests<'_> {
     }
 }
 
-fn write(
+/// Writes the whole object; `full` shows what lists hide by default.
+pub(super) fn write(
     world: &World,
     repository: &Repository,
     pull_request: &PullRequest,
@@ -195,6 +196,50 @@ fn write(
         .text("reason", pull_request.reason.as_str())
         .time("created_on", pull_request.created_on)
         .time("updated_on", pull_request.updated_on);
+    write_endpoints(&mut object, repository, pull_request);
+    if full {
+        let reviewers = &pull_request.reviewers;
+        object.array("reviewers", reviewers, |(person, _), out| {
+            out.push_str(workspace.person(Some(*person)));
+        });
+        object.array("participants", reviewers, |(person, approved_on), out| {
+            let mut participant = Object::begin(out);
+            participant
+                .text("type", "participant")
+                .raw("user", workspace.person(Some(*person)))
+                .text("role", "REVIEWER")
+                .boolean("approved", approved_on.is_some())
+                .text("state", approved_on.map(|_| "approved"))
+                .time("participated_on", *approved_on);
+            participant.end();
+        });
+    }
+    object.object("links", |links| {
+        links
+            .link("self", &[&api])
+            .link("html", &[&names.html, "/pull-requests/", id])
+            .link("commits", &[&api, "/commits"])
+            .link("approve", &[&api, "/approve"])
+            .link("request-changes", &[&api, "/request-changes"])
+            .link("diff", &[&api, "/diff"])
+            .link("diffstat", &[&api, "/diffstat"])
+            .link("comments", &[&api, "/comments"])
+            .link("activity", &[&api, "/activity"])
+            .link("merge", &[&api, "/merge"])
+            .link("decline", &[&api, "/decline"])
+            .link("statuses", &[&api, "/statuses"]);
+    });
+    object.rendered("summary", &pull_request.description);
+    object.end();
+}
+
+/// Writes where a pull request comes from and where it goes.
+pub(super) fn write_endpoints(
+    object: &mut Object<'_>,
+    repository: &Repository,
+    pull_request: &PullRequest,
+) {
+    let names = &repository.names;
     for (key, branch, seed, gone) in [
         (
             "destination",
@@ -217,43 +262,6 @@ fn write(
             endpoint.raw("repository", if gone { "null" } else { &names.condensed });
         });
     }
-    if full {
-        let reviewers = &pull_request.reviewers;
-        object.array("reviewers", reviewers, |(person, _), out| {
-            out.push_str(workspace.person(Some(*person)));
-        });
-        object.array("participants", reviewers, |(person, approved), out| {
-            let mut participant = Object::begin(out);
-            participant
-                .text("type", "participant")
-                .raw("user", workspace.person(Some(*person)))
-                .text("role", "REVIEWER")
-                .boolean("approved", *approved)
-                .text("state", approved.then_some("approved"))
-                .time(
-                    "participated_on",
-                    approved.then_some(pull_request.updated_on),
-                );
-            participant.end();
-        });
-    }
-    object.object("links", |links| {
-        links
-            .link("self", &[&api])
-            .link("html", &[&names.html, "/pull-requests/", id])
-            .link("commits", &[&api, "/commits"])
-            .link("approve", &[&api, "/approve"])
-            .link("request-changes", &[&api, "/request-changes"])
-            .link("diff", &[&api, "/diff"])
-            .link("diffstat", &[&api, "/diffstat"])
-            .link("comments", &[&api, "/comments"])
-            .link("activity", &[&api, "/activity"])
-            .link("merge", &[&api, "/merge"])
-            .link("decline", &[&api, "/decline"])
-            .link("statuses", &[&api, "/statuses"]);
-    });
-    object.rendered("summary", &pull_request.description);
-    object.end();
 }
 
 /// Commits of pull requests are named by 12 characters.

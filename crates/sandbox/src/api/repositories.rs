@@ -2,6 +2,7 @@
 
 use super::listing::{List, Rows, page};
 use super::{Answer, Call, projects};
+use crate::clock::Timestamp;
 use crate::config::Day;
 use crate::http::reply::Reply;
 use crate::http::sign_in::{Caller, REPOSITORY};
@@ -34,7 +35,7 @@ const NAMED: Schema = &[
     Field("name", Kind::Text),
 ];
 
-const SCHEMA: Schema = &[
+pub(super) const SCHEMA: Schema = &[
     Field("uuid", Kind::Text),
     Field("full_name", Kind::Text),
     Field("slug", Kind::Text),
@@ -161,19 +162,86 @@ impl Rows for Repositories<'_> {
     }
 }
 
+/// What a fork does not share with the repository it was made from.
+pub(super) struct Fork {
+    pub(super) uuid: String,
+    /// Slug of the workspace it is in.
+    pub(super) owner: String,
+    pub(super) full_name: String,
+    pub(super) created_on: Timestamp,
+    pub(super) updated_on: Timestamp,
+}
+
+/// Writes a fork of a repository.
+pub(super) fn write_fork(world: &World, repository: &Repository, fork: &Fork, out: &mut String) {
+    let base = &world.base;
+    let mut workspace = String::new();
+    let mut object = Object::begin(&mut workspace);
+    object
+        .text("type", "workspace")
+        .text("slug", fork.owner.as_str())
+        .text("name", fork.owner.as_str());
+    object.object("links", |links| {
+        links.link("self", &[base, "/workspaces/", &fork.owner]);
+    });
+    object.end();
+    let face = Face {
+        uuid: &fork.uuid,
+        full_name: &fork.full_name,
+        api: &format!("{base}/repositories/{}", fork.full_name),
+        html: &format!("https://bitbucket.org/{}", fork.full_name),
+        owner: "null",
+        workspace: &workspace,
+        project: "null",
+        parent: &repository.names.condensed,
+        created_on: fork.created_on,
+        updated_on: fork.updated_on,
+    };
+    write_face(world, repository, &face, out);
+}
+
 /// Writes the whole object.
 fn write(world: &World, repository: &Repository, out: &mut String) {
     let workspace = &world.workspaces[repository.workspace];
-    let names = &repository.names;
-    let (api, html) = (names.api.as_str(), names.html.as_str());
-    let before = world.day == Day::BeforeRemoval;
     let mut project = String::new();
     projects::write_condensed(world, workspace, world.project_of(repository), &mut project);
+    let face = Face {
+        uuid: &repository.uuid,
+        full_name: &repository.names.full_name,
+        api: &repository.names.api,
+        html: &repository.names.html,
+        owner: &workspace.owner,
+        workspace: &workspace.condensed,
+        project: &project,
+        parent: "null",
+        created_on: repository.created_on,
+        updated_on: repository.updated_on,
+    };
+    write_face(world, repository, &face, out);
+}
+
+/// What a repository and its forks do not share; objects as JSON.
+struct Face<'a> {
+    uuid: &'a str,
+    full_name: &'a str,
+    api: &'a str,
+    html: &'a str,
+    owner: &'a str,
+    workspace: &'a str,
+    project: &'a str,
+    parent: &'a str,
+    created_on: Timestamp,
+    updated_on: Timestamp,
+}
+
+fn write_face(world: &World, repository: &Repository, face: &Face<'_>, out: &mut String) {
+    let Face { api, html, .. } = *face;
+    let before = world.day == Day::BeforeRemoval;
 
     let mut object = Object::begin(out);
     object
         .text("type", "repository")
-        .text("full_name", names.full_name.as_str());
+        .text("full_name", face.full_name);
     object.object("links", |links| {
         links
             .link("self", &[api])
@@ -182,7 +250,7 @@ fn write(world: &World, repository: &Repository, out: &mut String) {
                 "avatar",
                 &[
                     "https://bytebucket.org/ravatar/",
-                    &encoded(&repository.uuid),
+                    &encoded(face.uuid),
                     "?ts=default",
                 ],
             )
@@ -198,7 +266,7 @@ fn write(world: &World, repository: &Repository, out: &mut String) {
             "clone",
             [
                 (format!("{html}.git"), "https"),
-                (format!("git@bitbucket.org:{}.git", names.full_name), "ssh"),
+                (format!("git@bitbucket.org:{}.git", face.full_name), "ssh"),
             ],
             |(href, name), out| {
                 let mut link = Object::begin(out);
@@ -217,10 +285,10 @@ fn write(world: &World, repository: &Repository, out: &mut String) {
         .text("description", repository.description.as_str())
         .text("scm", "git")
         .text("website", "")
-        .raw("owner", &workspace.owner)
-        .raw("workspace", &workspace.condensed)
+        .raw("owner", face.owner)
+        .raw("workspace", face.workspace)
         .boolean("is_private", repository.is_private)
-        .raw("project", &project)
+        .raw("project", face.project)
         .text(
             "fork_policy",
             if repository.is_private {
@@ -229,11 +297,11 @@ fn write(world: &World, repository: &Repository, out: &mut String) {
                 "allow_forks"
             },
         )
-        .time("created_on", repository.created_on)
-        .time("updated_on", repository.updated_on)
+        .time("created_on", face.created_on)
+        .time("updated_on", face.updated_on)
         .number("size", repository.size)
         .text("language", repository.language)
-        .text("uuid", repository.uuid.as_str());
+        .text("uuid", face.uuid);
     match &repository.main_branch {
         Some(name) => object.object("mainbranch", |branch| {
             branch.text("name", name.as_str()).text("type", "branch");
@@ -245,7 +313,9 @@ fn write(world: &World, repository: &Repository, out: &mut String) {
             .boolean("default_merge_strategy", true)
             .boolean("branching_model", true);
     });
-    object.null("parent").null("enforced_signed_commits");
+    object
+        .raw("parent", face.parent)
+        .null("enforced_signed_commits");
     if before {
         object
             .boolean("has_issues", repository.has_tracker)

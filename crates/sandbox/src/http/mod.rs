@@ -4,4 +4,5 @@
 pub(crate) mod limits;
 pub(crate) mod reply;
 pub(crate) mod request;
+pub(crate) mod scopes;
 pub(crate) mod sign_in;

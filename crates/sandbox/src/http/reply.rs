@@ -97,6 +97,14 @@ impl Reply {
         Self::error(404, &format!("No workspace with identifier '{id}'."))
     }
 
+    /// 404 for commits that are not there, or not any more.
+    pub(crate) fn no_commit(hashes: &[&str]) -> Self {
+        Self::envelope(
+            404,
+            json!({"message": "Commit not found", "data": {"shas": hashes}}),
+        )
+    }
+
     /// 404 for a path that no API is at.
     pub(crate) fn no_such_path() -> Self {
         Self::envelope(
@@ -115,6 +123,11 @@ impl Reply {
             "Token is invalid, expired, or not supported for this endpoint.",
         )
         .with("www-authenticate", "Basic realm=\"Bitbucket.org HTTP\"")
+    }
+
+    /// 403 for those who have the scope, but do not administer the object.
+    pub(crate) fn not_administrator() -> Self {
+        Self::error(403, "You must be an admin of this repository.")
     }
 
     /// Adds a header.

@@ -59,6 +59,14 @@ impl Request {
         self
     }
 
+    /// A request for nothing in particular with a query.
+    pub(crate) fn plain(query: &str) -> Self {
+        Self {
+            query: parameters(query),
+            ..Self::new(&Method::GET, &Uri::default(), &HeaderMap::new())
+        }
+    }
+
     /// The value of a form field.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         value(&self.form, name)
@@ -69,12 +77,16 @@ impl Request {
         value(&self.query, name)
     }
 
-    /// All values of a query parameter.
+    /// All values of a parameter that may be sent as a field of a form, too.
     pub(crate) fn parameters<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.query
-            .iter()
+        self.sent()
             .filter(move |(key, _)| key == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The query's parameters, then the form's fields.
+    pub(crate) fn sent(&self) -> impl Iterator<Item = &(String, String)> {
+        self.query.iter().chain(&self.form)
     }
 }
 

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use super::World;
 use super::change::{Applied, Change};
+use super::children::Deed;
 use super::edit::{edit_issue, edit_pull_request};
+use super::history::{Annotation, Tag};
 use super::issue::Issue;
+use super::people::{Account, Person};
 use super::populate::{Plan, build};
 use super::pull_request::{PullRequest, State};
 use super::random::uuid;
@@ -14,6 +17,7 @@ use super::workspace::Project;
 use crate::clock::{DAY, SECOND, Timestamp};
 use crate::config::Day;
 use crate::error::Error;
+use crate::kind::Kind;
 
 impl World {
     /// Applies one change.
@@ -48,6 +52,7 @@ impl World {
                 }
                 edit_issue(&mut issue, edit)?;
                 self.repositories[place].issues.put(issue);
+                self.log_change(place, id);
                 Ok(self.applied(place, Some(id)))
             }
             Change::DeleteIssue { repository, id } => {
@@ -64,6 +69,7 @@ impl World {
                 let mut pull_request = PullRequest {
                     state: State::Open,
                     closed_by: None,
+                    closed_on: None,
                     reason: String::new(),
                     merge_commit: None,
                     source_gone: false,
@@ -73,6 +79,14 @@ impl World {
                     ..shelf.generator.item(id)
                 };
                 edit_pull_request(&mut pull_request, edit);
+                let branches = &self.repositories[place].refs.branches;
+                let tip = |name: &String| branches.get(name).map(|tip| tip.seed);
+                if let Some(tip) = tip(&pull_request.source_branch) {
+                    pull_request.source_commit = tip;
+                }
+                if let Some(tip) = tip(&pull_request.destination_branch) {
+                    pull_request.destination_commit = tip;
+                }
                 self.repositories[place].pull_requests.put(pull_request);
                 Ok(self.applied(place, Some(id)))
             }
@@ -84,23 +98,29 @@ impl World {
                 let place = self.place(&repository)?;
                 let mut pull_request = self.pull_request(place, id)?;
                 pull_request.updated_on = now;
+                if pull_request.updates.is_empty() {
+                    let opened = pull_request.said(pull_request.created_on);
+                    pull_request.updates.push(opened);
+                }
                 edit_pull_request(&mut pull_request, edit);
+                let edited = pull_request.said(now);
+                pull_request.updates.push(edited);
                 self.repositories[place].pull_requests.put(pull_request);
                 Ok(self.applied(place, Some(id)))
             }
             Change::MergePullRequest { repository, id } => {
                 let place = self.place(&repository)?;
                 let mut pull_request = self.open_pull_request(place, id)?;
-                let merge = self.push(place, &pull_request.destination_branch.clone(), now);
+                let branch = pull_request.destination_branch.clone();
+                let merge = self.push(place, &branch, Some(&pull_request), now);
                 pull_request.state = State::Merged;
                 pull_request.draft = false;
                 pull_request.merge_commit = Some(merge);
                 pull_request.closed_by = Some(0);
+                pull_request.closed_on = Some(now);
                 pull_request.updated_on = now;
                 if pull_request.close_source_branch {
-                    self.repositories[place]
-                        .branches
-                        .remove(&pull_request.source_branch);
+                    self.delete_branch(place, &pull_request.source_branch, now);
                 }
                 self.repositories[place].pull_requests.put(pull_request);
                 Ok(self.applied(place, Some(id)))
@@ -116,6 +136,7 @@ impl World {
                 pull_request.draft = false;
                 pull_request.reason = reason;
                 pull_request.closed_by = Some(0);
+                pull_request.closed_on = Some(now);
                 pull_request.updated_on = now;
                 self.repositories[place].pull_requests.put(pull_request);
                 Ok(self.applied(place, Some(id)))
@@ -124,28 +145,66 @@ impl World {
                 repository,
                 id,
                 user,
+                approved,
             } => {
                 let place = self.place(&repository)?;
-                let mut pull_request = self.pull_request(place, id)?;
-                let person = self.person(self.repositories[place].workspace, user)?;
-                pull_request.reviewers.retain(|(other, _)| *other != person);
-                pull_request.reviewers.push((person, true));
-                self.repositories[place].pull_requests.put(pull_request);
+                self.approve(place, id, user, approved, now)?;
                 Ok(self.applied(place, Some(id)))
             }
             Change::Push { repository, branch } => {
                 let place = self.place(&repository)?;
-                self.push(place, &branch, now);
+                self.push(place, &branch, None, now);
                 Ok(self.applied(place, None))
             }
+            Change::ForcePush { repository, branch } => {
+                let place = self.place(&repository)?;
+                self.force_push(place, &branch, now)?;
+                Ok(self.applied(place, None))
+            }
+            Change::AddTag {
+                repository,
+                name,
+                branch,
+                message,
+            } => {
+                let place = self.place(&repository)?;
+                let refs = &mut self.repositories[place].refs;
+                let tip = refs
+                    .branches
+                    .get(&branch)
+                    .ok_or_else(|| Error::NoSuchObject(format!("branch {branch}")))?;
+                let annotation = message.map(|message| Annotation {
+                    message,
+                    tagger: Some(0),
+                    date: Timestamp(now.0 / SECOND * SECOND),
+                });
+                let commit = tip.seed;
+                refs.tags.insert(name, Tag { commit, annotation });
+                Ok(self.applied(place, None))
+            }
+            Change::DeleteTag { repository, name } => {
+                let place = self.place(&repository)?;
+                if self.repositories[place].refs.tags.remove(&name).is_none() {
+                    return Err(Error::NoSuchObject(format!("tag {name}")));
+                }
+                Ok(self.applied(place, None))
+            }
+            Change::Add { kind, parent } => self.change_child(kind, &parent, Deed::Add),
+            Change::Edit {
+                kind,
+                parent,
+                number,
+            } => self.change_child(kind, &parent, Deed::Edit(number)),
+            Change::Delete {
+                kind,
+                parent,
+                number,
+            } => self.change_child(kind, &parent, Deed::Delete(number)),
             Change::DeleteBranch { repository, branch } => {
                 let place = self.place(&repository)?;
-                let repository = &mut self.repositories[place];
-                if repository.branches.remove(&branch).is_none() {
+                if !self.delete_branch(place, &branch, now) {
                     return Err(Error::NoSuchObject(format!("branch {branch}")));
                 }
-                repository.updated_on = now;
-                self.touch(place);
                 Ok(self.applied(place, None))
             }
             Change::AddProject {
@@ -258,6 +317,8 @@ impl World {
                         seed,
                         is_private: true,
                         has_tracker: true,
+                        has_pipelines: true,
+                        pipelines: 0,
                         issues,
                         pull_requests,
                         branches,
@@ -343,6 +404,30 @@ impl World {
                 self.repositories[place].has_tracker = on;
                 self.touch(place);
                 Ok(self.applied(place, None))
+            }
+            Change::SetPipelines { repository, on } => {
+                let place = self.place(&repository)?;
+                self.repositories[place].has_pipelines = on;
+                Ok(self.applied(place, None))
+            }
+            Change::SetPullRequestIndex { repository, index } => {
+                let place = self.place(&repository)?;
+                self.repositories[place].pull_request_index = index;
+                Ok(self.applied(place, None))
+            }
+            Change::SetDiffsTimeOut { repository, on } => {
+                let place = self.place(&repository)?;
+                self.repositories[place].diffs_time_out = on;
+                Ok(self.applied(place, None))
+            }
+            Change::AddUser { workspace } => {
+                let applied = self.change_child(Kind::WorkspaceMembers, &workspace, Deed::Add)?;
+                let place = self.workspace_place(&workspace)?;
+                let workspace = &mut self.workspaces[place];
+                let number = workspace.people.len() as u64 + 1;
+                let person = Person::new(workspace.seed, number, Account::User, &self.base);
+                workspace.people.push(person);
+                Ok(applied)
             }
             Change::DeleteUser { workspace, user } => {
                 let workspace = self.workspace_place(&workspace)?;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Day;
+use crate::config::{Day, Index};
+use crate::kind::Kind;
 use crate::oauth::Consent;
 
 /// One change to what the sandbox holds.
@@ -74,8 +75,8 @@ pub enum Change {
         #[serde(default)]
         reason: String,
     },
-    /// Somebody approves a pull request, as its reviewer from then on. This leaves its `updated_on`
-    /// alone.
+    /// Somebody approves a pull request, as its reviewer from then on, or takes that back. This
+    /// leaves its `updated_on` alone.
     ApprovePullRequest {
         /// Where.
         repository: String,
@@ -83,6 +84,36 @@ pub enum Change {
         id: u32,
         /// The `n` of `User n`.
         user: u32,
+        /// Whether they approve.
+        approved: bool,
+    },
+    /// Adds an object of a kind that is numbered below its parent, such as a comment, a build
+    /// status, a pipeline or a webhook.
+    Add {
+        /// What.
+        kind: Kind,
+        /// Below what: `acme`, `acme/projects/API`, `acme/snippets/2`, `acme/api`, or in a
+        /// repository `acme/api/pullrequests/7`, `issues/7`, `commit/<hash>`,
+        /// `commit/<hash>/reports/1`, `pipelines/3` or `environments/1`.
+        parent: String,
+    },
+    /// Edits such an object: what it says is made up anew. Edited pipelines are stopped ones.
+    Edit {
+        /// What.
+        kind: Kind,
+        /// Below what.
+        parent: String,
+        /// Its place in the list as it was at first, from 1; for an added one what that answered.
+        number: u32,
+    },
+    /// Deletes such an object. Comments on code stay in their list as deleted.
+    Delete {
+        /// What.
+        kind: Kind,
+        /// Below what.
+        parent: String,
+        /// See [`Change::Edit`].
+        number: u32,
     },
     /// Creates a branch, or pushes a commit to the one of that name.
     Push {
@@ -91,7 +122,53 @@ pub enum Change {
         /// The branch's name.
         branch: String,
     },
-    /// Deletes a branch.
+    /// Replaces the tip of a branch. What no branch, tag or pull request leads to any more is gone.
+    ForcePush {
+        /// Where.
+        repository: String,
+        /// The branch's name.
+        branch: String,
+    },
+    /// Tags the tip of a branch. This leaves the repository's `updated_on` alone.
+    AddTag {
+        /// Where.
+        repository: String,
+        /// The tag's name.
+        name: String,
+        /// The branch's name.
+        branch: String,
+        /// What an annotated tag says; other tags have no date.
+        message: Option<String>,
+    },
+    /// Deletes a tag.
+    DeleteTag {
+        /// Where.
+        repository: String,
+        /// The tag's name.
+        name: String,
+    },
+    /// Switches a repository's pipelines.
+    SetPipelines {
+        /// Which.
+        repository: String,
+        /// On or off.
+        on: bool,
+    },
+    /// Sets whether a repository knows which pull requests a commit is in.
+    SetPullRequestIndex {
+        /// Which.
+        repository: String,
+        /// What it knows.
+        index: Index,
+    },
+    /// Makes diffs of a repository, and deep listings of its files, time out with 555, or not.
+    SetDiffsTimeOut {
+        /// Which.
+        repository: String,
+        /// Whether they do.
+        on: bool,
+    },
+    /// Deletes a branch, be it that of a pull request.
     DeleteBranch {
         /// Where.
         repository: String,
@@ -202,6 +279,11 @@ pub enum Change {
         /// On or off.
         on: bool,
     },
+    /// Adds a member with the next number.
+    AddUser {
+        /// The workspace's slug.
+        workspace: String,
+    },
     /// Deletes an account: in its place objects show `null`, and every other one nothing.
     DeleteUser {
         /// The workspace's slug.
@@ -284,8 +366,8 @@ pub struct PullRequestEdit {
 /// What a change made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
-    /// The number of the issue or pull request concerned.
+    /// The number of the issue, pull request or numbered object concerned.
     pub id: Option<u32>,
-    /// The UUID of the repository or project concerned.
+    /// The UUID of the repository, project or numbered object concerned.
     pub uuid: Option<String>,
 }

@@ -1,9 +1,9 @@
 //! What changes are made of: finding their objects, editing them, pushing commits.
 
 use super::change::{Applied, IssueEdit, PullRequestEdit};
+use super::history::Commit;
 use super::issue::{Issue, KINDS, PRIORITIES, STATES};
 use super::pull_request::{PullRequest, State};
-use super::repository::Branch;
 use super::{Found, Holder, World};
 use crate::clock::{SECOND, Timestamp};
 use crate::error::Error;
@@ -103,30 +103,86 @@ impl World {
         self.touch(place);
     }
 
-    /// A commit on a branch; the repository's `updated_on` moves.
-    pub(super) fn push(&mut self, place: usize, branch: &str, now: Timestamp) -> u64 {
-        let commit = self.invent();
+    /// A commit on a branch, on top of `merged` as well if given; the repository's `updated_on`
+    /// moves. A new branch starts at the main one.
+    pub(super) fn push(
+        &mut self,
+        place: usize,
+        branch: &str,
+        merged: Option<&PullRequest>,
+        now: Timestamp,
+    ) -> u64 {
+        let refs = &self.repositories[place].refs;
+        let main = self.repositories[place].main_branch.as_deref();
+        let tip = refs.branches.get(branch);
+        let base = tip.or_else(|| main.and_then(|main| refs.branches.get(main)));
+        let parents = base
+            .map(|tip| tip.seed)
+            .into_iter()
+            .chain(merged.map(|pull_request| pull_request.source_commit));
+        let parents = parents.collect();
+        self.put_tip(place, branch, parents, merged, now)
+    }
+
+    /// Replaces the tip of a branch by another commit with the same parents.
+    pub(super) fn force_push(
+        &mut self,
+        place: usize,
+        branch: &str,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
+        let refs = &self.repositories[place].refs;
+        let parents = match refs.branches.get(branch) {
+            Some(tip) => tip.parents.clone(),
+            None => return Err(Error::NoSuchObject(format!("branch {branch}"))),
+        };
+        Ok(self.put_tip(place, branch, parents, None, now))
+    }
+
+    fn put_tip(
+        &mut self,
+        place: usize,
+        branch: &str,
+        parents: Vec<u64>,
+        merged: Option<&PullRequest>,
+        now: Timestamp,
+    ) -> u64 {
+        let seed = self.invent();
         let repository = &mut self.repositories[place];
-        let parent = repository
-            .branches
-            .get(branch)
-            .map_or(commit ^ 1, |branch| branch.commit);
-        repository.branches.insert(
-            branch.to_owned(),
-            Branch {
-                commit,
-                parent,
-                date: Timestamp(now.0 / SECOND * SECOND),
-                offset: 0,
-                author: Some(0),
-            },
-        );
+        let tip = Commit {
+            seed,
+            parents,
+            date: Timestamp(now.0 / SECOND * SECOND),
+            offset: 0,
+            author: Some(0),
+            merges: merged.map(|pull_request| pull_request.id),
+        };
+        repository.refs.pushed.push(tip.clone());
+        repository.refs.deleted.remove(branch);
+        repository.refs.branches.insert(branch.to_owned(), tip);
         repository
             .main_branch
             .get_or_insert_with(|| branch.to_owned());
         repository.updated_on = now;
         self.touch(place);
-        commit
+        seed
+    }
+
+    /// Deletes a branch; whether there was one. Source branches of pull requests are branches, too.
+    pub(super) fn delete_branch(&mut self, place: usize, branch: &str, now: Timestamp) -> bool {
+        let repository = &mut self.repositories[place];
+        let requested = branch
+            .strip_prefix("feature/")
+            .and_then(|id| repository.pull_requests.get(id.parse().ok()?))
+            .is_some_and(|pull_request| pull_request.source_branch == branch);
+        let listed = repository.refs.branches.remove(branch).is_some();
+        let first = repository.refs.deleted.insert(branch.to_owned());
+        if !(listed || requested && first) {
+            return false;
+        }
+        repository.updated_on = now;
+        self.touch(place);
+        true
     }
 
     /// Writes a repository's row, which moves it to the end of the table.

@@ -2,7 +2,10 @@
 
 mod apply;
 pub(crate) mod change;
+mod children;
 mod edit;
+pub(crate) mod entries;
+pub(crate) mod history;
 pub(crate) mod issue;
 pub(crate) mod people;
 mod populate;
@@ -10,7 +13,7 @@ pub(crate) mod pull_request;
 pub(crate) mod random;
 pub(crate) mod repository;
 pub(crate) mod shelf;
-mod text;
+pub(crate) mod text;
 pub(crate) mod workspace;
 
 use std::collections::HashMap;
@@ -18,6 +21,7 @@ use std::collections::HashMap;
 use crate::clock::{Timepiece, Timestamp};
 use crate::config::{Config, Credential, Day};
 use crate::oauth::Ledger;
+use entries::Lists;
 use repository::Repository;
 use workspace::{Project, Workspace};
 
@@ -39,6 +43,8 @@ pub(crate) struct World {
     former_slugs: HashMap<(usize, String), usize>,
     pub(crate) credentials: Vec<Holder>,
     pub(crate) oauth: Ledger,
+    /// Numbered objects below a parent, where they were changed.
+    lists: Lists,
     /// Counts writes; gives rows their places.
     writes: u64,
     /// Feeds what changes make up (hashes, UUIDs).
@@ -84,6 +90,7 @@ impl World {
             former_slugs: HashMap::new(),
             credentials: Vec::new(),
             oauth: Ledger::default(),
+            lists: Lists::new(),
             writes: 0,
             inventions: 0,
         };

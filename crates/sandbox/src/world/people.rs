@@ -3,9 +3,29 @@
 use super::random::{Random, uuid};
 use crate::json::write::Object;
 
+/// What an account is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Account {
+    User,
+    App,
+    Team,
+}
+
+impl Account {
+    /// Every tenth is an app, every tenth a team.
+    pub(crate) fn of(number: u64) -> Self {
+        match number % 10 {
+            9 => Self::App,
+            0 => Self::Team,
+            _ => Self::User,
+        }
+    }
+}
+
 /// Somebody who reports, reviews and pushes.
 #[derive(Debug)]
 pub(crate) struct Person {
+    account: Account,
     pub(crate) uuid: String,
     pub(crate) account_id: String,
     pub(crate) display_name: String,
@@ -16,10 +36,11 @@ pub(crate) struct Person {
 
 impl Person {
     /// The `number`th person of a seed, named `User <number>`.
-    pub(crate) fn new(seed: u64, number: u64, base: &str) -> Self {
+    pub(crate) fn new(seed: u64, number: u64, account: Account, base: &str) -> Self {
         let mut random = Random::new(&[seed, number, 1]);
         let uuid = uuid(&[seed, number, 2]);
         let mut person = Self {
+            account,
             account_id: format!("712020:{:016x}", random.next()),
             display_name: format!("User {number}"),
             nickname: format!("user{number}"),
@@ -29,9 +50,9 @@ impl Person {
         let mut json = String::new();
         let mut object = Object::begin(&mut json);
         object.text("display_name", person.display_name.as_str());
-        // Every tenth is an app, every tenth a team: they lack what only people have.
-        match number % 10 {
-            9 => {
+        // Apps and teams lack what only users have.
+        match account {
+            Account::App => {
                 let picture = &person.uuid[1..9];
                 object.object("links", |links| {
                     links.link("avatar", &["https://secure.gravatar.com/avatar/", picture]);
@@ -41,14 +62,14 @@ impl Person {
                     .text("uuid", person.uuid.as_str())
                     .text("account_id", person.account_id.as_str());
             }
-            0 => {
+            Account::Team => {
                 person.links(&mut object, base);
                 object
                     .text("type", "team")
                     .text("uuid", person.uuid.as_str())
                     .text("username", person.nickname.as_str());
             }
-            _ => {
+            Account::User => {
                 person.links(&mut object, base);
                 object
                     .text("type", "user")
@@ -78,6 +99,11 @@ impl Person {
     /// The account is deleted: objects show `null` in its place, or nothing.
     pub(crate) fn delete(&mut self) {
         self.json = "null".to_owned();
+    }
+
+    /// Only users are members, review, watch and have permissions.
+    pub(crate) fn is_user(&self) -> bool {
+        self.account == Account::User
     }
 
     pub(crate) fn is_deleted(&self) -> bool {

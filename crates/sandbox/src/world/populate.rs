@@ -1,17 +1,18 @@
 //! The data a world starts with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use super::history::{Annotation, Commit, MAIN_LINE, Refs, Tag};
 use super::issue::{Issues, Timeline, somebody};
-use super::people::Person;
-use super::pull_request::PullRequests;
+use super::people::{Account, Person};
+use super::pull_request::{PullRequests, State};
 use super::random::{Random, mix, uuid};
-use super::repository::{Branch, Names, Repository};
-use super::shelf::Shelf;
+use super::repository::{Names, Repository};
+use super::shelf::{Generator, Shelf};
 use super::workspace::{Project, Workspace};
 use super::{Holder, World, text};
 use crate::clock::{DAY, SECOND, Timestamp};
-use crate::config::{Config, Count, Credential, CredentialKind, WorkspaceConfig};
+use crate::config::{Config, Count, Credential, CredentialKind, Index, WorkspaceConfig};
 use crate::oauth::Consumer;
 
 const REPOSITORIES: &[&str] = &["api", "web", "tools", "docs", "infra"];
@@ -107,7 +108,7 @@ fn add_workspace(world: &mut World, n: usize, config: &WorkspaceConfig) {
     let base = world.base.clone();
     let first = Timestamp((now.0 - HISTORY) / DAY * DAY);
     let people = (1..=u64::from(config.users))
-        .map(|number| Person::new(seed, number, &base))
+        .map(|number| Person::new(seed, number, Account::of(number), &base))
         .collect();
     let mut random = Random::new(&[seed, 3]);
     let projects = (0..config.projects.max(1) as usize)
@@ -136,6 +137,7 @@ fn add_workspace(world: &mut World, n: usize, config: &WorkspaceConfig) {
         .collect();
     let uuid = uuid(&[seed, 5]);
     let mut workspace = Workspace {
+        seed,
         owner: String::new(),
         condensed: String::new(),
         uuid,
@@ -153,6 +155,10 @@ fn add_workspace(world: &mut World, n: usize, config: &WorkspaceConfig) {
         .trackers_off
         .unwrap_or(u32::from(config.repositories > 1));
     let with_tracker = config.repositories.saturating_sub(off);
+    let off = config
+        .pipelines_off
+        .unwrap_or(u32::from(config.repositories > 1));
+    let with_pipelines = config.repositories.saturating_sub(off);
     for number in 0..config.repositories {
         let has_tracker = number < with_tracker;
         let plan = Plan {
@@ -162,6 +168,12 @@ fn add_workspace(world: &mut World, n: usize, config: &WorkspaceConfig) {
             seed: mix(seed ^ mix(1000 + u64::from(number))),
             is_private: config.private || number % 2 == 1,
             has_tracker,
+            has_pipelines: number < with_pipelines,
+            pipelines: if config.branches == 0 {
+                0
+            } else {
+                config.pipelines
+            },
             issues: if has_tracker {
                 share(config.issues, number, with_tracker)
             } else {
@@ -209,6 +221,8 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) is_private: bool,
     pub(super) has_tracker: bool,
+    pub(super) has_pipelines: bool,
+    pub(super) pipelines: u32,
     pub(super) issues: u32,
     pub(super) pull_requests: u32,
     pub(super) branches: u32,
@@ -227,24 +241,46 @@ pub(super) fn build(world: &mut World, plan: Plan) -> Repository {
         count,
     };
     let main_branch = (plan.branches > 0).then(|| "main".to_owned());
-    let branches: BTreeMap<String, Branch> = (0..plan.branches)
+    let pull_requests = PullRequests {
+        timeline: timeline(41, plan.pull_requests),
+        people,
+        main_branch: "main".to_owned(),
+    };
+    let newest_request = newest_commit(&pull_requests);
+    let mut pushed = Vec::new();
+    let branches: BTreeMap<String, Commit> = (0..plan.branches)
         .map(|n| {
             let name = match BRANCHES.get(n as usize) {
                 Some(name) => (*name).to_owned(),
                 None => format!("feature/task-{n}"),
             };
             let age = random.below(200 * DAY as u64) as i64;
-            let branch = Branch {
-                commit: random.next(),
-                parent: random.next(),
-                date: Timestamp((plan.last.0 - age) / SECOND * SECOND),
+            let (tip, parent) = (random.next(), random.next());
+            let mut date = Timestamp((plan.last.0 - age) / SECOND * SECOND);
+            if n == 0 {
+                // What was merged was merged into this one.
+                date = date.max(newest_request);
+            }
+            let first = Commit {
+                seed: parent,
+                parents: vec![MAIN_LINE],
+                date: Timestamp(date.0 - 3600 * SECOND),
                 offset: if random.percent(20) { 120 } else { 0 },
                 author: somebody(&mut random, people as u64, 90),
+                merges: None,
             };
-            (name, branch)
+            let tip = Commit {
+                seed: tip,
+                parents: vec![parent],
+                date,
+                ..first.clone()
+            };
+            pushed.extend([first, tip.clone()]);
+            (name, tip)
         })
         .collect();
-    let newest = branches.values().map(|branch| branch.date).max();
+    let newest = branches.values().map(|tip| tip.date).max();
+    let tags = tags(plan.seed, &pull_requests, &branches);
     let created_on = Timestamp(plan.first.0 + random.below(60 * DAY as u64) as i64);
     Repository {
         uuid: uuid(&[plan.seed, 31]),
@@ -262,6 +298,10 @@ pub(super) fn build(world: &mut World, plan: Plan) -> Repository {
         is_private: plan.is_private,
         has_tracker: plan.has_tracker,
         has_wiki: random.percent(30),
+        has_pipelines: plan.has_pipelines,
+        pipelines: plan.pipelines,
+        pull_request_index: Index::Ready,
+        diffs_time_out: false,
         size: random.below(50_000_000),
         created_on,
         updated_on: newest.map_or(created_on, |at| {
@@ -279,15 +319,52 @@ pub(super) fn build(world: &mut World, plan: Plan) -> Repository {
             },
             plan.issues,
         ),
-        pull_requests: Shelf::new(
-            PullRequests {
-                timeline: timeline(41, plan.pull_requests),
-                people,
-                main_branch: "main".to_owned(),
-            },
-            plan.pull_requests,
-        ),
-        branches,
+        pull_requests: Shelf::new(pull_requests, plan.pull_requests),
+        refs: Refs {
+            branches,
+            tags,
+            pushed,
+            deleted: HashSet::new(),
+        },
         names: Names::default(),
     }
+}
+
+/// A time that no commit of the main line is newer than.
+fn newest_commit(pull_requests: &PullRequests) -> Timestamp {
+    let merged = (1..=pull_requests.timeline.count)
+        .filter(|id| pull_requests.state(*id) == State::Merged)
+        .map(|id| pull_requests.merged_on(id));
+    let opened = pull_requests.created_on(pull_requests.timeline.count);
+    let newest = merged.fold(opened, Timestamp::max);
+    // The tip has a parent of an hour earlier.
+    Timestamp((newest.0 / SECOND + 3601) * SECOND)
+}
+
+const TAGS: &[&str] = &["v9", "v10", "v11", "release-2026.1"];
+
+/// Tags on the main line, every other one annotated; none in a repository without a commit.
+fn tags(
+    seed: u64,
+    pull_requests: &PullRequests,
+    branches: &BTreeMap<String, Commit>,
+) -> BTreeMap<String, Tag> {
+    let mut random = Random::new(&[seed, 32]);
+    let Some(tip) = branches.get("main") else {
+        return BTreeMap::new();
+    };
+    let count = u64::from(pull_requests.timeline.count);
+    let tag = |(n, name): (usize, &&str)| {
+        let commit = match 1 + random.below(count) as u32 {
+            _ if count == 0 => tip.seed,
+            id => pull_requests.item(id).destination_commit,
+        };
+        let annotation = (n % 2 == 0).then(|| Annotation {
+            message: format!("Release {name}\n"),
+            tagger: somebody(&mut random, pull_requests.people as u64, 90),
+            date: tip.date,
+        });
+        ((*name).to_owned(), Tag { commit, annotation })
+    };
+    TAGS.iter().enumerate().map(tag).collect()
 }

@@ -49,10 +49,13 @@ pub(crate) struct PullRequest {
     pub(crate) close_source_branch: bool,
     pub(crate) comment_count: u64,
     pub(crate) task_count: u64,
-    /// Each with whether they approved.
-    pub(crate) reviewers: Vec<(usize, bool)>,
+    /// Each with when they approved.
+    pub(crate) reviewers: Vec<(usize, Option<Timestamp>)>,
     pub(crate) created_on: Timestamp,
     pub(crate) updated_on: Timestamp,
+    pub(crate) closed_on: Option<Timestamp>,
+    /// How it was opened and edited; empty if it was never edited.
+    pub(crate) updates: Vec<Update>,
 }
 
 impl Item for PullRequest {
@@ -66,6 +69,25 @@ impl Item for PullRequest {
 
     fn updated_on(&self) -> Timestamp {
         self.updated_on
+    }
+}
+
+/// What a pull request said from some time on.
+#[derive(Debug, Clone)]
+pub(crate) struct Update {
+    pub(crate) date: Timestamp,
+    pub(crate) title: String,
+    pub(crate) description: String,
+}
+
+impl PullRequest {
+    /// What it says since `date`.
+    pub(crate) fn said(&self, date: Timestamp) -> Update {
+        Update {
+            date,
+            title: self.title.clone(),
+            description: self.description.clone(),
+        }
     }
 }
 
@@ -91,6 +113,12 @@ impl PullRequests {
             _ => State::Superseded,
         }
     }
+
+    /// When it was closed, if it was; comments may have followed.
+    pub(crate) fn merged_on(&self, id: u32) -> Timestamp {
+        let (created_on, updated_on) = (self.created_on(id), self.updated_on(id));
+        Timestamp(created_on.0 + (updated_on.0 - created_on.0) / 2)
+    }
 }
 
 impl Generator for PullRequests {
@@ -110,13 +138,14 @@ impl Generator for PullRequests {
         let state = self.state(id);
         let closed = state != State::Open;
         let author = somebody(&mut random, people, 96);
-        let mut reviewers: Vec<(usize, bool)> = Vec::new();
+        let approved_on = self.merged_on(id);
+        let mut reviewers: Vec<(usize, Option<Timestamp>)> = Vec::new();
         for _ in 0..random.below(4) {
             if let Some(person) = somebody(&mut random, people, 100)
                 && Some(person) != author
                 && reviewers.iter().all(|(other, _)| *other != person)
             {
-                reviewers.push((person, random.percent(50)));
+                reviewers.push((person, random.percent(50).then_some(approved_on)));
             }
         }
         PullRequest {
@@ -148,6 +177,8 @@ impl Generator for PullRequests {
             reviewers,
             created_on: self.created_on(id),
             updated_on: self.updated_on(id),
+            closed_on: closed.then(|| self.merged_on(id)),
+            updates: Vec::new(),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Repositories and their branches.
 
-use std::collections::BTreeMap;
-
+use super::history::Refs;
 use super::issue::Issues;
 use super::people::encoded;
 use super::pull_request::PullRequests;
 use super::shelf::Shelf;
 use crate::clock::Timestamp;
+use crate::config::Index;
 use crate::json::write::Object;
 
 /// A repository with everything in it.
@@ -24,6 +24,13 @@ pub(crate) struct Repository {
     pub(crate) is_private: bool,
     pub(crate) has_tracker: bool,
     pub(crate) has_wiki: bool,
+    pub(crate) has_pipelines: bool,
+    /// Pipelines it starts with.
+    pub(crate) pipelines: u32,
+    /// Whether it is known which pull requests a commit is in.
+    pub(crate) pull_request_index: Index,
+    /// Whether diffs and deep listings of files take the service too long.
+    pub(crate) diffs_time_out: bool,
     pub(crate) size: u64,
     pub(crate) created_on: Timestamp,
     pub(crate) updated_on: Timestamp,
@@ -36,7 +43,7 @@ pub(crate) struct Repository {
     pub(crate) moved: u64,
     pub(crate) issues: Shelf<Issues>,
     pub(crate) pull_requests: Shelf<PullRequests>,
-    pub(crate) branches: BTreeMap<String, Branch>,
+    pub(crate) refs: Refs,
     pub(crate) names: Names,
 }
 
@@ -50,17 +57,6 @@ pub(crate) struct Names {
     pub(crate) html: String,
     /// The object embedded in others.
     pub(crate) condensed: String,
-}
-
-/// A branch: its tip's seed, and what the commit says.
-#[derive(Debug, Clone)]
-pub(crate) struct Branch {
-    pub(crate) commit: u64,
-    pub(crate) parent: u64,
-    pub(crate) date: Timestamp,
-    /// The author's own offset from UTC in minutes.
-    pub(crate) offset: i32,
-    pub(crate) author: Option<usize>,
 }
 
 impl Repository {

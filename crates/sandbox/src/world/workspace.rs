@@ -7,6 +7,7 @@ use crate::json::write::Object;
 /// A workspace with its people and projects.
 #[derive(Debug)]
 pub(crate) struct Workspace {
+    pub(crate) seed: u64,
     pub(crate) uuid: String,
     pub(crate) slug: String,
     pub(crate) name: String,

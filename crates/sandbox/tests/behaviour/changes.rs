@@ -477,6 +477,7 @@ fn an_approval_leaves_the_time_of_change_alone() {
         repository: repository(),
         id: 3,
         user: 2,
+        approved: true,
     };
     apply(&sandbox, approve);
     let after = get(&sandbox, &path).json();

@@ -5,8 +5,13 @@ mod changes;
 mod client;
 mod control;
 mod faults;
+mod history;
 mod lists;
 mod oauth;
+mod permissions;
+mod pipelines;
+mod requested;
+mod resources;
 mod sign_in;
 mod spec;
 
