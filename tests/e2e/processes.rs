@@ -114,6 +114,9 @@ fn a_sandbox_answers_until_ctrl_c() {
     let mut welcome = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     welcome.read_line(&mut line).unwrap();
+    let consumer = "sandbox-key-acme / sandbox-consumer-secret-acme";
+    let mut lines = welcome.lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains(consumer)));
     let address = line
         .split("http://")
         .nth(1)

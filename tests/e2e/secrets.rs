@@ -8,7 +8,7 @@ use bucketline::{ConnectionProperties, Session};
 use bucketline_sandbox::{Change, Config, Consent, Consumer, Credential, Fault, FaultKind};
 use futures::StreamExt;
 
-use crate::connections::{oauth_session, row, sent_to};
+use crate::connections::{code_in, oauth_session, row, sent_to};
 use crate::world::{World, small};
 
 const TOKEN: &str = "planted-4f1c9b7d2e";
@@ -116,13 +116,10 @@ async fn secrets_of_a_sign_in_are_in_the_token_file_alone() {
         .await
         .unwrap();
     let back = sent_to(&url[0]);
-    let code = back
-        .split(['?', '&'])
-        .find_map(|pair| pair.strip_prefix("code="));
-    let code = code.unwrap();
+    let code = code_in(&back);
     let exec = format!("EXEC GetOAuthAccessToken @AuthMode = 'WEB', @Verifier = '{code}'");
     let tokens = row(&session, &exec).await.unwrap();
-    let secrets = [TOKEN, code, &tokens[0], &tokens[1]];
+    let secrets = [TOKEN, &code, &tokens[0], &tokens[1]];
     let refresh = format!(
         "EXEC RefreshOAuthAccessToken @OAuthRefreshToken = '{}'",
         tokens[1]

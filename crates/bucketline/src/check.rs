@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use bucketline_engine::Error as EngineError;
 use bucketline_source::{Error as SourceError, ErrorKind, ReadContext, ScopeKind, TableSpec};
 use bucketline_sql::{Ident, Statement, parse_statement};
@@ -188,7 +190,8 @@ impl Checking<'_> {
             }
         })?;
         let slugs = row.and_then(|row| {
-            let slugs = row.column(0).as_string_opt::<i32>()?;
+            let slugs = cast(row.column(0), &DataType::Utf8).ok()?;
+            let slugs = slugs.as_string_opt::<i32>()?;
             slugs.is_valid(0).then(|| slugs.value(0).to_owned())
         });
         Ok(slugs.unwrap_or_default())

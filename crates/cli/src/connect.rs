@@ -23,10 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(5 * 60);
 pub(crate) async fn connect(
     arguments: &ConnectArguments,
     settings: &Settings,
-    coloured: bool,
+    mut reporter: Reporter,
     interrupts: &Interrupts,
 ) -> Result<Ending> {
-    let mut reporter = Reporter::new(false, false, coloured);
     for note in &settings.notes {
         reporter.note(note);
     }

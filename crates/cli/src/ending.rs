@@ -35,8 +35,8 @@ impl Ending {
             return Self::Partial;
         }
         match error.code() {
-            // Configuration, connection, secret.
-            "BL8001" | "BL8002" | "BL8003" => Self::Usage,
+            // Configuration, connection, secret, a connection's name.
+            "BL8001" | "BL8002" | "BL8003" | "BL8010" => Self::Usage,
             syntax if syntax.starts_with("BL1") => Self::Usage,
             _ => Self::Failed,
         }

@@ -96,7 +96,8 @@ async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
         Some(Command::Demo(demo)) => return demo::run_demo(demo, coloured, &interrupts).await,
         Some(Command::Connect(connect)) => {
             let settings = settings(options)?;
-            return connect::connect(connect, &settings, coloured, &interrupts).await;
+            let reporter = Reporter::new(options.quiet, false, coloured);
+            return connect::connect(connect, &settings, reporter, &interrupts).await;
         }
         Some(Command::Run { files }) => Some(
             files

@@ -25,7 +25,12 @@ pub(super) const KIND: Kind = Kind {
 };
 
 fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Connection> {
-    let paths = properties.text("Path").unwrap_or_default().split(';');
+    let paths = properties.text("Path").ok_or_else(|| {
+        properties
+            .error("archives need Path")
+            .with_hint("Path = \"api-issues.zip\", or a folder of such files")
+    })?;
+    let paths = paths.split(';');
     let paths = paths.map(str::trim).filter(|path| !path.is_empty());
     let archives = Archives::new(Settings {
         paths: paths.map(|path| properties.folder.join(path)).collect(),

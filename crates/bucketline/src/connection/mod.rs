@@ -318,7 +318,9 @@ mod tests {
     fn what_is_wrong_with_properties_is_told_without_a_secret() {
         for (text, told) in [
             ("Type=Jira", "BL8002 test: there is no Type = Jira"),
-            ("Type=Archive", "BL9001"),
+            ("Type=Archive", "BL8002 test: archives need Path"),
+            ("Type=Archive;Path=;;", "BL8002 test: archives need Path"),
+            ("Type=Archive;Path=\"; ;\"", "BL9001 test: "),
             ("BaseURL=nowhere", "BL8002 test: BaseURL = nowhere"),
             ("Timeout=soon", "BL8002 test: Timeout = soon"),
             ("AuthScheme=Kerberos", "BL8002 test: AuthScheme = Kerberos"),
