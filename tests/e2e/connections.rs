@@ -411,6 +411,16 @@ async fn a_procedure_without_its_inputs_asks_nobody() {
             "no AuthMode DESKTOP",
         ),
         (
+            "GetOAuthAccessToken @Verifier = 'planted'",
+            "BL8008",
+            "Verifier does not go with AuthMode APP",
+        ),
+        (
+            "GetOAuthAccessToken @CallbackUrl = 'http://localhost:1'",
+            "BL8008",
+            "CallbackUrl does not go with AuthMode APP",
+        ),
+        (
             "GetOAuthAccessToken",
             "BL8009",
             "no browser can be opened here",

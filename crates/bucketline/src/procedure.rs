@@ -75,6 +75,7 @@ pub(crate) async fn call(session: &Session, execute: &Execute) -> Result<RecordB
         Some(token) if procedure.name == REFRESH.name => oauth.refresh(&token).await?,
         Some(code) => oauth.exchange(&code, callback).await?,
         None => {
+            inputs.fit_app(account)?;
             let opener = session.opener.as_ref().ok_or_else(|| {
                 Error::sign_in("no browser can be opened here").with_hint(
                     "`bucketline connect` signs in, also from another machine; @AuthMode = 'WEB' takes a @Verifier",
@@ -167,6 +168,23 @@ impl<'a> Inputs<'a> {
             Error::input(format!("{} needs {name}", self.procedure.name))
                 .with_hint(format!("EXEC {} @{name} = 'text'", self.procedure.name))
         })
+    }
+
+    /// A browser that is opened here comes back to where the connection listens, and brings the code itself.
+    fn fit_app(&self, account: &Account) -> Result<()> {
+        let elsewhere = self
+            .get("CallbackUrl")
+            .filter(|url| *url != account.callback());
+        let name = match (self.get("Verifier"), elsewhere) {
+            (Some(_), _) => "Verifier",
+            (None, Some(_)) => "CallbackUrl",
+            (None, None) => return Ok(()),
+        };
+        Err(
+            Error::input(format!("{name} does not go with AuthMode APP")).with_hint(
+                "@AuthMode = 'WEB' takes both; with APP the callback is the connection's CallbackURL",
+            ),
+        )
     }
 
     /// Whether the user was in the browser already, and brings a code.

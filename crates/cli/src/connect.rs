@@ -8,6 +8,7 @@ use futures::StreamExt;
 
 use crate::arguments::ConnectArguments;
 use crate::browser;
+use crate::diagnostic::{NOT_SIGNED_IN, SIGN_IN_ENDED};
 use crate::ending::Ending;
 use crate::error::{Error, Result};
 use crate::escape::escape;
@@ -83,7 +84,7 @@ async fn test(
             Event::Checked {
                 outcome: Err(error),
                 ..
-            } if may_sign_in && matches!(error.code(), "BL3401" | "BL3402") => {
+            } if may_sign_in && matches!(error.code(), NOT_SIGNED_IN | SIGN_IN_ENDED) => {
                 return Ok(Tested::NotSignedIn(error));
             }
             Event::Checked { what, outcome } => {

@@ -16,6 +16,10 @@ const CAUSES: usize = 3;
 /// The code of a defect of the query engine: all that is known of it helps.
 const DEFECT: &str = "BL5099";
 
+/// Nobody is signed in, or no longer: `connect` does something about it.
+pub(crate) const NOT_SIGNED_IN: &str = "BL3401";
+pub(crate) const SIGN_IN_ENDED: &str = "BL3402";
+
 /// An error that is to be drawn.
 #[derive(Debug)]
 pub(crate) struct Diagnostic<'a> {
@@ -85,9 +89,13 @@ fn draw_place(renderer: &Renderer, title: Title<'_>, script: &Script, span: Span
 impl From<&bucketline::Error> for Diagnostic<'_> {
     fn from(error: &bucketline::Error) -> Self {
         let message = error.to_string();
+        let hint = match error.code() {
+            NOT_SIGNED_IN | SIGN_IN_ENDED => Some("`bucketline connect NAME` signs in"),
+            _ => error.hint(),
+        };
         Self {
             code: error.code(),
-            hint: error.hint().map(str::to_owned),
+            hint: hint.map(str::to_owned),
             // The slices that failed were told one by one.
             causes: if error.is_partial() {
                 Vec::new()
