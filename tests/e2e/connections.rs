@@ -1,13 +1,13 @@
 //! Connections of every kind: signing in, testing them, and what they can read.
 
 use std::io::{BufRead, BufReader, Cursor, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
 
 use arrow::array::AsArray;
 use bucketline::{ConnectionProperties, Event, Session};
-use bucketline_sandbox::{Change, Consent, Fault, FaultKind};
+use bucketline_sandbox::{Change, Config, Consent, Consumer, Fault, FaultKind};
 use futures::StreamExt;
 
 use crate::commands::{Run, assert_output, start};
@@ -33,6 +33,12 @@ fn allow(world: &World) {
         consent: Consent::Allow,
     };
     world.sandbox.apply(change).unwrap();
+}
+
+/// The address of a page, if a line is one.
+fn page_in(line: std::io::Result<String>) -> Option<String> {
+    let line = line.unwrap().trim().to_owned();
+    line.starts_with("http").then_some(line)
 }
 
 /// The code in an address that a browser was sent to.
@@ -152,10 +158,7 @@ fn a_sign_in_elsewhere_lasts() {
             .spawn()
             .unwrap();
         let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
-        let page = told.find_map(|line| {
-            Some(line.unwrap().trim().to_owned()).filter(|it| it.starts_with("http"))
-        });
-        let pasted = sent_to(&page.unwrap());
+        let pasted = sent_to(&told.find_map(page_in).unwrap());
         assert!(pasted.starts_with("http://localhost:33333"), "{pasted}");
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(format!("{pasted}\n").as_bytes()).unwrap();
@@ -179,6 +182,54 @@ fn a_sign_in_elsewhere_lasts() {
         assert!(Run::new(world, &sql).command().status().unwrap().success());
         assert_eq!(world.number("SELECT COUNT(*) FROM Projects"), 3);
     });
+}
+
+#[test]
+fn a_browser_signs_in() {
+    // Of the ports that the system gives to nobody who asks for any.
+    let port = std::iter::repeat_with(|| fastrand::u16(20_000..30_000))
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap();
+    let callback = format!("http://localhost:{port}");
+    let world = start(Config {
+        consumers: vec![Consumer {
+            callback: callback.clone(),
+            consent: Consent::Allow,
+            ..Consumer::new("acme")
+        }],
+        ..small()
+    });
+    let connection = format!("{};CallbackURL={callback}", consumer(&world, "OAuth"));
+    let arguments = [
+        "--connection",
+        &connection,
+        "connect",
+        "app",
+        "--tables",
+        "Projects",
+    ];
+    let mut child = Run::new(&world, &arguments)
+        .command()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    // There is no browser on this path; the address is told all the same.
+    let page = told.find_map(page_in).unwrap();
+    let back = bucketline::Url::parse(&sent_to(&page)).unwrap();
+    let mut browser = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let target = format!("{}?{}", back.path(), back.query().unwrap());
+    let request = format!("GET {target} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
+    browser.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    browser.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("<h1>Signed in</h1>"), "{answer}");
+    let output = child.wait_with_output().unwrap();
+    let steps = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{steps}");
+    let read = "ok       Projects: a row was read, by the scope project\n";
+    assert!(steps.ends_with(read), "{steps}");
 }
 
 #[test]
