@@ -279,10 +279,9 @@ mod tests {
     /// What a connection of these properties is refused with.
     fn refused(text: &str) -> String {
         let properties = ConnectionProperties::parse("test", text).unwrap();
-        let connected = properties.connect(&ALONE).and_then(|connection| {
-            let account = connection.account.unwrap();
-            Ok(account.oauth()?)
-        });
+        let connected = properties
+            .connect(&ALONE)
+            .and_then(|connection| connection.account.unwrap().oauth());
         let error = connected.unwrap_err();
         format!("{} {error} {:?}", error.code(), error.hint())
     }
