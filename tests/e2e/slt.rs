@@ -318,6 +318,7 @@ files!(
     faults,
     incremental,
     listing,
+    children,
     replace,
     repositories,
     project_scopes,

@@ -155,7 +155,7 @@ fn loading(
         Approach::Merge => "load: first load, into a new table".to_owned(),
         Approach::Reload { why, recreate, .. } => {
             let cost = match standing.exists && prepared.mode != Mode::Replace {
-                true => format!(", {}", standing.reload_cost(rows.scan.plan().page_size)),
+                true => format!(", {}", standing.reload_cost(rows.scan.plan())),
                 false => String::new(),
             };
             let how = if *recreate {

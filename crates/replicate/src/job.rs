@@ -391,7 +391,7 @@ impl Job<'_> {
             && self.prepared.mode != Mode::Replace
             && self.standing.exists
         {
-            let cost = self.standing.reload_cost(rows.scan.plan().page_size);
+            let cost = self.standing.reload_cost(rows.scan.plan());
             let resumed = if states.is_empty() {
                 ""
             } else {

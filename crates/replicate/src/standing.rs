@@ -1,6 +1,8 @@
 //! Whose table it is, and how a statement stands to it.
 
 use bucketline_destination::{Physical, TableName, TableStatus};
+use bucketline_source::ScanPlan;
+use bucketline_source::spec::{ChildRows, ParentTable};
 
 use crate::fingerprint::Difference;
 use crate::prepare::Prepared;
@@ -197,12 +199,20 @@ impl Standing {
     }
 
     /// How many requests a full load takes, as far as the last run tells: a sentence's end.
-    pub(crate) fn reload_cost(&self, page_size: usize) -> String {
+    pub(crate) fn reload_cost(&self, plan: &ScanPlan) -> String {
+        if let Some(ParentTable {
+            table,
+            rows: ChildRows::Listed { .. },
+            ..
+        }) = &plan.request.table.parent
+        {
+            return format!("at least one request for each row of {}", table.name);
+        }
         if self.slices.is_empty() {
             return "the number of requests is not known beforehand".to_owned();
         }
         let slices = self.slices.len() as u64;
-        let pages = slices.max(self.rows.div_ceil(page_size.max(1) as u64));
+        let pages = slices.max(self.rows.div_ceil(plan.page_size.max(1) as u64));
         let requests = counted(pages + 1, "request");
         let (rows, slices) = (counted(self.rows, "row"), counted(slices, "slice"));
         format!("about {requests} ({rows} in {slices} at the last run)")
