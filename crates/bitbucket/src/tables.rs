@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use bucketline_source::{Result, TableSpec, spec};
 
 /// The table files, built into the program.
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 15] = [
     ("groups.toml", include_str!("../specs/groups.toml")),
     ("workspaces.toml", include_str!("../specs/workspaces.toml")),
     ("projects.toml", include_str!("../specs/projects.toml")),
@@ -28,6 +28,11 @@ const FILES: [(&str, &str); 13] = [
     ("pipelines.toml", include_str!("../specs/pipelines.toml")),
     ("settings.toml", include_str!("../specs/settings.toml")),
     ("members.toml", include_str!("../specs/members.toml")),
+    (
+        "repository_lists.toml",
+        include_str!("../specs/repository_lists.toml"),
+    ),
+    ("snippets.toml", include_str!("../specs/snippets.toml")),
 ];
 
 static TABLES: LazyLock<Vec<Arc<TableSpec>>> = LazyLock::new(|| match read() {
@@ -68,6 +73,12 @@ mod tests {
                 "Projects",
                 "Repositories",
                 "Issues",
+                "IssueComments",
+                "IssueChanges",
+                "IssueAttachments",
+                "Components",
+                "Milestones",
+                "Versions",
                 "PullRequests",
                 "Branches",
                 "PullRequestComments",
@@ -79,19 +90,49 @@ mod tests {
                 "PullRequestDiffstat",
                 "Commits",
                 "CommitStatuses",
+                "CommitComments",
+                "CommitReports",
+                "ReportAnnotations",
+                "Diffstat",
+                "SourceFiles",
                 "PullRequestActivity",
                 "Pipelines",
                 "PipelineSteps",
                 "Environments",
                 "Deployments",
+                "PipelineSchedules",
+                "PipelineVariables",
+                "WorkspacePipelineVariables",
+                "DeploymentVariables",
+                "Runners",
+                "WorkspaceRunners",
                 "BranchingModel",
                 "BranchRestrictions",
                 "DefaultReviewers",
                 "Webhooks",
                 "DeployKeys",
                 "Tags",
+                "EffectiveDefaultReviewers",
+                "WorkspaceWebhooks",
+                "BranchingModelSettings",
+                "EffectiveBranchingModel",
+                "OverrideSettings",
                 "WorkspaceMembers",
                 "ProjectUserPermissions",
+                "Users",
+                "WorkspacePermissions",
+                "RepositoryPermissions",
+                "ProjectGroupPermissions",
+                "ProjectDefaultReviewers",
+                "ProjectDeployKeys",
+                "RepositoryUserPermissions",
+                "RepositoryGroupPermissions",
+                "Downloads",
+                "Forks",
+                "Watchers",
+                "Snippets",
+                "SnippetComments",
+                "SnippetCommits",
             ]
         );
         let mut readers = tables.iter().filter_map(|table| table.reader.as_deref());
