@@ -53,9 +53,6 @@ pub(crate) fn plan_parents(
         access,
         page_size,
     )?;
-    if parent.bounded {
-        check_bounded(request, parent)?;
-    }
     Ok(Some(Box::new(planned)))
 }
 
@@ -203,8 +200,12 @@ fn array(kind: ColumnKind, values: &[Literal]) -> Option<ArrayRef> {
     }
 }
 
-/// A condition must leave few enough parents.
-fn check_bounded(request: &ScanRequest, parent: &ParentTable) -> Result<()> {
+/// Conditions must leave few enough parents. It is looked at when reading begins: a plan may be made before its
+/// conditions are known.
+pub(crate) fn check_bounded(request: &ScanRequest, parent: &ParentTable) -> Result<()> {
+    if !parent.bounded {
+        return Ok(());
+    }
     let above = &parent.table;
     let bounds = |predicate: &Predicate| {
         let Origin::Up(column) = request.table.columns[predicate.column].origin else {

@@ -352,13 +352,6 @@ fn what_cannot_be_planned() {
         ACCESS,
     );
     assert_eq!((error.kind(), error.code()), (ErrorKind::Name, "BL4002"));
-    let error = planned(Ask::new("CommitStatuses", &["Key"]), ACCESS);
-    assert_eq!(
-        (error.kind(), error.code()),
-        (ErrorKind::Rejected, "BL4005")
-    );
-    let ways = "add a condition: CommitHash = .. or CommitDate >= ..";
-    assert_eq!(error.hint(), Some(ways));
     let mut ask = Ask::new("Issues", &["Id"]);
     ask.request.columns.push(999);
     assert_eq!(planned(ask, ACCESS).code(), "BL4003");
