@@ -9,4 +9,5 @@ mod processes;
 mod pushdown;
 mod secrets;
 mod slt;
+mod table_pages;
 mod world;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::process::{cargo, run};
 use crate::{Failure, Result, codes, entries, files, links, read, root};
 
 /// A page that nobody edits by hand.
@@ -30,7 +31,14 @@ pub(crate) fn write() -> Result {
             .map_err(|error| Failure::Failed(format!("cannot write {}: {error}", page.path)))?;
         println!("wrote {}", page.path);
     }
+    write_tables()?;
     check()
+}
+
+/// Writes `docs/tables/`. Only a built program knows the tables, so a test does it, and holds the pages to them.
+fn write_tables() -> Result {
+    let arguments = ["test", "--workspace", "--test", "e2e", "table_pages"];
+    run(cargo(&arguments).env("UPDATE_DOCS", "1"))
 }
 
 /// Fails if a generated page is out of date, an error code is not explained or a link leads nowhere.
