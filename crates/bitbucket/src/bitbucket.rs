@@ -16,6 +16,7 @@ use crate::choice;
 use crate::failure::{Place, explain};
 use crate::listing::{Listing, Repository, Workspace};
 use crate::names;
+use crate::parents;
 use crate::plan;
 use crate::reading::{self, Connection, PageSizes};
 use crate::settings::Settings;
@@ -252,6 +253,7 @@ impl Source for Bitbucket {
     }
 
     async fn slices(&self, plan: &ScanPlan, context: &ReadContext) -> Result<Vec<Slice>> {
+        parents::check_bounds(plan)?;
         let mut slices = match &plan.slices {
             SliceChoice::One => vec![self.only_slice(plan, context).await?],
             SliceChoice::Named(names) => self.named_slices(plan, names, context).await?,

@@ -200,12 +200,19 @@ fn array(kind: ColumnKind, values: &[Literal]) -> Option<ArrayRef> {
     }
 }
 
-/// Conditions must leave few enough parents. It is looked at when reading begins: a plan may be made before its
-/// conditions are known.
-pub(crate) fn check_bounded(request: &ScanRequest, parent: &ParentTable) -> Result<()> {
-    if !parent.bounded {
-        return Ok(());
+/// Conditions must leave few enough parents, at each level. It is looked at before the slices are listed, not in
+/// the plan: one may be made before its conditions are known.
+pub(crate) fn check_bounds(plan: &ScanPlan) -> Result<()> {
+    let levels = std::iter::successors(Some(plan), |plan| plan.parent.as_deref());
+    for ScanPlan { request, .. } in levels {
+        if let Some(parent) = request.table.parent.as_ref().filter(|it| it.bounded) {
+            check_bounded(request, parent)?;
+        }
     }
+    Ok(())
+}
+
+fn check_bounded(request: &ScanRequest, parent: &ParentTable) -> Result<()> {
     let above = &parent.table;
     let bounds = |predicate: &Predicate| {
         let Origin::Up(column) = request.table.columns[predicate.column].origin else {

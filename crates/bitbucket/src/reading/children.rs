@@ -18,7 +18,7 @@ use super::whole::KeysetReader;
 use super::{Connection, broken};
 use crate::condition::{cell, holds};
 use crate::failure::{Failure, status};
-use crate::parents::{check_bounded, given, versions};
+use crate::parents::{given, versions};
 use crate::shape::{self, Paging, Purpose};
 
 /// Reads the children of each parent that is to be visited.
@@ -73,7 +73,6 @@ impl ChildrenReader {
                 format!("the plan of {} lacks its parents", plan.request.table.name),
             ));
         };
-        check_bounded(&plan.request, &parent)?;
         let purpose = Purpose::of(&reading);
         let named = given(&plan).filter(|_| !purpose.is_incremental());
         let given = named.is_some();
