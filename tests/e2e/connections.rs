@@ -500,3 +500,78 @@ async fn a_procedure_without_its_inputs_asks_nobody() {
     assert_eq!(outcome.errors[0].code(), "BL8009");
     assert!(world.sandbox.requests().is_empty());
 }
+
+/// What the one cell of a query is.
+async fn cell(session: &Session, query: &str) -> Result<i64, String> {
+    let mut events = session.run(query);
+    let mut found = Err("no row".to_owned());
+    while let Some(event) = events.next().await {
+        match event {
+            Event::Rows(rows) => {
+                let column = rows.column(0).as_primitive::<arrow::datatypes::Int64Type>();
+                found = Ok(column.value(0));
+            }
+            Event::Failed(error) => found = Err(error.to_string()),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The schema of a pasted connection string holds for names without one, in every statement.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_with_a_schema_reads_that_alone() {
+    let world = World::start(small()).await;
+    let session = |schema: &str| {
+        let properties = format!(
+            "BaseURL={};Workspace=acme;User=user1@acme.example;Token=sandbox-api-token-acme;Schema={schema}",
+            world.sandbox.base_url()
+        );
+        let properties = ConnectionProperties::parse("test", &properties).unwrap();
+        let builder = Session::builder().sqlite(world.file());
+        builder.connection("one", properties).build().unwrap()
+    };
+    let all = "SELECT COUNT(*) FROM PullRequests";
+    let whole = cell(&session("Information"), all).await.unwrap();
+    let narrowed = session("api");
+    let one = cell(&narrowed, all).await.unwrap();
+    assert!(0 < one && one < whole, "{one} of {whole}");
+    let named = cell(
+        &session("Information"),
+        "SELECT COUNT(*) FROM [api].PullRequests",
+    )
+    .await;
+    assert_eq!(named, Ok(one));
+    let other = cell(&narrowed, "SELECT COUNT(*) FROM one.PullRequests").await;
+    assert_eq!(other, cell(&narrowed, all).await);
+    assert_eq!(
+        cell(&narrowed, "SELECT COUNT(*) FROM Information.PullRequests").await,
+        Ok(whole)
+    );
+    let absent = cell(&session("nowhere"), all).await.unwrap_err();
+    assert!(absent.contains("no schema nowhere"), "{absent}");
+}
+
+/// A consumer by itself and somebody without a credential belong to no user whose workspaces could be listed.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_user_sees_the_workspace_that_is_named() {
+    let world = World::start(small()).await;
+    let base = world.sandbox.base_url();
+    for sign_in in [
+        "AuthScheme=OAuthClient;OAuthClientId=sandbox-key-acme;OAuthClientSecret=sandbox-consumer-secret-acme",
+        "Token=sandbox-access-token-acme",
+    ] {
+        let properties = format!("BaseURL={base};Workspace=acme;{sign_in}");
+        let properties = ConnectionProperties::parse("test", &properties).unwrap();
+        let session = Session::builder()
+            .connection("one", properties)
+            .build()
+            .unwrap();
+        let found = cell(
+            &session,
+            "SELECT COUNT(*) FROM Workspaces WHERE Slug = 'acme'",
+        )
+        .await;
+        assert_eq!(found, Ok(1), "{sign_in}");
+    }
+}

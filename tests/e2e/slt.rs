@@ -321,6 +321,7 @@ files!(
     children,
     replace,
     repositories,
+    pipelines_off,
     project_scopes,
     guards,
     destination_tables

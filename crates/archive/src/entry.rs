@@ -8,11 +8,14 @@ use serde_json::value::RawValue;
 /// The members that are people: an object in version 2.0, a plain user name in 1.0.
 const PEOPLE: [&str; 3] = ["assignee", "reporter", "user"];
 
+/// The members that are numbers, which some programs write as text.
+const NUMBERS: [&str; 3] = ["id", "issue", "comment"];
+
 /// The member that [`append`] adds: the place in the list, from 1.
 const POSITION: &str = "position";
 
-/// Appends an entry to `rows`: with its position, and a plain user name as `{"nickname": ..}`. Gives
-/// the value of the member `key` as it is written.
+/// Appends an entry to `rows`: with its position, a plain user name as `{"nickname": ..}`, and a number that is
+/// written as text as a number. Gives the value of the member `key` as it is appended.
 ///
 /// # Errors
 /// If the entry is not an object.
@@ -46,6 +49,13 @@ impl<'de> Visitor<'de> for Members<'_> {
         let mut found = None;
         while let Some(name) = map.next_key_seed(Name { key, rows })? {
             let value = map.next_value::<&RawValue>()?.get();
+            let value = match value
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'))
+            {
+                Some(digits) if name.is_number && is_number(digits) => digits,
+                _ => value,
+            };
             if name.is_key && found.is_none() {
                 found = Some(value);
             }
@@ -61,6 +71,12 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 }
 
+/// Whether a text is a whole number as JSON writes it.
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+        && (text == "0" || !text.is_empty() && !text.starts_with('0'))
+}
+
 /// Writes a member's name, and says what it is.
 struct Name<'a> {
     key: Option<&'a str>,
@@ -69,6 +85,7 @@ struct Name<'a> {
 
 struct Named {
     is_key: bool,
+    is_number: bool,
     is_person: bool,
 }
 
@@ -93,6 +110,7 @@ impl Visitor<'_> for Name<'_> {
         self.rows.push(b':');
         Ok(Named {
             is_key: self.key == Some(name),
+            is_number: NUMBERS.contains(&name),
             is_person: PEOPLE.contains(&name),
         })
     }
@@ -117,6 +135,11 @@ mod tests {
                 r#"{"reporter":{"account_id":"1:2"},"assignee":null,"\u0069d":2,"id":3}"#,
                 r#"{"position":7,"reporter":{"account_id":"1:2"},"assignee":null,"id":2,"id":3}"#,
                 Some("2"),
+            ),
+            (
+                r#"{"id":"12","issue":"0","comment":"007","text":"5"}"#,
+                r#"{"position":7,"id":12,"issue":0,"comment":"007","text":"5"}"#,
+                Some("12"),
             ),
         ];
         for (entry, expected, key) in cases {

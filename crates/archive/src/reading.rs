@@ -98,6 +98,8 @@ struct Rows {
     /// The entries' member that no two share.
     key: Option<&'static str>,
     keys: Keys,
+    /// Entries without it.
+    unnamed: u64,
     position: u64,
     /// The page being gathered: an object with the list of its entries.
     page: Vec<u8>,
@@ -127,6 +129,7 @@ impl Rows {
                 _ => None,
             },
             keys: Keys::default(),
+            unnamed: 0,
             position: 0,
             page: Vec::new(),
             count: 0,
@@ -154,6 +157,12 @@ impl Rows {
                 self.accept(entry, &list)
             })?;
         }
+        if let (Some(key), 1..) = (self.key, self.unnamed) {
+            self.context.observer().note(&format!(
+                "{}: {} of `{list}` left out, for they have no `{key}`",
+                self.label, self.unnamed
+            ));
+        }
         self.send(true)
     }
 
@@ -165,6 +174,7 @@ impl Rows {
     }
 
     fn accept(&mut self, entry: &str, list: &str) -> Result<(), Fault> {
+        let before = self.page.len();
         let separator = if self.count == 0 {
             format!("{{\"{list}\":[")
         } else {
@@ -176,13 +186,20 @@ impl Rows {
             entry::append(entry, self.position, self.key, &mut self.page).map_err(|error| {
                 Fault::Layout(format!("entry {} of `{list}`: {error}", self.position))
             })?;
-        if let Some(key) = key
-            && !self.keys.insert(key)
-        {
-            return Err(Fault::Twice {
-                list: list.to_owned(),
-                key: key.to_owned(),
-            });
+        match key {
+            // Nothing can refer to it, and the copy could not tell it from another one.
+            None | Some("null") if self.key.is_some() => {
+                self.unnamed += 1;
+                self.page.truncate(before);
+                return Ok(());
+            }
+            Some(key) if !self.keys.insert(key) => {
+                return Err(Fault::Twice {
+                    list: list.to_owned(),
+                    key: key.to_owned(),
+                });
+            }
+            _ => {}
         }
         self.count += 1;
         self.wanted -= 1;

@@ -28,8 +28,6 @@ use crate::tables::tables;
 pub struct Bitbucket {
     connection: Connection,
     page_size: Option<usize>,
-    /// Whom the service counts requests for.
-    holder: String,
     listing: Arc<Listing>,
 }
 
@@ -62,10 +60,7 @@ impl Bitbucket {
             None => None,
         };
         let credential = client.credential.kind();
-        let holder = client
-            .limit_holder
-            .clone()
-            .unwrap_or_else(|| client.credential.holder());
+        let of_user = client.credential.is_of_user();
         let place = Place::new(
             "the connection",
             client.base_url.host_str().unwrap_or_default(),
@@ -75,12 +70,12 @@ impl Bitbucket {
             api: Api::new(client),
             workspace,
             credential,
+            of_user,
             page_sizes: Arc::new(PageSizes::default()),
         };
         Ok(Self {
             connection,
             page_size,
-            holder,
             listing: Arc::new(Listing::default()),
         })
     }
@@ -293,16 +288,19 @@ impl Source for Bitbucket {
 
     async fn identity(&self, context: &ReadContext) -> Result<Identity> {
         let origin = self.client().base_url().origin().ascii_serialization();
+        let place = Place::new("the connection", &origin);
+        let identity = self.client().identity().await;
+        let identity = identity.map_err(|error| explain(error, &place, None))?;
         if self.connection.workspace.is_none() {
             return Ok(Identity {
                 origin,
                 workspace: None,
-                credential: self.holder.clone(),
+                credential: identity,
             });
         }
         let workspace = self.listing.workspace(&self.connection, context).await?;
         let scopes = self.listing.scopes(&self.connection).await;
-        let credential = format!("{} {}", self.holder, scopes.join(","));
+        let credential = format!("{identity} {}", scopes.join(","));
         Ok(Identity {
             origin,
             workspace: Some(workspace.uuid),

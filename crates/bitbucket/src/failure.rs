@@ -193,13 +193,21 @@ pub(crate) fn explain(error: RestError, place: &Place, table: Option<&TableSpec>
     }
 }
 
+/// The service's own word on what is missing goes first: the table's scopes are of the other style, or for all of it.
 fn scope_hint(table: Option<&TableSpec>, missing: &[&str]) -> String {
+    let named = missing.join(", ");
     match table {
+        Some(table)
+            if !missing.contains(&&*table.scopes.token)
+                && !missing.contains(&&*table.scopes.oauth) =>
+        {
+            format!("make a token with {named}; scopes of an existing token cannot be changed")
+        }
         Some(table) => format!(
             "make a token with {} (API token) or {} (access token, OAuth consumer); scopes of an existing token cannot be changed",
             table.scopes.token, table.scopes.oauth
         ),
-        None => format!("make a token with {}", missing.join(", ")),
+        None => format!("make a token with {named}"),
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
-use bucketline_rest::CredentialKind;
 use bucketline_source::spec::{Heads, Origin, Parent, SliceKind, Strategy, Walk};
 use bucketline_source::{
     Error, ErrorKind, Estimate, Parameter, PlannedPredicate, Predicate, Pushdown, RequestShape,
     Result, ScanPlan, ScanRequest, Scope, ScopeKind, SliceChoice, TableSpec,
 };
+use chrono::SecondsFormat;
 
 use crate::choice;
 use crate::listing;
@@ -26,7 +26,8 @@ const CONDITION_LIMIT: usize = 4_000;
 pub(crate) struct Access<'a> {
     /// The configured workspace.
     pub(crate) workspace: Option<&'a str>,
-    pub(crate) credential: CredentialKind,
+    /// The credential is a user's.
+    pub(crate) of_user: bool,
 }
 
 /// Plans a request of a connection.
@@ -349,7 +350,14 @@ fn first_page(plan: &ScanPlan, purpose: Purpose) -> (Option<String>, Option<Stri
         _ => {
             let paging = match shape::paging(plan) {
                 Paging::Single => "one page".to_owned(),
-                Paging::Links => links,
+                Paging::Links => match shape::until(plan) {
+                    Some((column, moment)) => {
+                        let column = &table.columns[column].name;
+                        let moment = moment.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                        format!("{links}, until {column} < {moment}")
+                    }
+                    None => links,
+                },
                 Paging::Keyset { column, unique } => by_key(column, unique),
             };
             (None, shape::sort(plan), paging)

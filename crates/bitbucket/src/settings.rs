@@ -41,12 +41,43 @@ impl Settings {
         };
         let mut client = ClientConfig::new(base_url, credential, agent, read_problem);
         client.requests_per_hour = Some(limit);
+        client.limit_may_rise = true;
         client.reserve = reserve;
         client.retired = RETIRED;
         Self {
             client,
             workspace: None,
             page_size: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// 1,000 an hour for a credential and 60 without, less a margin, by few workers.
+    #[test]
+    fn the_budget_is_what_bitbucket_grants_less_a_margin() {
+        let basic = Credential::Basic {
+            user: "user1@acme.example".to_owned(),
+            password: "token".into(),
+        };
+        for (credential, limit, reserve) in [
+            (basic, 1_000, 50),
+            (Credential::Bearer("token".into()), 1_000, 50),
+            (Credential::Anonymous, 60, 5),
+        ] {
+            let settings = Settings::new(Url::parse(BASE_URL).unwrap(), credential);
+            let client = settings.client;
+            assert_eq!(
+                (client.requests_per_hour, client.reserve),
+                (Some(limit), reserve)
+            );
+            assert!(client.limit_may_rise);
+            assert_eq!(client.concurrency, 4);
         }
     }
 }

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use bucketline_source::spec::{BoundParameter, SliceKind, Strategy, Walk};
 use bucketline_source::{
-    Literal, Operator, Parameter, PlannedPredicate, Pushdown, Reading, ScanPlan, ScanRequest,
-    Scope, ScopeKind, TableSpec,
+    Literal, Operator, Parameter, PlannedPredicate, Predicate, Pushdown, Reading, ScanPlan,
+    ScanRequest, Scope, ScopeKind, TableSpec,
 };
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::query;
 
@@ -247,6 +248,30 @@ pub(crate) fn sort(plan: &ScanPlan) -> Option<String> {
         (None, Paging::Links, Walk::Pages { sort, .. }) => sort.clone(),
         (None, Paging::Links, Walk::Keyset { .. }) => None,
     }
+}
+
+/// Where the scan of a list that comes newest first may end: once a page's values of this column are all before this
+/// moment, since the conditions want none from there on.
+pub(crate) fn until(plan: &ScanPlan) -> Option<(usize, DateTime<Utc>)> {
+    let Strategy::Feed(feed) = plan.request.table.strategy() else {
+        return None;
+    };
+    if plan.ordered || paging(plan) != Paging::Links {
+        return None;
+    }
+    let lower = |predicate: &Predicate| match (predicate.operator, predicate.values.as_slice()) {
+        (Operator::Gt | Operator::GtEq | Operator::Eq, [Literal::Timestamp(moment)]) => {
+            Some(*moment)
+        }
+        _ => None,
+    };
+    let predicates = plan.request.predicates.iter();
+    let bounds = predicates.filter(|predicate| predicate.column == feed.column);
+    let latest = bounds.filter_map(lower).max()?;
+    Some((
+        feed.column,
+        latest.checked_sub_signed(TimeDelta::from_std(feed.look_back).ok()?)?,
+    ))
 }
 
 /// The columns that a walk looks at itself; one that may be split tells its rows apart.

@@ -62,6 +62,21 @@ mod tests {
 
     use super::*;
 
+    /// Values of variables, secrets of hooks and private keys are not for copies.
+    #[test]
+    fn no_column_holds_a_secret() {
+        for table in tables() {
+            for column in &table.columns {
+                for path in column.origin.paths() {
+                    let member = path.last().map(String::as_str).unwrap_or_default();
+                    let secret = matches!(member, "secret" | "private_key" | "password" | "token")
+                        || member == "value" && table.name.ends_with("Variables");
+                    assert!(!secret, "{}.{}", table.name, column.name);
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_table_files_are_sound() {
         let tables = read().unwrap_or_else(|error| panic!("{error}"));

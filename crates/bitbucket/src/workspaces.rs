@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bucketline_rest::{CredentialKind, RequestOptions, Response, Url};
+use bucketline_rest::{RequestOptions, Response, Url};
 use bucketline_source::decode::Decoder;
 use bucketline_source::{
     End, Error, ErrorKind, Page, Parameter, Pushdown, ReadContext, RequestShape, Result, ScanPlan,
@@ -32,10 +32,10 @@ const LISTED: [&[&str]; 5] = [
 /// How many workspaces are looked up at once.
 const AT_ONCE: usize = 4;
 
-/// Whether the credential's workspaces can be listed. An access token belongs to no user, so that
-/// only the configured workspace can be seen.
+/// Whether the credential's workspaces can be listed. One that is no user's (an access token, a consumer by itself,
+/// none) sees the configured workspace alone.
 pub(crate) fn are_listed(access: Access<'_>) -> bool {
-    access.credential != CredentialKind::Bearer
+    access.of_user
 }
 
 /// The requests for people.
@@ -200,12 +200,12 @@ impl WorkspacesReader {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 "BL4001",
-                "an access token belongs to no user, so its workspaces cannot be listed",
+                "this credential is no user's, so its workspaces cannot be listed",
             )
             .with_hint("set the connection's Workspace to the workspace's slug"));
         };
         self.context.observer().note(&format!(
-            "an access token belongs to no user: Workspaces shows the configured one, `{workspace}`, alone"
+            "this credential is no user's: Workspaces shows the configured one, `{workspace}`, alone"
         ));
         let row = self.details(&workspace, &workspace).await?;
         self.decoded(

@@ -61,12 +61,11 @@ pub(crate) async fn call(session: &Session, execute: &Execute) -> Result<RecordB
     let (account, oauth) = signed_in_by(session)?;
     let callback = inputs.get("CallbackUrl").unwrap_or(account.callback());
     if procedure.name == AUTHORIZATION_URL.name {
-        let scopes = inputs.get("Scope").unwrap_or_default();
-        let scopes: Vec<_> = scopes
-            .split([' ', ','])
-            .filter(|scope| !scope.is_empty())
-            .map(str::to_owned)
-            .collect();
+        let scopes = inputs.get("Scope").map(|scopes| {
+            let scopes = scopes.split([' ', ',']).filter(|scope| !scope.is_empty());
+            scopes.map(str::to_owned).collect::<Vec<_>>()
+        });
+        let scopes = scopes.unwrap_or_else(|| oauth.scopes().to_vec());
         let state = inputs.get("State").unwrap_or_default();
         let url = oauth.authorization_url(callback, state, &scopes)?;
         return texts([("URL", vec![url.to_string()])]);

@@ -89,7 +89,7 @@ impl Settings {
         notes.extend(
             connections
                 .iter()
-                .flat_map(|(_, properties)| properties.unknown()),
+                .flat_map(|(_, properties)| properties.without_effect()),
         );
         let destination = options
             .destination

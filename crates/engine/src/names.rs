@@ -202,7 +202,7 @@ impl Resolver<'_> {
             match &registered.connection {
                 Connection::Source(source) => {
                     if let Some(spec) = find(source, table) {
-                        let scope = source.default_scope();
+                        let scope = self.home_scope(&registered.name, source).await?;
                         let mut found = self.source_table(&registered.name, source, spec, scope, 2);
                         found.spelling[0].clone_from(&registered.name);
                         matches.push(found);
@@ -347,7 +347,7 @@ impl Resolver<'_> {
 
     async fn current_scope(&self, source: &Arc<dyn Source>) -> Result<Scope> {
         let Some(schema) = &self.current.schema else {
-            return Ok(source.default_scope());
+            return self.home_scope(&self.current.connection, source).await;
         };
         find_scope(
             source,
@@ -365,6 +365,32 @@ impl Resolver<'_> {
             )
             .with_hint("choose another one with USE")
         })
+    }
+
+    /// The scope of a name without a schema.
+    async fn home_scope(&self, connection: &str, source: &Arc<dyn Source>) -> Result<Scope> {
+        let Some(schema) = source.schema() else {
+            return Ok(source.default_scope());
+        };
+        // In the exact spelling first, which means one at most.
+        for quoted in [true, false] {
+            let schema = Ident {
+                quoted,
+                ..Ident::new(schema)
+            };
+            if let Some(scope) = find_scope(source, &schema, self.context).await? {
+                return Ok(scope);
+            }
+        }
+        Err(Error::new(
+            ErrorKind::UnknownTable,
+            format!(
+                "there is no schema {schema}, which the connection {connection} names as its own"
+            ),
+        )
+        .with_hint(format!(
+            "SHOW SCHEMAS FROM {connection} lists them; the connection's property Schema names one"
+        )))
     }
 
     async fn catalog_table(

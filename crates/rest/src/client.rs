@@ -97,6 +97,7 @@ impl Client {
             config.timeout,
             config.concurrency,
             config.max_body,
+            config.proxy.clone(),
         )?;
         let budget = Budget::new(&config, &origin)?;
         let permits = Semaphore::new(concurrency(&config));
@@ -156,6 +157,18 @@ impl Client {
     /// have echoed it.
     pub fn scrub(&self, text: &str) -> String {
         self.shared.config.credential.scrub(text)
+    }
+
+    /// A stable fingerprint of who asks, 16 hex digits: see [`Credential::holder`], but each sign-in of an OAuth
+    /// consumer has its own, since another user may see other things. Signs in first if need be.
+    ///
+    /// # Errors
+    /// Those of getting a token.
+    pub async fn identity(&self) -> Result<String, Error> {
+        match &self.shared.config.credential {
+            Credential::OAuth(oauth) => oauth.identity(|| self.teller()).await,
+            other => Ok(other.holder()),
+        }
     }
 
     /// Requests that may still be sent now; `None` if there is no budget.
@@ -304,6 +317,9 @@ impl Client {
             self.shared.unconnected.store(0, Ordering::Relaxed);
         }
         if let Ok(answer) = &sent {
+            if self.shared.config.limit_may_rise {
+                self.shared.budget.raise(&answer.headers);
+            }
             let bytes = answer.body.len() as u64;
             self.count(Usage {
                 bytes,

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::credential::Credential;
 use crate::problem::ProblemReader;
+use crate::proxy::Proxy;
 
 /// How a [`Client`](crate::Client) signs in and behaves. Start from [`ClientConfig::new`] and
 /// change what differs.
@@ -25,6 +26,9 @@ pub struct ClientConfig {
     pub user_agent: String,
     /// Requests that the service allows in any hour; `None` keeps no budget.
     pub requests_per_hour: Option<u32>,
+    /// A higher limit that the service names in its answers takes the place of
+    /// [`requests_per_hour`](Self::requests_per_hour).
+    pub limit_may_rise: bool,
     /// Requests of that hour left to the user's other tools.
     pub reserve: u32,
     /// Requests under way at once, at least 1.
@@ -44,6 +48,8 @@ pub struct ClientConfig {
     /// Folder for the budgets, made if missing. `None` keeps the budget in memory, for this client
     /// and its clones.
     pub state_dir: Option<PathBuf>,
+    /// How requests get out.
+    pub proxy: Proxy,
     /// Reads the service's error answers.
     pub read_problem: ProblemReader,
     /// Credentials that the service takes no more: refused before anything is sent.
@@ -76,6 +82,7 @@ impl ClientConfig {
             limit_holder: None,
             user_agent: user_agent.into(),
             requests_per_hour: None,
+            limit_may_rise: false,
             reserve: 0,
             concurrency: 4,
             timeout: Duration::from_secs(60),
@@ -84,6 +91,7 @@ impl ClientConfig {
             backoff: Duration::from_millis(500),
             max_body: 64 * 1024 * 1024,
             state_dir: None,
+            proxy: Proxy::default(),
             read_problem,
             retired: &[],
         }

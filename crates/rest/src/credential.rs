@@ -76,6 +76,15 @@ impl Credential {
         }
     }
 
+    /// Whether it is a user's: an access token, a consumer by itself and no credential are nobody's.
+    pub fn is_of_user(&self) -> bool {
+        match self {
+            Credential::Basic { .. } => true,
+            Credential::Anonymous | Credential::Bearer(_) => false,
+            Credential::OAuth(oauth) => oauth.is_of_user(),
+        }
+    }
+
     /// The secret that the user entered, where it is one that is sent as it is.
     pub(crate) fn entered(&self) -> Option<&SecretString> {
         match self {

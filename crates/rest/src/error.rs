@@ -103,6 +103,9 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
+/// The status of a diff, or of a tree of files, that Bitbucket gives up on.
+const TOO_LONG_TO_COMPUTE: u16 = 555;
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, url: &Url) -> Error {
         Error(Box::new(Inner {
@@ -246,6 +249,9 @@ impl Error {
             }
             ErrorKind::RateLimited | ErrorKind::BudgetWait => {
                 "run again after that time, or accept a longer wait"
+            }
+            ErrorKind::Server if self.status() == Some(TOO_LONG_TO_COMPUTE) => {
+                "the service takes too long to put this answer together, and would again: ask for less"
             }
             ErrorKind::Server => "the fault is the service's: try again later",
             ErrorKind::Network | ErrorKind::Unreachable => {

@@ -30,6 +30,7 @@ mod oauth;
 mod observer;
 mod origin;
 mod problem;
+mod proxy;
 mod redact;
 mod response;
 mod retry;
@@ -48,6 +49,7 @@ pub use oauth::{
 };
 pub use observer::{Event, Observer, WaitReason};
 pub use problem::{Problem, ProblemReader};
+pub use proxy::{Proxy, ProxyServer};
 pub use redact::redact;
 pub use response::Response;
 pub use retry::Cause;

@@ -60,7 +60,7 @@ pub(crate) fn remedy(cause: Cause) -> (Remedy, ErrorKind) {
     match cause {
         Cause::RateLimited => (Remedy::Pause, ErrorKind::RateLimited),
         Cause::Status(500 | 502 | 503 | 504) => (Remedy::Backoff, ErrorKind::Server),
-        // 555 says that the answer takes too long to compute, which it would again.
+        // Of these, 555 says that the answer takes too long to compute, which it would again.
         Cause::Status(500..=599) => (Remedy::Fail, ErrorKind::Server),
         Cause::Status(401) => (Remedy::Fail, ErrorKind::Unauthorized),
         Cause::Status(403) => (Remedy::Fail, ErrorKind::Forbidden),

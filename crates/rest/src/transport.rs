@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind};
 use crate::origin::is_loopback;
+use crate::proxy::Proxy;
 use crate::retry::Cause;
 
 /// Connections to one origin. Redirects and retries are off: both are decided elsewhere, and every
@@ -32,6 +33,7 @@ struct Settings {
     headers: HeaderMap,
     timeout: Duration,
     idle: usize,
+    proxy: Proxy,
 }
 
 /// An answer, whatever its status.
@@ -60,6 +62,7 @@ impl Transport {
         timeout: Duration,
         idle: usize,
         max_body: u64,
+        proxy: Proxy,
     ) -> Result<Transport, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -73,6 +76,7 @@ impl Transport {
             headers,
             timeout,
             idle,
+            proxy,
         };
         Ok(Transport {
             http: OnceCell::new(),
@@ -184,6 +188,8 @@ impl Settings {
                 (Ipv6Addr::LOCALHOST, 0).into(),
             ];
             builder = builder.no_proxy().resolve_to_addrs("localhost", &here);
+        } else {
+            builder = self.proxy.set(builder).map_err(Fault::tls)?;
         }
         builder.build().map_err(Fault::tls)
     }

@@ -115,6 +115,11 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
     /// The scope that names without a schema mean (`Information`).
     fn default_scope(&self) -> Scope;
 
+    /// The schema that such names mean instead, where the connection says so.
+    fn schema(&self) -> Option<&str> {
+        None
+    }
+
     /// The address that the paths of requests are under, for people, if there is one.
     fn address(&self) -> Option<String> {
         None

@@ -151,9 +151,6 @@ fn each_damage_has_its_code() {
         assert_eq!(error.code(), code, "{what}: {error}");
         assert!(error.to_string().contains("api-issues.zip: "), "{error}");
     }
-    let no_id = archive_of(r#"{"issues":[{"title":"a"}]}"#);
-    let (_folder, client) = client_of(&no_id, Limits::default());
-    assert_eq!(wait(client.ids()).unwrap_err().code(), "BL2011");
 }
 
 #[tokio::test]

@@ -149,6 +149,30 @@ async fn values_of_another_type_are_null_and_noted() {
     );
 }
 
+/// As other programs write the format.
+#[tokio::test]
+async fn entries_without_their_key_are_left_out_and_numbers_may_be_texts() {
+    let document = r#"{
+        "issues":[{"id":"1"},{"title":"no number"},{"id":null}],
+        "comments":[{"id":"7","issue":"1"},{"issue":1}],
+        "milestones":[{},{"name":"m1"},{"name":null}]
+    }"#;
+    let (_folder, client) = client_of("db-2.0.json", document);
+    assert_eq!(client.rows("Issues").await.unwrap(), [json!({"Id": 1})]);
+    let comments = client.rows("IssueComments").await.unwrap();
+    assert_eq!(comments, [json!({"Id": 7, "IssueId": 1})]);
+    let milestones = client.rows("Milestones").await.unwrap();
+    assert_eq!(milestones, [json!({"Name": "m1"})]);
+    assert_eq!(
+        client.notes(),
+        [
+            "api: 2 of `issues` left out, for they have no `id`",
+            "api: 1 of `comments` left out, for they have no `id`",
+            "api: 2 of `milestones` left out, for they have no `name`",
+        ]
+    );
+}
+
 #[tokio::test]
 async fn a_folder_has_a_repository_and_a_schema_for_each_archive() {
     let folder = tempdir().unwrap();

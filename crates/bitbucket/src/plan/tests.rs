@@ -19,7 +19,7 @@ fn time(value: &str) -> Literal {
 
 const ACCESS: Access<'_> = Access {
     workspace: Some("acme"),
-    credential: CredentialKind::Basic,
+    of_user: true,
 };
 
 /// A request written shortly.
@@ -358,11 +358,11 @@ fn what_cannot_be_planned() {
     assert!(plan(Ask::new("Workspaces", &["*"]).request, nowhere, None).is_ok());
 }
 
-/// An access token belongs to no user, so that there is nothing to list.
+/// What is no user's has nothing to list.
 #[test]
-fn an_access_token_asks_for_its_workspace_alone() {
+fn a_credential_of_no_user_asks_for_its_workspace_alone() {
     let access = Access {
-        credential: CredentialKind::Bearer,
+        of_user: false,
         ..ACCESS
     };
     let ask = Ask::new("Workspaces", &["Slug"]).filter("Slug", Operator::Eq, &[text("acme")]);

@@ -8,7 +8,8 @@ use arrow::compute::concat_batches;
 use bucketline_source::decode::Above;
 use bucketline_source::spec::{ChildRows, Origin, ParentTable, Walk};
 use bucketline_source::{
-    Checkpoint, End, Error, ErrorKind, Owner, Page, ReadContext, Reading, Result, ScanPlan, Slice,
+    Checkpoint, End, Error, ErrorKind, Literal, Owner, Page, ReadContext, Reading, Result,
+    ScanPlan, Slice,
 };
 
 use super::fetch::Fetch;
@@ -241,13 +242,32 @@ impl ChildrenReader {
         }
         let unreadable =
             matches!(answered, 403 | 404 | 410) || self.parent.unreadable.contains(&answered);
-        // A result that is put together from rows as they are must have them all.
-        if self.purpose == Purpose::Scan || !unreadable || error.kind().is_common() {
+        if !unreadable || error.kind().is_common() {
             return Err(Failure::Error(error));
+        }
+        // A result that is put together from rows as they are must have them all.
+        if self.purpose == Purpose::Scan {
+            return Err(Failure::Error(self.avoidable(error, page, row)));
         }
         self.fetch
             .note(&format!("{error}; its rows stay as they are"));
         Ok(Found::Unread)
+    }
+
+    /// Says how the one parent that cannot be read is left out.
+    fn avoidable(&self, error: Error, page: &ParentPage, row: usize) -> Error {
+        let columns = self.parent.owner(self.fetch.table()).into_iter();
+        let conditions: Vec<_> = columns
+            .filter_map(|(column, above)| {
+                let name = &self.fetch.table().columns[column].name;
+                let value = match value(page, row, above)? {
+                    Literal::Text(text) => format!("'{}'", text.replace('\'', "''")),
+                    other => other.to_string(),
+                };
+                Some(format!("{name} <> {value}"))
+            })
+            .collect();
+        error.with_hint(format!("WHERE {} leaves it out", conditions.join(" OR ")))
     }
 
     /// Everything in a list. What a copy lacks afterwards is deleted, so one whose order may shift between its
@@ -367,14 +387,13 @@ fn above(page: &ParentPage, row: usize) -> Above {
     }
 }
 
-fn value(page: &ParentPage, row: usize, column: usize) -> Option<bucketline_source::Literal> {
+fn value(page: &ParentPage, row: usize, column: usize) -> Option<Literal> {
     let position = page.columns.iter().position(|known| *known == column)?;
     cell(page.rows.column(position), row)
 }
 
 /// A value as it stands in an address.
 fn text(page: &ParentPage, row: usize, column: usize) -> Option<String> {
-    use bucketline_source::Literal;
     Some(match value(page, row, column)? {
         Literal::Text(text) => text,
         Literal::Timestamp(instant) => instant.timestamp_micros().to_string(),

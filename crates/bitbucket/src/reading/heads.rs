@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
-use bucketline_source::{Checkpoint, End, Page, Parameter};
+use bucketline_source::{Checkpoint, End, ErrorKind, Page, Parameter};
 use chrono::Utc;
 
 use super::Reader;
@@ -56,6 +56,12 @@ impl HeadsReader {
             };
             let fetched = match answer {
                 Err(Failure::Error(error)) if walk.forget(&missing(&error)) => continue,
+                // What is missing is said in words alone.
+                Err(Failure::Error(error))
+                    if error.kind() == ErrorKind::NotFound && walk.forget_known() =>
+                {
+                    continue;
+                }
                 answer => answer?,
             };
             let rows = self.fetch.wanted(&fetched.rows, None)?;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use arrow::array::RecordBatch;
 use arrow::compute::{SortOptions, concat_batches, sort_to_indices, take_record_batch};
 use bucketline_source::{End, Error, ErrorKind, Page};
+use chrono::{DateTime, Utc};
 
 use super::fetch::Fetch;
 use super::stuck;
@@ -22,6 +23,8 @@ pub(super) struct LinksReader {
     given: HashSet<String>,
     pages: usize,
     barren: usize,
+    /// No row is wanted whose value of this column is before this moment, and they come newest first.
+    until: Option<(usize, DateTime<Utc>)>,
 }
 
 impl LinksReader {
@@ -33,7 +36,13 @@ impl LinksReader {
             given: HashSet::new(),
             pages: 0,
             barren: 0,
+            until: None,
         }
+    }
+
+    /// Ends at the first page whose rows are all before a moment.
+    pub(super) fn until(self, until: Option<(usize, DateTime<Utc>)>) -> Self {
+        Self { until, ..self }
     }
 
     pub(super) async fn page(&mut self) -> Result<Page, Failure> {
@@ -59,7 +68,7 @@ impl LinksReader {
         };
         let rows = self.fetch.wanted(&fetched.rows, keep.as_ref())?;
         self.link = fetched.next;
-        let ended = self.link.is_none() || self.fetch.is_satisfied();
+        let ended = self.link.is_none() || self.fetch.is_satisfied() || self.is_past(&fetched.rows);
         self.barren = if rows.num_rows() == 0 {
             self.barren + 1
         } else {
@@ -72,6 +81,16 @@ impl LinksReader {
             unstable_pages: self.pages,
         });
         Ok(Page::new(rows, None, end))
+    }
+
+    /// Whether a page lies wholly before what is wanted.
+    fn is_past(&self, rows: &RecordBatch) -> bool {
+        self.until.is_some_and(|(column, moment)| {
+            let values = self.fetch.numbers(rows, column);
+            let before =
+                |value: &Option<i64>| value.is_some_and(|value| value < moment.timestamp_micros());
+            !values.is_empty() && values.iter().all(before)
+        })
     }
 
     /// Which rows came for the first time; `None` if they cannot be told apart.

@@ -43,6 +43,8 @@ pub(crate) struct Connection {
     /// The configured workspace.
     pub(crate) workspace: Option<String>,
     pub(crate) credential: CredentialKind,
+    /// The credential is a user's.
+    pub(crate) of_user: bool,
     pub(crate) page_sizes: Arc<PageSizes>,
 }
 
@@ -51,7 +53,7 @@ impl Connection {
     pub(crate) fn access(&self) -> Access<'_> {
         Access {
             workspace: self.workspace.as_deref(),
-            credential: self.credential,
+            of_user: self.of_user,
         }
     }
 }
@@ -186,7 +188,8 @@ impl Reader {
                     Self::Keyset(KeysetReader::new(fetch(Purpose::Scan), column, unique))
                 }
                 Paging::Single | Paging::Links => {
-                    Self::Links(LinksReader::new(fetch(Purpose::Scan), shape::sort(&plan)))
+                    let reader = LinksReader::new(fetch(Purpose::Scan), shape::sort(&plan));
+                    Self::Links(reader.until(shape::until(&plan)))
                 }
             },
         })

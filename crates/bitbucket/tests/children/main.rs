@@ -147,6 +147,8 @@ fn ids(rows: &RecordBatch, table: &str) -> Vec<(i64, String)> {
     let name = match table {
         "PullRequestReviewers" => "UUID",
         "PullRequestStatuses" => "Key",
+        "PullRequestCommits" => "Hash",
+        "PullRequestDiffstat" => "Path",
         _ => "Id",
     };
     let column = rows.column_by_name(name).unwrap();
@@ -214,6 +216,17 @@ async fn pipelines_are_read_back_to_what_is_known_and_unfinished_ones_again() {
     let fourth = follow(last_checkpoint(&third)).await;
     assert_eq!(bench.asked().len(), 1);
     assert_eq!(texts(&fourth, "UUID"), all[..1]);
+
+    // A scan ends where its condition does, and an hour later.
+    bench.predicates = vec![(
+        "CreatedOn",
+        Operator::GtEq,
+        Literal::Timestamp(service::instant(12 * hour)),
+    )];
+    let scan = bench.pages(Reading::Scan, usize::MAX).await;
+    assert_eq!(texts(&scan, "UUID"), all[..6]);
+    assert_eq!(bench.asked().len(), 2);
+    bench.predicates.clear();
 
     // Steps are read for the pipelines that such a walk gives out.
     bench.table = "PipelineSteps";
@@ -337,8 +350,14 @@ async fn after_a_kill_between_parents_the_rest_is_visited_and_the_mark_is_the_fi
 
 #[tokio::test]
 async fn a_parent_whose_list_cannot_be_read_keeps_its_rows_and_the_others_go_on() {
-    for status in [403, 404] {
-        let mut bench = Bench::new("PullRequestComments").await;
+    for (table, status) in [
+        ("PullRequestComments", 403),
+        ("PullRequestComments", 404),
+        // Branches without common history, and a diff that takes too long.
+        ("PullRequestDiffstat", 400),
+        ("PullRequestDiffstat", 555),
+    ] {
+        let mut bench = Bench::new(table).await;
         for id in 1..=3 {
             bench.service.world().comment(id, id * 10);
         }
@@ -359,11 +378,51 @@ async fn a_parent_whose_list_cannot_be_read_keeps_its_rows_and_the_others_go_on(
             "{notes:?}"
         );
     }
+    // A result that is put together must have them all, but for a parent that it leaves out.
+    let mut bench = Bench::new("PullRequestDiffstat").await;
+    for id in 1..=3 {
+        bench.service.world().comment(id, id * 10);
+    }
+    bench.service.world().pulls.get_mut(&2).unwrap().fault = Some(555);
+    let failed = bench.pages(Reading::Scan, usize::MAX).await;
+    let error = failed.into_iter().find_map(Result::err).unwrap();
+    assert!(error.to_string().contains("PullRequests 2"), "{error}");
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("PullRequestId <> 2"), "{hint}");
+    bench.predicates = vec![("PullRequestId", Operator::NotEq, Literal::Int(2))];
+    let pages = bench.pages(Reading::Scan, usize::MAX).await;
+    assert_eq!(texts(&pages, "Path"), ["10", "30"]);
     // A failure that may pass is none of the parent's.
     let mut bench = Bench::new("PullRequestComments").await;
     bench.service.world().comment(1, 10);
     bench.service.world().pulls.get_mut(&1).unwrap().fault = Some(503);
     assert!(bench.follow(usize::MAX).await.is_some());
+}
+
+/// The commits of a pull request are listed no more once its source branch is gone.
+#[tokio::test]
+async fn an_empty_list_that_says_nothing_deletes_nothing() {
+    let mut bench = Bench::new("PullRequestCommits").await;
+    for id in 1..=2 {
+        bench.service.world().comment(id, id * 10);
+    }
+    bench.follow(usize::MAX).await;
+    let expected = bench.truth();
+    let clear = |bench: &Bench| {
+        let mut world = bench.service.world();
+        world.pulls.get_mut(&1).unwrap().comments.clear();
+        world.touch(1);
+    };
+    clear(&bench);
+    bench.follow(usize::MAX).await;
+    assert_eq!(bench.copy, expected);
+    // Comments that are listed no more are gone.
+    let mut bench = Bench::new("PullRequestComments").await;
+    bench.service.world().comment(1, 10);
+    bench.follow(usize::MAX).await;
+    clear(&bench);
+    bench.follow(usize::MAX).await;
+    assert_eq!(bench.copy[&1], Vec::<String>::new());
 }
 
 #[tokio::test]

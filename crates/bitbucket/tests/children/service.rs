@@ -133,7 +133,7 @@ async fn serve(
     }
 }
 
-fn instant(clock: i64) -> DateTime<Utc> {
+pub(crate) fn instant(clock: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_780_000_000 + clock, 0).unwrap()
 }
 
@@ -185,6 +185,17 @@ fn answer(world: &World, target: &str) -> (u16, Value) {
                     .iter()
                     .map(|(id, text)| json!({"id": id, "content": {"raw": text}}))
                     .collect(),
+                // Rows of the same names, to have some.
+                "commits" => {
+                    let hashes = pull.comments.keys();
+                    hashes.map(|id| json!({"hash": id.to_string()})).collect()
+                }
+                "diffstat" => {
+                    let paths = pull.comments.keys();
+                    paths
+                        .map(|id| json!({"new": {"path": id.to_string()}}))
+                        .collect()
+                }
                 _ => Vec::new(),
             }
         }
@@ -308,6 +319,7 @@ fn list(mut rows: Vec<Value>, query: &[(String, String)]) -> Value {
                 ">=" => order.is_ge(),
                 ">" => order.is_gt(),
                 "=" => order.is_eq(),
+                "!=" => order.is_ne(),
                 "IN" => value.contains(&format!("\"{held}\"")),
                 other => panic!("{other}"),
             }

@@ -723,7 +723,7 @@ async fn access_tokens() {
         .await
         .unwrap();
     assert_eq!(texts(&rows, "Slug"), ["acme"]);
-    assert!(client.notes.said()[0].contains("belongs to no user"));
+    assert!(client.notes.said()[0].contains("is no user's"));
     let error = client
         .scan(client.request("Issues", &["Id"]))
         .await

@@ -30,17 +30,24 @@ pub(crate) struct Account {
     address: String,
     concurrency: usize,
     callback: String,
+    schema: Option<String>,
     open: Open,
     opened: Mutex<Option<Opened>>,
 }
 
 impl Account {
     /// An account as `outline` says, but for its credential.
-    pub(super) fn new(outline: &ClientConfig, callback: String, open: Open) -> Self {
+    pub(super) fn new(
+        outline: &ClientConfig,
+        callback: String,
+        schema: Option<String>,
+        open: Open,
+    ) -> Self {
         Self {
             address: outline.base_url.as_str().trim_end_matches('/').to_owned(),
             concurrency: outline.concurrency,
             callback,
+            schema,
             open,
             opened: Mutex::default(),
         }
@@ -93,6 +100,10 @@ impl Source for Account {
 
     fn default_scope(&self) -> Scope {
         whole()
+    }
+
+    fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
     }
 
     fn address(&self) -> Option<String> {

@@ -21,6 +21,7 @@ pub(super) const KIND: Kind = Kind {
         ),
         Property::plain(&["Workspace"], "the slug of the repositories' workspace"),
     ],
+    idle: &[],
     connect,
 };
 

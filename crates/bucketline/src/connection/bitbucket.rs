@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bucketline_bitbucket::{BASE_URL, Bitbucket, Settings, oauth_server};
 use bucketline_rest::{
-    Credential, Grant, InitiateOAuth, OAuth, OAuthSettings, Opener, Start, Tokens, Url,
+    Credential, Grant, InitiateOAuth, OAuth, OAuthSettings, Opener, Proxy, ProxyServer, Start,
+    Tokens, Url,
 };
 use secrecy::SecretString;
 
 use super::account::{Account, Opened};
-use super::{Connection, ConnectionProperties, Kind, Property, Surroundings, same};
+use super::{Connection, ConnectionProperties, Idle, Kind, Property, Surroundings, same};
 use crate::{Error, Result};
 
 pub(super) const KIND: Kind = Kind {
@@ -60,10 +61,30 @@ pub(super) const KIND: Kind = Kind {
             "the code that a sign-in elsewhere gave, or the whole address",
         ),
         Property::plain(&["Pagesize"], "rows a page, at most the table's maximum"),
+        Property::plain(
+            &["ProxyAutoDetect"],
+            "TRUE: the proxy that the environment names; FALSE: none but ProxyServer",
+        ),
+        Property::plain(
+            &["ProxyExceptions"],
+            "hosts that are asked without the proxy, with ; between them",
+        ),
+        Property::secret(&["ProxyPassword"], "the proxy's password"),
+        Property::plain(&["ProxyPort"], "the proxy's port; 80 by default"),
+        Property::plain(&["ProxyServer"], "the proxy's host, or its address"),
+        Property::plain(&["ProxyUser"], "the proxy's user"),
         Property::plain(&["RequestsPerHour"], "request budget; 0 is none"),
         Property::plain(
             &["Scope"],
             "OAuth scopes to ask for; without it all that the consumer has",
+        ),
+        Property::plain(
+            &["Schema"],
+            "the schema of names without one: Information, a project's key or a repository's slug",
+        ),
+        Property::plain(
+            &["SSLServerCert"],
+            "not to be had: the system's certificates decide",
         ),
         Property::plain(&["Timeout"], "seconds a request may take; 0 is no limit"),
         Property::secret(
@@ -75,6 +96,70 @@ pub(super) const KIND: Kind = Kind {
             "the e-mail address of the Atlassian account",
         ),
         Property::plain(&["Workspace"], "the workspace's slug"),
+    ],
+    idle: &[
+        Idle {
+            names: &["Readonly", "SupportEnhancedSQL", "Other"],
+            why: None,
+        },
+        Idle {
+            names: &["MaxRows"],
+            why: Some("LIMIT bounds a query"),
+        },
+        Idle {
+            names: &["PseudoColumns"],
+            why: Some("every column is a real one"),
+        },
+        Idle {
+            names: &[
+                "Location",
+                "BrowsableSchemas",
+                "Tables",
+                "Views",
+                "UserDefinedViews",
+            ],
+            why: Some("the tables are those that SHOW TABLES lists"),
+        },
+        Idle {
+            names: &[
+                "Logfile",
+                "Verbosity",
+                "LogModules",
+                "MaxLogFileSize",
+                "MaxLogFileCount",
+            ],
+            why: Some("the program says what it does on standard error"),
+        },
+        Idle {
+            names: &[
+                "AutoCache",
+                "CacheConnection",
+                "CacheProvider",
+                "CacheLocation",
+                "CacheTolerance",
+                "CacheMetadata",
+                "Offline",
+            ],
+            why: Some("REPLICATE makes copies, and SELECT reads them in the destination"),
+        },
+        Idle {
+            names: &["ProxyAuthScheme"],
+            why: Some("a proxy gets ProxyUser and ProxyPassword by Basic"),
+        },
+        Idle {
+            names: &["ProxySSLType"],
+            why: Some("ProxyServer = https://... says it"),
+        },
+        Idle {
+            names: &[
+                "FirewallType",
+                "FirewallServer",
+                "FirewallPort",
+                "FirewallUser",
+                "FirewallPassword",
+            ],
+            why: Some("ProxyServer names an HTTP proxy; tunnels and SOCKS are not used"),
+        },
     ],
     connect,
 };
@@ -92,6 +177,14 @@ fn connect(
     // What is wrong with the other properties is told at once, what is with secrets at the first use.
     let outline = settings(properties, Credential::Anonymous)?;
     let sign_in = sign_in(properties)?;
+    properties.proxy_address()?;
+    if let Some((name, value)) = properties.get("SSLServerCert") {
+        let error = properties.error(format!("{name} = {value} is not available"));
+        return Err(error.with_hint(
+            "the system's certificates decide whom to trust: add your own authority to them, and leave this out",
+        ));
+    }
+    let schema = properties.text("Schema").map(str::to_owned);
     let (name, opener) = (surroundings.name.to_owned(), surroundings.opener.cloned());
     let state_dir = surroundings.state_dir.map(Path::to_owned);
     let kept = properties.clone();
@@ -102,6 +195,7 @@ fn connect(
             Credential::Anonymous | Credential::Basic { .. } | Credential::Bearer(_) => None,
         };
         let mut settings = settings(&kept, credential)?;
+        settings.client.proxy = kept.proxy()?;
         settings.client.state_dir.clone_from(&state_dir);
         Ok(Opened {
             bitbucket: Arc::new(Bitbucket::new(settings)?),
@@ -111,6 +205,7 @@ fn connect(
     let account = Arc::new(Account::new(
         &outline.client,
         callback(properties),
+        schema,
         Box::new(open),
     ));
     Ok(Connection {
@@ -189,6 +284,7 @@ fn settings(properties: &ConnectionProperties, credential: Credential) -> Result
     settings.workspace = properties.text("Workspace").map(str::to_owned);
     settings.page_size = properties.number("Pagesize")?;
     if let Some(requests) = properties.number::<u32>("RequestsPerHour")? {
+        settings.client.limit_may_rise = false;
         settings.client.requests_per_hour = (requests > 0).then_some(requests);
         settings.client.reserve = settings.client.reserve.min(requests / 10);
     }
@@ -274,10 +370,57 @@ impl ConnectionProperties {
         let scopes = scopes.split([' ', ',']).filter(|scope| !scope.is_empty());
         settings.scopes = scopes.map(str::to_owned).collect();
         settings.start = self.start(settings.initiate)?;
+        settings.proxy = self.proxy()?;
         if let Some(timeout) = timeout(self)? {
             settings.timeout = timeout;
         }
         Ok(settings)
+    }
+
+    /// How requests get out.
+    fn proxy(&self) -> Result<Proxy> {
+        let Some(url) = self.proxy_address()? else {
+            return Ok(match self.flag("ProxyAutoDetect")? {
+                Some(false) => Proxy::None,
+                Some(true) | None => Proxy::System,
+            });
+        };
+        let password = self.secret("ProxyPassword")?;
+        let user = self.text("ProxyUser").map(str::to_owned);
+        let exceptions = self.text("ProxyExceptions").unwrap_or_default();
+        let exceptions = exceptions.split([';', ',']).map(str::trim);
+        Ok(Proxy::Server(ProxyServer {
+            url,
+            sign_in: user.map(|user| (user, password.unwrap_or_else(|| SecretString::from("")))),
+            exceptions: exceptions
+                .filter(|host| !host.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        }))
+    }
+
+    /// The proxy that is named, unless the environment's is to be used.
+    fn proxy_address(&self) -> Result<Option<Url>> {
+        let from_environment = self.flag("ProxyAutoDetect")? == Some(true);
+        let Some((name, server)) = self.get("ProxyServer").filter(|_| !from_environment) else {
+            return Ok(None);
+        };
+        let mut url = if server.contains("://") {
+            address(self, name, server)?
+        } else {
+            address(self, name, &format!("http://{server}"))?
+        };
+        if !matches!(url.scheme(), "http" | "https") {
+            let error = self.error(format!("{name} = {server} is no HTTP proxy"));
+            return Err(
+                error.with_hint("it is a host, or an address that begins with http:// or https://")
+            );
+        }
+        if let Some(port) = self.number::<u16>("ProxyPort")? {
+            // Cannot fail: such an address has a host.
+            let _ = url.set_port(Some(port));
+        }
+        Ok(Some(url))
     }
 
     fn initiate(&self) -> Result<InitiateOAuth> {

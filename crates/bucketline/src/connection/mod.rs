@@ -22,6 +22,8 @@ struct Kind {
     /// What `Type` may be, the canonical name first.
     names: &'static [&'static str],
     properties: &'static [Property],
+    /// Properties of the dialect that change nothing here, so that pasted connection strings work.
+    idle: &'static [Idle],
     connect: fn(&ConnectionProperties, &Surroundings<'_>) -> Result<Connection>,
 }
 
@@ -59,6 +61,12 @@ impl Property {
     fn is_called(&self, name: &str) -> bool {
         self.names.iter().any(|known| same(known, name))
     }
+}
+
+/// Properties without effect, and why; without a reason what they ask for is what happens anyway.
+struct Idle {
+    names: &'static [&'static str],
+    why: Option<&'static str>,
 }
 
 /// What a session lends to a connection.
@@ -195,6 +203,17 @@ impl ConnectionProperties {
         Ok(Some(number))
     }
 
+    fn flag(&self, canonical: &str) -> Result<Option<bool>> {
+        let Some((name, value)) = self.get(canonical) else {
+            return Ok(None);
+        };
+        match value.to_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(Some(true)),
+            "false" | "0" | "no" | "off" => Ok(Some(false)),
+            _ => Err(self.error(format!("{name} = {value} is neither TRUE nor FALSE"))),
+        }
+    }
+
     /// A secret, fetched from where its value points.
     fn secret(&self, canonical: &str) -> Result<Option<SecretString>> {
         self.get(canonical)
@@ -207,26 +226,31 @@ impl ConnectionProperties {
         Error::connection(format!("{}: {message}", self.origin))
     }
 
-    /// The properties that mean nothing here, each with the nearest that does.
-    pub fn unknown(&self) -> Vec<String> {
-        if self.kind().is_none() {
+    /// The properties that change nothing here, each with the reason, or with the nearest that does.
+    pub fn without_effect(&self) -> Vec<String> {
+        let Some(kind) = self.kind() else {
             return Vec::new();
-        }
-        let known = || self.known().iter().flat_map(|known| known.names).copied();
+        };
+        let known = || {
+            kind.properties
+                .iter()
+                .flat_map(|known| known.names)
+                .copied()
+        };
         let others = self.pairs.iter().filter(|(name, _)| {
-            !same(name, TYPE) && !self.known().iter().any(|known| known.is_called(name))
+            !same(name, TYPE) && !kind.properties.iter().any(|known| known.is_called(name))
         });
-        others
-            .map(|(name, _)| match nearest(name, known()) {
-                Some(near) => format!(
-                    "{}: the property {name} is not known; did you mean {near}?",
-                    self.origin
-                ),
-                None => format!(
-                    "{}: the property {name} is not known and changes nothing",
-                    self.origin
-                ),
-            })
+        let told = others.filter_map(|(name, _)| {
+            let is_meant = |idle: &&Idle| idle.names.iter().any(|known| same(known, name));
+            match (kind.idle.iter().find(is_meant), nearest(name, known())) {
+                (Some(idle), _) => idle
+                    .why
+                    .map(|why| format!("{name} changes nothing here: {why}")),
+                (None, Some(near)) => Some(format!("{name} is not known; did you mean {near}?")),
+                (None, None) => Some(format!("{name} is not known and changes nothing")),
+            }
+        });
+        told.map(|told| format!("{}: the property {told}", self.origin))
             .collect()
     }
 
@@ -322,6 +346,16 @@ mod tests {
             ("Type=Archive;Path=\"; ;\"", "BL9001 test: "),
             ("BaseURL=nowhere", "BL8002 test: BaseURL = nowhere"),
             ("Timeout=soon", "BL8002 test: Timeout = soon"),
+            ("SSLServerCert=*", "BL8002 test: SSLServerCert = *"),
+            (
+                "ProxyServer=socks5://a",
+                "BL8002 test: ProxyServer = socks5://a",
+            ),
+            ("ProxyServer=a;ProxyPort=x", "BL8002 test: ProxyPort = x"),
+            (
+                "ProxyAutoDetect=maybe",
+                "BL8002 test: ProxyAutoDetect = maybe",
+            ),
             ("AuthScheme=Kerberos", "BL8002 test: AuthScheme = Kerberos"),
             ("AuthScheme=OAuth", "BL8002 test: OAuth needs OAuthClientId"),
             (
@@ -353,6 +387,23 @@ mod tests {
             assert!(refused.starts_with(told), "{text}: {refused}");
             assert!(!refused.contains("planted"), "{refused}");
         }
+    }
+
+    #[test]
+    fn properties_of_the_dialect_say_why_they_change_nothing() {
+        let text =
+            "Readonly=True;MaxRows=5;ProxyAuthScheme=BASIC;Workspce=acme;Frobnicate=1;Schema=api";
+        let properties = ConnectionProperties::parse("test", text).unwrap();
+        properties.connect(&ALONE).unwrap();
+        assert_eq!(
+            properties.without_effect(),
+            [
+                "test: the property MaxRows changes nothing here: LIMIT bounds a query",
+                "test: the property ProxyAuthScheme changes nothing here: a proxy gets ProxyUser and ProxyPassword by Basic",
+                "test: the property Workspce is not known; did you mean Workspace?",
+                "test: the property Frobnicate is not known and changes nothing",
+            ]
+        );
     }
 
     #[test]

@@ -4,9 +4,11 @@ mod file;
 mod window;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use reqwest::header::HeaderMap;
 use tokio::time::{Instant, sleep};
 
 use self::file::{BudgetFile, Outcome};
@@ -23,7 +25,8 @@ use crate::origin::Origin;
 /// allowance nothing is counted, no file is touched, and pauses hold for this budget alone.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    allowance: Option<u32>,
+    allowance: Option<AtomicU32>,
+    reserve: u32,
     store: Mutex<Store>,
 }
 
@@ -67,19 +70,27 @@ impl Budget {
             )));
         }
         let Some(folder) = &config.state_dir else {
-            return Ok(Budget::in_memory(Some(allowance)));
+            let budget = Budget::in_memory(Some(allowance));
+            return Ok(budget.leaving(config.reserve));
         };
         let path = folder.join(file_name(config, origin));
-        Budget::in_file(allowance, path.clone()).map_err(|error| {
+        let budget = Budget::in_file(allowance, path.clone()).map_err(|error| {
             Error::new(ErrorKind::State, &config.base_url)
                 .detail(format!("{}: {error}", path.display()))
                 .because(error)
-        })
+        })?;
+        Ok(budget.leaving(config.reserve))
+    }
+
+    /// The same, of which so many stay unused.
+    fn leaving(self, reserve: u32) -> Budget {
+        Budget { reserve, ..self }
     }
 
     pub(crate) fn in_memory(allowance: Option<u32>) -> Budget {
         Budget {
-            allowance,
+            allowance: allowance.map(AtomicU32::new),
+            reserve: 0,
             store: Mutex::new(Store::Memory(Window::default())),
         }
     }
@@ -88,14 +99,16 @@ impl Budget {
     pub(crate) fn in_file(allowance: u32, path: PathBuf) -> std::io::Result<Budget> {
         let file = BudgetFile::open(path)?;
         Ok(Budget {
-            allowance: Some(allowance),
+            allowance: Some(AtomicU32::new(allowance)),
+            reserve: 0,
             store: Mutex::new(Store::File(file)),
         })
     }
 
     /// Takes one request from the budget, or says until when there is none.
     pub(crate) async fn reserve(&self, now: SystemTime) -> Updated<Reservation> {
-        self.update(|window| window.reserve(millis(now), self.allowance))
+        let allowance = self.allowance();
+        self.update(|window| window.reserve(millis(now), allowance))
             .await
     }
 
@@ -110,9 +123,23 @@ impl Budget {
             .await
     }
 
+    fn allowance(&self) -> Option<u32> {
+        Some(self.allowance.as_ref()?.load(Relaxed))
+    }
+
+    /// Takes in a higher hourly limit from `X-RateLimit-Limit`. A list of limits, as services send it to those without
+    /// credentials, is none; a lower limit may be that of something else.
+    pub(crate) fn raise(&self, headers: &HeaderMap) {
+        let limit = headers.get("x-ratelimit-limit");
+        let limit = limit.and_then(|limit| limit.to_str().ok()?.trim().parse::<u32>().ok());
+        if let (Some(allowance), Some(limit)) = (&self.allowance, limit) {
+            allowance.fetch_max(limit.saturating_sub(self.reserve), Relaxed);
+        }
+    }
+
     /// Requests left now, as far as known without waiting; `None` if there is no limit.
     pub(crate) fn remaining(&self, now: SystemTime) -> Option<u32> {
-        let allowance = self.allowance?;
+        let allowance = self.allowance()?;
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         let used = match &mut *store {
             Store::Memory(window) => window.used(millis(now)),

@@ -116,7 +116,14 @@ impl Endpoint {
             .set_client_secret(ClientSecret::new(secret.to_owned()))
             .set_auth_uri(AuthUrl::from_url(settings.server.authorize.clone()))
             .set_token_uri(TokenUrl::from_url(url.clone()));
-        let transport = Transport::new(&url, &settings.user_agent, settings.timeout, 1, MAX_BODY)?;
+        let transport = Transport::new(
+            &url,
+            &settings.user_agent,
+            settings.timeout,
+            1,
+            MAX_BODY,
+            settings.proxy.clone(),
+        )?;
         let policy = Policy {
             max_attempts: MAX_ATTEMPTS,
             max_server_retries: None,

@@ -50,6 +50,8 @@ pub(super) struct Stored {
     pub(super) tokens: Tokens,
     /// The fingerprint of what was configured to start with when these were stored.
     pub(super) start: Option<String>,
+    /// Which sign-in they come from: stays while they are renewed.
+    pub(super) sign_in: Option<String>,
 }
 
 /// A new version of the file before it has its name.
@@ -73,6 +75,8 @@ struct Format {
     scopes: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     start: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sign_in: Option<String>,
 }
 
 const VERSION: u32 = 1;
@@ -181,6 +185,7 @@ impl Locked<'_> {
                 scopes: format.scopes,
             },
             start: format.start,
+            sign_in: format.sign_in,
         }))
     }
 
@@ -214,6 +219,7 @@ impl Draft<'_> {
             expires_at: tokens.expires_at.map(DateTime::from),
             scopes: tokens.scopes.clone(),
             start: stored.start.clone(),
+            sign_in: stored.sign_in.clone(),
         };
         let written = serde_json::to_vec_pretty(&format)
             .map_err(io::Error::from)

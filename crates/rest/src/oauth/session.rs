@@ -37,7 +37,7 @@ struct Session {
     start: Option<String>,
     clock: Arc<dyn Clock>,
     /// What requests are signed with.
-    current: RwLock<Option<Tokens>>,
+    current: RwLock<Option<Stored>>,
     turn: Arc<Mutex<Turn>>,
 }
 
@@ -133,6 +133,16 @@ impl OAuth {
     /// The consumer's id.
     pub fn client_id(&self) -> &str {
         &self.0.settings.client_id
+    }
+
+    /// Whether a user signs in, rather than the consumer by itself.
+    pub(crate) fn is_of_user(&self) -> bool {
+        self.0.settings.grant == Grant::AuthorizationCode
+    }
+
+    /// The scopes that a sign-in asks for; none asks for all that the consumer has.
+    pub fn scopes(&self) -> &[String] {
+        &self.0.settings.scopes
     }
 
     /// Signs in with a browser on this machine: `open` gets the page's address, and the browser
@@ -256,6 +266,20 @@ impl OAuth {
         })
     }
 
+    /// A stable fingerprint of the sign-in that requests are signed with, signing in first if need be: another
+    /// user of the same consumer, the consumer by itself and a later sign-in of the same user have others, a
+    /// renewed token has the same. Two that differ may see different things.
+    pub(crate) async fn identity(&self, teller: impl Fn() -> Teller) -> Result<String, Error> {
+        self.authorization(teller).await?;
+        let session = &self.0;
+        let sign_in = match session.settings.grant {
+            Grant::ClientCredentials => None,
+            Grant::AuthorizationCode => session.stored().and_then(|stored| stored.sign_in),
+        };
+        let sign_in = sign_in.unwrap_or_default();
+        Ok(fingerprint(&["sign-in", self.client_id(), &sign_in]))
+    }
+
     /// Replaces the token that a request was refused with; whether there is another one now.
     pub(crate) async fn renew(&self, refused: &HeaderValue, teller: Teller) -> Result<bool, Error> {
         let refused = String::from_utf8_lossy(refused.as_bytes());
@@ -271,16 +295,20 @@ impl OAuth {
 }
 
 impl Session {
-    fn current(&self) -> Option<Tokens> {
+    fn stored(&self) -> Option<Stored> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         current.clone()
     }
 
-    fn set_current(&self, tokens: &Tokens) {
+    fn current(&self) -> Option<Tokens> {
+        self.stored().map(|stored| stored.tokens)
+    }
+
+    fn set_current(&self, stored: &Stored) {
         // Those from a file were not seen before.
-        self.endpoint.hide(&tokens.access_token);
+        self.endpoint.hide(&stored.tokens.access_token);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Some(tokens.clone());
+        *current = Some(stored.clone());
     }
 
     /// `tokens` if a request may be signed with them, after one was `refused`.
@@ -339,10 +367,7 @@ impl Session {
                 }
                 locked.read()?
             }
-            None => self.current().map(|tokens| Stored {
-                tokens,
-                start: self.start.clone(),
-            }),
+            None => self.stored(),
         };
         // What was configured anew takes the place of what was kept from before.
         let stored = stored.filter(|stored| self.start.is_none() || stored.start == self.start);
@@ -350,13 +375,17 @@ impl Session {
             .start
             .clone()
             .or_else(|| stored.as_ref()?.start.clone());
-        let known = match (stored, &self.settings.start) {
-            (Some(stored), _) => Some(stored.tokens),
-            (None, Some(Start::Tokens(tokens))) => Some(tokens.clone()),
-            (None, _) => None,
+        let (known, sign_in) = match (stored, &self.settings.start) {
+            (Some(stored), _) => (Some(stored.tokens), stored.sign_in),
+            (None, Some(Start::Tokens(tokens))) => (Some(tokens.clone()), start.clone()),
+            (None, _) => (None, start.clone()),
         };
         if let Some(tokens) = self.usable(known.clone(), refused) {
-            self.set_current(&tokens);
+            self.set_current(&Stored {
+                tokens: tokens.clone(),
+                start,
+                sign_in,
+            });
             return Ok(Found::Tokens(tokens));
         }
         let Some(way) = self.way(known.as_ref()) else {
@@ -373,14 +402,18 @@ impl Session {
             None => None,
         };
         let tokens = self.ask(&way, teller).await?;
-        let stored = Stored { tokens, start };
+        let stored = Stored {
+            tokens,
+            start,
+            sign_in,
+        };
         if let Some(draft) = draft
             && let Err(error) = draft.save(&stored)
         {
             turn.unsaved = Some(stored);
             return Err(error);
         }
-        self.renewed(&stored.tokens, teller);
+        self.renewed(&stored, teller);
         Ok(Found::Tokens(stored.tokens))
     }
 
@@ -471,23 +504,24 @@ impl Session {
             let stored = Stored {
                 tokens,
                 start: self.start.clone(),
+                sign_in: Some(format!("{:016x}", fastrand::u64(..))),
             };
             turn.unsaved = None;
             if let Some(draft) = draft {
                 draft.save(&stored)?;
             }
-            self.renewed(&stored.tokens, &teller);
+            self.renewed(&stored, &teller);
             Ok(stored.tokens)
         })
         .await
     }
 
     /// From here on requests are signed with these.
-    fn renewed(&self, tokens: &Tokens, teller: &Teller) {
-        self.set_current(tokens);
+    fn renewed(&self, stored: &Stored, teller: &Teller) {
+        self.set_current(stored);
         teller(&Event::Renewed {
             url: &crate::redact(self.endpoint.url()),
-            kept: self.file.is_some() || tokens.refresh_token.is_none(),
+            kept: self.file.is_some() || stored.tokens.refresh_token.is_none(),
         });
     }
 

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::tokens::Tokens;
+use crate::proxy::Proxy;
 
 /// Shows an address to the user: opens a browser, or prints it. The library opens nothing itself.
 pub type Opener = Arc<dyn Fn(&Url) + Send + Sync>;
@@ -86,6 +87,8 @@ pub struct OAuthSettings {
     pub user_agent: String,
     /// Longest time for one attempt at a request.
     pub timeout: Duration,
+    /// How requests get out.
+    pub proxy: Proxy,
 }
 
 impl OAuthSettings {
@@ -113,6 +116,7 @@ impl OAuthSettings {
             patience: Duration::from_secs(5 * 60),
             user_agent: user_agent.into(),
             timeout: Duration::from_secs(60),
+            proxy: Proxy::default(),
         }
     }
 }

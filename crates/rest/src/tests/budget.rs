@@ -313,3 +313,20 @@ fn named(folder: &Path, start: &str) -> Vec<PathBuf> {
         .map(|entry| entry.path())
         .collect()
 }
+
+/// A list of limits, as anonymous answers have it, and a lower one change nothing.
+#[tokio::test]
+async fn a_higher_limit_that_the_service_names_is_taken() {
+    let limits = ["60, 60;w=3600", "5", "1000", "20"];
+    let replies = limits.map(|limit| reply(200, &[&format!("x-ratelimit-limit: {limit}")], "{}"));
+    for (may_rise, left) in [(true, [9, 8, 997, 996]), (false, [9, 8, 7, 6])] {
+        let server = Server::replying(replies.to_vec()).await;
+        let mut config = limited(&server, 10, None);
+        config.limit_may_rise = may_rise;
+        let (client, _) = client(config);
+        for left in left {
+            client.get(&server.url("/a")).await.unwrap();
+            assert_eq!(client.remaining_budget(), Some(left));
+        }
+    }
+}

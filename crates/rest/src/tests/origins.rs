@@ -1,8 +1,11 @@
 //! Where a credential goes, and where it never goes.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::server::{Server, ok, reply};
 use super::{client, config, url};
-use crate::{Client, Credential, ErrorKind, Problem};
+use crate::{Client, Credential, ErrorKind, Problem, Proxy, ProxyServer};
 
 #[tokio::test]
 async fn a_foreign_url_is_refused_before_anything_is_sent() {
@@ -209,4 +212,34 @@ fn loopback_needs_no_proxy() {
     let output = child.output().unwrap();
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+}
+
+/// What a proxy is asked for a service elsewhere; it lets nothing through.
+#[tokio::test]
+async fn a_proxy_gets_its_own_credential_alone() {
+    let proxy = Server::replying(vec![reply(502, &[], "")]).await;
+    let mut config = config(&proxy);
+    config.base_url = url("https://api.example.org/2.0");
+    config.max_attempts = 1;
+    config.proxy = Proxy::Server(ProxyServer {
+        url: proxy.url(""),
+        sign_in: Some(("user".into(), "planted-proxy".into())),
+        exceptions: Vec::new(),
+    });
+    assert!(!format!("{config:?}").contains("planted"));
+    let (client, _) = client(config);
+    let error = client.get(&url("https://api.example.org/2.0/user")).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Network);
+    let asked = proxy.requests();
+    assert!(
+        asked[0].head.starts_with("CONNECT api.example.org:443 "),
+        "{asked:?}"
+    );
+    let pair = STANDARD.encode("user:planted-proxy");
+    assert_eq!(
+        asked[0].header("proxy-authorization").unwrap(),
+        format!("Basic {pair}")
+    );
+    assert_eq!(asked[0].header("authorization"), None);
+    assert_eq!(asked.len(), 1);
 }

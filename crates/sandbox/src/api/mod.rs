@@ -129,7 +129,8 @@ fn route(call: &Call<'_>) -> Answer {
         ["user", "workspaces", workspace, "permission"] => workspaces::permission(call, workspace),
         ["user", "permissions", ..]
         | ["workspaces" | "repositories"]
-        | ["workspaces" | "repositories", "", ..] => Err(removed::cross_workspace()),
+        | ["snippets"]
+        | ["workspaces" | "repositories" | "snippets", "", ..] => Err(removed::cross_workspace()),
         ["workspaces", workspace] => workspaces::get(call, workspace),
         ["workspaces", workspace, "projects"] => projects::list(call, workspace),
         ["workspaces", workspace, "projects", key] => projects::get(call, workspace, key),

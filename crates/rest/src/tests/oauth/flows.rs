@@ -64,6 +64,44 @@ async fn a_browser_on_this_machine_signs_in() {
     assert!(target.contains("code_challenge_method=S256"), "{target}");
 }
 
+/// Whoever signs in may see other things, though the service counts requests by the consumer.
+#[tokio::test]
+async fn each_sign_in_has_an_identity_that_renewals_keep() {
+    let stage = Stage::new().await;
+    let identity = async |oauth: &OAuth| stage.client(oauth).identity().await.unwrap();
+    let first = identity(&stage.signed_in().await).await;
+    assert_eq!(identity(&stage.oauth()).await, first, "from the file");
+    stage.edit("expires_at", super::PAST);
+    assert_eq!(identity(&stage.oauth()).await, first, "renewed");
+    assert_eq!(stage.asked(), 2);
+    let second = identity(&stage.signed_in().await).await;
+    assert_ne!(second, first);
+
+    let alone = |grant, start| {
+        let mut settings = stage.settings();
+        settings.token_file = None;
+        settings.grant = grant;
+        settings.start = start;
+        OAuth::new(settings).unwrap()
+    };
+    let consumer = alone(Grant::ClientCredentials, None);
+    let consumer = [identity(&consumer).await, identity(&consumer).await];
+    assert_eq!(consumer[0], consumer[1]);
+    let given = |token: &str| {
+        let tokens = crate::Tokens {
+            access_token: token.into(),
+            refresh_token: None,
+            expires_at: None,
+            scopes: Vec::new(),
+        };
+        alone(Grant::AuthorizationCode, Some(Start::Tokens(tokens)))
+    };
+    let given = [identity(&given("a")).await, identity(&given("b")).await];
+    let all = [&first, &second, &consumer[0], &given[0], &given[1]];
+    let different: std::collections::BTreeSet<_> = all.into_iter().collect();
+    assert_eq!(different.len(), all.len());
+}
+
 #[tokio::test]
 async fn a_first_request_signs_in_where_it_may() {
     let stage = Stage::new().await;
