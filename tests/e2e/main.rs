@@ -1,6 +1,8 @@
 //! End to end: the library and the binary against the sandbox.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod all_tables;
+mod changes;
 mod commands;
 mod connections;
 mod histories;
@@ -10,4 +12,5 @@ mod pushdown;
 mod secrets;
 mod slt;
 mod table_pages;
+mod truth;
 mod world;

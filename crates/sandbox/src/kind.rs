@@ -68,6 +68,8 @@ pub enum Kind {
     PullRequestCommits,
     /// Build statuses of pull requests.
     PullRequestStatuses,
+    /// The files that pull requests change.
+    PullRequestDiffstat,
     /// Default reviewers.
     DefaultReviewers,
     /// Default reviewers with those of the project.

@@ -9,7 +9,7 @@ use super::parents::{InRepository, OfCommit, OfPullRequest};
 use super::resource::{Access, Family, Listed, Parent, Resource, Shape, written};
 use super::{Answer, Call, source};
 use crate::http::reply::Reply;
-use crate::http::sign_in::{PULL_REQUEST, REPOSITORY};
+use crate::http::sign_in::{PULL_REQUEST, REPOSITORY, Scope};
 use crate::json::write::Object;
 use crate::kind::Kind;
 use crate::world::history::Commit;
@@ -79,28 +79,47 @@ pub(super) fn get(call: &Call<'_>, workspace: &str, repository: &str, spec: &str
     page(call, LIST, rows.as_ref())
 }
 
-/// `.../pullrequests/{pull_request_id}/diffstat`: leads to the repository's.
-pub(super) fn of_pull_request(
-    call: &Call<'_>,
-    workspace: &str,
-    repository: &str,
-    id: &str,
-) -> Answer {
-    let parent = OfPullRequest::find(call, &[workspace, repository, id], PULL_REQUEST)?;
-    let names = &parent.within.repository.names;
-    let pull_request = &parent.pull_request;
-    let location = format!(
-        "{}/diffstat/{}:{}%0D{}?from_pullrequest_id={id}",
-        names.api,
-        names.full_name,
-        &commit_hash(pull_request.source_commit)[..12],
-        &commit_hash(pull_request.destination_commit)[..12],
-    );
-    Ok(Reply {
-        status: 302,
-        ..Reply::json(String::new())
+/// The files that pull requests change: what their addresses lead to is the repository's.
+pub(super) struct OfRequests;
+
+impl Family for OfRequests {
+    type Parent<'a> = OfPullRequest<'a>;
+
+    const PREFIX: &'static [&'static str] = &["repositories", "*", "*", "pullrequests", "*"];
+    const RESOURCES: &'static [Resource<Self>] = &[Resource {
+        kind: Kind::PullRequestDiffstat,
+        path: &["diffstat"],
+        scope: PULL_REQUEST,
+        access: Access::Everybody,
+        shape: Shape::list(LIST),
+        rows: |asked| {
+            let OfPullRequest {
+                within,
+                pull_request,
+            } = &asked.parent;
+            let before = Some(pull_request.destination_commit);
+            rows(*within, before, pull_request.source_commit)
+        },
+    }];
+
+    fn find<'a>(call: &Call<'a>, names: &[&str], scope: Scope) -> Result<OfPullRequest<'a>, Reply> {
+        let parent: OfPullRequest<'a> = Parent::find(call, names, scope)?;
+        let names = &parent.within.repository.names;
+        let pull_request = &parent.pull_request;
+        let location = format!(
+            "{}/diffstat/{}:{}%0D{}?from_pullrequest_id={}",
+            names.api,
+            names.full_name,
+            &commit_hash(pull_request.source_commit)[..12],
+            &commit_hash(pull_request.destination_commit)[..12],
+            pull_request.id,
+        );
+        Err(Reply {
+            status: 302,
+            ..Reply::json(String::new())
+        }
+        .with("location", location))
     }
-    .with("location", location))
 }
 
 /// A file that differs.

@@ -57,6 +57,7 @@ const TABLES: &[Table] = &[
     Table::of::<commits::Commits>(),
     Table::of::<commits::PerCommit>(),
     Table::of::<diffs::Diffs>(),
+    Table::of::<diffs::OfRequests>(),
     Table::of::<source::Source>(),
     Table::of::<reports::PerCommit>(),
     Table::of::<reports::Annotations>(),
@@ -145,9 +146,6 @@ fn route(call: &Call<'_>) -> Answer {
             ["diffstat", spec @ ..] => diffs::get(call, workspace, repository, &spec.join("/")),
             ["src", commit, path @ ..] => {
                 source::get(call, workspace, repository, commit, &path.join("/"))
-            }
-            ["pullrequests", id, "diffstat"] => {
-                diffs::of_pull_request(call, workspace, repository, id)
             }
             ["pullrequests"] => pull_requests::list(call, workspace, repository),
             ["pullrequests", id] => pull_requests::get(call, workspace, repository, id),

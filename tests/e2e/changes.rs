@@ -1,0 +1,282 @@
+//! Changes to everything that the sandbox can change.
+
+use bucketline_sandbox::{Change, IssueEdit, Kind, PullRequestEdit, Sandbox};
+
+/// What numbered objects hang on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum On {
+    Workspace,
+    Project,
+    Snippet,
+    Repository,
+    PullRequest,
+    Issue,
+    Commit,
+    Report,
+    Pipeline,
+    Environment,
+}
+
+/// The numbered kinds. Members are not among them: they come and go with their accounts.
+const NUMBERED: [(Kind, On); 35] = [
+    (Kind::WorkspaceWebhooks, On::Workspace),
+    (Kind::WorkspaceVariables, On::Workspace),
+    (Kind::WorkspaceRunners, On::Workspace),
+    (Kind::Snippets, On::Workspace),
+    (Kind::SnippetComments, On::Snippet),
+    (Kind::SnippetCommits, On::Snippet),
+    (Kind::ProjectUserPermissions, On::Project),
+    (Kind::ProjectGroupPermissions, On::Project),
+    (Kind::ProjectDefaultReviewers, On::Project),
+    (Kind::ProjectDeployKeys, On::Project),
+    (Kind::CommitComments, On::Commit),
+    (Kind::CommitStatuses, On::Commit),
+    (Kind::CommitReports, On::Commit),
+    (Kind::ReportAnnotations, On::Report),
+    (Kind::PullRequestComments, On::PullRequest),
+    (Kind::PullRequestTasks, On::PullRequest),
+    (Kind::DefaultReviewers, On::Repository),
+    (Kind::IssueComments, On::Issue),
+    (Kind::IssueChanges, On::Issue),
+    (Kind::IssueAttachments, On::Issue),
+    (Kind::Pipelines, On::Repository),
+    (Kind::PipelineSteps, On::Pipeline),
+    (Kind::PipelineSchedules, On::Repository),
+    (Kind::PipelineVariables, On::Repository),
+    (Kind::PipelineRunners, On::Repository),
+    (Kind::Environments, On::Repository),
+    (Kind::EnvironmentVariables, On::Environment),
+    (Kind::RepositoryUserPermissions, On::Repository),
+    (Kind::RepositoryGroupPermissions, On::Repository),
+    (Kind::BranchRestrictions, On::Repository),
+    (Kind::DeployKeys, On::Repository),
+    (Kind::Webhooks, On::Repository),
+    (Kind::Downloads, On::Repository),
+    (Kind::Forks, On::Repository),
+    (Kind::Watchers, On::Repository),
+];
+
+const REPOSITORIES: [&str; 3] = ["api", "web", "tools"];
+
+/// Random changes; the order of the calls is that of the random numbers, so that a seed is a history.
+pub(crate) struct Changes<'s> {
+    pub(crate) random: fastrand::Rng,
+    sandbox: &'s Sandbox,
+    added: u32,
+}
+
+impl<'s> Changes<'s> {
+    pub(crate) fn new(seed: u64, sandbox: &'s Sandbox) -> Self {
+        Self {
+            random: fastrand::Rng::with_seed(seed),
+            sandbox,
+            added: 0,
+        }
+    }
+
+    /// One random change, and some time that passes. A change of what is not there (a merged pull request merged
+    /// again) is refused, as it would be.
+    pub(crate) fn one(&mut self) {
+        let change = match self.random.u32(0..10) {
+            0..5 => self.numbered(),
+            5..7 => self.of_requests(),
+            7 => self.of_branches(),
+            8 => self.of_issues(),
+            _ => self.of_places(),
+        };
+        drop(self.sandbox.apply(change));
+        self.pass();
+    }
+
+    /// Adds an object of each numbered kind, and edits and deletes some that were there.
+    pub(crate) fn each_kind(&mut self) {
+        for (kind, on) in NUMBERED {
+            for deed in 0..3 {
+                let parent = self.parent(on);
+                let change = self.deed(kind, parent, deed);
+                drop(self.sandbox.apply(change));
+            }
+            self.pass();
+        }
+    }
+
+    fn pass(&mut self) {
+        let seconds = f64::from(self.random.u32(1..60));
+        self.sandbox
+            .apply(Change::AdvanceClock { seconds })
+            .unwrap();
+    }
+
+    fn numbered(&mut self) -> Change {
+        let (kind, on) = self.random.choice(NUMBERED).unwrap();
+        let parent = self.parent(on);
+        let deed = self.random.u32(0..3);
+        self.deed(kind, parent, deed)
+    }
+
+    fn deed(&mut self, kind: Kind, parent: String, deed: u32) -> Change {
+        let number = self.random.u32(1..5);
+        match deed {
+            0 => Change::Add { kind, parent },
+            1 => Change::Edit {
+                kind,
+                parent,
+                number,
+            },
+            _ => Change::Delete {
+                kind,
+                parent,
+                number,
+            },
+        }
+    }
+
+    fn repository(&mut self) -> String {
+        format!("acme/{}", self.random.choice(REPOSITORIES).unwrap())
+    }
+
+    fn parent(&mut self, on: On) -> String {
+        let repository = self.repository();
+        let number = self.random.u32(1..8);
+        match on {
+            On::Workspace => "acme".to_owned(),
+            On::Project => {
+                let key = self.random.choice(["API", "WEB", "OPS"]).unwrap();
+                format!("acme/projects/{key}")
+            }
+            On::Snippet => format!("acme/snippets/{number}"),
+            On::Repository => repository,
+            On::PullRequest => format!("{repository}/pullrequests/{number}"),
+            On::Issue => format!("{repository}/issues/{number}"),
+            On::Pipeline => format!("{repository}/pipelines/{number}"),
+            On::Environment => format!("{repository}/environments/{}", number % 3 + 1),
+            On::Commit => self.commit(&repository),
+            On::Report => format!("{}/reports/1", self.commit(&repository)),
+        }
+    }
+
+    /// A commit that a branch points to.
+    fn commit(&mut self, repository: &str) -> String {
+        let branches = self.sandbox.snapshot(Kind::Branches, "acme");
+        let slug = repository.split('/').next_back();
+        let heads: Vec<_> = branches
+            .iter()
+            .filter(|branch| branch.repository.as_deref() == slug)
+            .filter_map(|branch| branch.value["target"]["hash"].as_str())
+            .collect();
+        let head = self.random.choice(heads).unwrap_or_default();
+        format!("{repository}/commit/{head}")
+    }
+
+    fn title(&mut self) -> Option<String> {
+        Some(format!("Title {}", self.random.u32(..)))
+    }
+
+    fn of_requests(&mut self) -> Change {
+        let repository = self.repository();
+        let id = self.random.u32(1..10);
+        let edit = PullRequestEdit {
+            title: self.title(),
+            ..PullRequestEdit::default()
+        };
+        match self.random.u32(0..5) {
+            0 => Change::UpdatePullRequest {
+                repository,
+                id,
+                edit,
+            },
+            1 => Change::AddPullRequest { repository, edit },
+            2 => Change::MergePullRequest { repository, id },
+            3 => Change::DeclinePullRequest {
+                repository,
+                id,
+                reason: "Not now".to_owned(),
+            },
+            _ => Change::ApprovePullRequest {
+                repository,
+                id,
+                user: self.random.u32(1..9),
+                approved: self.random.bool(),
+            },
+        }
+    }
+
+    fn of_branches(&mut self) -> Change {
+        let repository = self.repository();
+        let branch = format!("topic-{}", self.random.u32(0..4));
+        let name = format!("tag-{}", self.random.u32(0..4));
+        match self.random.u32(0..6) {
+            0 | 1 => Change::Push { repository, branch },
+            2 => Change::ForcePush { repository, branch },
+            3 => Change::DeleteBranch { repository, branch },
+            4 => Change::AddTag {
+                repository,
+                name,
+                branch: "main".to_owned(),
+                message: self.title().filter(|_| self.random.bool()),
+            },
+            _ => Change::DeleteTag { repository, name },
+        }
+    }
+
+    fn of_issues(&mut self) -> Change {
+        let repository = self.repository();
+        let id = self.random.u32(1..10);
+        let edit = IssueEdit {
+            title: self.title(),
+            ..IssueEdit::default()
+        };
+        match self.random.u32(0..4) {
+            0 | 1 => Change::UpdateIssue {
+                repository,
+                id,
+                edit,
+            },
+            2 => Change::AddIssue { repository, edit },
+            _ => Change::DeleteIssue { repository, id },
+        }
+    }
+
+    fn of_places(&mut self) -> Change {
+        let workspace = "acme".to_owned();
+        let repository = self.repository();
+        let on = self.random.bool();
+        let key = format!("NEW{}", self.random.u32(0..3));
+        match self.random.u32(0..8) {
+            0 => {
+                self.added += 1;
+                Change::AddRepository {
+                    workspace,
+                    slug: format!("new-{}", self.added),
+                    project: None,
+                    issues: 3,
+                    pull_requests: 3,
+                    branches: 2,
+                }
+            }
+            1 => Change::DescribeRepository {
+                repository,
+                description: self.title().unwrap_or_default(),
+            },
+            2 => Change::MoveRepository {
+                repository,
+                project: self.random.choice(["API", "WEB"]).unwrap().to_owned(),
+            },
+            3 => Change::SetPipelines { repository, on },
+            4 => Change::SetTracker { repository, on },
+            5 => Change::AddProject {
+                workspace,
+                key,
+                name: "New".to_owned(),
+            },
+            6 => Change::UpdateProject {
+                workspace,
+                key: key.clone(),
+                name: self.title(),
+                new_key: Some(format!("{key}X")).filter(|_| on),
+                description: self.title(),
+            },
+            _ => Change::DeleteProject { workspace, key },
+        }
+    }
+}
