@@ -1,15 +1,14 @@
 //! Every table of Bitbucket, replicated and held against what the sandbox has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bucketline_bitbucket::tables;
-use bucketline_sandbox::{Change, Count};
+use bucketline_sandbox::Count;
 use bucketline_source::TableSpec;
-use bucketline_source::spec::{ChildRows, ParentTable, Revisit, SliceKind, Strategy};
+use bucketline_source::spec::{ChildRows, Revisit, SliceKind, Strategy};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::changes::Changes;
-use crate::truth::{self, Row, Rows};
+use crate::truth::{self, Row};
 use crate::world::{Outcome, World, one, run};
 
 /// A workspace that has something for every table.
@@ -26,33 +25,32 @@ async fn world() -> World {
     World::start(config).await
 }
 
-/// The condition of a table that a statement must bound.
-fn bound(world: &World, table: &TableSpec) -> Option<String> {
-    table.parent.as_ref().filter(|parent| parent.bounded)?;
-    Some(match table.name.as_str() {
-        "CommitStatuses" | "CommitComments" | "CommitReports" | "ReportAnnotations"
-        | "Diffstat" => "CommitDate >= '2000-01-01'".to_owned(),
-        // The sandbox tells the trees of the main branches' tips alone.
-        "SourceFiles" => {
-            let tips = commits(table, &truth::rows(&world.sandbox, "acme", table));
-            let tips: Vec<_> = tips.iter().map(|tip| format!("'{tip}'")).collect();
-            format!("CommitHash IN ({})", tips.join(", "))
-        }
-        name => panic!("{name} must be bounded, and nothing says how"),
-    })
-}
-
-/// The commits that the rows of a table hang on.
-fn commits(table: &TableSpec, rows: &Rows) -> BTreeSet<String> {
-    let hash = table.column("CommitHash").unwrap();
-    rows.values().filter_map(|row| row[hash].clone()).collect()
-}
+/// The tables that a statement must bound.
+const BOUNDED: [&str; 6] = [
+    "CommitStatuses",
+    "CommitComments",
+    "CommitReports",
+    "ReportAnnotations",
+    "Diffstat",
+    "SourceFiles",
+];
 
 /// The statement that replicates a table whole.
-fn statement(world: &World, table: &TableSpec) -> String {
-    match bound(world, table) {
-        Some(bound) => format!("REPLICATE {0} SELECT * FROM {0} WHERE {bound};", table.name),
-        None => format!("REPLICATE {};", table.name),
+pub(crate) fn statement(table: &TableSpec) -> String {
+    let bounded = table.parent.as_ref().is_some_and(|parent| parent.bounded);
+    assert_eq!(
+        bounded,
+        BOUNDED.contains(&table.name.as_str()),
+        "{}",
+        table.name
+    );
+    if bounded {
+        format!(
+            "REPLICATE {0} SELECT * FROM {0} WHERE CommitDate >= '2000-01-01';",
+            table.name
+        )
+    } else {
+        format!("REPLICATE {};", table.name)
     }
 }
 
@@ -73,7 +71,7 @@ fn assert_equal(world: &World, when: &str) {
         let truth = truth::rows(&world.sandbox, "acme", table);
         let copy = truth::copy(world, table, &table.name);
         let differences = truth::differences(table, &copy, &truth);
-        wrong.extend(differences.into_iter().take(5));
+        wrong.extend(differences.iter().take(5).map(|one| one.of(table)));
     }
     assert!(wrong.is_empty(), "{when}:\n{}", wrong.join("\n"));
 }
@@ -83,7 +81,7 @@ async fn every_table_is_what_the_source_holds() {
     let world = world().await;
     let statements: BTreeMap<_, _> = tables()
         .iter()
-        .map(|table| (&table.name, statement(&world, table)))
+        .map(|table| (&table.name, statement(table)))
         .collect();
     for statement in statements.values() {
         replicate(&world, statement).await;
@@ -139,10 +137,7 @@ impl Unchanged<'_> {
                 .sum();
         };
         let again = parent.also.iter().count() * self.slices(table).len();
-        let visited = match table.name.as_str() {
-            "SourceFiles" => commits(table, &truth::rows(&self.0.sandbox, "acme", table)).len(),
-            _ => self.visited(parent),
-        };
+        let visited = self.read(&parent.table, parent.also.as_ref()).len();
         let each = match (&parent.rows, table.name.as_str()) {
             (ChildRows::Nested { .. }, _) => 0,
             // The address leads to another one.
@@ -164,10 +159,6 @@ impl Unchanged<'_> {
                 rows.into_keys().collect()
             }
         }
-    }
-
-    fn visited(&self, parent: &ParentTable) -> usize {
-        self.read(&parent.table, parent.also.as_ref()).len()
     }
 
     /// The rows that are read again though nothing changed.

@@ -1,5 +1,7 @@
 //! Changes to everything that the sandbox can change.
 
+use std::collections::BTreeSet;
+
 use bucketline_sandbox::{Change, IssueEdit, Kind, PullRequestEdit, Sandbox};
 
 /// What numbered objects hang on.
@@ -63,6 +65,10 @@ pub(crate) struct Changes<'s> {
     pub(crate) random: fastrand::Rng,
     sandbox: &'s Sandbox,
     added: u32,
+    /// Pull requests and issues below which something changed that does not move them.
+    silent: BTreeSet<(String, u32)>,
+    /// UUIDs of the pipelines that changed when they were finished.
+    pub(crate) reruns: BTreeSet<String>,
 }
 
 impl<'s> Changes<'s> {
@@ -71,6 +77,8 @@ impl<'s> Changes<'s> {
             random: fastrand::Rng::with_seed(seed),
             sandbox,
             added: 0,
+            silent: BTreeSet::new(),
+            reruns: BTreeSet::new(),
         }
     }
 
@@ -84,8 +92,100 @@ impl<'s> Changes<'s> {
             8 => self.of_issues(),
             _ => self.of_places(),
         };
-        drop(self.sandbox.apply(change));
+        self.apply(change);
         self.pass();
+    }
+
+    /// Ends what hides things: switches everything on, and moves what changed without moving.
+    pub(crate) fn settle(&mut self) {
+        for slug in REPOSITORIES {
+            let repository = || format!("acme/{slug}");
+            for change in [
+                Change::SetTracker {
+                    repository: repository(),
+                    on: true,
+                },
+                Change::SetPipelines {
+                    repository: repository(),
+                    on: true,
+                },
+            ] {
+                self.sandbox.apply(change).unwrap();
+            }
+        }
+        for (parent, id) in std::mem::take(&mut self.silent) {
+            let repository = parent.rsplit_once('/').unwrap().0.to_owned();
+            let change = if parent.ends_with("/issues") {
+                let edit = IssueEdit::default();
+                Change::UpdateIssue {
+                    repository,
+                    id,
+                    edit,
+                }
+            } else {
+                let edit = PullRequestEdit::default();
+                Change::UpdatePullRequest {
+                    repository,
+                    id,
+                    edit,
+                }
+            };
+            drop(self.sandbox.apply(change));
+        }
+        self.pass();
+    }
+
+    fn apply(&mut self, change: Change) {
+        let silent = match &change {
+            Change::ApprovePullRequest { repository, id, .. } => {
+                Some((format!("{repository}/pullrequests"), *id))
+            }
+            Change::Add { kind, parent }
+            | Change::Edit { kind, parent, .. }
+            | Change::Delete { kind, parent, .. }
+                if matches!(kind, Kind::IssueChanges | Kind::IssueAttachments) =>
+            {
+                let (list, id) = parent.rsplit_once('/').unwrap();
+                Some((list.to_owned(), id.parse().unwrap()))
+            }
+            _ => None,
+        };
+        let rerun = match &change {
+            Change::Edit {
+                kind: Kind::Pipelines,
+                parent,
+                number,
+            } => self.finished(parent, *number),
+            Change::Add { kind, parent }
+            | Change::Edit { kind, parent, .. }
+            | Change::Delete { kind, parent, .. }
+                if *kind == Kind::PipelineSteps =>
+            {
+                let (list, number) = parent.rsplit_once('/').unwrap();
+                let repository = list.strip_suffix("/pipelines").unwrap();
+                self.finished(repository, number.parse().unwrap())
+            }
+            _ => None,
+        };
+        if self.sandbox.apply(change).is_ok() {
+            self.silent.extend(silent);
+            self.reruns.extend(rerun);
+        }
+    }
+
+    /// The UUID of a pipeline that is finished.
+    fn finished(&self, repository: &str, number: u32) -> Option<String> {
+        let pipelines = self.sandbox.snapshot(Kind::Pipelines, "acme");
+        let found = pipelines.iter().find(|pipeline| {
+            pipeline.repository.as_deref() == repository.split('/').next_back()
+                && pipeline.value["build_number"] == number
+        })?;
+        let value = &found.value;
+        let is_finished = value["state"]["name"] == "COMPLETED";
+        value["uuid"]
+            .as_str()
+            .filter(|_| is_finished)
+            .map(str::to_owned)
     }
 
     /// Adds an object of each numbered kind, and edits and deletes some that were there.
@@ -94,7 +194,7 @@ impl<'s> Changes<'s> {
             for deed in 0..3 {
                 let parent = self.parent(on);
                 let change = self.deed(kind, parent, deed);
-                drop(self.sandbox.apply(change));
+                self.apply(change);
             }
             self.pass();
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod all_tables;
+mod blind_spots;
 mod changes;
 mod commands;
 mod connections;

@@ -103,9 +103,13 @@ fn cost(table: &TableSpec) -> String {
             above.name
         ),
         Some(ParentTable { table: above, .. }) => format!(
-            "One request for each {page} rows of a row of [{0}]({0}.md) that is visited, at least one each, and what \
+            "One request for each {page} rows of a row of [{0}]({0}.md) that is visited, at least one each{1}, and what \
              that list itself costs.",
-            above.name
+            above.name,
+            match table.walk {
+                Walk::Pages { stable: false, .. } => "; REPLICATE reads several pages twice",
+                _ => "",
+            }
         ),
         None if table.is_single() => format!("One request a {slice}."),
         None => format!("One request for each {page} rows of a {slice}, at least one each."),
@@ -149,6 +153,42 @@ fn changes(table: &TableSpec) -> String {
     }
 }
 
+/// What a run costs that finds nothing new.
+fn unchanged(table: &TableSpec) -> String {
+    let slice = slice(table);
+    let listed = match table.slice {
+        SliceKind::Repository => "the list of the repositories",
+        SliceKind::Workspace | SliceKind::Account => "a look at the workspace",
+    };
+    let more = match table.strategy() {
+        _ if table.unchanged_by_proof => {
+            return format!("{listed} alone, which tells that nothing changed.");
+        }
+        Strategy::Parent(parent) => {
+            let lists = format!("what that of [{0}]({0}.md) costs", parent.table.name);
+            let each = "as much for each of its rows that is read again as on the first run";
+            match (&parent.rows, &parent.also) {
+                (ChildRows::Nested { .. }, _) => return format!("{lists}."),
+                (ChildRows::Listed { .. }, None) => return format!("{lists}, and {each}."),
+                (ChildRows::Listed { .. }, Some(also)) => {
+                    let column = &parent.table.columns[also.column].name;
+                    return format!(
+                        "{lists}, a request a {slice} for those whose {column} is {}, and {each}: those and what \
+                         moved in the last {} days.",
+                        also.values.join(" or "),
+                        also.within.as_secs() / (24 * 60 * 60)
+                    );
+                }
+            }
+        }
+        Strategy::Whole => "as much as the first run".to_owned(),
+        Strategy::Cursor(_) | Strategy::Feed(_) | Strategy::Heads(_) => {
+            format!("a request a {slice}, more if what is read again takes several pages")
+        }
+    };
+    format!("{listed} and {more}.")
+}
+
 fn deletes(table: &TableSpec) -> String {
     match table.strategy() {
         Strategy::Cursor(_) => "Not seen with the changes; the copy follows when keys are compared.",
@@ -160,7 +200,9 @@ fn deletes(table: &TableSpec) -> String {
         Strategy::Whole if is_bounded(table) => {
             "A row that is gone leaves the copy when its commit is visited."
         }
-        Strategy::Whole => "A row that is gone from the list leaves the copy.",
+        Strategy::Whole => {
+            "A row that is gone from the list leaves the copy. A list that is empty where rows were is not believed."
+        }
     }
     .to_owned()
 }
@@ -178,6 +220,7 @@ fn page(table: &TableSpec) -> String {
     let _ = write!(page, "\n- Read from: `GET {}`", table.path);
     let _ = write!(page, "\n- Cost: {}", cost(table));
     let _ = write!(page, "\n- Incremental: {}", changes(table));
+    let _ = write!(page, "\n- Nothing new: {}", unchanged(table));
     let _ = write!(page, "\n- Deletes: {}", deletes(table));
     let _ = write!(
         page,

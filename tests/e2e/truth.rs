@@ -1,10 +1,10 @@
 //! What the tables of Bitbucket should hold, worked out from the sandbox's own objects: each column by the place
 //! that its table file declares, without any of the code that reads answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bucketline_sandbox::{Kind, Sandbox, Snapshot};
-use bucketline_source::spec::{ChildRows, ColumnKind, Origin, Parent, ParentTable};
+use bucketline_source::spec::{ChildRows, ColumnKind, Heads, Origin, Parent, ParentTable};
 use bucketline_source::{ColumnSpec, TableSpec};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -35,7 +35,7 @@ const KINDS: [(&str, Kind); 6] = [
 ];
 
 /// The sandbox's kind of a table's objects.
-pub(crate) fn kind(table: &TableSpec) -> Kind {
+fn kind(table: &TableSpec) -> Kind {
     if let Some((_, kind)) = KINDS.iter().find(|(name, _)| *name == table.name) {
         return *kind;
     }
@@ -51,7 +51,7 @@ pub(crate) fn kind(table: &TableSpec) -> Kind {
 }
 
 /// The columns that are compared.
-pub(crate) fn told(table: &TableSpec) -> Vec<usize> {
+fn told(table: &TableSpec) -> Vec<usize> {
     let untold = |column: &ColumnSpec| {
         UNTOLD
             .iter()
@@ -82,7 +82,12 @@ fn objects(sandbox: &Sandbox, workspace: &str, table: &TableSpec) -> Vec<Object>
             snapshot,
             above: None,
         };
-        return snapshots.into_iter().map(alone).collect();
+        let mut objects: Vec<Object> = snapshots.into_iter().map(alone).collect();
+        if let Some(heads) = &table.heads {
+            let reached = reached(&objects, &rows(sandbox, workspace, &heads.table), heads);
+            objects.retain(|object| reached.contains(&commit(&object.snapshot)));
+        }
+        return objects;
     };
     let parents = objects(sandbox, workspace, &parent.table);
     match &parent.rows {
@@ -104,15 +109,45 @@ fn objects(sandbox: &Sandbox, workspace: &str, table: &TableSpec) -> Vec<Object>
                 .collect();
             let snapshots = sandbox.snapshot(kind(table), workspace).into_iter();
             snapshots
-                .map(|snapshot| {
+                .filter_map(|snapshot| {
                     let name = (snapshot.repository_uuid.clone(), snapshot.parent.clone());
-                    let above = by_name.get(&name).cloned();
-                    assert!(above.is_some(), "{}: no parent {name:?}", table.name);
-                    Object { snapshot, above }
+                    let above = Some(by_name.get(&name)?.clone());
+                    Some(Object { snapshot, above })
                 })
                 .collect()
         }
     }
+}
+
+/// A commit of a repository.
+type Commit = (Option<String>, String);
+
+fn commit(snapshot: &Snapshot) -> Commit {
+    let hash = snapshot.value["hash"].as_str().unwrap();
+    (snapshot.repository_uuid.clone(), hash.to_owned())
+}
+
+/// The commits that branches reach; the sandbox tells those of tags as well.
+fn reached(commits: &[Object], branches: &Rows, heads: &Heads) -> BTreeSet<Commit> {
+    let parents: BTreeMap<Commit, &Value> = commits
+        .iter()
+        .map(|object| (commit(&object.snapshot), &object.snapshot.value["parents"]))
+        .collect();
+    let repository = heads.table.column("RepositoryUUID").unwrap();
+    let mut next: Vec<Commit> = branches
+        .values()
+        .map(|row| (row[repository].clone(), row[heads.hash].clone().unwrap()))
+        .collect();
+    let mut reached = BTreeSet::new();
+    while let Some(commit) = next.pop() {
+        if !reached.insert(commit.clone()) {
+            continue;
+        }
+        let above = parents[&commit].as_array().into_iter().flatten();
+        let hash = |parent: &Value| parent["hash"].as_str().unwrap().to_owned();
+        next.extend(above.map(|parent| (commit.0.clone(), hash(parent))));
+    }
+    reached
 }
 
 /// What a member of a parent's object holds.
@@ -215,26 +250,59 @@ pub(crate) fn copy(world: &World, table: &TableSpec, name: &str) -> Rows {
     rows
 }
 
-/// How a table's rows differ from those it should have, a line for each.
-pub(crate) fn differences(table: &TableSpec, copy: &Rows, truth: &Rows) -> Vec<String> {
-    let name = &table.name;
-    let mut lines = Vec::new();
-    for (key, row) in truth {
-        let Some(found) = copy.get(key) else {
-            lines.push(format!("{name} lacks {key}"));
-            continue;
-        };
-        for index in told(table) {
-            if found[index] != row[index] {
-                let column = &table.columns[index].name;
-                lines.push(format!(
-                    "{name} {key}: {column} is {:?} and should be {:?}",
-                    found[index], row[index]
-                ));
+/// One way in which a table is not as it should be.
+#[derive(Debug, Clone)]
+pub(crate) struct Difference {
+    /// The row as it should be, or as it is if it should not be.
+    pub(crate) row: Row,
+    pub(crate) what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    Lacks,
+    /// The source has no such row.
+    Leftover,
+    /// The value of a column is another.
+    Differs(usize),
+}
+
+impl Difference {
+    /// It in words.
+    pub(crate) fn of(&self, table: &TableSpec) -> String {
+        let (name, key) = (&table.name, key(table, &self.row));
+        match self.what {
+            What::Lacks => format!("{name} lacks {key}"),
+            What::Leftover => format!("{name} has {key}, which the source does not"),
+            What::Differs(column) => {
+                let (column, value) = (&table.columns[column].name, &self.row[column]);
+                format!("{name} {key}: {column} should be {value:?}")
             }
         }
     }
-    let more = copy.keys().filter(|key| !truth.contains_key(*key));
-    lines.extend(more.map(|key| format!("{name} has {key}, which the source does not")));
-    lines
+}
+
+/// How a table's rows differ from those it should have.
+pub(crate) fn differences(table: &TableSpec, copy: &Rows, truth: &Rows) -> Vec<Difference> {
+    let told = told(table);
+    let mut differences = Vec::new();
+    for (key, row) in truth {
+        let mut add = |what| {
+            let row = row.clone();
+            differences.push(Difference { row, what });
+        };
+        match copy.get(key) {
+            None => add(What::Lacks),
+            Some(found) => {
+                let others = told.iter().filter(|index| found[**index] != row[**index]);
+                others.for_each(|index| add(What::Differs(*index)));
+            }
+        }
+    }
+    let more = copy.iter().filter(|(key, _)| !truth.contains_key(*key));
+    differences.extend(more.map(|(_, row)| Difference {
+        row: row.clone(),
+        what: What::Leftover,
+    }));
+    differences
 }

@@ -54,7 +54,7 @@ pub enum Kind {
     ReportAnnotations,
     /// The changed files of each commit.
     Diffstat,
-    /// The files and directories at the tip of the main branch.
+    /// The files and directories at each commit.
     SourceFiles,
     /// Pull requests in all states, with reviewers, participants and rendered text.
     PullRequests,

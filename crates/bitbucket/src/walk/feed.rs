@@ -40,6 +40,8 @@ pub(crate) struct FeedWalk {
     /// Where an interrupted walk stood: what it committed is passed over.
     resumed: Option<FeedPosition>,
     position: Option<FeedPosition>,
+    /// The server's time at the first answer. A row of a later date says nothing of what comes until then.
+    started: Option<DateTime<Utc>>,
     /// The oldest unfinished row that is waited for.
     waiting: Option<DateTime<Utc>>,
     promised: bool,
@@ -53,6 +55,7 @@ impl FeedWalk {
             mark: checkpoint.mark,
             resumed: checkpoint.feed.clone(),
             position: None,
+            started: None,
             waiting: None,
             promised: false,
             ended: false,
@@ -88,6 +91,7 @@ impl FeedWalk {
                 .zip(page.unfinished.iter().copied())
         };
         let bound = self.mark.map(|mark| before(mark, self.rules.look_back));
+        let started = *self.started.get_or_insert(page.time);
         let is_old = |moment: DateTime<Utc>| bound.is_some_and(|bound| moment < bound);
         let is_known = |moment| is_old(moment) || passed_over(moment);
         let keep = rows().map(|(moment, unfinished)| unfinished || !is_known(moment));
@@ -107,6 +111,7 @@ impl FeedWalk {
             page.moments.iter().max().copied(),
             page.moments.iter().min().copied(),
         ) {
+            let newest = newest.min(started);
             let position = self.position.get_or_insert(FeedPosition {
                 newest,
                 reached: oldest,
@@ -341,6 +346,24 @@ mod tests {
             assert!(walk.accept(page).is_ok());
             assert_eq!(walk.checkpoint().mark, Some(instant(mark)));
         }
+    }
+
+    #[test]
+    fn a_row_from_the_future_hides_none_that_comes_before_it() {
+        let mut walk = FeedWalk::new(RULES, &Checkpoint::default());
+        let page = |walk: &mut FeedWalk, seconds: [i64; 2], more| {
+            walk.accept(Entries {
+                moments: &seconds.map(instant),
+                unfinished: &[false, false],
+                more,
+                time: instant(100),
+            })
+        };
+        assert!(page(&mut walk, [500, 90], true).is_ok());
+        let mut resumed = FeedWalk::new(RULES, &walk.checkpoint());
+        let keep = page(&mut resumed, [500, 101], false);
+        assert_eq!(keep, Ok(Keep::new(vec![true, true])));
+        assert_eq!(resumed.checkpoint().mark, Some(instant(100)));
     }
 
     #[test]

@@ -36,7 +36,6 @@ pub(super) struct Place<'a> {
 pub(super) fn write(object: &mut Object<'_>, kind: &str, place: &Place<'_>, entry: &Entry) {
     let workspace = place.within.workspace();
     let mut random = entry.random();
-    let author = somebody(&mut random, workspace.people.len() as u64, 95);
     let content = text::paragraph(&mut random);
     let (created_on, updated_on) = place.times;
     let mut digits = Digits::default();
@@ -48,10 +47,10 @@ pub(super) fn write(object: &mut Object<'_>, kind: &str, place: &Place<'_>, entr
         .time("updated_on", updated_on);
     if !entry.deleted {
         object.rendered("content", &content);
-        object.raw("user", workspace.person(author));
+        object.raw("user", person(workspace, entry));
     } else if entry.number.is_multiple_of(2) {
         object.rendered("content", "");
-        object.raw("user", workspace.person(author));
+        object.raw("user", person(workspace, entry));
     }
     object.boolean("deleted", entry.deleted);
     let inline = random.percent(40);
@@ -90,6 +89,6 @@ pub(super) fn write(object: &mut Object<'_>, kind: &str, place: &Place<'_>, entr
 
 /// The person who did something, made up from the entry.
 pub(super) fn person<'w>(workspace: &'w Workspace, entry: &Entry) -> &'w str {
-    let author = somebody(&mut entry.random(), workspace.people.len() as u64, 95);
+    let author = somebody(&mut entry.lasting(), workspace.people.len() as u64, 95);
     workspace.person(author)
 }

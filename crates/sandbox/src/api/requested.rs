@@ -122,12 +122,17 @@ impl OfPullRequest<'_> {
         world.first_entries(Kind::PullRequestTasks, self.seed(), count as u32)
     }
 
-    /// When an entry was made and changed: while the pull request was at first.
+    /// When an entry was made and changed: while the pull request was at first. One that a change
+    /// opened came with its entries.
     fn times(&self, entry: &Entry) -> (Timestamp, Timestamp) {
         let generator = &self.within.repository.pull_requests.generator;
-        let from = self.pull_request.created_on;
-        let to = generator.updated_on(self.pull_request.id);
-        entry.times(from, to.max(from))
+        let (id, from) = (self.pull_request.id, self.pull_request.created_on);
+        let to = if from == generator.created_on(id) {
+            generator.updated_on(id).max(from)
+        } else {
+            from
+        };
+        entry.times(from, to)
     }
 
     /// `<repository>/pullrequests/<id>`

@@ -1,7 +1,5 @@
 //! Files and directories. Every commit has the same tree; sizes and contents follow from the commit.
 
-use std::rc::Rc;
-
 use percent_encoding::utf8_percent_encode;
 
 use super::branches::ENCODED;
@@ -16,7 +14,6 @@ use crate::http::sign_in::{REPOSITORY, Scope};
 use crate::json::write::Object;
 use crate::kind::Kind;
 use crate::query::{self, Field, Schema};
-use crate::world::World;
 use crate::world::random::{Random, commit_hash, mix};
 
 /// All files, in the order of their listing.
@@ -84,17 +81,6 @@ impl Family for Source {
             None => name.to_owned(),
         };
         OfCommit::find(call, &[names[0], names[1], &commit], scope)
-    }
-
-    fn each<'a>(world: &'a World, workspace: usize, visit: &mut dyn FnMut(OfCommit<'a>)) {
-        InRepository::each(world, workspace, &mut |within| {
-            let repository = within.repository;
-            let main = repository.main_branch.as_ref();
-            if let Some(tip) = main.and_then(|main| repository.refs.branches.get(main)) {
-                let history = Rc::new(repository.history());
-                visit(OfCommit::new(within, history, tip.clone()));
-            }
-        });
     }
 }
 

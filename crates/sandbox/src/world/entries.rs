@@ -134,6 +134,15 @@ impl Entry {
         Random::new(&[self.seed, self.kind as u64, self.number.into(), revision])
     }
 
+    /// The stream of what no edit changes.
+    pub(crate) fn lasting(&self) -> Random {
+        Self {
+            revision: 0,
+            ..*self
+        }
+        .random()
+    }
+
     /// Its UUID, which no edit changes.
     pub(crate) fn uuid(&self) -> String {
         uuid(&[self.seed, self.kind as u64, self.number.into(), 51])

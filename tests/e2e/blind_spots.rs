@@ -1,0 +1,158 @@
+//! What copies need not show, as the tables' pages say it.
+
+use std::collections::BTreeSet;
+
+use bucketline_source::TableSpec;
+use bucketline_source::spec::{SliceKind, Strategy};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::truth::{self, Difference, Row, Rows, What};
+use crate::world::World;
+
+/// A sentence among a table's blind spots, and the differences that it stands for.
+struct BlindSpot {
+    table: &'static str,
+    says: &'static str,
+    excuses: fn(&View<'_>, &Difference) -> bool,
+}
+
+const BLIND_SPOTS: [BlindSpot; 5] = [
+    BlindSpot {
+        table: "PullRequestActivity",
+        says: "An entry stays as it was read: a comment that is edited or deleted, or a new title, is not seen.",
+        excuses: |view, difference| {
+            let column = match difference.what {
+                What::Differs(column) => &view.table.columns[column].name,
+                What::Lacks | What::Leftover => return false,
+            };
+            column.starts_with("Comment") || column == "PullRequestTitle"
+        },
+    },
+    BlindSpot {
+        table: "Pipelines",
+        says: "A finished pipeline is not read again: steps of it that are run once more are not seen.",
+        excuses: |view, difference| view.is_rerun(&difference.row, "UUID"),
+    },
+    BlindSpot {
+        table: "PipelineSteps",
+        says: "A finished pipeline is not visited again: steps of it that are run once more are not seen.",
+        excuses: |view, difference| view.is_rerun(&difference.row, "PipelineUUID"),
+    },
+    BlindSpot {
+        table: "PullRequestStatuses",
+        says: "A build result that comes more than a week after its pull request was closed is not seen.",
+        excuses: |view, difference| {
+            let request = view.above(&difference.row);
+            request.is_some_and(|request| {
+                let column = |name| view.parent().column(name).unwrap();
+                let state = request[column("State")].as_deref();
+                let moved: DateTime<Utc> = request[column("UpdatedOn")]
+                    .as_ref()
+                    .unwrap()
+                    .parse()
+                    .unwrap();
+                state != Some("OPEN") && moved < view.world.sandbox.now() - TimeDelta::weeks(1)
+            })
+        },
+    },
+    BlindSpot {
+        table: "PullRequestCommits",
+        says: "Bitbucket lists no commits once the source branch is gone: those of a pull request whose branch went before its first visit are never seen, and the others stay.",
+        excuses: |_, difference| difference.what == What::Leftover,
+    },
+];
+
+/// A table, and what the source has of it and of its parents.
+struct View<'v> {
+    world: &'v World,
+    table: &'v TableSpec,
+    truth: Rows,
+    /// The rows of the table that it hangs on.
+    parents: Rows,
+    /// UUIDs of the pipelines of which something was run once more.
+    reruns: &'v BTreeSet<String>,
+}
+
+impl View<'_> {
+    fn parent(&self) -> &TableSpec {
+        &self.table.parent.as_ref().unwrap().table
+    }
+
+    fn is_rerun(&self, row: &Row, column: &str) -> bool {
+        let uuid = &row[self.table.column(column).unwrap()];
+        uuid.as_ref().is_some_and(|uuid| self.reruns.contains(uuid))
+    }
+
+    /// The row that a row hangs on, if the source has it.
+    fn above(&self, row: &Row) -> Option<&Row> {
+        let parent = self.table.parent.as_ref()?;
+        let mut named = parent.owner(self.table);
+        let slice = |table: &TableSpec| table.column("RepositoryUUID");
+        named.extend(slice(self.table).zip(slice(&parent.table)));
+        self.parents
+            .values()
+            .find(|above| named.iter().all(|(own, of)| row[*own] == above[*of]))
+    }
+
+    /// Whether the source has no row beside one, in the same list of repositories or workspaces.
+    fn is_empty_beside(&self, row: &Row) -> bool {
+        let slice = self.table.column("RepositoryUUID");
+        let slice = slice.filter(|_| self.table.slice == SliceKind::Repository);
+        let beside = |other: &Row| slice.is_none_or(|column| other[column] == row[column]);
+        !self.truth.values().any(beside)
+    }
+
+    /// Whether the table's page says that such a difference may be.
+    fn excuses(&self, difference: &Difference) -> bool {
+        let leftover = difference.what == What::Leftover;
+        let stays = match self.table.strategy() {
+            Strategy::Cursor(_) | Strategy::Feed(_) | Strategy::Heads(_) => true,
+            Strategy::Parent(_) => self.above(&difference.row).is_none(),
+            // An empty list is not believed.
+            Strategy::Whole => self.is_empty_beside(&difference.row),
+        };
+        (leftover && stays)
+            || BLIND_SPOTS
+                .iter()
+                .filter(|spot| spot.table == self.table.name)
+                .any(|spot| (spot.excuses)(self, difference))
+    }
+}
+
+/// How the copy of a table differs from the source, but for what its page says, a line for each.
+pub(crate) fn surprises(
+    world: &World,
+    table: &TableSpec,
+    reruns: &BTreeSet<String>,
+) -> Vec<String> {
+    let parents = match &table.parent {
+        Some(parent) => truth::rows(&world.sandbox, "acme", &parent.table),
+        None => Rows::new(),
+    };
+    let view = View {
+        world,
+        table,
+        truth: truth::rows(&world.sandbox, "acme", table),
+        parents,
+        reruns,
+    };
+    let copy = truth::copy(world, table, &table.name);
+    let differences = truth::differences(table, &copy, &view.truth);
+    let open = differences.iter().filter(|one| !view.excuses(one));
+    open.map(|one| one.of(table)).collect()
+}
+
+#[test]
+fn the_blind_spots_are_those_of_the_pages() {
+    for spot in &BLIND_SPOTS {
+        let table = bucketline_bitbucket::tables()
+            .iter()
+            .find(|table| table.name == spot.table)
+            .unwrap();
+        let said = table
+            .blind_spots
+            .iter()
+            .any(|sentence| sentence == spot.says);
+        assert!(said, "{} does not say: {}", spot.table, spot.says);
+    }
+}
