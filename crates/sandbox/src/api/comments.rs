@@ -35,8 +35,9 @@ pub(super) struct Place<'a> {
 /// content.
 pub(super) fn write(object: &mut Object<'_>, kind: &str, place: &Place<'_>, entry: &Entry) {
     let workspace = place.within.workspace();
-    let mut random = entry.random();
-    let content = text::paragraph(&mut random);
+    let content = text::paragraph(&mut entry.random());
+    // An edit leaves a comment where it is.
+    let mut random = entry.lasting();
     let (created_on, updated_on) = place.times;
     let mut digits = Digits::default();
     let id = digits.of(entry.id());

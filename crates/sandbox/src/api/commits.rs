@@ -302,12 +302,13 @@ fn message(parent: &InRepository<'_>, commit: &Commit) -> String {
     let merged = commit
         .merges
         .and_then(|id| parent.repository.pull_requests.get(id));
-    match merged {
-        Some(pull_request) => format!(
+    let said = merged.as_ref().and_then(|merged| merged.last_said());
+    match (merged, said) {
+        (Some(pull_request), Some(said)) => format!(
             "Merged in {} (pull request #{})\n\n{}\n",
-            pull_request.source_branch, pull_request.id, pull_request.title
+            pull_request.source_branch, pull_request.id, said.title
         ),
-        None => format!("Commit {} of User work\n", &commit_hash(commit.seed)[..7]),
+        _ => format!("Commit {} of User work\n", &commit_hash(commit.seed)[..7]),
     }
 }
 

@@ -294,18 +294,14 @@ fn feed<'a>(of: Vec<OfPullRequest<'a>>) -> Listed<'a> {
                 what,
             });
         };
-        let mut said = pull_request.said(pull_request.created_on);
         if pull_request.updates.is_empty() {
-            add(said.date, What::Edited(said.clone()));
+            let said = pull_request.said(pull_request.created_on);
+            add(said.date, What::Edited(said));
         }
         for update in &pull_request.updates {
             add(update.date, What::Edited(update.clone()));
         }
-        if let Some(at) = pull_request.closed_on {
-            let mut updates = pull_request.updates.iter();
-            if let Some(last) = updates.rfind(|update| update.date <= at) {
-                said = last.clone();
-            }
+        if let (Some(at), Some(said)) = (pull_request.closed_on, pull_request.last_said()) {
             add(at, What::Closed(said));
         }
         for (person, approved_on) in &pull_request.reviewers {

@@ -89,6 +89,13 @@ impl PullRequest {
             description: self.description.clone(),
         }
     }
+
+    /// What it said when it was closed, if it was.
+    pub(crate) fn last_said(&self) -> Option<Update> {
+        let at = self.closed_on?;
+        let last = self.updates.iter().rfind(|update| update.date <= at);
+        Some(last.cloned().unwrap_or_else(|| self.said(at)))
+    }
 }
 
 /// Makes pull requests.
