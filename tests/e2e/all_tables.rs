@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use bucketline_bitbucket::tables;
-use bucketline_sandbox::Count;
+use bucketline_sandbox::{Change, Count};
 use bucketline_source::TableSpec;
 use bucketline_source::spec::{ChildRows, Revisit, SliceKind, Strategy};
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::blind_spots::surprises;
+use crate::changes::Changes;
 use crate::truth::{self, Row};
 use crate::world::{Outcome, World, one, run};
 
@@ -24,6 +26,9 @@ async fn world() -> World {
     }
     World::start(config).await
 }
+
+/// Before all commits.
+const SINCE: &str = "2000-01-01";
 
 /// The tables that a statement must bound.
 const BOUNDED: [&str; 6] = [
@@ -81,7 +86,7 @@ async fn every_table_is_what_the_source_holds() {
     let world = world().await;
     let statements: BTreeMap<_, _> = tables()
         .iter()
-        .map(|table| (&table.name, statement(table, "2000-01-01")))
+        .map(|table| (&table.name, statement(table, SINCE)))
         .collect();
     for statement in statements.values() {
         replicate(&world, statement).await;
@@ -103,6 +108,163 @@ async fn every_table_is_what_the_source_holds() {
         }
     }
     assert!(dear.is_empty(), "{}", dear.join("\n"));
+
+    let mut changes = Changes::new(1, &world.sandbox);
+    changes.each_kind();
+    changes.settle();
+    for statement in statements.values() {
+        replicate(&world, statement).await;
+    }
+    let surprises: Vec<_> = tables()
+        .iter()
+        .flat_map(|table| surprises(&world, table, SINCE, &changes.reruns))
+        .collect();
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+}
+
+/// Columns for which the sandbox has no value, by how their names begin.
+const WITHOUT_VALUE: [&[(&str, &str)]; 3] = [
+    // The schemas have them, and no change makes the sandbox need them.
+    &[
+        ("Workspaces", "Administrator"),
+        ("IssueComments", "Deleted"),
+        ("IssueComments", "ParentId"),
+        ("IssueChanges", "Name"),
+        ("SnippetComments", "ParentId"),
+        ("Repositories", "Parent"),
+        ("PullRequests", "DestinationBranchMergeStrategies"),
+        ("PullRequests", "DestinationBranchDefaultMergeStrategy"),
+        ("Branches", "TargetParticipants"),
+        ("PullRequestComments", "InlineFrom"),
+        ("PullRequestComments", "InlineStart"),
+        ("CommitComments", "InlineFrom"),
+        ("CommitComments", "InlineStart"),
+        ("PullRequestDiffstat", "OldAttributes"),
+        ("PullRequestDiffstat", "NewAttributes"),
+        ("Diffstat", "OldAttributes"),
+        ("Diffstat", "NewAttributes"),
+        ("Pipelines", "StateResultError"),
+        ("PipelineSteps", "StateResultError"),
+        ("Deployments", "StateTriggerUrl"),
+        ("PipelineSchedules", "TargetCommitHash"),
+        ("BranchingModel", "ProductionBranch"),
+        ("EffectiveBranchingModel", "ProductionBranch"),
+        ("BranchingModelSettings", "DevelopmentName"),
+        ("BranchRestrictions", "BranchType"),
+        ("DeployKeys", "Owner"),
+        ("DefaultReviewers", "CreatedOn"),
+        ("Users", "CreatedOn"),
+        ("Watchers", "CreatedOn"),
+        ("WorkspaceMembers", "LastAccessed"),
+        ("WorkspacePermissions", "LastAccessed"),
+        ("Forks", "Project"),
+        ("Forks", "ForkWorkspaceUUID"),
+        ("Forks", "Owner"),
+        ("Projects", "OwnerLinksMembersHref"),
+        ("Projects", "OwnerLinksProjectsHref"),
+        ("Projects", "OwnerLinksRepositoriesHref"),
+    ],
+    // No schema has them.
+    &[
+        ("Repositories", "EnforcedSignedCommits"),
+        ("PullRequestStatuses", "UUID"),
+        ("CommitStatuses", "UUID"),
+        ("SourceFiles", "Mimetype"),
+        ("PullRequestActivity", "UpdateChanges"),
+        ("Pipelines", "TriggerName"),
+        ("PipelineSteps", "Name"),
+        ("Environments", "Slug"),
+        ("Environments", "Rank"),
+        ("Environments", "EnvironmentTypeName"),
+        ("Environments", "Hidden"),
+        ("Webhooks", "LinksSelfHref"),
+        ("WorkspaceWebhooks", "LinksSelfHref"),
+        ("Snippets", "LinksHtmlHref"),
+    ],
+    // A workspace that owns something has none.
+    &[
+        ("Projects", "OwnerNickname"),
+        ("Projects", "OwnerAccountId"),
+        ("Repositories", "OwnerNickname"),
+        ("Repositories", "OwnerAccountId"),
+        ("Snippets", "OwnerNickname"),
+        ("Snippets", "OwnerAccountId"),
+    ],
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_column_has_a_value_somewhere() {
+    let world = world().await;
+    let mut open = Vec::new();
+    for table in tables() {
+        let rows = truth::rows(&world.sandbox, "acme", table);
+        assert!(
+            !rows.is_empty(),
+            "the sandbox has nothing for {}",
+            table.name
+        );
+        for (index, column) in table.columns.iter().enumerate() {
+            let mut without = WITHOUT_VALUE.iter().copied().flatten();
+            let never =
+                without.any(|(of, start)| *of == table.name && column.name.starts_with(start));
+            if never != rows.values().all(|row| row[index].is_none()) {
+                open.push(format!("{}.{}", table.name, column.name));
+            }
+        }
+    }
+    assert!(open.is_empty(), "{}", open.join("\n"));
+}
+
+/// The token's scopes that reading a table takes: its own, and those of what it is found by.
+fn scopes(table: &TableSpec) -> Vec<String> {
+    let mut scopes = vec![table.scopes.token.clone()];
+    scopes.extend(match table.slice {
+        SliceKind::Repository => vec!["read:repository:bitbucket".to_owned()],
+        SliceKind::Workspace | SliceKind::Account => vec!["read:workspace:bitbucket".to_owned()],
+    });
+    let above = table.parent.as_ref().map(|parent| &parent.table);
+    scopes.extend(above.map(|above| self::scopes(above)).into_iter().flatten());
+    scopes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_scopes_on_its_page_are_enough_to_read_a_table_and_none_can_be_missed() {
+    let world = world().await;
+    let set = |scopes: &[String]| {
+        world
+            .sandbox
+            .apply(Change::SetScopes {
+                credential: "acme-api-token".to_owned(),
+                scopes: scopes.to_vec(),
+            })
+            .unwrap();
+    };
+    for table in tables() {
+        // One commit is as good as many.
+        let statement = statement(table, "2030-01-01").replace("REPLICATE", "SELECT * FROM");
+        let needed = scopes(table);
+        set(&needed);
+        let session = world.session(&["acme"]);
+        let statement = match statement.split_once("WHERE") {
+            Some((_, bound)) => format!("SELECT COUNT(*) FROM {} WHERE {bound}", table.name),
+            None => format!("SELECT COUNT(*) FROM {};", table.name),
+        };
+        let outcome = run(&session, &statement).await;
+        assert!(
+            outcome.errors.is_empty(),
+            "{} {needed:?}: {:?}",
+            table.name,
+            outcome.errors
+        );
+        for scope in &needed {
+            let mut others = needed.clone();
+            others.retain(|other| other != scope);
+            set(&others);
+            let session = world.session(&["acme"]);
+            let outcome = run(&session, &statement).await;
+            assert!(!outcome.errors.is_empty(), "{} without {scope}", table.name);
+        }
+    }
 }
 
 /// What a run that finds nothing new costs, by the rules on the tables' pages.
