@@ -14,6 +14,7 @@ mod codes;
 mod docs;
 mod links;
 mod process;
+mod specs;
 mod test;
 mod totals;
 
@@ -29,6 +30,8 @@ Usage: cargo x TASK
   bench [OPTION...]  builds for release, then measures Bucketline against a hand-written loop;
                      --quick, --rows N, --latency-ms N, --write; see `cargo x bench --help`
   docs [--check]     writes the generated pages of docs/, or only says which are out of date
+  specs [--update]   holds the tables against the facts kept of Bitbucket's published specification, or
+                     first takes these anew from ../shared
 
 Exit codes: 0 all is well, 1 something failed, 2 the command line is wrong.
 ";
@@ -82,11 +85,13 @@ fn run(arguments: &[String]) -> Result {
         ("bench", options) => bench::run(options),
         ("docs", []) => docs::write(),
         ("docs", ["--check"]) => docs::check(),
+        ("specs", []) => specs::check(),
+        ("specs", ["--update"]) => specs::update(),
         ("help" | "--help" | "-h", _) => {
             print!("{USAGE}");
             Ok(())
         }
-        ("ci" | "test" | "docs", rest) => Err(Failure::Usage(format!(
+        ("ci" | "test" | "docs" | "specs", rest) => Err(Failure::Usage(format!(
             "`{task}` does not take `{}`",
             rest.join(" ")
         ))),

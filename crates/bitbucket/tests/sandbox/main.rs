@@ -1,8 +1,10 @@
 //! The source against the sandbox: what is read equals what is there, in the fewest requests.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
-mod coverage;
+mod columns;
+mod published;
 mod surprises;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -56,6 +58,10 @@ fn basic() -> Credential {
         user: "user1@acme.example".into(),
         password,
     }
+}
+
+fn bearer() -> Credential {
+    Credential::Bearer(SecretString::from("sandbox-access-token-acme"))
 }
 
 fn connect(sandbox: &Sandbox, credential: Credential) -> Client {
@@ -714,10 +720,7 @@ async fn what_goes_wrong_is_told_apart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn access_tokens() {
     let sandbox = sandbox(|_| {}).await;
-    let client = connect(
-        &sandbox,
-        Credential::Bearer(SecretString::from("sandbox-access-token-acme")),
-    );
+    let client = connect(&sandbox, bearer());
     let rows = client
         .scan(client.request("Workspaces", &["*"]))
         .await
