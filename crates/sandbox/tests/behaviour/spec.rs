@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use bucketline_sandbox::{Change, Day};
+use bucketline_sandbox::{Change, Day, Fault, FaultKind};
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
-use crate::client::get;
-use crate::sandbox;
+use crate::client::{access_token, basic, get, get_as};
+use crate::resources::{API, lists, quiet};
+use crate::{resources, sandbox};
 
 /// What the service sends and the specification does not say: schema, property.
 const HOLES: &[(&str, &str)] = &[
@@ -18,6 +19,9 @@ const HOLES: &[(&str, &str)] = &[
     ("commit.summary", "type"),
     ("error", "data"),
     ("error.error.data", "announcement_url"),
+    ("error.error.data", "shas"),
+    ("error.error.detail", "granted"),
+    ("error.error.detail", "required"),
     ("issue", "watches"),
     ("issue.content", "type"),
     ("project", "workspace"),
@@ -209,6 +213,105 @@ fn answers_are_what_the_specification_says() {
     let value = get(&sandbox, "/repositories/acme/api").json();
     let reference = serde_json::json!({"$ref": "#/definitions/repository"});
     spec.check(&reference, "repository", &value);
+    let problems: Vec<String> = spec.problems.into_iter().collect();
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+/// Calls of which the specification does not say what they answer.
+const WITHOUT_SCHEMA: &[&str] = &[
+    // Files for download have none at all.
+    "/repositories/{workspace}/{repo_slug}/downloads",
+    // What its events are about has, and is checked.
+    "/repositories/{workspace}/{repo_slug}/pullrequests/activity",
+    // Leads to the diffstat of two commits, which is checked.
+    "/repositories/{workspace}/{repo_slug}/pullrequests/{pull_request_id}/diffstat",
+];
+
+/// The calls are those that the tables are compared with.
+#[test]
+fn every_call_of_the_tables_is_held_against_the_specification() {
+    let facts = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../bitbucket/tests/sandbox/published/facts.json");
+    let facts: Value = serde_json::from_str(&std::fs::read_to_string(facts).unwrap()).unwrap();
+    let sandbox = quiet();
+    let mut held: Vec<String> = lists(&sandbox)
+        .into_iter()
+        .filter(|list| list.schemas.is_some())
+        .map(|list| list.path)
+        .collect();
+    held.extend(OBJECTS.iter().map(|(_, path)| (*path).to_owned()));
+    let of_repositories = resources::OBJECTS.iter();
+    held.extend(of_repositories.map(|(_, path)| format!("{API}/{path}")));
+    let is_held = |call: &str| held.iter().any(|path| is_call(path, call));
+    let calls = facts["operations"].as_object().unwrap().keys();
+    let open: Vec<_> = calls
+        .filter(|call| is_held(call) == WITHOUT_SCHEMA.contains(&call.as_str()))
+        .collect();
+    assert!(open.is_empty(), "{open:#?}");
+}
+
+/// Whether a path is a call of the specification; the last place of one may be left out.
+fn is_call(path: &str, call: &str) -> bool {
+    let path = path.split('?').next().unwrap().trim_end_matches('/');
+    let (path, call): (Vec<_>, Vec<_>) = (path.split('/').collect(), call.split('/').collect());
+    let left_out = call.len() - call.len().min(path.len());
+    left_out <= usize::from(call.contains(&"src"))
+        && path.len() <= call.len()
+        && path
+            .iter()
+            .zip(&call)
+            .all(|(word, place)| place.starts_with('{') || word == place)
+}
+
+#[test]
+fn refusals_are_errors_of_the_specification() {
+    let Some(mut spec) = Spec::read(HOLES) else {
+        return;
+    };
+    let sandbox = sandbox();
+    let list = "/2.0/repositories/acme/api/pullrequests";
+    for kind in [
+        FaultKind::NotFound,
+        FaultKind::Forbidden,
+        FaultKind::Gone,
+        FaultKind::Unauthorized,
+        FaultKind::TooManyRequests { retry_after: None },
+    ] {
+        sandbox.fault(Fault::once(list, kind));
+    }
+    let faulted = (0..5).map(|_| get(&sandbox, "/repositories/acme/api/pullrequests"));
+    let mut refusals: Vec<_> = faulted.collect();
+    let wrong = basic("user1@acme.example", "wrong");
+    let refused = [
+        (Some(wrong), "/2.0/user"),
+        (None, "/2.0/repositories/acme/api"),
+        (
+            Some(access_token("acme")),
+            "/2.0/repositories/acme/api/issues",
+        ),
+        (Some(access_token("acme")), "/2.0/user"),
+    ];
+    refusals.extend(
+        refused
+            .iter()
+            .map(|(credential, path)| get_as(&sandbox, credential.as_deref(), path)),
+    );
+    refusals.extend(
+        [
+            "/repositories/acme/api/refs/branches?q=(",
+            "/repositories/acme/api/refs/branches?sort=links",
+            "/repositories/acme/api/refs/branches?pagelen=1000",
+            "/repositories/acme/api/pipelines",
+            "/repositories/acme/api/commit/0000000/statuses",
+            "/repositories/{}/api",
+        ]
+        .map(|path| get(&sandbox, path)),
+    );
+    let reference = serde_json::json!({"$ref": "#/definitions/error"});
+    for refusal in refusals {
+        assert!(refusal.status >= 400, "{refusal:?}");
+        spec.check(&reference, "error", &refusal.json());
+    }
     let problems: Vec<String> = spec.problems.into_iter().collect();
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }
