@@ -4,10 +4,12 @@
 mod all_tables;
 mod blind_spots;
 mod changes;
+mod clients;
 mod commands;
 mod connections;
 mod histories;
 mod kills;
+mod mock;
 mod processes;
 mod pushdown;
 mod secrets;

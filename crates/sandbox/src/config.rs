@@ -34,6 +34,8 @@ pub enum Count {
 pub struct Config {
     /// Port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
+    /// What the links in answers begin with, for clients that come through a proxy; none: the server's own address.
+    pub base_url: Option<String>,
     /// Seed of all generated data.
     pub seed: u64,
     /// The day played.
@@ -72,6 +74,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             port: 0,
+            base_url: None,
             seed: 1,
             day: Day::default(),
             clock: Clock::default(),

@@ -257,6 +257,8 @@ async fn bind(config: &Config) -> Result<(TcpListener, String, Arc<Shared>), Err
         .await
         .map_err(failed)?;
     let origin = format!("http://{}", listener.local_addr().map_err(failed)?);
-    let shared = Arc::new(Shared::new(config, format!("{origin}/2.0")));
+    let base = config.base_url.clone();
+    let base = base.unwrap_or_else(|| format!("{origin}/2.0"));
+    let shared = Arc::new(Shared::new(config, base));
     Ok((listener, origin, shared))
 }

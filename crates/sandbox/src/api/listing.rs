@@ -228,8 +228,9 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// The absolute URL of another page of the same list.
 fn link(call: &Call<'_>, list: &List<'_>, page: &str) -> String {
-    let origin = call.world.origin();
-    let mut url = format!("{origin}{}?", list.path.unwrap_or(&call.request.path));
+    let path = list.path.unwrap_or(&call.request.path);
+    let below = path.strip_prefix("/2.0").unwrap_or(path);
+    let mut url = format!("{}{below}?", call.world.base);
     for (key, value) in call.request.sent() {
         if key != "page" && Some(key.as_str()) != list.forgets {
             url.extend(utf8_percent_encode(key, ENCODED));
