@@ -12,6 +12,7 @@ mod bench;
 mod ci;
 mod codes;
 mod docs;
+mod left_out;
 mod links;
 mod process;
 mod specs;

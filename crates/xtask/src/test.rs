@@ -2,7 +2,7 @@
 
 use crate::process::{cargo, succeeds, watch};
 use crate::totals::Totals;
-use crate::{Failure, Result};
+use crate::{Failure, Result, left_out};
 
 /// Runs all tests, or those whose names contain `name`, and ends with a line of totals.
 pub(crate) fn run(name: Option<&str>) -> Result {
@@ -25,6 +25,9 @@ pub(crate) fn count(name: Option<&str>, totals: &mut Totals) -> Result {
         if !ran.succeeded {
             failed.push(format!("`cargo {}`", arguments.join(" ")));
         }
+    }
+    if name.is_none() {
+        left_out::tell();
     }
     judge(*totals, &failed, name)
 }
