@@ -25,7 +25,6 @@ SHOW TABLES LIKE 'Pull%' FROM prod.Information;
 SHOW COLUMNS FROM Issues;
 SHOW PROCEDURES;
 SHOW OPTIONS;
-SHOW SETTINGS;
 DESCRIBE Issues;
 DESC prod.Information.Issues;
 

@@ -29,6 +29,7 @@ pub(crate) struct Run<'a> {
     arguments: Vec<String>,
     token: String,
     workspace: Option<&'a str>,
+    more: String,
 }
 
 impl<'a> Run<'a> {
@@ -42,6 +43,7 @@ impl<'a> Run<'a> {
             arguments,
             token: "sandbox-api-token-acme".to_owned(),
             workspace: Some("acme"),
+            more: String::new(),
         }
     }
 
@@ -55,6 +57,12 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// More lines of the configuration file.
+    pub(crate) fn configured(mut self, lines: &str) -> Self {
+        self.more = lines.to_owned();
+        self
+    }
+
     /// The process before it is started.
     pub(crate) fn command(&self) -> Command {
         let base = self.world.sandbox.base_url();
@@ -65,7 +73,8 @@ impl<'a> Run<'a> {
             "[destination]\npath = \"copy.db\"\n\n[connections.acme]\nBaseURL = \"{base}\"\n{workspace}\
              Concurrency = 1\nUser = \"user1@acme.example\"\nToken = \"env:TEST_TOKEN\"\nRequestsPerHour = 0\n\n\
              [connections.globex]\nBaseURL = \"{base}\"\nWorkspace = \"globex\"\n\
-             User = \"user1@globex.example\"\nToken = \"env:OTHER_TOKEN\"\nRequestsPerHour = 0\n"
+             User = \"user1@globex.example\"\nToken = \"env:OTHER_TOKEN\"\nRequestsPerHour = 0\n{}",
+            self.more
         );
         std::fs::write(self.world.folder().join("bucketline.toml"), config).unwrap();
         let mut command = Command::new(binary());
@@ -362,5 +371,24 @@ fn a_secret_on_the_command_line_is_refused() {
                 "SELECT 1"
             ]
         ));
+    });
+}
+
+#[test]
+fn options_of_the_file_are_defaults() {
+    in_small_world(|world| {
+        let sql = "SHOW OPTIONS LIKE '%prefix'; SET TableNamePrefix = 'b_'; SHOW OPTIONS LIKE '%prefix'; \
+                   REPLICATE Projects; REPLICATE Branches WITH UseGmtDateTime = FALSE";
+        let options =
+            "[replicate]\nTableNamePrefix = \"a_\"\nBatchSize = 500\nContinueOnError = true\n";
+        assert_output!(Run::new(world, &["-e", sql]).configured(options));
+    });
+}
+
+#[test]
+fn an_option_of_the_file_that_there_is_not() {
+    in_small_world(|world| {
+        let options = "[replicate]\nTableNamePrefx = \"a_\"\n";
+        assert_output!(Run::new(world, &["-e", "SELECT 1"]).configured(options));
     });
 }

@@ -324,5 +324,6 @@ files!(
     pipelines_off,
     project_scopes,
     guards,
-    destination_tables
+    destination_tables,
+    options
 );

@@ -1,4 +1,4 @@
-//! `bucketline.toml`: the destination and the connections.
+//! `bucketline.toml`: the destination, the connections and the options of statements.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::{ConnectionProperties, Error, Result};
+use crate::{ConnectionProperties, Error, Result, StatementOptions};
 
 /// What a configuration file says.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +15,8 @@ pub struct Config {
     pub destination: Option<PathBuf>,
     /// Connections by name, in the order of the file.
     pub connections: Vec<(String, ConnectionProperties)>,
+    /// The options of all statements.
+    pub options: StatementOptions,
     /// What the user should know, such as a secret that stands in the file.
     pub notes: Vec<String>,
 }
@@ -25,6 +27,8 @@ struct File {
     destination: Option<DestinationTable>,
     #[serde(default)]
     connections: toml::Table,
+    #[serde(default)]
+    replicate: toml::Table,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +71,14 @@ impl Config {
                 }
             };
             config.destination = Some(folder.join(path));
+        }
+        for (name, value) in file.replicate {
+            let value = scalar(value).ok_or_else(|| {
+                Error::configuration(format!(
+                    "{origin}, [replicate]: {name} must be a text, a number or a boolean"
+                ))
+            })?;
+            config.options.set(origin, &name, &value)?;
         }
         for (name, value) in file.connections {
             let place = format!("{origin}, connection {name}");

@@ -90,6 +90,15 @@ impl Error {
         Self::new("BL8010", message)
     }
 
+    /// The statement took longer than it may.
+    pub(crate) fn timeout(seconds: u64) -> Self {
+        Self::new(
+            "BL8011",
+            format!("the statement was cancelled after CommandTimeout = {seconds} s"),
+        )
+        .with_hint("what was committed stays, and a REPLICATE goes on from there; 0 is no limit")
+    }
+
     pub(crate) fn prefixed(mut self, prefix: &str) -> Self {
         self.0.message.insert_str(0, prefix);
         self.0.span = None;

@@ -80,7 +80,7 @@ pub enum Event {
         /// What is well, or what is missing.
         outcome: Result<String, Error>,
     },
-    /// The script stopped at a failure; so many of its statements were not run.
+    /// The script stopped at a failure; so many of its statements were not run, which may be none.
     Stopped {
         /// How many.
         remaining: usize,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bucketline_replicate::{Event as Progress, Events, ScriptRun};
 use bucketline_source::{Observer, ReadContext};
-use bucketline_sql::{Located, parse_script};
+use bucketline_sql::{Located, OptionName, parse_script};
 use futures::Stream;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -122,7 +122,7 @@ impl Events for Voice {
 }
 
 /// Runs the statements in order. A script with a syntax error is not begun; a failed statement stops it, unless
-/// only slices of it failed.
+/// only slices of it failed. `ContinueOnError` says otherwise of either.
 async fn drive(session: &Session, script: &str, voice: &Voice) {
     let mut statements: Vec<Located> = Vec::new();
     let mut broken = false;
@@ -136,23 +136,24 @@ async fn drive(session: &Session, script: &str, voice: &Voice) {
         }
     }
     if broken {
-        if !statements.is_empty() {
-            voice.say(Event::Stopped {
-                remaining: statements.len(),
-            });
-        }
+        voice.say(Event::Stopped {
+            remaining: statements.len(),
+        });
         return;
     }
     session.engine.forget_listings();
-    let shared = ScriptRun::new(session.options.clone());
+    let shared = ScriptRun::new(session.run_options.clone());
     let total = statements.len();
     for (index, located) in statements.into_iter().enumerate() {
-        let text = located.statement.masked();
+        let Located {
+            mut statement,
+            span,
+        } = located;
         voice.say(Event::Started {
             number: index + 1,
             total,
-            text,
-            span: located.span,
+            text: statement.masked(),
+            span,
         });
         let context = ReadContext::new(Arc::new(voice.clone()));
         let started = Instant::now();
@@ -162,20 +163,28 @@ async fn drive(session: &Session, script: &str, voice: &Voice) {
             context: &context,
             voice,
         };
-        match scene.execute(located.statement).await {
+        let settled = session.options().settle(&mut statement);
+        let goes_on = settled
+            .as_ref()
+            .ok()
+            .and_then(|options| options.flag(OptionName::ContinueOnError));
+        let executed = match settled {
+            Ok(options) => Box::pin(scene.execute_within(statement, &options)).await,
+            Err(error) => Err(error),
+        };
+        match executed {
             Ok(done) => voice.say(Event::Ended {
                 rows: done.rows,
                 requests: done.requests.unwrap_or_else(|| context.requests()),
                 elapsed: started.elapsed(),
             }),
             Err(error) => {
-                let partial = error.is_partial();
-                voice.say(Event::Failed(error.at(located.span)));
-                if !partial {
-                    let remaining = total - index - 1;
-                    if remaining > 0 {
-                        voice.say(Event::Stopped { remaining });
-                    }
+                let goes_on = goes_on.unwrap_or(error.is_partial());
+                voice.say(Event::Failed(error.at(span)));
+                if !goes_on {
+                    voice.say(Event::Stopped {
+                        remaining: total - index - 1,
+                    });
                     return;
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bucketline_destination::Destination;
 use bucketline_destination::memory::MemoryDestination;
@@ -13,7 +13,7 @@ use bucketline_source::Source;
 use bucketline_sqlite::SqliteDestination;
 
 use crate::connection::{Connection, Surroundings};
-use crate::{Config, ConnectionProperties, Error, Result, Run, check};
+use crate::{Config, ConnectionProperties, Error, Result, Run, StatementOptions, check};
 
 /// Collects what a [`Session`] is made of.
 #[derive(Default)]
@@ -24,6 +24,7 @@ pub struct Builder {
     state_dir: Option<PathBuf>,
     memory_limit: Option<usize>,
     opener: Option<Opener>,
+    options: StatementOptions,
 }
 
 impl fmt::Debug for Builder {
@@ -33,15 +34,17 @@ impl fmt::Debug for Builder {
             .field("sources", &self.sources)
             .field("destination", &self.destination)
             .field("state_dir", &self.state_dir)
+            .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }
 
 impl Builder {
-    /// Takes the connections and the destination of a configuration file.
+    /// Takes the connections, the destination and the options of a configuration file.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.connections.extend(config.connections);
+        self.options = config.options;
         match config.destination {
             Some(path) => self.sqlite(path),
             None => self,
@@ -93,6 +96,13 @@ impl Builder {
         self
     }
 
+    /// The options of all statements, unless SET or the statement says otherwise.
+    #[must_use]
+    pub fn options(mut self, options: StatementOptions) -> Self {
+        self.options = options;
+        self
+    }
+
     /// Lets a request or procedure that finds nobody signed in show the page on which a user allows the access,
     /// and wait for the user. Without this nothing is opened.
     #[must_use]
@@ -136,7 +146,8 @@ impl Builder {
         Ok(Session {
             engine,
             destination,
-            options: RunOptions::default(),
+            run_options: RunOptions::default(),
+            options: Mutex::new(self.options),
             connections,
             opener: self.opener,
         })
@@ -147,7 +158,8 @@ impl Builder {
 pub struct Session {
     pub(crate) engine: Engine,
     pub(crate) destination: Arc<dyn Destination>,
-    pub(crate) options: RunOptions,
+    pub(crate) run_options: RunOptions,
+    options: Mutex<StatementOptions>,
     /// Those made from properties, by name.
     connections: Vec<(String, Connection)>,
     pub(crate) opener: Option<Opener>,
@@ -197,6 +209,11 @@ impl Session {
             Some(account) => account.oauth(),
             None => Ok(None),
         }
+    }
+
+    /// The options of all statements.
+    pub(crate) fn options(&self) -> MutexGuard<'_, StatementOptions> {
+        self.options.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection that was made from properties, and its name as it was given.

@@ -1,13 +1,16 @@
 //! Executing one statement.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::{filter_record_batch, ilike};
 use arrow::error::ArrowError;
 use bucketline_replicate as replicate;
 use bucketline_source::ReadContext;
-use bucketline_sql::{Name, Query, REPLICATE_OPTIONS, Show, ShowKind, Statement, parse_statement};
+use bucketline_sql::{
+    Name, OptionName, Options, Query, Show, ShowKind, Statement, parse_statement,
+};
 use futures::StreamExt;
 use replicate::ScriptRun;
 
@@ -31,7 +34,24 @@ pub(crate) struct Done {
 }
 
 impl Scene<'_> {
-    pub(crate) async fn execute(&self, statement: Statement) -> Result<Done> {
+    /// Executes a statement under these options, for as long as they allow.
+    pub(crate) async fn execute_within(
+        &self,
+        statement: Statement,
+        options: &Options,
+    ) -> Result<Done> {
+        let execution = self.execute(statement);
+        let seconds = options.int(OptionName::CommandTimeout).unwrap_or(0);
+        match u64::try_from(seconds) {
+            Ok(seconds) if seconds > 0 => {
+                let ended = tokio::time::timeout(Duration::from_secs(seconds), execution).await;
+                ended.unwrap_or_else(|_| Err(Error::timeout(seconds)))
+            }
+            _ => execution.await,
+        }
+    }
+
+    async fn execute(&self, statement: Statement) -> Result<Done> {
         match statement {
             Statement::Query(query) => self.query(&query).await,
             Statement::Replicate(statement) => {
@@ -53,6 +73,11 @@ impl Scene<'_> {
             )
             .with_hint("EXPLAIN without ANALYZE shows the plan and its requests")),
             Statement::Explain(explain) => self.explain(*explain.statement).await,
+            Statement::Set(set) => {
+                let told = self.session.options().execute(&set)?;
+                self.voice.say(Event::Message(told));
+                Ok(Done::default())
+            }
             Statement::Use(name) => self.use_connection(&name).await,
             Statement::Show(show) => self.show(&show).await,
             Statement::Describe(table) => self.columns(&table, None).await,
@@ -70,7 +95,7 @@ impl Scene<'_> {
                 "{} is understood, but it cannot be executed yet",
                 other.verb()
             ))
-            .with_hint("SELECT, REPLICATE, EXPLAIN, EXEC, USE, SHOW and DESCRIBE can be")),
+            .with_hint("SELECT, REPLICATE, EXPLAIN, EXEC, USE, SET, SHOW and DESCRIBE can be")),
         }
     }
 
@@ -177,12 +202,7 @@ impl Scene<'_> {
                 };
             }
             ShowKind::Options => {
-                let specs = || REPLICATE_OPTIONS.iter();
-                let options = texts([
-                    ("Option", specs().map(|it| it.text.to_owned()).collect()),
-                    ("Takes", specs().map(|it| it.kind.to_string()).collect()),
-                    ("Description", specs().map(|it| it.doc.to_owned()).collect()),
-                ])?;
+                let options = self.session.options().list()?;
                 return self.rows(liked(options, show.like.as_deref())?);
             }
             other => {

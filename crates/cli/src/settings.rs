@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use bucketline::{Config, ConnectionProperties, Opener, Session};
+use bucketline::{Config, ConnectionProperties, Opener, Session, StatementOptions};
 
 use crate::arguments::Options;
 use crate::error::{Error, Result};
@@ -53,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) destination: PathBuf,
     /// Where request budgets, tokens and the history are kept.
     pub(crate) state: Option<PathBuf>,
+    /// The options of all statements.
+    pub(crate) options: StatementOptions,
     /// What the user should know.
     pub(crate) notes: Vec<String>,
 }
@@ -104,6 +106,7 @@ impl Settings {
             connections,
             destination,
             state,
+            options: file.options,
             notes,
         })
     }
@@ -111,7 +114,9 @@ impl Settings {
     /// Makes the session. No request is made and no file is written. Requests that find nobody signed in show the
     /// page for it with `opener`.
     pub(crate) fn open(&self, opener: Option<Opener>) -> Result<Session> {
-        let mut builder = Session::builder().sqlite(&self.destination);
+        let mut builder = Session::builder()
+            .sqlite(&self.destination)
+            .options(self.options.clone());
         if let Some(opener) = opener {
             builder = builder.opener(opener);
         }

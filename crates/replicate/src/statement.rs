@@ -67,15 +67,7 @@ impl Statement {
     /// [`ErrorKind::Unsupported`] for an option that cannot be carried out,
     /// [`ErrorKind::Columns`] for a declared type without a counterpart.
     pub(crate) fn read(statement: &sql::Replicate) -> Result<Self> {
-        let name = &statement.destination;
-        let table = TableName {
-            schema: name
-                .qualifier()
-                .last()
-                .filter(|schema| !schema.is(DEFAULT_DESTINATION))
-                .map(|schema| schema.text.clone()),
-            name: name.last().text.clone(),
-        };
+        let table = target(statement);
         let by_name = !matches!(statement.source, sql::Source::Query(_));
         let declared = statement
             .columns
@@ -87,6 +79,23 @@ impl Statement {
             declared: declared.transpose()?,
             options: Options::read(&statement.options)?,
         })
+    }
+}
+
+/// The destination's table: the name as it is written, behind `TableNamePrefix`; `CacheSchema` is for a name
+/// without a schema.
+fn target(statement: &sql::Replicate) -> TableName {
+    let name = &statement.destination;
+    let schema = name
+        .qualifier()
+        .last()
+        .filter(|schema| !schema.is(DEFAULT_DESTINATION))
+        .map(|schema| schema.text.as_str())
+        .or(statement.options.text(OptionName::CacheSchema));
+    let prefix = statement.options.text(OptionName::TableNamePrefix);
+    TableName {
+        schema: schema.map(str::to_owned),
+        name: format!("{}{}", prefix.unwrap_or_default(), name.last().text),
     }
 }
 
@@ -133,6 +142,17 @@ impl Options {
                 (OptionName::ReplicateStartDate, OptionValue::DateTime(text)) => {
                     options.start = Some(instant(text).ok_or_else(|| unsupported(option))?);
                 }
+                // The first two are in the table's name; who runs the statement carries out the others.
+                (
+                    OptionName::CacheSchema
+                    | OptionName::TableNamePrefix
+                    | OptionName::CommandTimeout
+                    | OptionName::ContinueOnError,
+                    _,
+                ) => {}
+                (OptionName::UseGmtDateTime, OptionValue::Bool(false)) => {
+                    return Err(local_times(option));
+                }
                 _ if changes_nothing(option) => {}
                 _ => return Err(unsupported(option)),
             }
@@ -161,6 +181,16 @@ fn unsupported(option: &ReplicateOption) -> Error {
         format!("the option {option} is understood, but it cannot be carried out yet"),
     )
     .with_hint("leave it out; DropTable, TruncateTable, AlterSchema, ReplicateStartDate (a date) and DropMissingRepositories can be used")
+    .at(option.written.span.to(option.value_span))
+}
+
+fn local_times(option: &ReplicateOption) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "times are always written in GMT: an hour of local time comes twice each autumn, so the rows of that hour \
+         could not be told apart by when they changed",
+    )
+    .with_hint("leave UseGmtDateTime out, and convert times in the queries that read the copy")
     .at(option.written.span.to(option.value_span))
 }
 

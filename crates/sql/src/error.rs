@@ -1,6 +1,6 @@
 //! The one error of this crate.
 
-use crate::Span;
+use crate::{Ident, Span};
 
 /// What went wrong, and where in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,4 +106,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         self.hint.clone()
     }
+}
+
+/// What is given twice where once is enough.
+pub(crate) fn duplicate(what: &str, name: &Ident) -> Error {
+    let message = format!("the {what} `{name}` is given twice");
+    Error::new(ErrorKind::Duplicate, message, name.span).with_hint("keep one of them")
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::{Ident, Span};
+use crate::error::duplicate;
+use crate::{Error, Ident, Span, Value};
 
 /// What an option takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +46,14 @@ pub struct OptionSpec {
     pub aliases: &'static [&'static str],
     /// What it takes.
     pub kind: ValueKind,
+    /// Its value where none is given, if that is one that could be given.
+    pub default: Option<&'static str>,
     /// What it does, in one line.
     pub doc: &'static str,
 }
 
 macro_rules! options {
-    ($($name:ident $(| $alias:literal)* : $kind:expr, $doc:literal;)*) => {
+    ($($name:ident $(| $alias:literal)* : $kind:expr, $default:expr, $doc:literal;)*) => {
         /// The options by name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum OptionName {
@@ -63,54 +66,55 @@ macro_rules! options {
             text: stringify!($name),
             aliases: &[$($alias),*],
             kind: $kind,
+            default: $default,
             doc: $doc,
         }),*];
     };
 }
 
 options! {
-    DropTable: ValueKind::Bool,
+    DropTable: ValueKind::Bool, Some("FALSE"),
         "Load everything, then drop the destination table and create it anew.";
-    TruncateTable | "TruncateTableData": ValueKind::Bool,
+    TruncateTable | "TruncateTableData": ValueKind::Bool, Some("FALSE"),
         "Load everything, then replace all rows of the destination table.";
-    AlterSchema: ValueKind::Bool,
+    AlterSchema: ValueKind::Bool, Some("TRUE"),
         "Add new source columns to the destination table and widen types.";
-    AutoTruncateStrings: ValueKind::Bool,
+    AutoTruncateStrings: ValueKind::Bool, Some("FALSE"),
         "Cut strings that are too long for their column instead of failing.";
-    SkipDeleted: ValueKind::Bool,
+    SkipDeleted: ValueKind::Bool, Some("FALSE"),
         "Leave rows in the copy that the source has deleted.";
-    ContinueOnError: ValueKind::Bool,
-        "Go on with other statements after this one has failed.";
-    BatchSize: ValueKind::Int,
+    ContinueOnError: ValueKind::Bool, None,
+        "Go on with the script after a failed statement; FALSE also stops it where only some repositories failed.";
+    BatchSize: ValueKind::Int, None,
         "Rows written in one batch.";
-    CommandTimeout: ValueKind::Int,
-        "Seconds after which a query is given up.";
-    ReplicateStartDate | "ReplicateStartValue": ValueKind::Start,
+    CommandTimeout: ValueKind::Int, None,
+        "Seconds after which a statement is cancelled; 0 is never.";
+    ReplicateStartDate | "ReplicateStartValue": ValueKind::Start, None,
         "Where the first load begins: a date, or a number for numeric cursors.";
-    ReplicateInterval: ValueKind::Int,
+    ReplicateInterval: ValueKind::Int, None,
         "Width of a window of the first load, in ReplicateIntervalUnit.";
     ReplicateIntervalUnit:
-        ValueKind::Choice(&["minutes", "hours", "days", "weeks", "months", "years"]),
+        ValueKind::Choice(&["minutes", "hours", "days", "weeks", "months", "years"]), None,
         "Unit of ReplicateInterval.";
-    IncrementalCheckColumns | "ReplicateTimeCheckColumns": ValueKind::List,
+    IncrementalCheckColumns | "ReplicateTimeCheckColumns": ValueKind::List, None,
         "Columns of which the first one present tells what has changed.";
-    TableNamePrefix: ValueKind::Text,
+    TableNamePrefix: ValueKind::Text, None,
         "Put before the destination table's name.";
-    CacheSchema: ValueKind::Text,
+    CacheSchema: ValueKind::Text, None,
         "Schema of the destination table.";
-    UseGmtDateTime: ValueKind::Bool,
+    UseGmtDateTime: ValueKind::Bool, Some("TRUE"),
         "Write times in GMT.";
-    EnableHistoryMode: ValueKind::Bool,
+    EnableHistoryMode: ValueKind::Bool, Some("FALSE"),
         "Keep every version of a row.";
-    DeleteOption: ValueKind::Choice(&["HardDelete", "SoftDelete", "Skip"]),
+    DeleteOption: ValueKind::Choice(&["HardDelete", "SoftDelete", "Skip"]), Some("HardDelete"),
         "What happens to a row that the source has deleted.";
-    OtherCacheOptions: ValueKind::List,
+    OtherCacheOptions: ValueKind::List, None,
         "Further options of this table, as `name=value` pairs.";
-    DropMissingRepositories: ValueKind::Bool,
+    DropMissingRepositories: ValueKind::Bool, Some("FALSE"),
         "Remove the rows of repositories that are gone.";
-    AdoptTable: ValueKind::Bool,
+    AdoptTable: ValueKind::Bool, Some("FALSE"),
         "Take over an existing table whose columns and key fit.";
-    DetectDeletes: ValueKind::Choice(&["KEYS", "NONE"]),
+    DetectDeletes: ValueKind::Choice(&["KEYS", "NONE"]), Some("NONE"),
         "How deletes are found that the source does not report: read all keys, or not at all.";
 }
 
@@ -195,6 +199,61 @@ impl fmt::Display for ReplicateOption {
 pub struct Options(pub(crate) Vec<ReplicateOption>);
 
 impl Options {
+    /// Gives an option a value, in the place of the one that it may have.
+    pub fn set(&mut self, option: ReplicateOption) {
+        self.unset(option.name);
+        self.0.push(option);
+    }
+
+    /// Takes an option away.
+    pub fn unset(&mut self, name: OptionName) {
+        self.0.retain(|option| option.name != name);
+    }
+
+    /// These, and those of `others` that are not among them. What is taken from `others` stands at `place`: their
+    /// own is in another text.
+    #[must_use]
+    pub fn or(mut self, others: &Self, place: Span) -> Self {
+        for other in others.iter() {
+            if self.get(other.name).is_none() {
+                let mut option = other.clone();
+                option.written.span = place;
+                option.value_span = place;
+                self.0.push(option);
+            }
+        }
+        self
+    }
+
+    /// These, `OtherCacheOptions` replaced by the options that it lists; one that is given by itself counts before
+    /// its entry there.
+    ///
+    /// # Errors
+    /// If an entry is not `name=value`, or names no option, or has a value of the wrong kind.
+    pub fn expanded(mut self) -> Result<Self, Error> {
+        let Some(listed) = self.get(OptionName::OtherCacheOptions).cloned() else {
+            return Ok(self);
+        };
+        self.unset(OptionName::OtherCacheOptions);
+        let place = listed.value_span;
+        let mut others = Self::default();
+        let OptionValue::List(entries) = &listed.value else {
+            return Ok(self);
+        };
+        for entry in entries {
+            let (name, value) = entry.split_once('=').unwrap_or((entry, "TRUE"));
+            let mut written = Ident::new(name.trim());
+            written.span = place;
+            let value = Value::Text(value.trim().to_owned());
+            let option = ReplicateOption::read(written, &value, place)?;
+            if option.name == OptionName::OtherCacheOptions || others.get(option.name).is_some() {
+                return Err(duplicate("option", &option.written));
+            }
+            others.set(option);
+        }
+        Ok(self.or(&others, place))
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &ReplicateOption> {
         self.0.iter()

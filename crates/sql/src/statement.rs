@@ -294,10 +294,8 @@ pub enum ShowKind {
     Columns,
     /// A connection's stored procedures.
     Procedures,
-    /// The options of REPLICATE.
+    /// The options of statements, and their values.
     Options,
-    /// What SET can change, and its values.
-    Settings,
 }
 
 impl ShowKind {
@@ -309,7 +307,6 @@ impl ShowKind {
         ("COLUMNS", Self::Columns),
         ("PROCEDURES", Self::Procedures),
         ("OPTIONS", Self::Options),
-        ("SETTINGS", Self::Settings),
     ];
 }
 

@@ -197,6 +197,7 @@ impl Reporter {
                     );
                 }
             }
+            Event::Stopped { remaining: 0 } => self.finish(),
             Event::Stopped { remaining } => {
                 self.finish();
                 self.note(&not_run(*remaining));

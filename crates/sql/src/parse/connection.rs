@@ -3,7 +3,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::Cursor;
-use super::replicate::duplicate;
+use crate::error::duplicate;
 use crate::{
     ConnectionSettings, ConnectionString, CreateConnection, DropConnection, Error, Property, Span,
     Statement,

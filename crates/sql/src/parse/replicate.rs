@@ -3,6 +3,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::Cursor;
+use crate::error::duplicate;
 use crate::{
     Column, ColumnList, Error, ErrorKind, Ident, OptionSpec, OptionValue, Options,
     REPLICATE_OPTIONS, Replicate, ReplicateOption, Source, Span, Statement, Value, ValueKind,
@@ -133,35 +134,58 @@ impl Cursor<'_> {
 
     fn option(&mut self) -> Result<ReplicateOption, Error> {
         let written = self.ident("an option")?;
-        let Some(spec) = OptionSpec::find(&written.text) else {
-            let message = format!("there is no option `{written}`");
-            let error = Error::new(ErrorKind::UnknownOption, message, written.span);
-            let known = REPLICATE_OPTIONS.iter().map(|spec| spec.text);
-            return Err(match nearest(&written.text, known) {
-                Some(meant) => error.with_hint(format!("did you mean `{meant}`?")),
-                None => error.with_hint("`SHOW OPTIONS` lists the options"),
-            });
-        };
+        let spec = ReplicateOption::spec(&written)?;
         let (value, value_span) = if self.eat(&Token::Eq) {
             self.value("a value")?
         } else {
             (Value::Bool(true), written.span)
         };
-        let Some(value) = check(spec.kind, &value) else {
-            return Err(bad_value(spec, value_span));
-        };
-        Ok(ReplicateOption {
-            name: spec.name,
-            written,
-            value,
-            value_span,
-        })
+        ReplicateOption::of(spec, written, &value, value_span)
     }
 }
 
-pub(super) fn duplicate(what: &str, name: &Ident) -> Error {
-    let message = format!("the {what} `{name}` is given twice");
-    Error::new(ErrorKind::Duplicate, message, name.span).with_hint("keep one of them")
+impl ReplicateOption {
+    /// The option called `written` with a value that was written at `value_span`.
+    ///
+    /// # Errors
+    /// If there is no such option, or the value is none for it.
+    pub fn read(written: Ident, value: &Value, value_span: Span) -> Result<Self, Error> {
+        let spec = Self::spec(&written)?;
+        Self::of(spec, written, value, value_span)
+    }
+
+    /// Which option a name means.
+    ///
+    /// # Errors
+    /// If there is no such option.
+    pub fn spec(written: &Ident) -> Result<&'static OptionSpec, Error> {
+        OptionSpec::find(&written.text).ok_or_else(|| {
+            let message = format!("there is no option `{written}`");
+            let error = Error::new(ErrorKind::UnknownOption, message, written.span);
+            let known = REPLICATE_OPTIONS.iter().map(|spec| spec.text);
+            match nearest(&written.text, known) {
+                Some(meant) => error.with_hint(format!("did you mean `{meant}`?")),
+                None => error.with_hint("`SHOW OPTIONS` lists the options"),
+            }
+        })
+    }
+
+    fn of(
+        spec: &OptionSpec,
+        written: Ident,
+        value: &Value,
+        value_span: Span,
+    ) -> Result<Self, Error> {
+        match check(spec.kind, value) {
+            Some(value) => Ok(Self {
+                name: spec.name,
+                written,
+                value,
+                value_span,
+            }),
+            None => Err(bad_value(spec, value_span)),
+        }
+    }
 }
 
 fn bad_value(spec: &OptionSpec, span: Span) -> Error {

@@ -3,7 +3,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::Cursor;
-use super::replicate::duplicate;
+use crate::error::duplicate;
 use crate::{
     Argument, Error, ErrorKind, Execute, Explain, Set, Show, ShowKind, Statement, nearest,
 };
