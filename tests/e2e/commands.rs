@@ -392,3 +392,19 @@ fn an_option_of_the_file_that_there_is_not() {
         assert_output!(Run::new(world, &["-e", "SELECT 1"]).configured(options));
     });
 }
+
+#[test]
+fn a_script_makes_and_tests_a_connection() {
+    in_small_world(|world| {
+        let base = world.sandbox.base_url();
+        let script = format!(
+            "CREATE CONNECTION more WITH (BaseURL = '{base}', Workspace = 'globex', User = 'user1@globex.example',\n  \
+             Token = 'env:OTHER_TOKEN', Speed = 'high');\n\
+             SELECT Key FROM more.Projects ORDER BY Key LIMIT 1;\n\
+             CREATE OR REPLACE CONNECTION more WITH (BaseURL = '{base}', Workspace = 'globex', User = 'u', Token = 'planted');\n\
+             TEST CONNECTION more;\n"
+        );
+        std::fs::write(world.folder().join("more.sql"), script).unwrap();
+        assert_output!(Run::new(world, &["run", "more.sql"]));
+    });
+}

@@ -25,6 +25,7 @@ const SCRIPTS: &[&str] = &[
     "CREATE CONNECTION other WITH (Workspace = 'acme', Token = 'planted-4f1c9b7d2e')",
     "CREATE CONNECTION other FROM 'Workspace=acme;Token=planted-4f1c9b7d2e'",
     "CREATE CONNECTION other WITH (Token = 'planted-4f1c9b7d2e",
+    "SHOW CONNECTIONS; CREATE OR REPLACE CONNECTION other WITH (Token = 'planted-4f1c9b7d2e', BaseURL = 'planted')",
 ];
 
 fn holds(bytes: &[u8], secret: &str) -> bool {

@@ -10,6 +10,8 @@
 //! - `destination SQL`: a query or statement on the SQLite file, as another program would send it;
 //! - `new session`: a statement; what follows runs as a new process would.
 //!
+//! `BASE` in a statement that names `BaseURL` is the sandbox's address.
+//!
 //! `UPDATE_SLT=1 cargo x test` writes the results that the records now have.
 
 use std::path::Path;
@@ -68,7 +70,11 @@ impl Database {
     }
 
     async fn sql(&self, sql: &str) -> Result<Output, Failure> {
-        let mut events = self.session.run(sql);
+        let sql = match sql.contains("BaseURL") {
+            true => sql.replace("BASE", &self.world.sandbox.base_url()),
+            false => sql.to_owned(),
+        };
+        let mut events = self.session.run(&sql);
         let mut columns: Option<SchemaRef> = None;
         let mut rows = Vec::new();
         let mut failure = None;
@@ -325,5 +331,6 @@ files!(
     project_scopes,
     guards,
     destination_tables,
-    options
+    options,
+    connections
 );

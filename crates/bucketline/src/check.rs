@@ -1,7 +1,5 @@
 //! Testing a connection step by step.
 
-use std::sync::Arc;
-
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
@@ -11,29 +9,30 @@ use bucketline_sql::{Ident, Statement, parse_statement};
 use futures::StreamExt;
 
 use crate::connection::{Account, Connection};
-use crate::run::Voice;
-use crate::{Error, Event, Result, Session};
+use crate::{Error, Result, Session};
 
 /// Stands for all tables that the service still has.
 const ALL: &str = "all";
+
+/// Hears of each step what was looked at, and what is well or missing.
+pub(crate) type Heard<'a> = &'a (dyn Fn(String, Result<String>) + Send + Sync);
 
 /// Tests a connection: what its service says of it, then one row of each table. Goes on behind what is missing
 /// where there is something left to find out.
 pub(crate) async fn check(
     session: &Session,
-    name: &str,
-    connection: &Connection,
+    (name, connection): (&str, &Connection),
     tables: &[String],
-    voice: &Voice,
+    context: &ReadContext,
+    heard: Heard<'_>,
 ) {
     session.engine.forget_listings();
-    let context = ReadContext::new(Arc::new(voice.clone()));
     let checking = Checking {
         session,
         name,
         connection,
-        context: &context,
-        voice,
+        context,
+        heard,
     };
     let goes_on = match &connection.account {
         Some(account) => checking.account(account).await,
@@ -65,15 +64,12 @@ struct Checking<'a> {
     name: &'a str,
     connection: &'a Connection,
     context: &'a ReadContext,
-    voice: &'a Voice,
+    heard: Heard<'a>,
 }
 
 impl Checking<'_> {
     fn say(&self, what: impl Into<String>, outcome: Result<String>) {
-        self.voice.say(Event::Checked {
-            what: what.into(),
-            outcome,
-        });
+        (self.heard)(what.into(), outcome);
     }
 
     /// What Bitbucket says of the account; whether its tables can be looked at.

@@ -90,6 +90,11 @@ impl Error {
         Self::new("BL8010", message)
     }
 
+    /// A statement names what it may not reach.
+    pub(crate) fn access(message: impl Into<String>) -> Self {
+        Self::new("BL8012", message)
+    }
+
     /// The statement took longer than it may.
     pub(crate) fn timeout(seconds: u64) -> Self {
         Self::new(
@@ -103,6 +108,15 @@ impl Error {
         self.0.message.insert_str(0, prefix);
         self.0.span = None;
         self
+    }
+
+    /// The same as what a test of a connection found missing; `step` says what of which connection was looked at.
+    pub(crate) fn missing(self, step: &str) -> Self {
+        let missing = Self::new("BL8013", format!("{step}{self}"));
+        match &self.0.hint {
+            Some(hint) => missing.with_hint(hint.clone()),
+            None => missing,
+        }
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {

@@ -27,6 +27,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod access;
 mod check;
 mod config;
 mod connection;
@@ -39,6 +40,7 @@ mod secret;
 mod session;
 mod statement;
 
+pub use access::Access;
 pub use bucketline_destination as destination;
 pub use bucketline_replicate::{Failure, Mode, Outcome, Report, SliceReport};
 pub use bucketline_rest::{Authorization, OAuth, Opener, Url};

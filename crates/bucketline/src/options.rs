@@ -1,15 +1,13 @@
 //! The options of all statements of a session. A statement's own count before those that SET gave, and these
 //! before those that the session was made with.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::array::RecordBatch;
 use bucketline_sql::{
     Ident, OptionName, OptionValue, Options, Position, REPLICATE_OPTIONS, ReplicateOption, Set,
     Span, Statement, Value,
 };
 
-use crate::statement::defect;
+use crate::statement::texts;
 use crate::{Error, Result};
 
 /// Where an option comes from that a statement has set.
@@ -109,24 +107,25 @@ impl StatementOptions {
     /// Every option, its value and where that comes from.
     pub(crate) fn list(&self) -> Result<RecordBatch> {
         let specs = || REPLICATE_OPTIONS.iter();
+        let known = |text: &str| Some(text.to_owned());
         let value = |name, default: Option<&str>| match self.value(name) {
             Some((value, _)) => Some(value.to_string()),
             None => default.map(str::to_owned),
         };
-        let values = specs().map(|spec| value(spec.name, spec.default));
-        let origins = specs().map(|spec| self.value(spec.name).map_or("default", |(_, it)| it));
-        let columns: [(&str, StringArray); 5] = [
-            ("Option", specs().map(|spec| Some(spec.text)).collect()),
-            ("Value", values.collect()),
-            ("Origin", origins.map(Some).collect()),
+        let origin = |name| known(self.value(name).map_or("default", |(_, origin)| origin));
+        texts([
+            ("Option", specs().map(|it| known(it.text)).collect()),
+            (
+                "Value",
+                specs().map(|it| value(it.name, it.default)).collect(),
+            ),
+            ("Origin", specs().map(|it| origin(it.name)).collect()),
             (
                 "Takes",
-                specs().map(|spec| Some(spec.kind.to_string())).collect(),
+                specs().map(|it| Some(it.kind.to_string())).collect(),
             ),
-            ("Description", specs().map(|spec| Some(spec.doc)).collect()),
-        ];
-        let columns = columns.map(|(name, texts)| (name, Arc::new(texts) as ArrayRef));
-        RecordBatch::try_from_iter(columns).map_err(defect)
+            ("Description", specs().map(|it| known(it.doc)).collect()),
+        ])
     }
 }
 

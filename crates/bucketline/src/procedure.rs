@@ -74,7 +74,7 @@ pub(crate) async fn call(session: &Session, execute: &Execute) -> Result<RecordB
         Some(token) if procedure.name == REFRESH.name => oauth.refresh(&token).await?,
         Some(code) => oauth.exchange(&code, callback).await?,
         None => {
-            inputs.fit_app(account)?;
+            inputs.fit_app(&account)?;
             let opener = session.opener.as_ref().ok_or_else(|| {
                 Error::sign_in("no browser can be opened here").with_hint(
                     "`bucketline connect` signs in, also from another machine; @AuthMode = 'WEB' takes a @Verifier",
@@ -87,14 +87,14 @@ pub(crate) async fn call(session: &Session, execute: &Execute) -> Result<RecordB
 }
 
 /// What signs the current connection in.
-fn signed_in_by(session: &Session) -> Result<(&Account, OAuth)> {
+fn signed_in_by(session: &Session) -> Result<(Arc<Account>, OAuth)> {
     let (name, _) = session.current();
     let (_, connection) = session.connection(&name)?;
     let otherwise = || {
         Error::sign_in(format!("the connection {name} does not sign in by OAuth"))
             .with_hint("USE another connection, or give this one AuthScheme = OAuth")
     };
-    let account = connection.account.as_deref().ok_or_else(otherwise)?;
+    let account = connection.account.clone().ok_or_else(otherwise)?;
     let oauth = account.oauth()?.ok_or_else(otherwise)?;
     Ok((account, oauth))
 }

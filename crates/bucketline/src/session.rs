@@ -4,16 +4,22 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arrow::array::RecordBatch;
 use bucketline_destination::Destination;
 use bucketline_destination::memory::MemoryDestination;
-use bucketline_engine::{DEFAULT_DESTINATION, Session as Engine, Settings};
+use bucketline_engine::{
+    Connection as Registered, DEFAULT_DESTINATION, Session as Engine, Settings,
+};
 use bucketline_replicate::{DestinationCatalog, RunOptions};
 use bucketline_rest::{OAuth, Opener};
-use bucketline_source::Source;
+use bucketline_source::{ReadContext, Source};
 use bucketline_sqlite::SqliteDestination;
 
 use crate::connection::{Connection, Surroundings};
-use crate::{Config, ConnectionProperties, Error, Result, Run, StatementOptions, check};
+use crate::statement::texts;
+use crate::{
+    Access, Config, ConnectionProperties, Error, Event, Result, Run, StatementOptions, check,
+};
 
 /// Collects what a [`Session`] is made of.
 #[derive(Default)]
@@ -25,6 +31,7 @@ pub struct Builder {
     memory_limit: Option<usize>,
     opener: Option<Opener>,
     options: StatementOptions,
+    access: Access,
 }
 
 impl fmt::Debug for Builder {
@@ -35,6 +42,7 @@ impl fmt::Debug for Builder {
             .field("destination", &self.destination)
             .field("state_dir", &self.state_dir)
             .field("options", &self.options)
+            .field("access", &self.access)
             .finish_non_exhaustive()
     }
 }
@@ -103,6 +111,13 @@ impl Builder {
         self
     }
 
+    /// What statements such as CREATE CONNECTION may reach on this machine. Without this it is nothing.
+    #[must_use]
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
     /// Lets a request or procedure that finds nobody signed in show the page on which a user allows the access,
     /// and wait for the user. Without this nothing is opened.
     #[must_use]
@@ -119,38 +134,28 @@ impl Builder {
         let engine = Engine::new(Settings {
             memory_limit: self.memory_limit,
         })?;
-        let mut connections = Vec::new();
-        for (name, properties) in self.connections {
-            if name.eq_ignore_ascii_case(DEFAULT_DESTINATION) {
-                return Err(Error::connection(format!(
-                    "the name {name} is that of the destination"
-                ))
-                .with_hint("give the connection another name"));
-            }
-            let connection = properties.connect(&Surroundings {
-                name: &name,
-                state_dir: self.state_dir.as_deref(),
-                opener: self.opener.as_ref(),
-            })?;
-            engine.add_source(&name, Arc::clone(&connection.source))?;
-            connections.push((name, connection));
-        }
-        for (name, source) in self.sources {
-            engine.add_source(&name, source)?;
-        }
         let destination = self
             .destination
             .unwrap_or_else(|| Arc::new(MemoryDestination::new()) as Arc<dyn Destination>);
-        let catalog = DestinationCatalog::new(Arc::clone(&destination));
-        engine.add_catalog(DEFAULT_DESTINATION, Arc::new(catalog))?;
-        Ok(Session {
+        let session = Session {
             engine,
-            destination,
+            destination: Arc::clone(&destination),
             run_options: RunOptions::default(),
             options: Mutex::new(self.options),
-            connections,
+            connections: Mutex::default(),
+            state_dir: self.state_dir,
             opener: self.opener,
-        })
+            access: self.access,
+        };
+        for (name, properties) in &self.connections {
+            session.connect(name, properties, false)?;
+        }
+        for (name, source) in self.sources {
+            session.engine.add_source(&name, source)?;
+        }
+        let catalog = Arc::new(DestinationCatalog::new(destination));
+        session.engine.add_catalog(DEFAULT_DESTINATION, catalog)?;
+        Ok(session)
     }
 }
 
@@ -161,8 +166,10 @@ pub struct Session {
     pub(crate) run_options: RunOptions,
     options: Mutex<StatementOptions>,
     /// Those made from properties, by name.
-    connections: Vec<(String, Connection)>,
+    connections: Mutex<Vec<(String, Arc<Connection>)>>,
+    state_dir: Option<PathBuf>,
     pub(crate) opener: Option<Opener>,
+    pub(crate) access: Access,
 }
 
 impl fmt::Debug for Session {
@@ -196,7 +203,11 @@ impl Session {
         let (name, connection) = self.connection(connection)?;
         let tables = tables.to_vec();
         Ok(Run::driven(|voice| {
-            Box::pin(async move { check::check(self, name, connection, &tables, &voice).await })
+            Box::pin(async move {
+                let context = ReadContext::new(Arc::new(voice.clone()));
+                let heard = |what, outcome| voice.say(Event::Checked { what, outcome });
+                check::check(self, (&name, &connection), &tables, &context, &heard).await;
+            })
         }))
     }
 
@@ -216,29 +227,122 @@ impl Session {
         self.options.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Makes a connection from properties; one that `replaces` may take the place of another one of that name.
+    ///
+    /// # Errors
+    /// If the properties are wrong, or the name is taken.
+    pub(crate) fn connect(
+        &self,
+        name: &str,
+        properties: &ConnectionProperties,
+        replaces: bool,
+    ) -> Result<()> {
+        if name.eq_ignore_ascii_case(DEFAULT_DESTINATION) {
+            return Err(
+                Error::connection(format!("the name {name} is that of the destination"))
+                    .with_hint("give the connection another name"),
+            );
+        }
+        let connection = properties.connect(&Surroundings {
+            name,
+            state_dir: self.state_dir.as_deref(),
+            opener: self.opener.as_ref(),
+        })?;
+        let source = Arc::clone(&connection.source);
+        let mut connections = self.made();
+        let there = connections
+            .iter_mut()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name));
+        match there {
+            Some((name, there)) if replaces => {
+                self.engine.replace_source(name, source)?;
+                *there = Arc::new(connection);
+            }
+            _ => {
+                self.engine.add_source(name, source)?;
+                connections.push((name.to_owned(), Arc::new(connection)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a connection that was made from properties.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub(crate) fn disconnect(&self, name: &str) -> Result<()> {
+        let (name, _) = self.connection(name)?;
+        self.made().retain(|(other, _)| *other != name);
+        self.engine.remove(&name);
+        Ok(())
+    }
+
     /// A connection that was made from properties, and its name as it was given.
-    pub(crate) fn connection(&self, name: &str) -> Result<(&str, &Connection)> {
-        let found = self
-            .connections
+    pub(crate) fn connection(&self, name: &str) -> Result<(String, Arc<Connection>)> {
+        let connections = self.made();
+        let found = connections
             .iter()
             .find(|(other, _)| other.eq_ignore_ascii_case(name));
-        let (name, connection) = found.ok_or_else(|| {
-            let names = self.connections.iter().map(|(name, _)| name.as_str());
+        found.cloned().ok_or_else(|| {
+            let names = connections.iter().map(|(name, _)| name.as_str());
             let names = names.collect::<Vec<_>>().join(", ");
             Error::unknown_connection(format!("there is no connection {name}")).with_hint(
                 if names.is_empty() {
-                    "there is none at all; bucketline.toml or an option makes one".to_owned()
+                    "there is none at all; bucketline.toml, an option or CREATE CONNECTION makes one"
+                        .to_owned()
                 } else {
                     format!("the connections are {names}")
                 },
             )
-        })?;
-        Ok((name, connection))
+        })
+    }
+
+    fn made(&self) -> MutexGuard<'_, Vec<(String, Arc<Connection>)>> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The names of the connections.
     pub fn connections(&self) -> Vec<String> {
         self.engine.connections()
+    }
+
+    /// The connections, a row each: its name, of which kind it is, where it leads to, and whether it is the current
+    /// one.
+    pub(crate) fn listed(&self) -> Result<RecordBatch> {
+        let current = self.engine.current().0;
+        let made = self.made();
+        let kind = |name: &str| made.iter().find(|(other, _)| other == name);
+        let row = |name: String| {
+            let (kind, address) = match self.engine.connection(&name)? {
+                Registered::Source(source) => (
+                    kind(&name).map_or("source", |(_, connection)| connection.kind),
+                    source.address(),
+                ),
+                Registered::Catalog(catalog) => ("destination", Some(catalog.label())),
+            };
+            let is_current = if name == current { "yes" } else { "no" };
+            Some([
+                Some(name),
+                Some(kind.to_owned()),
+                address,
+                Some(is_current.to_owned()),
+            ])
+        };
+        let rows: Vec<_> = self
+            .engine
+            .connections()
+            .into_iter()
+            .filter_map(row)
+            .collect();
+        let column = |index: usize| rows.iter().map(|row| row[index].clone()).collect();
+        texts([
+            ("Connection", column(0)),
+            ("Type", column(1)),
+            ("Address", column(2)),
+            ("IsCurrent", column(3)),
+        ])
     }
 
     /// The current connection and schema, for a prompt.

@@ -1,21 +1,23 @@
 //! Executing one statement.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::{filter_record_batch, ilike};
 use arrow::error::ArrowError;
 use bucketline_replicate as replicate;
-use bucketline_source::ReadContext;
+use bucketline_source::{Observer, ReadContext};
 use bucketline_sql::{
-    Name, OptionName, Options, Query, Show, ShowKind, Statement, parse_statement,
+    CreateConnection, DropConnection, Ident, Name, OptionName, Options, Query, Show, ShowKind,
+    Statement, parse_statement,
 };
 use futures::StreamExt;
 use replicate::ScriptRun;
 
+use crate::check::check;
 use crate::run::Voice;
-use crate::{Error, Event, Result, Session, procedure};
+use crate::{ConnectionProperties, Error, Event, Result, Session, procedure};
 
 /// Where a statement is executed.
 pub(crate) struct Scene<'a> {
@@ -73,6 +75,9 @@ impl Scene<'_> {
             )
             .with_hint("EXPLAIN without ANALYZE shows the plan and its requests")),
             Statement::Explain(explain) => self.explain(*explain.statement).await,
+            Statement::CreateConnection(create) => self.create_connection(&create),
+            Statement::DropConnection(dropped) => self.drop_connection(&dropped),
+            Statement::TestConnection(name) => self.test_connection(&name).await,
             Statement::Set(set) => {
                 let told = self.session.options().execute(&set)?;
                 self.voice.say(Event::Message(told));
@@ -95,7 +100,7 @@ impl Scene<'_> {
                 "{} is understood, but it cannot be executed yet",
                 other.verb()
             ))
-            .with_hint("SELECT, REPLICATE, EXPLAIN, EXEC, USE, SET, SHOW and DESCRIBE can be")),
+            .with_hint("SELECT, REPLICATE, EXPLAIN, EXEC, USE, SET, SHOW, DESCRIBE and those about connections can be")),
         }
     }
 
@@ -147,6 +152,65 @@ impl Scene<'_> {
         })
     }
 
+    fn create_connection(&self, create: &CreateConnection) -> Result<Done> {
+        let kind = create.kind.iter().map(|kind| ("Type", kind.text.clone()));
+        let pairs = kind.chain(create.settings.pairs());
+        let name = &create.name.text;
+        let properties = ConnectionProperties::new(format!("connection {name}"), pairs)
+            .within(&self.session.access)?;
+        self.session.connect(name, &properties, create.or_replace)?;
+        let unknown = properties.unknown();
+        unknown.iter().for_each(|note| self.voice.note(note));
+        Ok(Done::default())
+    }
+
+    fn drop_connection(&self, dropped: &DropConnection) -> Result<Done> {
+        match self.session.disconnect(&dropped.name.text) {
+            Err(error) if !dropped.if_exists => Err(error.at(dropped.name.span)),
+            Ok(()) | Err(_) => Ok(Done::default()),
+        }
+    }
+
+    /// Tests a connection, a row for each step. The first that finds something missing is what the statement fails
+    /// with at its end.
+    async fn test_connection(&self, name: &Ident) -> Result<Done> {
+        let found = self.session.connection(&name.text);
+        let (name, connection) = found.map_err(|error| error.at(name.span))?;
+        let steps = Mutex::new((0, None));
+        let heard = |what: String, outcome: Result<String>| {
+            let (rows, missing) = &mut *steps.lock().unwrap_or_else(PoisonError::into_inner);
+            let (outcome, details) = match outcome {
+                Ok(well) => ("ok", well),
+                Err(error) => {
+                    let details = format!("{error} [{}]", error.code());
+                    missing.get_or_insert_with(|| error.missing(&format!("{name}: {what}: ")));
+                    ("missing", details)
+                }
+            };
+            let cells = [
+                ("Step", what),
+                ("Outcome", outcome.to_owned()),
+                ("Details", details),
+            ];
+            if let Ok(row) = texts(cells.map(|(column, cell)| (column, vec![cell]))) {
+                if *rows == 0 {
+                    self.voice.say(Event::Columns(row.schema()));
+                }
+                *rows += 1;
+                self.voice.say(Event::Rows(row));
+            }
+        };
+        let tested = (name.as_str(), &*connection);
+        check(self.session, tested, &[], self.context, &heard).await;
+        match steps.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            (_, Some(missing)) => Err(missing),
+            (rows, None) => Ok(Done {
+                rows,
+                requests: None,
+            }),
+        }
+    }
+
     async fn use_connection(&self, name: &Name) -> Result<Done> {
         let (connection, schema) = match name.parts.as_slice() {
             [connection] => (connection, None),
@@ -183,7 +247,10 @@ impl Scene<'_> {
             );
         }
         let (columns, table, order) = match show.what {
-            ShowKind::Connections => ("CatalogName AS Connection", "sys_catalogs", "CatalogName"),
+            ShowKind::Connections => {
+                let connections = self.session.listed()?;
+                return self.rows(liked(connections, show.like.as_deref())?);
+            }
             ShowKind::Schemas => (
                 "CatalogName AS Connection, SchemaName",
                 "sys_schemas",
@@ -247,7 +314,10 @@ impl Scene<'_> {
 }
 
 /// Columns of text.
-pub(crate) fn texts<const N: usize>(columns: [(&str, Vec<String>); N]) -> Result<RecordBatch> {
+pub(crate) fn texts<T, const N: usize>(columns: [(&str, Vec<T>); N]) -> Result<RecordBatch>
+where
+    StringArray: From<Vec<T>>,
+{
     let columns = columns.map(|(name, texts)| {
         let texts: ArrayRef = Arc::new(StringArray::from(texts));
         (name, texts)

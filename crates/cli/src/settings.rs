@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use bucketline::{Config, ConnectionProperties, Opener, Session, StatementOptions};
+use bucketline::{Access, Config, ConnectionProperties, Opener, Session, StatementOptions};
 
 use crate::arguments::Options;
 use crate::error::{Error, Result};
@@ -116,7 +116,8 @@ impl Settings {
     pub(crate) fn open(&self, opener: Option<Opener>) -> Result<Session> {
         let mut builder = Session::builder()
             .sqlite(&self.destination)
-            .options(self.options.clone());
+            .options(self.options.clone())
+            .access(Access::all());
         if let Some(opener) = opener {
             builder = builder.opener(opener);
         }

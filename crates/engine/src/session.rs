@@ -112,6 +112,41 @@ impl Session {
         self.add(name, Connection::Catalog(catalog))
     }
 
+    /// Puts a source in the place of the connection of that name, or adds it if there is none.
+    ///
+    /// # Errors
+    /// If the name is that of a connection which is no source.
+    pub fn replace_source(&self, name: &str, source: Arc<dyn Source>) -> Result<()> {
+        {
+            let mut names = self.names();
+            let there = names.connections.iter_mut().find(|other| {
+                other.name.eq_ignore_ascii_case(name)
+                    && matches!(other.connection, Connection::Source(_))
+            });
+            if let Some(there) = there {
+                there.connection = Connection::Source(source);
+                return Ok(());
+            }
+        }
+        self.add_source(name, source)
+    }
+
+    /// Takes a connection away. If it was the current one, the first source that is left is.
+    pub fn remove(&self, name: &str) {
+        let mut names = self.names();
+        names
+            .connections
+            .retain(|other| !other.name.eq_ignore_ascii_case(name));
+        if names.current.connection.eq_ignore_ascii_case(name) {
+            let mut rest = names.connections.iter();
+            let first = rest.find(|other| matches!(other.connection, Connection::Source(_)));
+            names.current = Current {
+                connection: first.map_or_else(String::new, |first| first.name.clone()),
+                schema: None,
+            };
+        }
+    }
+
     fn add(&self, name: &str, connection: Connection) -> Result<()> {
         let mut names = self.names();
         if let Some(taken) = names

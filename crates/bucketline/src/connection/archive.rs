@@ -11,7 +11,7 @@ pub(super) const KIND: Kind = Kind {
     names: &["Archive", "IssueArchive"],
     properties: &[
         Property::plain(&["Pagesize"], "rows a page, at most the table's maximum"),
-        Property::plain(
+        Property::paths(
             &["Path", "Paths"],
             "archives, and folders of archives, with a semicolon between them",
         ),
@@ -42,6 +42,7 @@ fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Co
     });
     let archives = archives.map_err(|error| error.about(&properties.origin))?;
     Ok(Connection {
+        kind: KIND.names[0],
         source: Arc::new(archives),
         account: None,
         sample: &["Issues", "IssueComments"],

@@ -48,7 +48,7 @@ pub(super) const KIND: Kind = Kind {
             &["OAuthServer"],
             "the OAuth server's address; without it bitbucket.org, or BaseURL's origin",
         ),
-        Property::plain(
+        Property::paths(
             &["OAuthSettingsLocation"],
             "the file that keeps the tokens; without it one in the state folder",
         ),
@@ -209,6 +209,7 @@ fn connect(
         Box::new(open),
     ));
     Ok(Connection {
+        kind: KIND.names[0],
         source: account.clone(),
         account: Some(account),
         sample: &["Projects", "Repositories", "PullRequests", "Branches"],

@@ -15,7 +15,7 @@ use bucketline_sql::{ConnectionString, is_sensitive, nearest};
 use secrecy::SecretString;
 
 pub(crate) use self::account::Account;
-use crate::{Error, Result, secret};
+use crate::{Access, Error, Result, secret};
 
 /// A kind of connection. A later source is one more of them.
 struct Kind {
@@ -37,8 +37,18 @@ const TYPE: &str = "Type";
 struct Property {
     names: &'static [&'static str],
     doc: &'static str,
-    /// Its value is a secret or refers to one.
-    secret: bool,
+    holds: Holds,
+}
+
+/// What a property's value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// A text that anybody may see.
+    Plain,
+    /// A secret, or a reference to one.
+    Secret,
+    /// Paths of files or folders, with a semicolon between them.
+    Paths,
 }
 
 impl Property {
@@ -46,7 +56,7 @@ impl Property {
         Self {
             names,
             doc,
-            secret: false,
+            holds: Holds::Plain,
         }
     }
 
@@ -54,7 +64,15 @@ impl Property {
         Self {
             names,
             doc,
-            secret: true,
+            holds: Holds::Secret,
+        }
+    }
+
+    const fn paths(names: &'static [&'static str], doc: &'static str) -> Self {
+        Self {
+            names,
+            doc,
+            holds: Holds::Paths,
         }
     }
 
@@ -82,6 +100,8 @@ pub(crate) struct Surroundings<'a> {
 /// A connection of a session.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    /// Its kind, as `Type` names it.
+    pub(crate) kind: &'static str,
     pub(crate) source: Arc<dyn Source>,
     /// Who signs in at a service, if there is one.
     pub(crate) account: Option<Arc<Account>>,
@@ -154,10 +174,60 @@ impl ConnectionProperties {
     }
 
     fn is_literal_secret(&self, name: &str, value: &str) -> bool {
-        let known = self.known().iter().find(|known| known.is_called(name));
-        // A name that is mistyped may be a secret's all the same.
-        let secret = known.map_or_else(|| is_sensitive(name), |known| known.secret);
-        secret && !secret::is_reference(value)
+        self.holds(name) == Holds::Secret && !secret::is_reference(value)
+    }
+
+    fn holds(&self, name: &str) -> Holds {
+        match self.known().iter().find(|known| known.is_called(name)) {
+            Some(known) => known.holds,
+            // A name that is mistyped may be a secret's all the same.
+            None if is_sensitive(name) => Holds::Secret,
+            None => Holds::Plain,
+        }
+    }
+
+    /// The same for a statement that may reach no more than `access`.
+    ///
+    /// # Errors
+    /// If a value names a variable of the environment or a file out of reach.
+    pub(crate) fn within(mut self, access: &Access) -> Result<Self> {
+        let held: Vec<Holds> = self
+            .pairs
+            .iter()
+            .map(|(name, _)| self.holds(name))
+            .collect();
+        let mut pairs = std::mem::take(&mut self.pairs);
+        for ((name, value), holds) in pairs.iter_mut().zip(held) {
+            let refused = |what: &str| {
+                let error = Error::access(format!(
+                    "{}: {name} names {what}, which statements of this session may not read",
+                    self.origin
+                ));
+                error.with_hint(
+                    "the program that made the session can allow it, or make the connection itself",
+                )
+            };
+            let file = |path: &str| {
+                let found = access.file(Path::new(path.trim()));
+                found.ok_or_else(|| refused("a file"))
+            };
+            match (holds, value.split_once(':')) {
+                (Holds::Secret, Some(("env", _))) if !access.has_environment() => {
+                    return Err(refused("a variable of the environment"));
+                }
+                (Holds::Secret, Some(("file", path))) => {
+                    *value = format!("file:{}", file(path)?.display());
+                }
+                (Holds::Paths, _) => {
+                    let paths = value.split(';').filter(|path| !path.trim().is_empty());
+                    let paths = paths.map(|path| Ok(file(path)?.display().to_string()));
+                    *value = paths.collect::<Result<Vec<_>>>()?.join(";");
+                }
+                (Holds::Secret | Holds::Plain, _) => {}
+            }
+        }
+        self.pairs = pairs;
+        Ok(self)
     }
 
     /// The kind that is named, if there is such a kind.
@@ -292,7 +362,7 @@ fn same(one: &str, other: &str) -> bool {
 mod tests {
     use bucketline_sql::is_sensitive;
 
-    use super::{ConnectionProperties, KINDS, Surroundings, connection_properties};
+    use super::{ConnectionProperties, Holds, KINDS, Surroundings, connection_properties};
 
     const ALONE: Surroundings<'_> = Surroundings {
         name: "test",
@@ -315,7 +385,11 @@ mod tests {
         for kind in KINDS {
             for property in kind.properties {
                 for name in property.names {
-                    assert_eq!(is_sensitive(name), property.secret, "{name}");
+                    assert_eq!(
+                        is_sensitive(name),
+                        property.holds == Holds::Secret,
+                        "{name}"
+                    );
                 }
             }
         }
