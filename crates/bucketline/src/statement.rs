@@ -159,8 +159,8 @@ impl Scene<'_> {
         let properties = ConnectionProperties::new(format!("connection {name}"), pairs)
             .within(&self.session.access)?;
         self.session.connect(name, &properties, create.or_replace)?;
-        let unknown = properties.unknown();
-        unknown.iter().for_each(|note| self.voice.note(note));
+        let idle = properties.without_effect();
+        idle.iter().for_each(|note| self.voice.note(note));
         Ok(Done::default())
     }
 
