@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use arrow::array::AsArray;
 use bucketline::{ConnectionProperties, Event, Session};
-use bucketline_sandbox::{Change, Config, Consent, Consumer, Fault, FaultKind};
+use bucketline_sandbox::{Change, Config, Consent, Consumer, Fault, FaultKind, Kind, Snapshot};
 use futures::StreamExt;
 
 use crate::commands::{Run, assert_output, start};
@@ -574,4 +574,74 @@ async fn who_is_no_user_sees_the_workspace_that_is_named() {
         .await;
         assert_eq!(found, Ok(1), "{sign_in}");
     }
+}
+
+/// Bitbucket goes on listing comments that were deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_comments_are_rows_only_where_they_are_asked_for() {
+    let world = World::start(small()).await;
+    let session = |more: &str| {
+        let properties = format!(
+            "BaseURL={};Workspace=acme;User=user1@acme.example;Token=sandbox-api-token-acme;{more}",
+            world.sandbox.base_url()
+        );
+        let properties = ConnectionProperties::parse("test", &properties).unwrap();
+        let builder = Session::builder().sqlite(world.file());
+        builder.connection("one", properties).build().unwrap()
+    };
+    let comments = world.sandbox.snapshot(Kind::PullRequestComments, "acme");
+    let deleted = comments
+        .iter()
+        .filter(|it| it.value["deleted"] == true)
+        .count();
+    let (all, deleted) = (
+        i64::try_from(comments.len()).unwrap(),
+        i64::try_from(deleted).unwrap(),
+    );
+    assert!(deleted > 0);
+    let count = "SELECT COUNT(*) FROM PullRequestComments";
+    let usual = session("");
+    assert_eq!(cell(&usual, count).await, Ok(all - deleted));
+    for condition in ["Deleted", "Deleted = TRUE"] {
+        assert_eq!(
+            cell(&usual, &format!("{count} WHERE {condition}")).await,
+            Ok(deleted)
+        );
+    }
+    let shown = "SELECT COUNT(*) FROM (SELECT Deleted FROM PullRequestComments LIMIT 1000)";
+    assert_eq!(cell(&usual, shown).await, Ok(all - deleted));
+    assert_eq!(cell(&session("IncludeDeleted=TRUE"), count).await, Ok(all));
+
+    // A copy follows: what is deleted leaves it, and another setting loads it anew.
+    let copied = "SELECT COUNT(*) FROM destination.PullRequestComments";
+    run(&usual, "REPLICATE PullRequestComments").await;
+    assert_eq!(cell(&usual, copied).await, Ok(all - deleted));
+    let beside = |one: &Snapshot, other: &Snapshot| {
+        (&one.repository, &one.parent) == (&other.repository, &other.parent)
+    };
+    let place = comments
+        .iter()
+        .position(|it| it.value["deleted"] == false)
+        .unwrap();
+    let comment = &comments[place];
+    let before = comments[..place]
+        .iter()
+        .filter(|it| beside(it, comment))
+        .count();
+    let repository = comment.repository.as_ref().unwrap();
+    let pull_request = comment.parent.as_ref().unwrap();
+    let delete = Change::Delete {
+        kind: Kind::PullRequestComments,
+        parent: format!("acme/{repository}/pullrequests/{pull_request}"),
+        number: u32::try_from(before).unwrap() + 1,
+    };
+    world.sandbox.apply(delete).unwrap();
+    run(&usual, "REPLICATE PullRequestComments").await;
+    assert_eq!(cell(&usual, copied).await, Ok(all - deleted - 1));
+    run(
+        &session("IncludeDeleted=TRUE"),
+        "REPLICATE PullRequestComments",
+    )
+    .await;
+    assert_eq!(cell(&usual, copied).await, Ok(all));
 }

@@ -190,8 +190,21 @@ fn unchanged(table: &TableSpec) -> String {
 }
 
 fn deletes(table: &TableSpec) -> String {
+    let listed = table.deleted.map(|column| {
+        format!(
+            " One that is deleted and still listed counts as gone, unless the connection's IncludeDeleted or a condition \
+             on `{}` asks for it.",
+            table.columns[column].name
+        )
+    });
+    format!("{}{}", gone(table), listed.unwrap_or_default())
+}
+
+fn gone(table: &TableSpec) -> &'static str {
     match table.strategy() {
-        Strategy::Cursor(_) => "Not seen with the changes; the copy follows when keys are compared.",
+        Strategy::Cursor(_) => {
+            "Not seen with the changes; the copy follows when keys are compared."
+        }
         Strategy::Parent(parent) if parent.empty_is_unknown => {
             "A row that is gone leaves the copy when its parent is visited, unless its list is empty."
         }
@@ -204,7 +217,6 @@ fn deletes(table: &TableSpec) -> String {
             "A row that is gone from the list leaves the copy. A list that is empty where rows were is not believed."
         }
     }
-    .to_owned()
 }
 
 fn page(table: &TableSpec) -> String {

@@ -72,6 +72,12 @@ struct Object {
 pub(crate) fn rows(sandbox: &Sandbox, workspace: &str, table: &TableSpec) -> Rows {
     let objects = objects(sandbox, workspace, table);
     let rows = objects.iter().map(|object| row(workspace, table, object));
+    // What is deleted and still listed is left out.
+    let is_there = |row: &Row| {
+        let deleted = table.deleted.and_then(|column| row[column].as_deref());
+        deleted != Some("1")
+    };
+    let rows = rows.filter(is_there);
     rows.map(|row| (key(table, &row), row)).collect()
 }
 

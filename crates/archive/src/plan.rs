@@ -54,6 +54,7 @@ pub(crate) fn plan(request: ScanRequest, settings: &Settings) -> Result<ScanPlan
     Ok(ScanPlan {
         schema: Arc::new(Schema::new(fields)),
         predicates,
+        hidden: None,
         slices: match request.scope.kind {
             ScopeKind::Repository => SliceChoice::Named(vec![request.scope.name.clone()]),
             ScopeKind::Whole | ScopeKind::Project => SliceChoice::Listed,

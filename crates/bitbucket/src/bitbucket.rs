@@ -41,6 +41,7 @@ impl Bitbucket {
             client,
             workspace,
             page_size,
+            include_deleted,
         } = settings;
         let unusable = |name: &str| {
             Error::new(
@@ -71,6 +72,7 @@ impl Bitbucket {
             workspace,
             credential,
             of_user,
+            deleted: include_deleted,
             page_sizes: Arc::new(PageSizes::default()),
         };
         Ok(Self {

@@ -28,6 +28,8 @@ pub(crate) struct Access<'a> {
     pub(crate) workspace: Option<&'a str>,
     /// The credential is a user's.
     pub(crate) of_user: bool,
+    /// Rows that are deleted and still listed are given out.
+    pub(crate) deleted: bool,
 }
 
 /// Plans a request of a connection.
@@ -46,9 +48,11 @@ pub(crate) fn plan(
     let parent = parents::plan_parents(&request, access, page_size)?;
     let predicates = all_planned(&request, parent.as_deref(), access);
     let slices = choice::choose(&request, &predicates);
-    let exact = predicates
-        .iter()
-        .all(|planned| parents::is_settled(&table, planned));
+    let hidden = hidden(&request, access);
+    let exact = hidden.is_none()
+        && predicates
+            .iter()
+            .all(|planned| parents::is_settled(&table, planned));
     let by_hook = table.reader.is_some();
     let single = shape::is_single(&table, &request.scope);
     let orderable = request.order.is_none_or(|order| {
@@ -76,18 +80,31 @@ pub(crate) fn plan(
         schema: Arc::new(Schema::new(fields)),
         predicates,
         slices,
+        hidden,
         parent,
         ordered,
         limited,
         page_size,
         requests: Vec::new(),
         estimate: Estimate::AtLeast(1),
-        notes: notes(&request, limited, exact, orderable),
+        notes: notes(&request, hidden, limited, exact, orderable),
         request,
     };
     plan.requests = requests(&plan, access, Purpose::Scan);
     plan.estimate = estimate(&plan, access);
     Ok(plan)
+}
+
+/// The column whose rows of the value true are left out, unless the connection or a condition on it asks for them.
+fn hidden(request: &ScanRequest, access: Access<'_>) -> Option<usize> {
+    let asked = |column: &usize| {
+        let mut predicates = request.predicates.iter();
+        predicates.any(|predicate| predicate.column == *column)
+    };
+    request
+        .table
+        .deleted
+        .filter(|column| !access.deleted && !asked(column))
 }
 
 fn check(request: &ScanRequest, workspace: Option<&str>) -> Result<()> {
@@ -392,9 +409,21 @@ fn estimate(plan: &ScanPlan, access: Access<'_>) -> Estimate {
     }
 }
 
-fn notes(request: &ScanRequest, limited: bool, exact: bool, orderable: bool) -> Vec<String> {
+fn notes(
+    request: &ScanRequest,
+    hidden: Option<usize>,
+    limited: bool,
+    exact: bool,
+    orderable: bool,
+) -> Vec<String> {
     let table = &request.table;
     let mut notes = Vec::new();
+    if let Some(column) = hidden {
+        let column = &table.columns[column].name;
+        notes.push(format!(
+            "deleted rows are left out; a condition on {column} asks for them, and so does the connection's IncludeDeleted"
+        ));
+    }
     if let Some(parent) = table.parent.as_ref().filter(|_| !parents::is_nested(table)) {
         notes.push(format!(
             "each row of {} that is visited costs at least one request",
@@ -409,6 +438,7 @@ fn notes(request: &ScanRequest, limited: bool, exact: bool, orderable: bool) -> 
     }
     if let (Some(limit), false) = (request.limit, limited) {
         let why = match (exact, request.order) {
+            (false, _) if hidden.is_some() => "deleted rows are left out here".to_owned(),
             (false, _) => "a condition is evaluated here".to_owned(),
             (true, Some(order)) if !orderable => {
                 format!(

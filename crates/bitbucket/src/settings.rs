@@ -26,6 +26,8 @@ pub struct Settings {
     pub workspace: Option<String>,
     /// Rows a page, when a user wants fewer than the tables' maxima.
     pub page_size: Option<usize>,
+    /// Give out comments that are deleted and still listed.
+    pub include_deleted: bool,
 }
 
 impl Settings {
@@ -48,6 +50,7 @@ impl Settings {
             client,
             workspace: None,
             page_size: None,
+            include_deleted: false,
         }
     }
 }

@@ -95,6 +95,7 @@ impl Shape {
             &plan.predicates,
             plan.page_size,
             paging(plan),
+            plan.hidden,
             purpose,
         )
     }
@@ -104,6 +105,7 @@ impl Shape {
         predicates: &[PlannedPredicate],
         page_size: usize,
         paging: Paging,
+        hidden: Option<usize>,
         purpose: Purpose,
     ) -> Self {
         let table = &*request.table;
@@ -136,7 +138,8 @@ impl Shape {
             .filter(|_| purpose == Purpose::Scan && table.parameter.is_some());
         let splits = values.len() > 1 && table.parameter.as_ref().is_some_and(|bound| bound.split);
         let walked = walked(table, paging, purpose, splits).into_iter();
-        for column in walked.chain(ordered_by.map(|order| order.column)) {
+        let ordered_by = ordered_by.map(|order| order.column);
+        for column in walked.chain(ordered_by).chain(hidden) {
             if !columns.contains(&column) {
                 columns.push(column);
             }

@@ -77,6 +77,7 @@ impl Fingerprint {
             "key": folded(&layout.key_names()),
             "cursor": table.cursor.as_ref().map(|cursor| pointer(table, cursor.column)),
             "condition": work.condition(),
+            "hidden": work.scan().hidden.map(|column| pointer(table, column)),
             "start": start.map(|start| start.to_rfc3339()),
             "mode": mode,
         });

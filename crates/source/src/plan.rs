@@ -116,6 +116,8 @@ pub struct ScanPlan {
     pub predicates: Vec<PlannedPredicate>,
     /// Which slices are read.
     pub slices: SliceChoice,
+    /// Index of the table's column whose rows of the value true are left out: those that are deleted.
+    pub hidden: Option<usize>,
     /// How the rows of the parent table are found that the table's rows hang on.
     pub parent: Option<Box<ScanPlan>>,
     /// The order the rows of one slice come in is the one asked for.

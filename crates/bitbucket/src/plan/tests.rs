@@ -20,6 +20,7 @@ fn time(value: &str) -> Literal {
 const ACCESS: Access<'_> = Access {
     workspace: Some("acme"),
     of_user: true,
+    deleted: false,
 };
 
 /// A request written shortly.
@@ -258,7 +259,7 @@ fn plans_of_children() {
         (
             "all comments of a repository",
             Ask::new("PullRequestComments", &["ContentRaw"]).scope(ScopeKind::Repository, "api").shown(),
-            format!("GET /repositories/acme/%7B1f%7D/pullrequests?{ALL_STATES}&sort=id&pagelen=50&fields={ENVELOPE},values.id,values.updated_on (PullRequests to visit; id > last seen)\nGET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/comments?sort=id&pagelen=100&fields={ENVELOPE},values.content.raw,values.id (rows; id > last seen)\nordered=false limited=false AtLeast(1)"),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests?{ALL_STATES}&sort=id&pagelen=50&fields={ENVELOPE},values.id,values.updated_on (PullRequests to visit; id > last seen)\nGET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/comments?sort=id&pagelen=100&fields={ENVELOPE},values.content.raw,values.id,values.deleted (rows; id > last seen)\nordered=false limited=false AtLeast(1)"),
         ),
         (
             "those of one pull request: its number is known",
@@ -266,16 +267,16 @@ fn plans_of_children() {
                 .scope(ScopeKind::Repository, "api")
                 .filter("PullRequestId", Eq, &[Literal::Int(5)])
                 .shown(),
-            format!("GET /repositories/acme/%7B1f%7D/pullrequests/5/comments?sort=id&pagelen=100&fields={ENVELOPE},values.content.raw,values.id (rows; id > last seen)\nPullRequestId = 5 Exact\nordered=false limited=false AtLeast(1)"),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests/5/comments?sort=id&pagelen=100&fields={ENVELOPE},values.content.raw,values.id,values.deleted (rows; id > last seen)\nPullRequestId = 5 Exact\nordered=false limited=false AtLeast(1)"),
         ),
         (
             "those of some, the newest first page",
-            Ask::new("PullRequestComments", &["PullRequestId"])
+            Ask::new("PullRequestTasks", &["PullRequestId"])
                 .scope(ScopeKind::Repository, "api")
                 .filter("PullRequestId", In, &[Literal::Int(5), Literal::Int(7)])
                 .limit(3)
                 .shown(),
-            format!("GET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/comments?pagelen=3&fields={ENVELOPE},values.type (rows; one page)\nPullRequestId IN (5, 7) Exact\nordered=false limited=true Exactly(2)"),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/tasks?pagelen=3&fields={ENVELOPE},values.type (rows; one page)\nPullRequestId IN (5, 7) Exact\nordered=false limited=true Exactly(2)"),
         ),
         (
             "conditions on the parent choose parents, those on the rows go along",
@@ -284,7 +285,7 @@ fn plans_of_children() {
                 .filter("PullRequestState", Eq, &[text("OPEN")])
                 .filter("CreatedOn", Gt, &[time("2026-01-01T00:00:00Z")])
                 .shown(),
-            format!("GET /repositories/acme/%7B1f%7D/pullrequests?state=OPEN&q=state = \"OPEN\"&sort=id&pagelen=50&fields={ENVELOPE},values.id,values.state,values.updated_on (PullRequests to visit; id > last seen)\nGET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/comments?q=created_on > 2026-01-01T00:00:00.000000+00:00&sort=id&pagelen=100&fields={ENVELOPE},values.id (rows; id > last seen)\nPullRequestState = 'OPEN' Exact\nCreatedOn > '2026-01-01T00:00:00Z' Exact\nordered=false limited=false AtLeast(1)"),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests?state=OPEN&q=state = \"OPEN\"&sort=id&pagelen=50&fields={ENVELOPE},values.id,values.state,values.updated_on (PullRequests to visit; id > last seen)\nGET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/comments?q=created_on > 2026-01-01T00:00:00.000000+00:00&sort=id&pagelen=100&fields={ENVELOPE},values.id,values.deleted (rows; id > last seen)\nPullRequestState = 'OPEN' Exact\nCreatedOn > '2026-01-01T00:00:00Z' Exact\nordered=false limited=false AtLeast(1)"),
         ),
         (
             "members of the parents' rows cost nothing more",
@@ -294,7 +295,7 @@ fn plans_of_children() {
         (
             "what changed is what the parents say",
             Ask::new("PullRequestComments", &["Id"]).scope(ScopeKind::Repository, "api").shown_as(Purpose::Changes),
-            format!("GET /repositories/acme/%7B1f%7D/pullrequests?{ALL_STATES}&q=updated_on >= last mark less 60 min&sort=updated_on&pagelen=50&fields={ENVELOPE},values.id,values.updated_on (PullRequests to visit; updated_on >= last seen, doubles dropped)\nGET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/comments?sort=id&pagelen=100&fields={ENVELOPE},values.id (rows; id > last seen)\nordered=false limited=false AtLeast(1)"),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests?{ALL_STATES}&q=updated_on >= last mark less 60 min&sort=updated_on&pagelen=50&fields={ENVELOPE},values.id,values.updated_on (PullRequests to visit; updated_on >= last seen, doubles dropped)\nGET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/comments?sort=id&pagelen=100&fields={ENVELOPE},values.id,values.deleted (rows; id > last seen)\nordered=false limited=false AtLeast(1)"),
         ),
         (
             "some parents are visited on each run",

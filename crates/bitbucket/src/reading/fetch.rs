@@ -364,13 +364,25 @@ impl Fetch {
         })
     }
 
+    /// Those rows that are not to be left out.
+    fn shown(&self, rows: RecordBatch) -> Result<RecordBatch> {
+        let hidden = self.plan.hidden.and_then(|column| {
+            let flags = self.column(&rows, column)?.as_boolean_opt()?;
+            Some(flags.iter().map(|flag| Some(flag != Some(true))).collect())
+        });
+        match hidden {
+            Some(shown) => filter_record_batch(&rows, &shown).map_err(broken),
+            None => Ok(rows),
+        }
+    }
+
     /// The kept rows with the plan's columns, at most as many as are still wanted.
     pub(super) fn wanted(
         &mut self,
         rows: &RecordBatch,
         keep: Option<&Keep>,
     ) -> Result<RecordBatch> {
-        let mut rows = Self::kept(rows, keep)?;
+        let mut rows = self.shown(Self::kept(rows, keep)?)?;
         if let Some(left) = &mut self.left {
             rows = rows.slice(0, rows.num_rows().min(*left));
             *left -= rows.num_rows();

@@ -69,11 +69,11 @@ impl LinksReader {
         let rows = self.fetch.wanted(&fetched.rows, keep.as_ref())?;
         self.link = fetched.next;
         let ended = self.link.is_none() || self.fetch.is_satisfied() || self.is_past(&fetched.rows);
-        self.barren = if rows.num_rows() == 0 {
-            self.barren + 1
-        } else {
-            0
+        let new = match &keep {
+            Some(keep) => keep.flags().contains(&true),
+            None => fetched.rows.num_rows() > 0,
         };
+        self.barren = if new { 0 } else { self.barren + 1 };
         if !ended && self.barren == MAX_BARREN {
             return Err(stuck("its pages bring nothing new", &self.fetch));
         }

@@ -45,6 +45,8 @@ pub(crate) struct Connection {
     pub(crate) credential: CredentialKind,
     /// The credential is a user's.
     pub(crate) of_user: bool,
+    /// Rows that are deleted and still listed are given out.
+    pub(crate) deleted: bool,
     pub(crate) page_sizes: Arc<PageSizes>,
 }
 
@@ -54,6 +56,7 @@ impl Connection {
         Access {
             workspace: self.workspace.as_deref(),
             of_user: self.of_user,
+            deleted: self.deleted,
         }
     }
 }

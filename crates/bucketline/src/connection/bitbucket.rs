@@ -29,6 +29,10 @@ pub(super) const KIND: Kind = Kind {
         ),
         Property::plain(&["Concurrency"], "requests at a time"),
         Property::plain(
+            &["IncludeDeleted"],
+            "TRUE: comments that are deleted and still listed are rows, too",
+        ),
+        Property::plain(
             &["InitiateOAuth"],
             "GETANDREFRESH (sign in, and renew), REFRESH (only renew), or OFF",
         ),
@@ -284,6 +288,7 @@ fn settings(properties: &ConnectionProperties, credential: Credential) -> Result
     let mut settings = Settings::new(base(properties)?, credential);
     settings.workspace = properties.text("Workspace").map(str::to_owned);
     settings.page_size = properties.number("Pagesize")?;
+    settings.include_deleted = properties.flag("IncludeDeleted")?.unwrap_or(false);
     if let Some(requests) = properties.number::<u32>("RequestsPerHour")? {
         settings.client.limit_may_rise = false;
         settings.client.requests_per_hour = (requests > 0).then_some(requests);

@@ -135,6 +135,7 @@ impl Source for Script {
         Ok(ScanPlan {
             schema: Arc::new(Schema::new(fields)),
             predicates: Vec::new(),
+            hidden: None,
             slices: SliceChoice::Listed,
             parent: None,
             ordered: false,

@@ -190,6 +190,7 @@ fn table(name: &str, cursor: bool) -> Arc<TableSpec> {
         parameter: None,
         parameters: Vec::new(),
         whole_objects: false,
+        deleted: None,
         absent: None,
         scopes: Scopes::default(),
         removed: None,
@@ -314,6 +315,7 @@ impl Source for Fake {
         Ok(ScanPlan {
             schema: Arc::new(Schema::new(fields)),
             predicates,
+            hidden: None,
             slices,
             parent: None,
             ordered: false,

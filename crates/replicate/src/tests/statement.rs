@@ -56,9 +56,6 @@ fn what_cannot_be_carried_out_is_refused_and_what_changes_nothing_is_not() {
         "DetectDeletes = KEYS",
         "IncrementalCheckColumns = 'UpdatedOn'",
         "ReplicateStartDate = 17",
-        "TableNamePrefix = 'X_'",
-        "ContinueOnError",
-        "ContinueOnError = false",
     ] {
         let error = read(&format!("REPLICATE Issues WITH {option}")).unwrap_err();
         assert_eq!(

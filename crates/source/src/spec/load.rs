@@ -16,6 +16,7 @@
 //! page_size = 100
 //! parameters = { role = "member" }         # fields = false: whole objects alone
 //! absent = { statuses = [404], why = "has no things" }
+//! deleted = "Deleted"                      # the column that says of a listed row that it is deleted
 //! scopes = { token = "read:things", oauth = "things" }
 //! columns = [
 //!   { name = "Id", type = "int", at = "id", required = true, immutable = true, sort = true, exact = "range", doc = "..." },
@@ -230,6 +231,18 @@ fn table(mut entry: Entry<'_>, groups: &Groups<'_>, known: &[Arc<TableSpec>]) ->
         .entry("parameters")
         .map_or_else(Vec::new, static_parameters);
     let whole_objects = !entry.flag_or("fields", true);
+    let deleted = entry.text("deleted").and_then(|name| {
+        let column = columns.iter().position(|column| column.name == name);
+        let fits = column.filter(|index| {
+            columns[*index].kind == ColumnKind::Bool && columns[*index].origin.is_own()
+        });
+        if fits.is_none() {
+            entry.mistake(&format!(
+                "`deleted`: `{name}` is no column of its own of true and false"
+            ));
+        }
+        fits
+    });
     let absent = entry.entry("absent").and_then(absent);
     let unchanged_by_proof = entry.flag("unchanged_by_proof");
     let blind_spots = entry.texts("blind_spots").unwrap_or_default();
@@ -251,6 +264,7 @@ fn table(mut entry: Entry<'_>, groups: &Groups<'_>, known: &[Arc<TableSpec>]) ->
         parameter,
         parameters,
         whole_objects,
+        deleted,
         absent,
         scopes,
         removed,

@@ -60,6 +60,8 @@ pub struct TableSpec {
     pub parameters: Vec<(String, String)>,
     /// The service answers with whole objects alone: `fields` is not sent.
     pub whole_objects: bool,
+    /// Index of the column that tells of a row that it is deleted, where the service goes on listing such rows.
+    pub deleted: Option<usize>,
     /// Answers that mean that a slice does not have the table.
     pub absent: Option<Absent>,
     /// The scopes a credential needs.
