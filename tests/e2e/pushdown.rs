@@ -1,10 +1,17 @@
 //! Pushing work to the API never changes a result: random queries of a source's table and of its copy, which is
 //! computed here alone, give the same rows.
 
+use std::collections::BTreeMap;
+
 use bucketline::{Event, Session};
+use bucketline_bitbucket::tables;
+use bucketline_sandbox::Count;
+use bucketline_source::spec::{ColumnKind, Origin};
+use bucketline_source::{ColumnSpec, Operator, TableSpec};
 use futures::StreamExt;
 
-use crate::world::{World, small};
+use crate::all_tables::statement;
+use crate::world::{World, one, run, small};
 
 /// A column and constants to compare it with, as SQL.
 type Subject = (&'static str, &'static [&'static str]);
@@ -166,4 +173,222 @@ async fn pushdown_changes_no_result() {
         found > 0,
         "no query found a row: the test would not notice anything"
     );
+}
+
+/// A condition on a column that the API can filter by.
+struct Filter {
+    column: String,
+    operator: Operator,
+    /// The API's answer is exactly what is asked for.
+    exact: bool,
+    sql: String,
+}
+
+/// The column that is filtered: the parent's, for one that comes from there.
+fn filtered<'t>(table: &'t TableSpec, column: &'t ColumnSpec) -> &'t ColumnSpec {
+    match (&column.origin, &table.parent) {
+        (Origin::Up(above), Some(parent)) => filtered(&parent.table, &parent.table.columns[*above]),
+        _ => column,
+    }
+}
+
+fn literal(kind: ColumnKind, text: &str) -> String {
+    match kind {
+        ColumnKind::Int | ColumnKind::Float => text.to_owned(),
+        ColumnKind::Bool => (text == "1").to_string(),
+        ColumnKind::Text | ColumnKind::Timestamp | ColumnKind::Json => {
+            format!("'{}'", text.replace('\'', "''"))
+        }
+    }
+}
+
+/// Every operator on every column of a table that the API can filter by, with values that rows have and others.
+fn filters(table: &TableSpec, values: &BTreeMap<&str, Vec<String>>) -> Vec<Filter> {
+    let mut filters = Vec::new();
+    for column in &table.columns {
+        let spec = filtered(table, column);
+        let (name, filter) = (&column.name, &spec.filter);
+        let stranger = match spec.kind {
+            ColumnKind::Int | ColumnKind::Float => "424242",
+            ColumnKind::Bool => "0",
+            ColumnKind::Timestamp => "2001-02-03T04:05:06Z",
+            ColumnKind::Text | ColumnKind::Json => "Nobody's 50% _",
+        };
+        let known = &values[name.as_str()];
+        let middle = known.get(known.len() / 2).cloned();
+        let ends = [known.first().cloned(), known.last().cloned(), middle];
+        let mut words: Vec<String> = ends.into_iter().flatten().collect();
+        words.dedup();
+        // The service's texts may be equal where SQL's are not.
+        words.extend(words.first().map(|word| word.to_uppercase()));
+        words.push(stranger.to_owned());
+        for operator in filter.exact.iter().chain(&filter.narrowing).copied() {
+            let refuses_null = matches!(operator, Operator::NotEq | Operator::NotIn);
+            let exact = filter.exact.contains(&operator) && !(spec.nullable && refuses_null);
+            let literals: Vec<String> = words
+                .iter()
+                .filter(|word| filter.values.is_empty() || filter.values.contains(word))
+                .map(|word| literal(spec.kind, word))
+                .collect();
+            let conditions = match operator {
+                Operator::IsNull | Operator::IsNotNull => vec![format!("[{name}] {operator}")],
+                Operator::In | Operator::NotIn => {
+                    vec![format!("[{name}] {operator} ({})", literals.join(", "))]
+                }
+                Operator::Contains => words
+                    .iter()
+                    .map(|word| word.chars().filter(|c| c.is_alphanumeric()).take(3))
+                    .map(Iterator::collect::<String>)
+                    .filter(|part| !part.is_empty())
+                    .map(|part| format!("[{name}] LIKE '%{part}%'"))
+                    .collect(),
+                _ => literals
+                    .iter()
+                    .map(|value| format!("[{name}] {operator} {value}"))
+                    .collect(),
+            };
+            filters.extend(conditions.into_iter().map(|sql| Filter {
+                column: name.clone(),
+                operator,
+                exact,
+                sql,
+            }));
+        }
+    }
+    filters
+}
+
+/// The values of the columns that the API can filter or sort by, lowest first.
+fn values<'t>(world: &World, table: &'t TableSpec) -> BTreeMap<&'t str, Vec<String>> {
+    let rows = crate::truth::rows(&world.sandbox, "acme", table);
+    let columns = table.columns.iter().enumerate();
+    columns
+        .map(|(index, column)| {
+            let mut values: Vec<_> = rows.values().filter_map(|row| row[index].clone()).collect();
+            values.sort();
+            values.dedup();
+            (column.name.as_str(), values)
+        })
+        .collect()
+}
+
+/// What narrows a table without the API's filters, so that a query is cheap.
+fn within(world: &World, table: &TableSpec) -> Option<String> {
+    table.column("Repository")?;
+    let mut within = "Repository = 'api'".to_owned();
+    if table.parent.as_ref().is_some_and(|parent| parent.bounded) {
+        let rows = crate::truth::rows(&world.sandbox, "acme", table);
+        let (repository, hash) = (table.column("Repository")?, table.column("CommitHash")?);
+        let mut hashes: Vec<_> = rows
+            .values()
+            .filter(|row| row[repository].as_deref() == Some("api"))
+            .filter_map(|row| row[hash].clone())
+            .collect();
+        hashes.dedup();
+        let hashes: Vec<_> = hashes
+            .iter()
+            .take(3)
+            .map(|hash| format!("'{hash}'"))
+            .collect();
+        within += &format!(" AND CommitHash IN ({})", hashes.join(", "));
+    }
+    Some(within)
+}
+
+async fn everything() -> World {
+    World::start(one(|it| {
+        it.repositories(2)
+            .trackers_off(0)
+            .issues(Count::PerRepository(12))
+            .pull_requests(Count::PerRepository(8))
+            .branches(6)
+    }))
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_filter_and_order_of_each_table_changes_no_result() {
+    let world = everything().await;
+    let session = world.session(&["acme"]);
+    let mut found = 0;
+    for table in tables() {
+        let filters = filters(table, &values(&world, table));
+        let orders: Vec<_> = table.columns.iter().filter(|column| column.sort).collect();
+        if filters.is_empty() && orders.is_empty() {
+            continue;
+        }
+        let outcome = run(&session, &statement(table, "2000-01-01")).await;
+        assert!(
+            outcome.errors.is_empty(),
+            "{}: {:?}",
+            table.name,
+            outcome.errors
+        );
+        let key = table
+            .key
+            .iter()
+            .map(|key| format!("[{}]", table.columns[*key].name));
+        let key = key.collect::<Vec<_>>().join(", ");
+        let within = within(&world, table);
+        let name = &table.name;
+        let mut queries: Vec<String> = filters
+            .iter()
+            .map(|filter| {
+                let within = within.iter().map(|within| format!(" AND {within}"));
+                let within: String = within.collect();
+                format!(
+                    "SELECT {key} FROM {{}}.{name} WHERE {}{within} ORDER BY {key}",
+                    filter.sql
+                )
+            })
+            .collect();
+        let only: String = within
+            .iter()
+            .map(|within| format!(" WHERE {within}"))
+            .collect();
+        for column in orders {
+            for direction in ["", " DESC"] {
+                queries.push(format!(
+                    "SELECT [{0}] FROM {{}}.{name}{only} ORDER BY [{0}]{direction} LIMIT 3",
+                    column.name
+                ));
+            }
+        }
+        for query in queries {
+            let source = rows(&session, &query.replace("{}", "acme")).await;
+            let copy = rows(&session, &query.replace("{}", "destination")).await;
+            assert_eq!(source, copy, "{query}");
+            found += source.len();
+        }
+    }
+    assert!(found > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn explain_shows_each_filter_of_each_table() {
+    let world = everything().await;
+    let session = world.session(&["acme"]);
+    for table in tables() {
+        for filter in filters(table, &values(&world, table)) {
+            let query = format!(
+                "EXPLAIN SELECT COUNT(*) FROM acme.{} WHERE {}",
+                table.name, filter.sql
+            );
+            let lines = rows(&session, &query).await;
+            let label = if filter.exact {
+                "filtered by the API:"
+            } else {
+                "narrowed by the API, decided here:"
+            };
+            let shown = lines
+                .iter()
+                .any(|line| line.contains(label) && line.contains(&filter.column));
+            assert!(
+                shown,
+                "{query} ({}):\n{}",
+                filter.operator,
+                lines.join("\n")
+            );
+        }
+    }
 }

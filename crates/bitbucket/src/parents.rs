@@ -135,7 +135,7 @@ pub(crate) fn given(plan: &ScanPlan) -> Option<(Arc<[usize]>, RecordBatch)> {
     let conditions: Vec<_> = above.predicates.iter().filter(own).collect();
     columns.extend(conditions.iter().map(|planned| planned.predicate.column));
     let columns: Arc<[usize]> = columns.into_iter().collect();
-    let named = |column: &usize| -> Option<&[Literal]> {
+    let named = |column: &usize| -> Option<Vec<Literal>> {
         let equal = conditions.iter().find(|planned| {
             let Predicate {
                 column: of,
@@ -146,9 +146,9 @@ pub(crate) fn given(plan: &ScanPlan) -> Option<(Arc<[usize]>, RecordBatch)> {
                 && matches!(operator, Operator::Eq | Operator::In)
                 && values.len() <= GIVEN_LIMIT
         })?;
-        Some(&equal.predicate.values)
+        Some(once(&equal.predicate.values))
     };
-    let values: Vec<_> = columns.iter().map(named).collect::<Option<_>>()?;
+    let values: Vec<Vec<Literal>> = columns.iter().map(named).collect::<Option<_>>()?;
     // Several lists would name more parents than there are.
     let several = values.iter().filter(|values| values.len() != 1).count();
     let rows = values.iter().map(|values| values.len()).max()?;
@@ -165,12 +165,23 @@ pub(crate) fn given(plan: &ScanPlan) -> Option<(Arc<[usize]>, RecordBatch)> {
         .map(|(column, values)| {
             array(
                 above.request.table.columns[*column].kind,
-                &repeated(values, rows),
+                &repeated(&values, rows),
             )
         })
         .collect::<Option<_>>()?;
     let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).ok()?;
     Some((columns, rows))
+}
+
+/// Values as they come first: a parent that is named twice is visited once.
+fn once(values: &[Literal]) -> Vec<Literal> {
+    let mut once: Vec<Literal> = Vec::new();
+    for value in values {
+        if !once.contains(value) {
+            once.push(value.clone());
+        }
+    }
+    once
 }
 
 fn repeated(values: &[Literal], rows: usize) -> Vec<Literal> {
@@ -184,9 +195,8 @@ fn array(kind: ColumnKind, values: &[Literal]) -> Option<ArrayRef> {
                 Literal::Int(number) => Some(*number),
                 _ => None,
             });
-            let mut numbers: Vec<i64> = numbers.collect::<Option<_>>()?;
-            numbers.dedup();
-            (numbers.len() == values.len()).then(|| Arc::new(Int64Array::from(numbers)) as ArrayRef)
+            let numbers: Vec<i64> = numbers.collect::<Option<_>>()?;
+            Some(Arc::new(Int64Array::from(numbers)))
         }
         ColumnKind::Text => {
             let texts = values.iter().map(|value| match value {
@@ -212,9 +222,10 @@ pub(crate) fn check_bounds(plan: &ScanPlan) -> Result<()> {
     Ok(())
 }
 
-fn check_bounded(request: &ScanRequest, parent: &ParentTable) -> Result<()> {
+/// The condition that says which parents are meant.
+fn bound<'r>(request: &'r ScanRequest, parent: &ParentTable) -> Option<&'r Predicate> {
     let above = &parent.table;
-    let bounds = |predicate: &Predicate| {
+    request.predicates.iter().find(|predicate| {
         let Origin::Up(column) = request.table.columns[predicate.column].origin else {
             return false;
         };
@@ -223,10 +234,37 @@ fn check_bounded(request: &ScanRequest, parent: &ParentTable) -> Result<()> {
             Operator::Gt | Operator::GtEq => above.columns[column].kind == ColumnKind::Timestamp,
             _ => false,
         }
-    };
-    if request.limit.is_some() || request.predicates.iter().any(bounds) {
+    })
+}
+
+/// What visiting the parents costs, for people.
+pub(crate) fn cost(request: &ScanRequest, parent: &ParentTable) -> String {
+    let above = &parent.table.name;
+    let bound = bound(request, parent).filter(|_| parent.bounded);
+    match bound.map(|bound| (bound, bound.values.len())) {
+        Some((Predicate { operator, .. }, count))
+            if matches!(operator, Operator::Eq | Operator::In) =>
+        {
+            let rows = if count == 1 { "row" } else { "rows" };
+            format!(
+                "{count} {rows} of {above} may be visited, in each slice; each costs at least one request"
+            )
+        }
+        Some((bound, _)) => {
+            let condition = bound.display(&request.table.columns[bound.column].name);
+            format!(
+                "each row of {above} with {condition} costs at least one request; listing them tells how many there are"
+            )
+        }
+        None => format!("each row of {above} that is visited costs at least one request"),
+    }
+}
+
+fn check_bounded(request: &ScanRequest, parent: &ParentTable) -> Result<()> {
+    if request.limit.is_some() || bound(request, parent).is_some() {
         return Ok(());
     }
+    let above = &parent.table;
     let table = &request.table.name;
     let ways: Vec<_> = request
         .table

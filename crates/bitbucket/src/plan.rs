@@ -57,7 +57,8 @@ pub(crate) fn plan(
     let single = shape::is_single(&table, &request.scope);
     let orderable = request.order.is_none_or(|order| {
         let column = &table.columns[order.column];
-        column.sort && !column.nullable
+        // The rows of several parents come one parent's after another's.
+        column.sort && !column.nullable && table.parent.is_none()
     });
     let limited = request.limit.is_some() && exact && orderable && !by_hook && !single;
     // Without a limit all pages are read anyway, and a walk by key is the safer one.
@@ -92,6 +93,11 @@ pub(crate) fn plan(
     };
     plan.requests = requests(&plan, access, Purpose::Scan);
     plan.estimate = estimate(&plan, access);
+    // A plan is made before all its conditions are known, so this is no error yet.
+    if let Err(error) = parents::check_bounds(&plan) {
+        plan.notes = vec![refused(&error)];
+        plan.estimate = Estimate::Exactly(0);
+    }
     Ok(plan)
 }
 
@@ -387,19 +393,19 @@ fn estimate(plan: &ScanPlan, access: Access<'_>) -> Estimate {
     if table.reader.is_some() && !workspaces::are_listed(access) {
         return Estimate::Exactly(1);
     }
+    let parents = match parents::given(plan) {
+        Some((_, rows)) => rows.num_rows() as u64,
+        None => 1,
+    };
     let slices = match &plan.slices {
         SliceChoice::One => 1,
         SliceChoice::Named(names) => names.len() as u64,
-        SliceChoice::Listed => return Estimate::AtLeast(1),
+        SliceChoice::Listed => return Estimate::EachSlice(parents),
     };
     let look_ups = match &plan.slices {
         _ if table.reader.is_some() => 0,
         _ if choice::needs_look_up(plan, access.workspace.unwrap_or_default()) => slices,
         _ => 0,
-    };
-    let parents = match parents::given(plan) {
-        Some((_, rows)) => rows.num_rows() as u64,
-        None => 1,
     };
     let listed = table.parent.is_some() && parents::given(plan).is_none();
     if table.reader.is_none() && !listed && shape::paging(plan) == Paging::Single {
@@ -407,6 +413,16 @@ fn estimate(plan: &ScanPlan, access: Access<'_>) -> Estimate {
     } else {
         Estimate::AtLeast(look_ups + slices * parents)
     }
+}
+
+/// What becomes of a statement that lacks a bound.
+fn refused(error: &Error) -> String {
+    let hint = error.hint().map(|hint| format!("; {hint}"));
+    format!(
+        "the statement is refused ({}): {error}{}",
+        error.code(),
+        hint.unwrap_or_default()
+    )
 }
 
 fn notes(
@@ -425,10 +441,7 @@ fn notes(
         ));
     }
     if let Some(parent) = table.parent.as_ref().filter(|_| !parents::is_nested(table)) {
-        notes.push(format!(
-            "each row of {} that is visited costs at least one request",
-            parent.table.name
-        ));
+        notes.push(parents::cost(request, parent));
     }
     if let Some(removed) = &table.removed {
         notes.push(format!(

@@ -68,8 +68,6 @@ pub enum Kind {
     PullRequestCommits,
     /// Build statuses of pull requests.
     PullRequestStatuses,
-    /// The files that pull requests change.
-    PullRequestDiffstat,
     /// Default reviewers.
     DefaultReviewers,
     /// Default reviewers with those of the project.
@@ -130,4 +128,6 @@ pub enum Kind {
     Forks,
     /// Watchers.
     Watchers,
+    /// The files that pull requests change.
+    PullRequestDiffstat,
 }

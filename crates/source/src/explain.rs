@@ -59,16 +59,27 @@ impl ScanPlan {
     }
 
     fn requests_in_words(&self, known: Option<usize>) -> String {
-        match (self.estimate, &self.slices, known) {
-            (Estimate::Exactly(count), ..) => count.to_string(),
-            (Estimate::AtLeast(_), SliceChoice::Listed, Some(known)) => {
-                format!("at least {}: the listing, and one per slice", known + 1)
+        match (self.estimate, known) {
+            (Estimate::Exactly(count), _) => count.to_string(),
+            (Estimate::AtLeast(count), _) => format!("at least {count}"),
+            (Estimate::EachSlice(each), Some(known)) => {
+                let count = 1 + each * known as u64;
+                format!(
+                    "at least {count}: the listing, and {} per slice",
+                    in_words(each)
+                )
             }
-            (Estimate::AtLeast(count), SliceChoice::Listed, None) => {
-                format!("at least {count}, and one per slice")
+            (Estimate::EachSlice(each), None) => {
+                format!("at least 1, and {} per slice", in_words(each))
             }
-            (Estimate::AtLeast(count), ..) => format!("at least {count}"),
         }
+    }
+}
+
+fn in_words(count: u64) -> String {
+    match count {
+        1 => "one".to_owned(),
+        more => more.to_string(),
     }
 }
 

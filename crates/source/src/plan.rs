@@ -103,6 +103,8 @@ pub enum Estimate {
     Exactly(u64),
     /// At least this many; the rest depends on data that has not been read.
     AtLeast(u64),
+    /// The listing of repositories, and at least this many for each that it shows.
+    EachSlice(u64),
 }
 
 /// What will be requested for a [`ScanRequest`].

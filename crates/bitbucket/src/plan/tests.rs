@@ -133,7 +133,7 @@ fn plans() {
         (
             "everything of a table",
             Ask::new("Issues", &["*"]).shown(),
-            format!("{LISTING}\nGET /repositories/acme/{{repository}}/issues?sort=id&pagelen=100 (rows; id > last seen)\nordered=false limited=false AtLeast(1)"),
+            format!("{LISTING}\nGET /repositories/acme/{{repository}}/issues?sort=id&pagelen=100 (rows; id > last seen)\nordered=false limited=false EachSlice(1)"),
         ),
         (
             "five latest of one repository: one request",
@@ -148,17 +148,17 @@ fn plans() {
         (
             "a condition kept here keeps the limit here",
             Ask::new("Issues", &["Id"]).filter("Votes", Gt, &[Literal::Int(3)]).limit(5).shown(),
-            format!("{LISTING}\nGET /repositories/acme/{{repository}}/issues?sort=id&pagelen=100&fields={ENVELOPE},values.id (rows; id > last seen)\nVotes > 3 Kept\nordered=false limited=false AtLeast(1)"),
+            format!("{LISTING}\nGET /repositories/acme/{{repository}}/issues?sort=id&pagelen=100&fields={ENVELOPE},values.id (rows; id > last seen)\nVotes > 3 Kept\nordered=false limited=false EachSlice(1)"),
         ),
         (
             "a narrowing condition goes along, the limit does not",
             Ask::new("Issues", &["Id"]).filter("Title", Contains, &[text("50% off")]).limit(5).shown(),
-            format!("{LISTING}\nGET /repositories/acme/{{repository}}/issues?q=title ~ \"50% off\"&sort=id&pagelen=100&fields={ENVELOPE},values.id (rows; id > last seen)\nTitle CONTAINS '50% off' Narrowing\nordered=false limited=false AtLeast(1)"),
+            format!("{LISTING}\nGET /repositories/acme/{{repository}}/issues?q=title ~ \"50% off\"&sort=id&pagelen=100&fields={ENVELOPE},values.id (rows; id > last seen)\nTitle CONTAINS '50% off' Narrowing\nordered=false limited=false EachSlice(1)"),
         ),
         (
             "a priority in another spelling is looked for here",
             Ask::new("Issues", &["Id"]).filter("Priority", Eq, &[text("Major")]).shown(),
-            format!("{LISTING}\nGET /repositories/acme/{{repository}}/issues?sort=id&pagelen=100&fields={ENVELOPE},values.id (rows; id > last seen)\nPriority = 'Major' Kept\nordered=false limited=false AtLeast(1)"),
+            format!("{LISTING}\nGET /repositories/acme/{{repository}}/issues?sort=id&pagelen=100&fields={ENVELOPE},values.id (rows; id > last seen)\nPriority = 'Major' Kept\nordered=false limited=false EachSlice(1)"),
         ),
         (
             "null tests ask for the object",
@@ -203,7 +203,7 @@ fn plans() {
         (
             "other conditions on the parent are put to the listing",
             Ask::new("Branches", &["Name"]).filter("Repository", GtEq, &[text("m")]).shown(),
-            format!("{LISTING}\nGET /repositories/acme/{{repository}}/refs/branches?sort=name&pagelen=100&fields={ENVELOPE},values.name (rows; next link)\nRepository >= 'm' Exact, slices\nordered=false limited=false AtLeast(1)"),
+            format!("{LISTING}\nGET /repositories/acme/{{repository}}/refs/branches?sort=name&pagelen=100&fields={ENVELOPE},values.name (rows; next link)\nRepository >= 'm' Exact, slices\nordered=false limited=false EachSlice(1)"),
         ),
         (
             "a project's repositories",
