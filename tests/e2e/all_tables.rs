@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::blind_spots::surprises;
 use crate::changes::Changes;
+use crate::pushdown::rows;
 use crate::truth::{self, Row};
 use crate::world::{Outcome, World, one, run};
 
@@ -358,4 +359,36 @@ fn slice_of(table: &TableSpec, row: &Row) -> String {
         .filter(|_| table.slice == SliceKind::Repository);
     uuid.and_then(|column| row[column].clone())
         .unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_is_named_has_its_rows() {
+    let world = world().await;
+    let session = world.session(&["acme"]);
+    for table in tables()
+        .iter()
+        .filter(|table| BOUNDED.contains(&table.name.as_str()))
+    {
+        let truth = truth::rows(&world.sandbox, "acme", table);
+        let (repository, hash) = (
+            table.column("Repository").unwrap(),
+            table.column("CommitHash").unwrap(),
+        );
+        let commit = truth.values().next().unwrap();
+        let name = |column: usize| commit[column].clone().unwrap();
+        let expected = truth
+            .values()
+            .filter(|row| row[hash] == commit[hash])
+            .count();
+        for columns in ["COUNT(CommitHash)", "COUNT(CommitDate)"] {
+            let query = format!(
+                "SELECT {columns} FROM {} WHERE Repository = '{}' AND CommitHash = '{}'",
+                table.name,
+                name(repository),
+                name(hash)
+            );
+            let found = rows(&session, &query).await;
+            assert_eq!(found, [format!("| {expected} |")], "{query}");
+        }
+    }
 }

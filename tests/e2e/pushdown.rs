@@ -95,7 +95,8 @@ fn conditions(random: &mut fastrand::Rng, subjects: &[Subject]) -> String {
     parts.join(" AND ")
 }
 
-async fn rows(session: &Session, sql: &str) -> Vec<String> {
+/// The rows that a query gives, as text.
+pub(crate) async fn rows(session: &Session, sql: &str) -> Vec<String> {
     let mut events = session.run(sql);
     let mut rows = Vec::new();
     while let Some(event) = events.next().await {
@@ -215,10 +216,8 @@ fn filters(table: &TableSpec, values: &BTreeMap<&str, Vec<String>>) -> Vec<Filte
             ColumnKind::Text | ColumnKind::Json => "Nobody's 50% _",
         };
         let known = &values[name.as_str()];
-        let middle = known.get(known.len() / 2).cloned();
-        let ends = [known.first().cloned(), known.last().cloned(), middle];
-        let mut words: Vec<String> = ends.into_iter().flatten().collect();
-        words.dedup();
+        let some = [known.first(), known.get(known.len() / 2)];
+        let mut words: Vec<String> = some.into_iter().flatten().cloned().collect();
         // The service's texts may be equal where SQL's are not.
         words.extend(words.first().map(|word| word.to_uppercase()));
         words.push(stranger.to_owned());
@@ -299,8 +298,8 @@ async fn everything() -> World {
     World::start(one(|it| {
         it.repositories(2)
             .trackers_off(0)
-            .issues(Count::PerRepository(12))
-            .pull_requests(Count::PerRepository(8))
+            .issues(Count::PerRepository(6))
+            .pull_requests(Count::PerRepository(5))
             .branches(6)
     }))
     .await
@@ -369,7 +368,9 @@ async fn explain_shows_each_filter_of_each_table() {
     let world = everything().await;
     let session = world.session(&["acme"]);
     for table in tables() {
-        for filter in filters(table, &values(&world, table)) {
+        let mut filters = filters(table, &values(&world, table));
+        filters.dedup_by_key(|filter| (filter.column.clone(), filter.operator));
+        for filter in filters {
             let query = format!(
                 "EXPLAIN SELECT COUNT(*) FROM acme.{} WHERE {}",
                 table.name, filter.sql

@@ -206,9 +206,12 @@ fn gone(table: &TableSpec) -> &'static str {
             "Not seen with the changes; the copy follows when keys are compared."
         }
         Strategy::Parent(parent) if parent.empty_is_unknown => {
-            "A row that is gone leaves the copy when its parent is visited, unless its list is empty."
+            "A row that is gone leaves the copy when its parent is visited, unless its list is empty. The rows of a \
+             parent that is gone stay."
         }
-        Strategy::Parent(_) => "A row that is gone leaves the copy when its parent is visited.",
+        Strategy::Parent(_) => {
+            "A row that is gone leaves the copy when its parent is visited. The rows of a parent that is gone stay."
+        }
         Strategy::Feed(_) | Strategy::Heads(_) => "Rows that are gone stay in the copy.",
         Strategy::Whole if is_bounded(table) => {
             "A row that is gone leaves the copy when its commit is visited."
