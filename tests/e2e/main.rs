@@ -8,6 +8,7 @@ mod clients;
 mod commands;
 mod connections;
 mod histories;
+mod issue_tables;
 mod kills;
 mod mock;
 mod processes;
