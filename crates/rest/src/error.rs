@@ -287,7 +287,7 @@ impl Error {
             }
             ErrorKind::TokenFile => {
                 "the file must be readable and writable by you alone (mode 0600), in a folder that \
-                 you may write to"
+                 you may write to, or the keyring be open"
             }
             ErrorKind::ForeignTokens => {
                 "keep the tokens of each consumer and address in a file of their own"

@@ -45,7 +45,8 @@ pub use config::{ClientConfig, RetiredCredential};
 pub use credential::{Credential, CredentialKind};
 pub use error::{Error, ErrorKind};
 pub use oauth::{
-    Authorization, Grant, InitiateOAuth, OAuth, OAuthServer, OAuthSettings, Opener, Start, Tokens,
+    Authorization, Grant, InitiateOAuth, Keyring, OAuth, OAuthServer, OAuthSettings, Opener, Start,
+    Tokens,
 };
 pub use observer::{Event, Observer, WaitReason};
 pub use problem::{Problem, ProblemReader};

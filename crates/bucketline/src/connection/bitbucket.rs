@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bucketline_bitbucket::{BASE_URL, Bitbucket, Settings, oauth_server};
 use bucketline_rest::{
-    Credential, Grant, InitiateOAuth, OAuth, OAuthSettings, Opener, Proxy, ProxyServer, Start,
-    Tokens, Url,
+    Credential, Grant, InitiateOAuth, Keyring, OAuth, OAuthSettings, Opener, Proxy, ProxyServer,
+    Start, Tokens, Url,
 };
 use secrecy::SecretString;
 
@@ -46,6 +46,10 @@ pub(super) const KIND: Kind = Kind {
         Property::plain(
             &["OAuthExpiresIn"],
             "seconds that OAuthAccessToken lasts from OAuthTokenTimestamp on",
+        ),
+        Property::plain(
+            &["OAuthKeyring"],
+            "whether the operating system's keyring keeps the tokens, and not a file",
         ),
         Property::secret(&["OAuthRefreshToken"], "a refresh token from elsewhere"),
         Property::plain(
@@ -342,6 +346,7 @@ impl ConnectionProperties {
             SignIn::OAuth(grant) => {
                 let mut settings = self.consumer(*grant)?;
                 settings.token_file = self.token_file(name, &settings.client_id, state_dir);
+                settings.keyring = self.keyring()?;
                 settings.opener = opener;
                 Credential::OAuth(OAuth::new(settings).map_err(|error| {
                     Error::from(error).prefixed(&format!("{}: ", self.origin))
@@ -481,6 +486,18 @@ impl ConnectionProperties {
         Ok(made
             .checked_add(lasts)
             .and_then(|since| UNIX_EPOCH.checked_add(since)))
+    }
+
+    /// The operating system's keyring, if that is to keep the tokens.
+    fn keyring(&self) -> Result<Option<Keyring>> {
+        if self.flag("OAuthKeyring")? != Some(true) {
+            return Ok(None);
+        }
+        let keyring = Keyring::of_system().ok_or_else(|| {
+            self.error("this build has no keyring to keep OAuth tokens in")
+                .with_hint("build with `--features keyring`, or leave out OAuthKeyring")
+        })?;
+        Ok(Some(keyring))
     }
 
     /// The file that is named, or one of this connection in the state folder.

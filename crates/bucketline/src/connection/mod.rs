@@ -453,6 +453,10 @@ mod tests {
                 "BL8002 test: OAuthTokenTimestamp = now",
             ),
             (
+                "OAuthClientId=k;OAuthClientSecret=planted;OAuthKeyring=true",
+                "BL8002 test: this build has no keyring",
+            ),
+            (
                 "OAuthClientId=k;OAuthClientSecret=planted;CallbackURL=here",
                 "BL3005",
             ),

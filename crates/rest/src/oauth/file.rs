@@ -1,5 +1,6 @@
-//! Tokens in a file that processes share.
+//! Tokens that processes share: in a file, or in the operating system's keyring.
 
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 use url::Url;
 
+use super::keyring::Keyring;
 use super::tokens::Tokens;
 use crate::error::{Error, ErrorKind};
 
@@ -26,11 +28,27 @@ pub(super) struct Owner {
     pub(super) grant: String,
 }
 
-/// A token file. What is in it is changed under a lock on a file beside it, since it is itself
-/// replaced on each change.
+/// Where the text with the tokens is. What its `Display` says of it is for people.
+pub(super) trait Place: fmt::Debug + fmt::Display + Send + Sync {
+    /// The text; `NotFound` if there is none.
+    fn read(&self) -> io::Result<String>;
+
+    /// Makes room for a new version, before there are tokens that could be lost.
+    fn draft(&self) -> io::Result<Box<dyn NewVersion>>;
+}
+
+/// A new version before it has its place.
+pub(super) trait NewVersion: Send {
+    /// Puts the text in the place of the one before it. When this returns it is kept.
+    fn save(self: Box<Self>, text: &str) -> io::Result<()>;
+}
+
+/// A token file, or what stands for it in a keyring. What is in it is changed under a lock on a file
+/// beside it, since it is itself replaced on each change.
 #[derive(Debug)]
 pub(super) struct TokenFile {
     path: PathBuf,
+    place: Box<dyn Place>,
     owner: Owner,
     /// For messages: the OAuth server.
     server: Url,
@@ -54,11 +72,21 @@ pub(super) struct Stored {
     pub(super) sign_in: Option<String>,
 }
 
-/// A new version of the file before it has its name.
+/// A new version of what a file holds, with room for it.
 pub(super) struct Draft<'a> {
     file: &'a TokenFile,
+    version: Box<dyn NewVersion>,
+}
+
+/// A file for its owner alone.
+#[derive(Debug)]
+struct PrivateFile(PathBuf);
+
+/// A new version of a file before it has its name.
+struct Unnamed {
     path: PathBuf,
-    draft: File,
+    named: PathBuf,
+    file: File,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,11 +113,22 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5 * 60);
 const LOCK_POLL: Duration = Duration::from_millis(10);
 
 impl TokenFile {
-    pub(super) fn new(path: PathBuf, owner: Owner, server: Url) -> TokenFile {
+    /// The file of this path, or the keyring's entry of that name.
+    pub(super) fn new(
+        path: PathBuf,
+        keyring: Option<&Keyring>,
+        owner: Owner,
+        server: Url,
+    ) -> TokenFile {
         // The file is replaced, a link to it stays.
         let path = std::fs::canonicalize(&path).unwrap_or(path);
+        let place = match keyring {
+            Some(keyring) => keyring.entry(path.display().to_string()),
+            None => Box::new(PrivateFile(path.clone())),
+        };
         TokenFile {
             path,
+            place,
             owner,
             server,
         }
@@ -122,20 +161,11 @@ impl TokenFile {
         }
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
-        private(&mut options).open(self.beside("lock"))
-    }
-
-    /// The path of a file that goes with this one.
-    fn beside(&self, what: &str) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(".");
-        name.push(what);
-        name.into()
+        private(&mut options).open(beside(&self.path, "lock"))
     }
 
     fn unusable(&self, why: &str) -> Error {
-        Error::new(ErrorKind::TokenFile, &self.server)
-            .detail(format!("{}: {why}", self.path.display()))
+        Error::new(ErrorKind::TokenFile, &self.server).detail(format!("{self}: {why}"))
     }
 
     fn failed(&self, error: &io::Error) -> Error {
@@ -143,11 +173,17 @@ impl TokenFile {
     }
 }
 
+impl fmt::Display for TokenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place.fmt(f)
+    }
+}
+
 impl Locked<'_> {
-    /// What the file holds; `None` if there is no file.
+    /// What the file holds; `None` if there is none.
     pub(super) fn read(&self) -> Result<Option<Stored>, Error> {
         let file = self.file;
-        let text = match read_private(&file.path) {
+        let text = match file.place.read() {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(file.failed(&error)),
@@ -172,8 +208,7 @@ impl Locked<'_> {
             } = format.owner;
             return Err(
                 Error::new(ErrorKind::ForeignTokens, &file.server).detail(format!(
-                    "{} is for consumer {client_id} ({grant}) at {oauth_server}, and for {api}",
-                    file.path.display()
+                    "{file} is for consumer {client_id} ({grant}) at {oauth_server}, and for {api}"
                 )),
             );
         }
@@ -192,21 +227,14 @@ impl Locked<'_> {
     /// Makes room for a new version, before there are tokens that could be lost.
     pub(super) fn draft(&self) -> Result<Draft<'_>, Error> {
         let file = self.file;
-        let path = file.beside("new");
-        // Left by a process that was killed.
-        let _ = std::fs::remove_file(&path);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        let draft = private(&mut options)
-            .open(&path)
-            .map_err(|error| file.failed(&error))?;
-        Ok(Draft { file, path, draft })
+        let version = file.place.draft().map_err(|error| file.failed(&error))?;
+        Ok(Draft { file, version })
     }
 }
 
 impl Draft<'_> {
-    /// Puts this version in the place of the one before it. When this returns it is on disk.
-    pub(super) fn save(mut self, stored: &Stored) -> Result<(), Error> {
+    /// Puts this version in the place of the one before it. When this returns it is kept.
+    pub(super) fn save(self, stored: &Stored) -> Result<(), Error> {
         let tokens = &stored.tokens;
         let format = Format {
             version: VERSION,
@@ -221,21 +249,58 @@ impl Draft<'_> {
             start: stored.start.clone(),
             sign_in: stored.sign_in.clone(),
         };
-        let written = serde_json::to_vec_pretty(&format)
+        let written = serde_json::to_string_pretty(&format)
             .map_err(io::Error::from)
-            .and_then(|text| self.draft.write_all(&text))
-            .and_then(|()| self.draft.sync_all())
-            .and_then(|()| std::fs::rename(&self.path, &self.file.path))
-            .and_then(|()| sync_folder(&self.file.path));
+            .and_then(|text| self.version.save(&text));
         written.map_err(|error| self.file.failed(&error))
     }
 }
 
-impl Drop for Draft<'_> {
+impl Place for PrivateFile {
+    fn read(&self) -> io::Result<String> {
+        read_private(&self.0)
+    }
+
+    fn draft(&self) -> io::Result<Box<dyn NewVersion>> {
+        let path = beside(&self.0, "new");
+        // Left by a process that was killed.
+        let _ = std::fs::remove_file(&path);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        let file = private(&mut options).open(&path)?;
+        let named = self.0.clone();
+        Ok(Box::new(Unnamed { path, named, file }))
+    }
+}
+
+impl fmt::Display for PrivateFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+impl NewVersion for Unnamed {
+    fn save(mut self: Box<Self>, text: &str) -> io::Result<()> {
+        self.file.write_all(text.as_bytes())?;
+        self.file.sync_all()?;
+        std::fs::rename(&self.path, &self.named)?;
+        sync_folder(&self.named)
+    }
+}
+
+impl Drop for Unnamed {
     fn drop(&mut self) {
         // Once renamed, it is not there.
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// The path of a file that goes with another one.
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(what);
+    name.into()
 }
 
 /// For its owner alone, where systems have modes.

@@ -13,6 +13,7 @@ mod authorization;
 mod callback;
 mod endpoint;
 mod file;
+mod keyring;
 mod session;
 mod settings;
 mod tokens;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use crate::observer::Event;
 
 pub use self::authorization::Authorization;
+pub use self::keyring::Keyring;
 pub use self::session::OAuth;
 pub use self::settings::{Grant, InitiateOAuth, OAuthServer, OAuthSettings, Opener, Start};
 pub use self::tokens::Tokens;

@@ -92,10 +92,10 @@ impl OAuth {
             client_id: settings.client_id.clone(),
             grant: grant.to_owned(),
         };
-        let file = settings
-            .token_file
-            .clone()
-            .map(|path| TokenFile::new(path, owner, without_parameters(endpoint.url())));
+        let file = settings.token_file.clone().map(|path| {
+            let server = without_parameters(endpoint.url());
+            TokenFile::new(path, settings.keyring.as_ref(), owner, server)
+        });
         let start = settings.start.as_ref().map(|start| match start {
             Start::Code(code) => fingerprint(&["code", code.expose_secret()]),
             Start::Tokens(tokens) => {
@@ -552,8 +552,8 @@ impl Session {
     fn not_signed_in(&self) -> Error {
         let page = without_parameters(&self.settings.server.authorize);
         let error = Error::new(ErrorKind::NotSignedIn, &page);
-        match &self.settings.token_file {
-            Some(path) => error.detail(format!("there is no usable token in {}", path.display())),
+        match &self.file {
+            Some(file) => error.detail(format!("there is no usable token in {file}")),
             None => error,
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::keyring::Keyring;
 use super::tokens::Tokens;
 use crate::proxy::Proxy;
 
@@ -78,6 +79,9 @@ pub struct OAuthSettings {
     pub start: Option<Start>,
     /// Where tokens are kept. Without it they last as long as this process.
     pub token_file: Option<PathBuf>,
+    /// Where tokens are kept in place of the token file, under its name. The lock between processes stays a file
+    /// beside it.
+    pub keyring: Option<Keyring>,
     /// Shows the page on which the access is allowed, when a request finds nobody signed in and
     /// [`InitiateOAuth::GetAndRefresh`] allows to begin.
     pub opener: Option<Opener>,
@@ -112,6 +116,7 @@ impl OAuthSettings {
             scopes: Vec::new(),
             start: None,
             token_file: None,
+            keyring: None,
             opener: None,
             patience: Duration::from_secs(5 * 60),
             user_agent: user_agent.into(),
@@ -131,6 +136,7 @@ impl fmt::Debug for OAuthSettings {
             .field("initiate", &self.initiate)
             .field("callback", &self.callback)
             .field("token_file", &self.token_file)
+            .field("keyring", &self.keyring)
             .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(unix)]
 mod file;
 mod flows;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod processes;
 mod renewal;
 mod secrets;
