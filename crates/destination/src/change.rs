@@ -29,11 +29,15 @@ pub enum Change {
     /// Rows that must be new, in the columns of an upsert: a key that is there already, or twice in the batch,
     /// is [`DuplicateKey`](crate::ErrorKind::DuplicateKey) when they are committed, naming both rows.
     Insert(RecordBatch),
-    /// Keys of rows to delete: the key columns in the order of [`LoadPlan::key`](crate::LoadPlan::key).
-    /// A key that is not there is no error.
+    /// Keys of rows that are no more: the key columns in the order of [`LoadPlan::key`](crate::LoadPlan::key).
+    /// They are deleted, or [kept](crate::Retention) as rows that left. A key that is not there is no error.
     Delete(RecordBatch),
-    /// Rows to delete by the values of some columns.
+    /// The same by the values of some columns.
     DeleteWhere(RowFilter),
+    /// Rows that are there still, but no longer belong to the table, in the columns of an upsert. They are deleted;
+    /// or those that the table has are marked, with the values given; or their active version ends at the start of
+    /// the one given, which is not kept. Within a batch the last row of a key wins.
+    Leave(RecordBatch),
     /// Columns to set in the rows that match and differ: parent columns after a rename.
     Assign {
         /// The rows.
@@ -48,13 +52,13 @@ pub enum Change {
 /// the same key replaces don't count, nor do those that an [`Assign`](Change::Assign) finds equal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
-    /// Rows that were not there.
+    /// Rows that were not there, versions each by itself.
     pub inserted: u64,
-    /// Rows that were there and differed.
+    /// Rows that were there and differed, or return.
     pub updated: u64,
     /// Rows that were there and equal; they are not written.
     pub unchanged: u64,
-    /// Rows removed.
+    /// Rows that left: removed, newly marked, or closed.
     pub deleted: u64,
 }
 

@@ -28,6 +28,8 @@ pub enum ErrorKind {
     Unsupported,
     /// A table or column is not there.
     NotFound,
+    /// A table cannot be taken over, since its columns or its key do not fit.
+    Misfit,
     /// The database failed otherwise.
     Database,
 }
@@ -133,6 +135,7 @@ impl Error {
             ErrorKind::Unsupported => "BL6008",
             ErrorKind::NotFound => "BL6009",
             ErrorKind::Database => "BL6010",
+            ErrorKind::Misfit => "BL6011",
         }
     }
 

@@ -3,13 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array, new_null_array,
+};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 
 use crate::convert::{constant, convert};
-use crate::{Change, ColumnType, Error, ErrorKind, LoadPlan, Result, RowFilter, Scalar, TableName};
+use crate::retention::{ACTIVE, DELETED, END, START};
+use crate::{
+    Change, ColumnType, Error, ErrorKind, LoadPlan, Result, Retention, RowFilter, Scalar, TableName,
+};
 
 /// One stored column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +32,40 @@ pub struct StoredColumn {
 pub struct Layout {
     /// All columns of ours, in the table's order.
     pub columns: Vec<StoredColumn>,
-    /// For each column of the plan its place in `columns`.
+    /// For each column of the plan its place in `columns`; then the places of those that [`Layout::prepare`] fills.
     pub written: Vec<usize>,
+    /// How many of `written` are columns of the plan.
+    pub planned: usize,
     /// For each key column its place in `columns`.
     pub key: Vec<usize>,
+    /// What becomes of rows that leave.
+    pub keeping: Keeping,
+}
+
+/// What becomes of rows that leave: a [`Retention`] with the places of its columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// They are deleted.
+    Nothing,
+    /// They are marked in the column at this place.
+    Deleted(usize),
+    /// Their active versions are closed.
+    Versions(Versions),
+}
+
+/// The places of what tells versions apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Versions {
+    /// [`ACTIVE`].
+    pub active: usize,
+    /// [`START`].
+    pub start: usize,
+    /// [`END`].
+    pub end: usize,
+    /// The column of the plan that a start is copied from.
+    change: usize,
+    /// The end of versions whose rows are deleted, in microseconds since 1970, unless they start later.
+    pub now: i64,
 }
 
 /// What makes a table of one layout one of another.
@@ -88,10 +123,34 @@ impl Layout {
             columns[place].key = true;
             key.push(place);
         }
+        if plan.retention != Retention::Nothing && key.is_empty() {
+            let message = "rows that leave can only be kept in a table with a key";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        let planned = columns.len();
+        for (name, column_type) in plan.retention.columns() {
+            if let Some(place) = position(&columns, name) {
+                let message = format!("the name `{}` is reserved", columns[place].name);
+                return Err(Error::new(ErrorKind::Unsupported, message)
+                    .with_hint("give the column another name with AS"));
+            }
+            let is_start = *name == START;
+            if is_start {
+                key.push(columns.len());
+            }
+            columns.push(StoredColumn {
+                name: (*name).to_owned(),
+                column_type: *column_type,
+                key: is_start,
+            });
+        }
+        let keeping = Keeping::of(&columns, &plan.retention)?;
         Ok(Self {
             written: (0..columns.len()).collect(),
             columns,
+            planned,
             key,
+            keeping,
         })
     }
 
@@ -100,20 +159,30 @@ impl Layout {
     ///
     /// # Errors
     /// Those of [`Layout::of`], and [`Incompatible`](ErrorKind::Incompatible), naming column and types, if a
-    /// type cannot be widened.
+    /// type cannot be widened, or if only one of both has versions.
     pub fn evolve(present: &Schema, key: &[String], plan: &LoadPlan) -> Result<(Self, Evolution)> {
         let wanted = Self::of(plan)?;
         let mut layout = Self::stored(present, key)?;
+        let has_versions = key.iter().any(|name| name.eq_ignore_ascii_case(START));
+        if has_versions != matches!(wanted.keeping, Keeping::Versions(_)) {
+            let message = if has_versions {
+                "the table keeps all versions of its rows, and would lose them"
+            } else {
+                "the table has rows without versions, and cannot begin to keep them"
+            };
+            return Err(Error::new(ErrorKind::Incompatible, message)
+                .with_hint("replace the table with DropTable = TRUE, or load into another one"));
+        }
+        let wanted_key = wanted.key_names();
         let mut evolution = Evolution {
-            rekeyed: key.len() != plan.key.len()
-                || !plan
-                    .key
+            rekeyed: key.len() != wanted_key.len()
+                || !wanted_key
                     .iter()
                     .all(|name| key.iter().any(|k| k.eq_ignore_ascii_case(name))),
             ..Evolution::default()
         };
         layout.written.clear();
-        for (column, planned) in wanted.columns.iter().zip(&plan.columns) {
+        for (index, column) in wanted.columns.iter().enumerate() {
             let Some(place) = position(&layout.columns, &column.name) else {
                 evolution.added.push(layout.columns.len());
                 layout.written.push(layout.columns.len());
@@ -123,7 +192,8 @@ impl Layout {
             layout.written.push(place);
             let stored = &mut layout.columns[place];
             stored.key = column.key;
-            if planned.field.data_type() == &DataType::Null {
+            let planned = plan.columns.get(index);
+            if planned.is_some_and(|planned| planned.field.data_type() == &DataType::Null) {
                 continue;
             }
             let (from, to) = (stored.column_type, column.column_type);
@@ -138,6 +208,10 @@ impl Layout {
                 evolution.widened.push((place, from));
             }
         }
+        // A row that is written is there, also where rows that left are no longer kept.
+        layout.written.extend(
+            position(&layout.columns, DELETED).filter(|place| !layout.written.contains(place)),
+        );
         for (place, column) in layout.columns.iter_mut().enumerate() {
             if !layout.written.contains(&place) {
                 column.key = false;
@@ -147,11 +221,12 @@ impl Layout {
                 }
             }
         }
-        layout.key = plan
-            .key
+        layout.key = wanted_key
             .iter()
             .filter_map(|name| position(&layout.columns, name))
             .collect();
+        layout.planned = wanted.planned;
+        layout.keeping = Keeping::of(&layout.columns, &plan.retention)?;
         Ok((layout, evolution))
     }
 
@@ -199,8 +274,10 @@ impl Layout {
         }
         Ok(Self {
             written: (0..columns.len()).collect(),
+            planned: columns.len(),
             columns,
             key: places,
+            keeping: Keeping::Nothing,
         })
     }
 
@@ -212,14 +289,25 @@ impl Layout {
         ))
     }
 
-    /// The key columns, in the key's order.
+    /// The places of the columns that tell rows apart: the key, without a version's start.
+    pub fn row_key(&self) -> &[usize] {
+        match self.keeping {
+            Keeping::Versions(versions) => self
+                .key
+                .strip_suffix(&[versions.start])
+                .unwrap_or(&self.key),
+            Keeping::Nothing | Keeping::Deleted(_) => &self.key,
+        }
+    }
+
+    /// The columns of [`Layout::row_key`].
     pub fn key_schema(&self) -> SchemaRef {
         let field = |place: &usize| {
             let column = &self.columns[*place];
             column.column_type.field(&column.name, false)
         };
         Arc::new(Schema::new(
-            self.key.iter().map(field).collect::<Vec<Field>>(),
+            self.row_key().iter().map(field).collect::<Vec<Field>>(),
         ))
     }
 
@@ -233,8 +321,9 @@ impl Layout {
 
     /// Checks a change and converts its values to the stored types, so that a destination meets only the
     /// types of [`ColumnType::data_type`]: the columns of an upsert stand in the order of
-    /// [`Layout::written`], those of a delete in that of [`Layout::key`], and of the rows of an upsert that
-    /// have one key the last alone is left.
+    /// [`Layout::written`], what the plan lacks of them filled in, those of a delete in that of
+    /// [`Layout::row_key`], and of the rows of an upsert that have one key the last alone is left. Rows that leave
+    /// come as they are only where they are kept, else as a delete.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) for other columns than planned, a NULL in the key, and a value that
@@ -243,27 +332,28 @@ impl Layout {
     pub fn prepare(&self, change: Change) -> Result<Change> {
         Ok(match change {
             Change::Upsert(batch) => {
-                let batch = self.convert(&batch, &self.written)?;
-                self.check_key(&batch, |place| {
-                    self.written.iter().position(|w| *w == place)
-                })?;
-                Change::Upsert(self.last_of_each_key(batch)?)
+                Change::Upsert(self.last_of_each_key(self.whole(&batch, false)?)?)
             }
-            Change::Insert(batch) => {
-                let batch = self.convert(&batch, &self.written)?;
-                self.check_key(&batch, |place| {
-                    self.written.iter().position(|w| *w == place)
-                })?;
-                Change::Insert(batch)
-            }
-            Change::Delete(_) if self.key.is_empty() => {
+            Change::Insert(batch) => Change::Insert(self.whole(&batch, false)?),
+            Change::Delete(_) | Change::Leave(_) if self.key.is_empty() => {
                 let message = "rows of a table without a key cannot be deleted by key";
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }
             Change::Delete(batch) => {
-                let batch = self.convert(&batch, &self.key)?;
-                self.check_key(&batch, |place| self.key.iter().position(|k| *k == place))?;
+                let batch = self.convert(&batch, self.row_key())?;
+                self.check_key(&batch, self.row_key())?;
                 Change::Delete(batch)
+            }
+            Change::Leave(batch) => {
+                let batch = self.last_of_each_key(self.whole(&batch, true)?)?;
+                match self.keeping {
+                    Keeping::Nothing => {
+                        let find = |place: &usize| self.written.iter().position(|w| w == place);
+                        let key: Vec<usize> = self.key.iter().filter_map(find).collect();
+                        Change::Delete(batch.project(&key).map_err(internal)?)
+                    }
+                    Keeping::Deleted(_) | Keeping::Versions(_) => Change::Leave(batch),
+                }
             }
             Change::DeleteWhere(filter) => {
                 self.constants(&filter.0)?;
@@ -326,33 +416,67 @@ impl Layout {
             let message = format!("the columns ({given}) are written where ({wanted}) are planned");
             return Err(Error::new(ErrorKind::BadValue, message));
         }
-        let mut fields = Vec::with_capacity(places.len());
-        let mut arrays = Vec::with_capacity(places.len());
-        for (place, array) in places.iter().zip(batch.columns()) {
-            let column = &self.columns[*place];
-            let array = convert(array, column.column_type).map_err(|error| {
+        self.stored_batch(places, batch.columns().to_vec(), batch.num_rows())
+    }
+
+    /// The rows of an upsert in all written columns; `left` says whether they are marked.
+    fn whole(&self, batch: &RecordBatch, left: bool) -> Result<RecordBatch> {
+        let planned = self.convert(batch, &self.written[..self.planned])?;
+        let rows = planned.num_rows();
+        let mut arrays = planned.columns().to_vec();
+        for place in &self.written[self.planned..] {
+            let flag = |value: bool| Arc::new(BooleanArray::from(vec![value; rows])) as ArrayRef;
+            arrays.push(match self.keeping {
+                Keeping::Versions(versions) if *place == versions.active => flag(true),
+                Keeping::Versions(versions) if *place == versions.start => {
+                    let is_change = |written: &usize| *written == versions.change;
+                    let index = self.written.iter().position(is_change).unwrap_or_default();
+                    Arc::clone(&arrays[index])
+                }
+                Keeping::Versions(_) => {
+                    new_null_array(&self.columns[*place].column_type.data_type(), rows)
+                }
+                Keeping::Nothing | Keeping::Deleted(_) => flag(left),
+            });
+        }
+        let batch = self.written_batch(arrays, rows)?;
+        self.check_key(&batch, &self.written)?;
+        Ok(batch)
+    }
+
+    /// A batch of all written columns, converted to the stored types.
+    pub(crate) fn written_batch(&self, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+        self.stored_batch(&self.written, arrays, rows)
+    }
+
+    fn stored_batch(
+        &self,
+        places: &[usize],
+        arrays: Vec<ArrayRef>,
+        rows: usize,
+    ) -> Result<RecordBatch> {
+        let columns = places.iter().map(|place| &self.columns[*place]);
+        let converted = columns.clone().zip(&arrays).map(|(column, array)| {
+            convert(array, column.column_type).map_err(|error| {
                 Error::new(error.kind(), format!("column `{}`: {error}", column.name))
                     .with_source(error)
-            })?;
-            fields.push(column.column_type.field(&column.name, true));
-            arrays.push(array);
-        }
-        let options =
-            arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+            })
+        });
+        let converted = converted.collect::<Result<Vec<_>>>()?;
+        let fields: Vec<Field> = columns
+            .map(|column| column.column_type.field(&column.name, true))
+            .collect();
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), converted, &options)
             .map_err(internal)
     }
 
-    fn check_key(
-        &self,
-        batch: &RecordBatch,
-        column: impl Fn(usize) -> Option<usize>,
-    ) -> Result<()> {
-        for place in &self.key {
-            let array = column(*place).map(|index| batch.column(index));
-            if array.is_none_or(|array| array.null_count() > 0) {
-                let name = &self.columns[*place].name;
-                let message = format!("the key column `{name}` is NULL in a row");
+    /// Refuses a NULL in the key columns of a batch whose columns are those at `places`.
+    fn check_key(&self, batch: &RecordBatch, places: &[usize]) -> Result<()> {
+        for (place, array) in places.iter().zip(batch.columns()) {
+            let column = &self.columns[*place];
+            if column.key && array.null_count() > 0 {
+                let message = format!("the key column `{}` is NULL in a row", column.name);
                 return Err(Error::new(ErrorKind::BadValue, message)
                     .with_hint("a key must have a value in every row; choose other key columns"));
             }
@@ -388,6 +512,41 @@ impl Layout {
             return Ok(batch);
         }
         arrow::compute::filter_record_batch(&batch, &BooleanArray::from(kept)).map_err(internal)
+    }
+}
+
+impl Keeping {
+    fn of(columns: &[StoredColumn], retention: &Retention) -> Result<Self> {
+        let place = |name: &str| position(columns, name).unwrap_or_default();
+        Ok(match retention {
+            Retention::Nothing => Self::Nothing,
+            Retention::Deleted => Self::Deleted(place(DELETED)),
+            Retention::Versions { change, now } => {
+                let is_instant = |place: &usize| columns[*place].column_type == ColumnType::Instant;
+                let change = position(columns, change)
+                    .filter(is_instant)
+                    .ok_or_else(|| {
+                        let message =
+                            format!("the change column `{change}` is no instant of the table");
+                        Error::new(ErrorKind::Unsupported, message)
+                    })?;
+                Self::Versions(Versions {
+                    active: place(ACTIVE),
+                    start: place(START),
+                    end: place(END),
+                    change,
+                    now: now.timestamp_micros(),
+                })
+            }
+        })
+    }
+
+    /// How many rows the table has more, and how many less, after changes that are counted so.
+    pub fn rows(self, counts: &crate::Counts) -> (u64, u64) {
+        match self {
+            Self::Nothing => (counts.inserted, counts.deleted),
+            Self::Deleted(_) | Self::Versions(_) => (counts.inserted, 0),
+        }
     }
 }
 

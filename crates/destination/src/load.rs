@@ -4,7 +4,7 @@ use arrow::datatypes::{Field, SchemaRef};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::{Change, Counts, Result, RowFilter, TableStatus};
+use crate::{Change, Counts, Result, Retention, RowFilter, TableStatus};
 
 /// Who holds a lease, for the message that another process shows.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -34,9 +34,20 @@ pub enum Target {
     /// else starts anew.
     /// A table that is absent is made by [`Load::begin`] already, empty and with the plan's record.
     Staging,
-    /// As `Staging`, for a load that ends in [`apply(true)`](Load::apply): types and key of the present table
+    /// As `Staging`, for a load that ends in [`Replacement::Table`]: types and key of the present table
     /// don't matter, so [`Load::begin`] does not compare them.
     Recreate,
+}
+
+/// What takes the place of what, when a staged load is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replacement {
+    /// The table is dropped and made anew.
+    Table,
+    /// The staged rows are the table's: what is absent from them leaves it. Versions are replaced like rows.
+    Rows,
+    /// The staged rows replace those of their keys; absent ones stay. Needs a key.
+    Present,
 }
 
 /// What a load is going to write.
@@ -46,10 +57,15 @@ pub struct LoadPlan {
     pub columns: Vec<Column>,
     /// Names of the key columns, all among `columns`, all NOT NULL. Empty: no key.
     pub key: Vec<String>,
+    /// What is kept beside the rows that there are. Anything but [`Retention::Nothing`] needs a key.
+    pub retention: Retention,
     /// Where the rows go.
     pub target: Target,
     /// The checkpoints that the status showed mean nothing: forget them before the first row.
     pub forget_checkpoints: bool,
+    /// A table of that name that no load of ours has made is taken over, if its columns and its key fit: it becomes
+    /// ours when what is staged is applied, and is as it was until then.
+    pub adopts: bool,
     /// Go on with the staging that the status showed: it was begun with the same columns and key.
     pub resumes: bool,
     /// Names of columns that the plan before had and this one has not: they become NULL in all rows.
@@ -77,9 +93,11 @@ pub trait Load: Send + Sync {
     /// checkpoints of a [void](TableStatus::is_void) table are forgotten whatever the plan says.
     ///
     /// # Errors
-    /// [`NotOurs`](crate::ErrorKind::NotOurs) if a table of that name exists that no load of ours made;
-    /// [`Incompatible`](crate::ErrorKind::Incompatible) if a type cannot be widened, or if the staging to be resumed
-    /// has other columns or is not there. Nothing was changed then.
+    /// [`NotOurs`](crate::ErrorKind::NotOurs) if a table of that name exists that no load of ours made, or
+    /// [`Misfit`](crate::ErrorKind::Misfit) if it cannot be taken over;
+    /// [`Incompatible`](crate::ErrorKind::Incompatible) if a type cannot be widened, if the table has versions and the
+    /// plan has none or the other way round, or if the staging to be resumed has other columns or is not there.
+    /// Nothing was changed then.
     async fn begin(&self, plan: LoadPlan) -> Result<()>;
 
     /// Takes a change of a slice. It may be buffered; waits when too much is (back-pressure).
@@ -100,18 +118,19 @@ pub trait Load: Send + Sync {
     /// Removes the checkpoint of a slice that is no more. Part of the next commit of that slice.
     async fn forget(&self, slice: &str) -> Result<()>;
 
-    /// The keys of the committed rows that match, as batches of the key columns (of the staging, in a staged load).
+    /// The keys of the committed rows that match and have not left, as batches of the plan's key columns (of the
+    /// staging, in a staged load).
     async fn keys(&self, rows: &RowFilter) -> Result<Vec<arrow::array::RecordBatch>>;
 
-    /// Makes the staged rows the content of the table, in one transaction: with a key, absent rows are deleted
-    /// and differing ones upserted, our columns only; without a key, DELETE and INSERT. Views, indexes,
-    /// triggers, grants and the user's own columns survive; `recreate` drops and makes the table anew instead.
+    /// Makes the staged rows the content of the table, in one transaction: with a key, absent rows leave
+    /// and differing ones are upserted, our columns only; without a key, DELETE and INSERT. Views, indexes,
+    /// triggers, grants and the user's own columns survive, unless the table itself is replaced.
     /// Staged checkpoints become the table's, and `record` its record.
     ///
     /// # Errors
     /// [`DuplicateKey`](crate::ErrorKind::DuplicateKey), naming both rows, if two rows given as
     /// [`Change::Insert`] have one key (reported by [`Load::commit`] already where the destination can).
-    async fn apply(&self, recreate: bool, record: Value) -> Result<Counts>;
+    async fn apply(&self, replacement: Replacement, record: Value) -> Result<Counts>;
 
     /// Replaces the executor's record of the table, if one is given, and releases the lease. Without this the
     /// record of [`LoadPlan::record`], or that of [`Load::apply`], stands.

@@ -18,9 +18,10 @@ impl Uncommitted {
     /// Memory that the changes take, in bytes.
     pub fn size(&self) -> usize {
         let size = |change: &Change| match change {
-            Change::Upsert(batch) | Change::Insert(batch) | Change::Delete(batch) => {
-                batch.get_array_memory_size()
-            }
+            Change::Upsert(batch)
+            | Change::Insert(batch)
+            | Change::Delete(batch)
+            | Change::Leave(batch) => batch.get_array_memory_size(),
             Change::DeleteWhere(_) | Change::Assign { .. } => 0,
         };
         self.changes.iter().map(size).sum()

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use serde_json::Value;
 
-use crate::{Error, ErrorKind, Evolution, Layout, LoadPlan, Result, TableName, Target};
+use crate::{
+    ColumnType, DELETED, Error, ErrorKind, Evolution, Layout, LoadPlan, Result, TableName, Target,
+};
 
 /// Checkpoints by slice id; each is JSON that only the executor understands.
 pub type Checkpoints = BTreeMap<String, Value>;
@@ -103,7 +105,8 @@ impl TableStatus {
     /// The columns in which `plan` is to be written, and what must happen to the table for it.
     ///
     /// # Errors
-    /// [`NotOurs`](ErrorKind::NotOurs) if what is there is not a table of ours, with what it lacks;
+    /// [`NotOurs`](ErrorKind::NotOurs) if what is there is not a table of ours, with what it lacks, or
+    /// [`Misfit`](ErrorKind::Misfit), with all that does not fit, if it cannot be taken over;
     /// [`Unsupported`](ErrorKind::Unsupported) if the plan writes to the table itself and has no key;
     /// [`Incompatible`](ErrorKind::Incompatible) if a type cannot be widened, or if the plan writes to the
     /// table itself and the key is another one; else those of [`Layout::of`].
@@ -116,6 +119,11 @@ impl TableStatus {
         }
         if let Physical::Absent = self.physical {
             return Ok((new, Evolution::default()));
+        }
+        if let (true, None, Physical::Table { columns, key, .. }) =
+            (plan.adopts, &self.state, &self.physical)
+        {
+            return adopt(table, columns, key, &new, plan);
         }
         self.check_ours(table)?;
         let (Some(state), false) = (&self.state, plan.target == Target::Recreate) else {
@@ -156,4 +164,59 @@ impl TableStatus {
                 .with_hint("load into a table of another name, or rename or drop this one"),
         )
     }
+}
+
+fn has_name(names: &[String], name: &str) -> bool {
+    names.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+/// The columns in which `plan` is written to a table that it takes over: `wanted` are those of a new one.
+fn adopt(
+    table: &TableName,
+    columns: &Schema,
+    key: &[String],
+    wanted: &Layout,
+    plan: &LoadPlan,
+) -> Result<(Layout, Evolution)> {
+    let mut ours = Vec::with_capacity(wanted.columns.len());
+    let mut misfits = Vec::new();
+    for column in &wanted.columns {
+        let name = &column.name;
+        let mut fields = columns.fields().iter();
+        let Some(field) = fields.find(|field| field.name().eq_ignore_ascii_case(name)) else {
+            // No row has left yet, so that the mark can be added.
+            if name != DELETED {
+                misfits.push(format!("it has no column `{name}`"));
+            }
+            continue;
+        };
+        let (there, ours_is) = (ColumnType::of(field), column.column_type);
+        if there.widen(ours_is) != Some(there) {
+            misfits.push(format!("`{name}` is {there} and cannot take {ours_is}"));
+        } else if !field.is_nullable() && !has_name(key, name) && name != DELETED {
+            misfits.push(format!("`{name}` is NOT NULL"));
+        }
+        ours.push(field.as_ref().clone());
+    }
+    let wanted_key = wanted.key_names();
+    if key.len() != wanted_key.len() || !wanted_key.iter().all(|name| has_name(key, name)) {
+        let list = |names: &[String]| match names {
+            [] => String::from("none"),
+            names => names.join(", "),
+        };
+        misfits.push(format!(
+            "its key is {} where {} is needed",
+            list(key),
+            list(&wanted_key)
+        ));
+    }
+    if misfits.is_empty() {
+        return Layout::evolve(&Schema::new(ours), key, plan);
+    }
+    let message = format!(
+        "the table {table} cannot be taken over: {}; it was not touched",
+        misfits.join("; ")
+    );
+    Err(Error::new(ErrorKind::Misfit, message)
+        .with_hint("change the table, or select and declare columns as it has them"))
 }

@@ -76,7 +76,7 @@ pub struct Output {
 pub struct Applied {
     /// The outputs of the rows that match.
     pub matching: RecordBatch,
-    /// The keys of the rows that do not.
+    /// The rows that do not: their keys, or all their outputs.
     pub leaving: RecordBatch,
 }
 
@@ -412,18 +412,23 @@ impl RowPlan {
     }
 
     /// Splits a page of [`RowPlan::scan`]'s schema into the outputs of the rows that match and the keys of
-    /// those that do not.
+    /// those that do not, or all their outputs if they are wanted `whole`.
     ///
     /// # Errors
     /// If an expression fails on a row: a division by zero, a cast.
-    pub fn apply(&self, rows: &RecordBatch) -> Result<Applied> {
-        self.split(rows)
+    pub fn apply(&self, rows: &RecordBatch, whole: bool) -> Result<Applied> {
+        self.split(rows, whole)
             .map_err(|error| Error::from_datafusion(error, None))
     }
 
-    fn split(&self, rows: &RecordBatch) -> Result<Applied, DataFusionError> {
+    fn split(&self, rows: &RecordBatch, whole: bool) -> Result<Applied, DataFusionError> {
         let Some(condition) = &self.condition else {
-            let leaving = RecordBatch::new_empty(Arc::clone(&self.key_schema));
+            let schema = if whole {
+                &self.output_schema
+            } else {
+                &self.key_schema
+            };
+            let leaving = RecordBatch::new_empty(Arc::clone(schema));
             return Ok(Applied {
                 matching: self.compute(rows)?,
                 leaving,
@@ -441,6 +446,10 @@ impl RowPlan {
         };
         let matching = self.compute(&filter_record_batch(rows, &keep)?)?;
         let others = filter_record_batch(rows, &not(&keep)?)?;
+        if whole {
+            let leaving = self.compute(&others)?;
+            return Ok(Applied { matching, leaving });
+        }
         let keys = self.key.iter().map(|&index| {
             self.expressions[index]
                 .evaluate(&others)?

@@ -102,8 +102,8 @@ impl RowWork for CompiledRows {
         self.plan.notes()
     }
 
-    fn apply(&self, rows: &RecordBatch) -> Result<Applied> {
-        let engine::Applied { matching, leaving } = self.plan.apply(rows)?;
+    fn apply(&self, rows: &RecordBatch, whole: bool) -> Result<Applied> {
+        let engine::Applied { matching, leaving } = self.plan.apply(rows, whole)?;
         Ok(Applied { matching, leaving })
     }
 }

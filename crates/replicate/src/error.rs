@@ -35,6 +35,8 @@ pub enum ErrorKind {
     BadValue,
     /// The table would have to change, and `AlterSchema = FALSE` forbids it.
     SchemaFixed,
+    /// Versions, or rows that left, cannot be kept in this table or of this query.
+    Retention,
     /// What the destination remembers of the table cannot be understood.
     State,
     /// The source broke its contract: an answer ended without an end.
@@ -77,6 +79,7 @@ impl Error {
             ErrorKind::Columns => "BL7007",
             ErrorKind::BadValue => "BL7008",
             ErrorKind::SchemaFixed => "BL7009",
+            ErrorKind::Retention => "BL7014",
             ErrorKind::State => "BL7010",
             ErrorKind::Incomplete => "BL7011",
             ErrorKind::Source | ErrorKind::Destination | ErrorKind::Engine => "BL7012",

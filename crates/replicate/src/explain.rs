@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bucketline_destination::Destination;
+use bucketline_destination::{DELETED, Destination};
 use bucketline_source::spec::{Cursor, Feed, Strategy, TableSpec};
 use bucketline_source::{Pushdown, ReadContext, Reading, ScanPlan};
 
@@ -12,7 +12,7 @@ use crate::record::Slices;
 use crate::report::grouped;
 use crate::run::owners;
 use crate::standing::{Approach, Standing};
-use crate::statement::Statement;
+use crate::statement::{Deletes, Statement};
 use crate::work::{RowWork, Work};
 use crate::{Mode, Result};
 
@@ -37,17 +37,21 @@ pub(crate) async fn explain(
     });
 
     // What would be refused is said, and does not keep the rest from being shown.
-    let standing = match Standing::read(table, &status) {
+    let standing = match Standing::read(statement, &status) {
         Ok(standing) => standing,
         Err(error) => {
             lines.push(format!("would be refused: {error} ({})", error.code()));
             Standing::default()
         }
     };
-    if standing.exists
-        && let Err(error) = standing.check_owner(table, &owners(work, context).await?)
-    {
-        lines.push(format!("would be refused: {error} ({})", error.code()));
+    let owner = match standing.exists {
+        true => standing.check_owner(table, &owners(work, context).await?),
+        false => Ok(()),
+    };
+    for refused in [owner, standing.check_history(&prepared, statement)] {
+        if let Err(error) = refused {
+            lines.push(format!("would be refused: {error} ({})", error.code()));
+        }
     }
 
     match (work, &prepared.rows) {
@@ -61,6 +65,20 @@ pub(crate) async fn explain(
             lines.extend(work.source().address().map(|it| format!("source: {it}")));
             lines.extend(plan.explain(known));
             lines.extend(later_runs(&plan, &reading));
+            if let Some(sweep) = &rows.sweep {
+                let sweep = work.source().explain(sweep, &Reading::Listing);
+                let keys = sweep.requests.last().map(ToString::to_string);
+                let cost = match standing.slices.is_empty() {
+                    true => {
+                        "not in the first load, of which nothing can have been deleted".to_owned()
+                    }
+                    false => format!("{} more", standing.listing_cost(&sweep)),
+                };
+                lines.push(format!(
+                    "deletes: once its changes are read, the keys of each slice: {}; {cost}",
+                    keys.unwrap_or_default()
+                ));
+            }
         }
         (Work::Whole(work), _) => {
             lines.push(
@@ -81,7 +99,12 @@ pub(crate) async fn explain(
         let table = &rows.scan.plan().request.table;
         matches!(table.strategy(), Strategy::Parent(_))
     });
-    lines.push(merging(&prepared, of_parents));
+    let sweeps = prepared
+        .rows
+        .as_ref()
+        .is_some_and(|rows| rows.sweep.is_some());
+    lines.push(merging(&prepared, of_parents, sweeps));
+    lines.extend(kept(&prepared, statement));
     lines.extend(prepared.notes.iter().map(|note| format!("note: {note}")));
     Ok(lines)
 }
@@ -196,8 +219,28 @@ fn later_runs(plan: &ScanPlan, reading: &Reading) -> Option<String> {
     })
 }
 
-fn merging(prepared: &Prepared, of_parents: bool) -> String {
+/// What becomes of rows that leave, unless they are simply deleted.
+fn kept(prepared: &Prepared, statement: &Statement) -> Option<String> {
+    if let Some(change) = &prepared.history {
+        return Some(format!(
+            "history: each version of a row is kept, from its {change} on; what leaves closes the active one"
+        ));
+    }
+    let how = match statement.options.deletes {
+        Deletes::Remove => return None,
+        Deletes::Mark => format!("what leaves stays, marked in {DELETED}"),
+        Deletes::Skip => {
+            "what the source has deleted stays; what no longer matches is deleted".to_owned()
+        }
+    };
+    Some(format!("deletes: {how}"))
+}
+
+fn merging(prepared: &Prepared, of_parents: bool, sweeps: bool) -> String {
     match prepared.mode {
+        Mode::Incremental if sweeps => {
+            "merge: by key; rows that no longer match, or whose keys are listed no more, are deleted"
+        }
         Mode::Incremental if of_parents => {
             "merge: by key; of each row that these hang on and that is read again, those that are gone are deleted"
         }

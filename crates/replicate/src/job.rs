@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use bucketline_destination::{Change, ColumnType, Counts, Destination, Load, LoadPlan, Target};
+use bucketline_destination::{
+    Change, ColumnType, Counts, Destination, Load, LoadPlan, Replacement, Retention, Target,
+};
 use bucketline_source::SliceChoice;
 use chrono::Utc;
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
 
 use crate::fingerprint::enumerated;
 use crate::keep::Keeper;
@@ -19,7 +22,7 @@ use crate::record::{Record, Slices, read_slices};
 use crate::report::counted;
 use crate::run::Run;
 use crate::standing::{Approach, Standing};
-use crate::statement::Statement;
+use crate::statement::{Deletes, Statement};
 use crate::survey::{Known, Survey, survey};
 use crate::tally::Tally;
 use crate::walk::{Walker, new_rows};
@@ -77,6 +80,11 @@ impl Job<'_> {
 
     /// The load that begins once there is something to write; `resumes` what is staged.
     fn lazy(&self, load: Box<dyn Load>, record: &Record, resumes: bool) -> LazyLoad {
+        LazyLoad::new(load, self.plan(record.to_json(), resumes))
+    }
+
+    /// What is going to be written.
+    pub(crate) fn plan(&self, record: Value, resumes: bool) -> LoadPlan {
         let target = match self.approach {
             Approach::Merge => Target::Table,
             Approach::Reload {
@@ -84,17 +92,51 @@ impl Job<'_> {
             } => Target::Staging,
             Approach::Reload { recreate: true, .. } => Target::Recreate,
         };
-        let plan = LoadPlan {
+        LoadPlan {
             columns: self.prepared.layout.columns.clone(),
             key: self.prepared.layout.key_names(),
+            retention: self.retention(),
             target,
             forget_checkpoints: !self.standing.exists,
+            adopts: self.standing.adopts,
             resumes,
-            dropped: self.standing.difference(self.prepared).dropped,
-            record: record.to_json(),
+            dropped: self.dropped(),
+            record,
             batch_size: self.statement.options.batch_size,
-        };
-        LazyLoad::new(load, plan)
+        }
+    }
+
+    fn retention(&self) -> Retention {
+        match (&self.prepared.history, self.statement.options.deletes) {
+            (Some(change), _) => Retention::Versions {
+                change: change.clone(),
+                now: Utc::now(),
+            },
+            (None, Deletes::Mark) => Retention::Deleted,
+            (None, Deletes::Remove | Deletes::Skip) => Retention::Nothing,
+        }
+    }
+
+    /// Columns that are no longer selected and become NULL; past versions keep theirs.
+    fn dropped(&self) -> Vec<String> {
+        match self.prepared.history {
+            Some(_) => Vec::new(),
+            None => self.standing.difference(self.prepared).dropped,
+        }
+    }
+
+    /// What a staged load replaces.
+    fn replacement(&self) -> Replacement {
+        let Statement { options, .. } = self.statement;
+        let skips = options.deletes == Deletes::Skip && !self.prepared.layout.key.is_empty();
+        let other_rows = self.standing.difference(self.prepared).rows;
+        if options.drop_table && !self.standing.adopts {
+            Replacement::Table
+        } else if skips && !options.truncate_table && !other_rows {
+            Replacement::Present
+        } else {
+            Replacement::Rows
+        }
     }
 
     /// Types widen in place and never narrow: a column that holds more than what is asked for stays as it is.
@@ -140,8 +182,7 @@ impl Job<'_> {
             return Ok(load.finish(None).await?);
         }
         record.load = None;
-        let recreate = self.statement.options.drop_table;
-        tally.counts = load.apply(recreate, record.to_json()).await?;
+        tally.counts = load.apply(self.replacement(), record.to_json()).await?;
         self.tell_wider_columns(&load.columns().await?);
         Ok(load.finish(None).await?)
     }
@@ -158,14 +199,18 @@ impl Job<'_> {
         } else {
             0
         };
-        if tally.read > 0 || rows == 0 || showed.await? {
+        let replaces = rows > 0 || self.standing.adopts;
+        if tally.read > 0 || !replaces || showed.await? {
             return Ok(false);
         }
         let table = &self.statement.table;
-        self.note(format!(
-            "the result is empty where {table} has {}; they stay: drop the table if it should be empty",
-            counted(rows, "row")
-        ));
+        self.note(match self.standing.adopts {
+            true => format!("the result is empty, so {table} is not taken over"),
+            false => format!(
+                "the result is empty where {table} has {}; they stay: drop the table if it should be empty",
+                counted(rows, "row")
+            ),
+        });
         Ok(true)
     }
 
@@ -254,6 +299,9 @@ impl Job<'_> {
             voice: &self.run.voice,
             context,
             deletes: !record.deletes_off,
+            sweep: rows.sweep.as_ref().filter(|_| !record.deletes_off),
+            skips: self.statement.options.deletes == Deletes::Skip,
+            keeps: self.retention() != Retention::Nothing,
             proofs: !guarded,
         };
         let failure = self.walk(&walker, &survey, &states, tally).await?;
@@ -301,7 +349,7 @@ impl Job<'_> {
         record: &mut Record,
         tally: &mut Tally,
     ) -> Result<bool> {
-        let Approach::Reload { recreate, keep, .. } = &self.approach else {
+        let Approach::Reload { keep, .. } = &self.approach else {
             return Ok(false);
         };
         let Walker { rows, load, .. } = walker;
@@ -336,7 +384,7 @@ impl Job<'_> {
         }
         record.deletes_off &= keeps_vanished && !survey.vanished.is_empty();
         record.load = None;
-        tally.counts = load.apply(*recreate, record.to_json()).await?;
+        tally.counts = load.apply(self.replacement(), record.to_json()).await?;
 
         // Slices that only an earlier statement asked for are no news. Those of this one can be told where the
         // statement is the same, or where all there are were listed.
@@ -364,7 +412,12 @@ impl Job<'_> {
     /// Says that the credential changed and what that still means, where it means something.
     fn tell_guarded(&self, work: &dyn RowWork, tally: &Tally) {
         let proved = work.table().unchanged_by_proof;
-        if self.prepared.mode != Mode::Listing && !proved {
+        let sweeps = self
+            .prepared
+            .rows
+            .as_ref()
+            .is_some_and(|rows| rows.sweep.is_some());
+        if self.prepared.mode != Mode::Listing && !proved && !sweeps {
             return;
         }
         let unread = tally
@@ -401,7 +454,7 @@ impl Job<'_> {
                 "{table} is loaded whole again and replaced at the end: {why}; {cost}{resumed}"
             ));
         }
-        let dropped = self.standing.difference(self.prepared).dropped;
+        let dropped = self.dropped();
         let recreates = matches!(self.approach, Approach::Reload { recreate: true, .. });
         if !dropped.is_empty() && !recreates {
             let rows = counted(self.standing.rows, "row");

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::filter_record_batch;
-use bucketline_destination::{Change, Condition, Destination, Query, RowFilter, Scalar, TableName};
+use arrow::error::ArrowError;
+use bucketline_destination::{
+    Change, Condition, DELETED, Destination, Query, RowFilter, Scalar, TableName,
+};
 use bucketline_source::{Checkpoint, Slice};
 use futures::TryStreamExt;
 
@@ -109,7 +112,10 @@ impl Keeper<'_> {
                 .iter()
                 .find(|field| field.name().eq_ignore_ascii_case(name))
         });
-        let columns: Vec<String> = columns.map(|field| field.name().clone()).collect();
+        let mut columns: Vec<String> = columns.map(|field| field.name().clone()).collect();
+        if self.walker.keeps && there.schema.field_with_name(DELETED).is_ok() {
+            columns.push(DELETED.to_owned());
+        }
         let conditions = filter.0.iter().filter(|(_, value)| *value != Scalar::Null);
         let conditions = conditions.map(|(column, value)| Condition {
             column: column.clone(),
@@ -127,10 +133,18 @@ impl Keeper<'_> {
         while let Some(batch) = batches.try_next().await? {
             let rows = self.fit(&batch, filter)?;
             copied += rows.num_rows() as u64;
-            if rows.num_rows() > 0 {
-                let change = Change::Upsert(rows);
-                self.walker.load.write(id, change).await?;
+            if rows.num_rows() == 0 {
+                continue;
             }
+            let Walker { load, layout, .. } = self.walker;
+            load.write(id, Change::Upsert(rows)).await?;
+            let Some(left) = batch.column_by_name(DELETED) else {
+                continue;
+            };
+            // What is marked stays so.
+            let left = filter_record_batch(&batch, left.as_boolean()).map_err(unusable)?;
+            let left = layout.keys_of(&self.fit(&left, filter)?)?;
+            load.write(id, Change::Delete(left)).await?;
         }
         Ok(copied)
     }
@@ -172,7 +186,10 @@ impl Keeper<'_> {
                 };
             }
         }
-        filter_record_batch(&rows, &BooleanArray::from(keep))
-            .map_err(|error| Error::new(ErrorKind::BadValue, error.to_string()))
+        filter_record_batch(&rows, &BooleanArray::from(keep)).map_err(unusable)
     }
+}
+
+fn unusable(error: ArrowError) -> Error {
+    Error::new(ErrorKind::BadValue, error.to_string())
 }

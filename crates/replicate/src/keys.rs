@@ -33,6 +33,11 @@ impl KeySet {
         })
     }
 
+    /// There is none in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Adds the keys of a batch.
     pub(crate) fn insert(&mut self, keys: &RecordBatch) -> Result<()> {
         let rows = self

@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use bucketline_destination::{Change, Counts, Load, LoadPlan, Result, RowFilter};
+use bucketline_destination::{Change, Counts, Load, LoadPlan, Replacement, Result, RowFilter};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -58,9 +58,9 @@ impl LazyLoad {
         self.load.columns().await
     }
 
-    pub(crate) async fn apply(&self, recreate: bool, record: Value) -> Result<Counts> {
+    pub(crate) async fn apply(&self, replacement: Replacement, record: Value) -> Result<Counts> {
         self.begin().await?;
-        self.load.apply(recreate, record).await
+        self.load.apply(replacement, record).await
     }
 
     /// Ends the load, with another record than that of the plan if one is given. What has not begun

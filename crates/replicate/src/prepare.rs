@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch, Scalar, TimestampMicrosecondArray};
 use arrow::compute::{filter_record_batch, kernels::cmp};
-use bucketline_destination::{Column, RowFilter, Scalar as Value};
+use bucketline_destination::{Column, ColumnType, RowFilter, Scalar as Value};
 use bucketline_source::spec::{Origin, Parent, Strategy, TableSpec};
 use bucketline_source::{Literal, Operator, Predicate, ScanPlan, ScanRequest};
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use crate::columns::{KeyPart, Layout};
 use crate::fingerprint::Fingerprint;
 use crate::owners::OwnerColumns;
-use crate::statement::Statement;
+use crate::statement::{Deletes, Statement};
 use crate::work::{RowWork, WholeWork, Work};
 use crate::{Error, ErrorKind, Mode, Result};
 
@@ -29,6 +29,8 @@ pub(crate) struct Prepared {
     pub(crate) fingerprint: Fingerprint,
     /// What the user should know beforehand.
     pub(crate) notes: Vec<String>,
+    /// The column that versions start by, if they are kept.
+    pub(crate) history: Option<String>,
     /// How a row-by-row statement is read.
     pub(crate) rows: Option<Rows>,
 }
@@ -45,6 +47,8 @@ pub(crate) struct Rows {
     pub(crate) slice: Option<(String, usize)>,
     /// The columns that name the parent of a row, in a table that hangs on another one.
     pub(crate) owner: OwnerColumns,
+    /// How all keys are read, to find out what the source has deleted; the columns are those of [`RowWork::key`].
+    pub(crate) sweep: Option<Arc<ScanPlan>>,
 }
 
 impl Rows {
@@ -78,6 +82,10 @@ fn prepare_whole(work: &dyn WholeWork, statement: &Statement) -> Result<Prepared
     let layout = Layout::new(&columns, statement.declared.as_ref(), work.key())?;
     let fingerprint = Fingerprint::of_whole(work, &layout)?;
     let mut notes = work.notes().to_vec();
+    if statement.options.history {
+        return Err(no_history(work.why()));
+    }
+    notes.extend(check_deletes(statement, &layout)?);
     if statement.options.start.is_some() {
         notes
             .push("ReplicateStartDate has no effect: the result is computed as a whole".to_owned());
@@ -89,6 +97,7 @@ fn prepare_whole(work: &dyn WholeWork, statement: &Statement) -> Result<Prepared
         layout,
         fingerprint,
         notes,
+        history: None,
         rows: None,
     })
 }
@@ -113,6 +122,12 @@ fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
         Ok(_) => mode(table, &layout.key_names().join(", ")),
     };
     let mut notes = work.notes().to_vec();
+    notes.extend(check_deletes(statement, &layout)?);
+    let history = match statement.options.history {
+        true if mode == Mode::Replace => return Err(no_history(&why)),
+        true => Some(change_column(work, &layout)?),
+        false => None,
+    };
     let start = match (statement.options.start, mode) {
         (Some(start), Mode::Incremental) if table.cursor.is_some() => Some(start),
         (Some(_), _) => {
@@ -121,6 +136,20 @@ fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
         }
         (None, _) => None,
     };
+    let sweep = match (statement.options.detect_deletes, table.strategy()) {
+        (true, Strategy::Cursor(_)) if mode == Mode::Incremental => {
+            let skips = statement.options.deletes == Deletes::Skip;
+            if skips {
+                notes.push("DetectDeletes has no effect: deletes are skipped".to_owned());
+            }
+            (!skips).then(|| sweep(work)).transpose()?
+        }
+        (true, _) => {
+            notes.push(format!("DetectDeletes has no effect: {why}"));
+            None
+        }
+        (false, _) => None,
+    };
     let fingerprint = Fingerprint::of_rows(work, &layout, mode, start);
     let slice = slice_column(work, &layout);
     let rows = Rows {
@@ -128,6 +157,7 @@ fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
         key: key.unwrap_or_default(),
         slice,
         owner: OwnerColumns::new(work, &layout),
+        sweep,
     };
     Ok(Prepared {
         mode,
@@ -135,8 +165,76 @@ fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
         layout,
         fingerprint,
         notes,
+        history,
         rows: Some(rows),
     })
+}
+
+/// Whether what the statement wants of deleted rows can be done; with a note where it has no effect.
+fn check_deletes(statement: &Statement, layout: &Layout) -> Result<Option<String>> {
+    if !layout.key.is_empty() {
+        return Ok(None);
+    }
+    match statement.options.deletes {
+        Deletes::Remove => Ok(None),
+        Deletes::Mark => Err(Error::new(
+            ErrorKind::Retention,
+            format!(
+                "{}: deleted rows cannot be marked, because without a key its rows are only replaced as a whole",
+                statement.table
+            ),
+        )
+        .with_hint("select the key of the source, or declare a PRIMARY KEY; or leave DeleteOption out")),
+        Deletes::Skip => Ok(Some(
+            "skipping deletes has no effect: without a key all rows are replaced".to_owned(),
+        )),
+    }
+}
+
+fn no_history(why: &str) -> Error {
+    Error::new(
+        ErrorKind::Retention,
+        format!("EnableHistoryMode needs a change column and a key, by which versions are told apart: {why}"),
+    )
+    .with_hint("leave EnableHistoryMode out, or select one table with its key and its change column")
+}
+
+/// The table's column that versions start by.
+fn change_column(work: &dyn RowWork, layout: &Layout) -> Result<String> {
+    let table = work.table();
+    let Some(cursor) = table.cursor.as_ref().filter(|cursor| !cursor.nullable) else {
+        return Err(no_history(&format!("{} has no change column", table.name)));
+    };
+    let columns = layout.columns.iter().zip(&layout.picks);
+    let found = columns
+        .filter(|(column, _)| ColumnType::of(&column.field) == ColumnType::Instant)
+        .find(|(_, pick)| work.outputs()[**pick].plain == Some(cursor.column));
+    found
+        .map(|(column, _)| column.field.name().clone())
+        .ok_or_else(|| {
+            let name = &table.columns[cursor.column].name;
+            no_history(&format!("{name} is not selected as it is"))
+        })
+}
+
+/// The plan by which the keys of all rows are read, whether they match or not: rows that do not are not in the copy.
+fn sweep(work: &dyn RowWork) -> Result<Arc<ScanPlan>> {
+    let scan = work.scan();
+    let request = &scan.request;
+    let key = work
+        .key()
+        .iter()
+        .map(|&output| work.outputs()[output].plain);
+    let chosen = request.predicates.iter().zip(&scan.predicates);
+    let request = ScanRequest {
+        columns: key.flatten().collect(),
+        predicates: chosen
+            .filter(|(_, planned)| planned.chooses_slices)
+            .map(|(predicate, _)| predicate.clone())
+            .collect(),
+        ..request.clone()
+    };
+    Ok(Arc::new(work.source().plan(request)?))
 }
 
 /// How a table whose rows can be merged by their key is kept up to date, and why.

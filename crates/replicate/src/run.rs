@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bucketline_destination::Destination;
 use bucketline_source::{ReadContext, SliceChoice, Source};
+use serde_json::Value;
 
 use crate::events::Voice;
 use crate::job::Job;
@@ -99,10 +100,11 @@ pub(crate) async fn run(
     }
 
     let load = destination.open(table, &run.script.holder()).await?;
-    let standing = Standing::read(table, load.status())?;
+    let standing = Standing::read(statement, load.status())?;
     list(work, &run.context).await?;
     let owners = owners(work, &run.context).await?;
     standing.check_owner(table, &owners)?;
+    standing.check_history(&prepared, statement)?;
     let approach = standing.approach(&prepared, statement);
     standing.check_schema(&prepared, statement, load.status())?;
 
@@ -114,6 +116,9 @@ pub(crate) async fn run(
         standing,
         approach,
     };
+    if job.standing.adopts {
+        load.status().meet(table, &job.plan(Value::Null, false))?;
+    }
     let mut record = Record::new(
         owners,
         prepared.fingerprint.clone(),

@@ -1,6 +1,7 @@
 //! Whose table it is, and how a statement stands to it.
 
-use bucketline_destination::{Physical, TableName, TableStatus};
+use arrow::datatypes::DataType;
+use bucketline_destination::{DELETED, Physical, START, TableName, TableStatus};
 use bucketline_source::ScanPlan;
 use bucketline_source::spec::{ChildRows, ParentTable};
 
@@ -8,7 +9,7 @@ use crate::fingerprint::Difference;
 use crate::prepare::Prepared;
 use crate::record::{Owner, Record, Slices, read_slices};
 use crate::report::counted;
-use crate::statement::Statement;
+use crate::statement::{Deletes, Statement};
 use crate::{Error, ErrorKind, Mode, Result};
 
 /// What is known of a table before a run.
@@ -16,28 +17,37 @@ use crate::{Error, ErrorKind, Mode, Result};
 pub(crate) struct Standing {
     /// The table is there.
     pub(crate) exists: bool,
+    /// A table that no REPLICATE has made is there, and is taken over.
+    pub(crate) adopts: bool,
     /// The record of what filled it; `None` if nothing has, or what it did is gone.
     pub(crate) record: Option<Record>,
     /// The slices whose rows it holds.
     pub(crate) slices: Slices,
     /// How many rows the last load left.
     pub(crate) rows: u64,
+    /// It keeps versions of its rows.
+    history: bool,
     /// The names of its columns, as they were made.
     columns: Vec<String>,
 }
 
 impl Standing {
-    /// Reads a table's status.
+    /// Reads the status of a statement's table.
     ///
     /// # Errors
     /// [`ErrorKind::NotOurs`] if something of that name is not ours to write.
-    pub(crate) fn read(table: &TableName, status: &TableStatus) -> Result<Self> {
+    pub(crate) fn read(statement: &Statement, status: &TableStatus) -> Result<Self> {
+        let table = &statement.table;
         let TableStatus { state, physical } = status;
         match (state, physical) {
             (_, Physical::Absent) => Ok(Self::default()),
             (_, Physical::Other { kind }) => {
                 Err(not_ours(format!("a {kind} named {table} is there already")))
             }
+            (None, Physical::Table { .. }) if statement.options.adopt => Ok(Self {
+                adopts: true,
+                ..Self::default()
+            }),
             (None, Physical::Table { .. }) => Err(not_ours(format!(
                 "a table named {table} is there already, and no REPLICATE made it"
             ))),
@@ -53,9 +63,11 @@ impl Standing {
                 // Emptied by someone: whose rows it held means nothing any more.
                 Ok(Self {
                     exists: !status.is_void(),
+                    adopts: false,
                     record,
                     slices,
                     rows,
+                    history: state.key.iter().any(|name| name == START),
                     columns: state
                         .columns
                         .fields()
@@ -117,6 +129,33 @@ impl Standing {
         )))
     }
 
+    /// Versions are kept from a table's first row on, or never; and what replaces rows would lose them.
+    pub(crate) fn check_history(&self, prepared: &Prepared, statement: &Statement) -> Result<()> {
+        let (table, options) = (&statement.table, &statement.options);
+        if self.record.is_none() || options.drop_table {
+            return Ok(());
+        }
+        let message = match (self.history, options.history) {
+            (true, false) => format!(
+                "the table {table} keeps all versions of its rows, and the statement does not set EnableHistoryMode"
+            ),
+            (false, true) => format!(
+                "the table {table} was loaded without EnableHistoryMode: no versions of its rows are there"
+            ),
+            (true, true) if self.exists && !options.truncate_table => {
+                match self.difference(prepared).reason() {
+                    Some(why) => format!(
+                        "the table {table} keeps all versions of its rows, and a new load would replace them: {why}"
+                    ),
+                    None => return Ok(()),
+                }
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::Retention, format!("{message}; nothing was changed"))
+            .with_hint("DropTable = TRUE drops the table and begins anew; or load into a table of another name"))
+    }
+
     /// With `AlterSchema = FALSE` the table stays as it is.
     pub(crate) fn check_schema(
         &self,
@@ -131,13 +170,17 @@ impl Standing {
             return Ok(());
         }
         let changed = self.difference(prepared).changed;
-        for column in &prepared.layout.columns {
-            let name = column.field.name();
+        let columns = prepared.layout.columns.iter();
+        let columns =
+            columns.map(|column| (column.field.name().as_str(), column.field.data_type()));
+        let marks = statement.options.deletes == Deletes::Mark;
+        let mark = marks.then_some((DELETED, &DataType::Boolean));
+        for (name, data_type) in columns.chain(mark) {
             let mut there = state.columns.fields().iter();
             let what = match there.find(|field| field.name().eq_ignore_ascii_case(name)) {
                 None => "is new",
                 Some(field)
-                    if changed.contains(name) && field.data_type() != column.field.data_type() =>
+                    if changed.iter().any(|it| it == name) && field.data_type() != data_type =>
                 {
                     "has another type"
                 }
@@ -173,15 +216,22 @@ impl Standing {
     /// Decides how the rows get into the table.
     pub(crate) fn approach(&self, prepared: &Prepared, statement: &Statement) -> Approach {
         let options = &statement.options;
-        let recreate = options.drop_table;
+        let recreate = options.drop_table && !self.adopts;
         let difference = self.difference(prepared);
         let reload = |why: String, keep: bool| Approach::Reload {
             why,
             recreate,
-            keep,
+            // Versions cannot be written a second time as they were.
+            keep: keep && !self.history,
         };
         if prepared.mode == Mode::Replace {
             return reload(prepared.why.clone(), false);
+        }
+        if self.adopts {
+            return reload(
+                "AdoptTable takes over a table that is there".to_owned(),
+                false,
+            );
         }
         if self.record.is_none() {
             return Approach::Merge;
@@ -211,11 +261,20 @@ impl Standing {
         if self.slices.is_empty() {
             return "the number of requests is not known beforehand".to_owned();
         }
-        let slices = self.slices.len() as u64;
-        let pages = slices.max(self.rows.div_ceil(plan.page_size.max(1) as u64));
-        let requests = counted(pages + 1, "request");
-        let (rows, slices) = (counted(self.rows, "row"), counted(slices, "slice"));
+        let requests = counted(self.pages(plan) + 1, "request");
+        let slices = counted(self.slices.len() as u64, "slice");
+        let rows = counted(self.rows, "row");
         format!("about {requests} ({rows} in {slices} at the last run)")
+    }
+
+    /// How many requests it takes to list all rows once the slices are known, as far as the last run tells.
+    pub(crate) fn listing_cost(&self, plan: &ScanPlan) -> String {
+        format!("about {}", counted(self.pages(plan), "request"))
+    }
+
+    fn pages(&self, plan: &ScanPlan) -> u64 {
+        let slices = self.slices.len() as u64;
+        slices.max(self.rows.div_ceil(plan.page_size.max(1) as u64))
     }
 
     /// Whose rows the table holds, for people.
@@ -252,5 +311,5 @@ pub(crate) enum Approach {
 
 fn not_ours(message: String) -> Error {
     Error::new(ErrorKind::NotOurs, format!("{message}; it was left alone"))
-        .with_hint("choose another name or schema for the copy, or rename or drop what is there")
+        .with_hint("choose another name or schema for the copy, or rename or drop what is there; AdoptTable takes over a table whose columns and key fit")
 }

@@ -45,6 +45,21 @@ pub(crate) struct Options {
     pub(crate) batch_size: Option<usize>,
     pub(crate) start: Option<DateTime<Utc>>,
     pub(crate) drop_missing: bool,
+    pub(crate) deletes: Deletes,
+    pub(crate) history: bool,
+    pub(crate) adopt: bool,
+    pub(crate) detect_deletes: bool,
+}
+
+/// What becomes of a row that the source has deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deletes {
+    /// It leaves the table.
+    Remove,
+    /// It stays, marked.
+    Mark,
+    /// It stays as it is.
+    Skip,
 }
 
 impl Default for Options {
@@ -56,6 +71,10 @@ impl Default for Options {
             batch_size: None,
             start: None,
             drop_missing: false,
+            deletes: Deletes::Remove,
+            history: false,
+            adopt: false,
+            detect_deletes: false,
         }
     }
 }
@@ -129,6 +148,7 @@ impl Declared {
 impl Options {
     fn read(given: &sql::Options) -> Result<Self> {
         let mut options = Self::default();
+        let mut skips = false;
         for option in given.iter() {
             let flag = option.value == OptionValue::Bool(true);
             match (option.name, &option.value) {
@@ -136,6 +156,19 @@ impl Options {
                 (OptionName::TruncateTable, _) => options.truncate_table = flag,
                 (OptionName::AlterSchema, _) => options.alter_schema = flag,
                 (OptionName::DropMissingRepositories, _) => options.drop_missing = flag,
+                (OptionName::EnableHistoryMode, _) => options.history = flag,
+                (OptionName::SkipDeleted, _) => skips = flag,
+                (OptionName::AdoptTable, _) => options.adopt = flag,
+                (OptionName::DetectDeletes, OptionValue::Choice(word)) => {
+                    options.detect_deletes = *word == "KEYS";
+                }
+                (OptionName::DeleteOption, OptionValue::Choice(word)) => {
+                    options.deletes = match *word {
+                        "SoftDelete" => Deletes::Mark,
+                        "Skip" => Deletes::Skip,
+                        _ => Deletes::Remove,
+                    };
+                }
                 (OptionName::BatchSize, OptionValue::Int(rows)) => {
                     options.batch_size = usize::try_from(*rows).ok().filter(|rows| *rows > 0);
                 }
@@ -157,6 +190,13 @@ impl Options {
                 _ => return Err(unsupported(option)),
             }
         }
+        if skips {
+            options.deletes = Deletes::Skip;
+        }
+        if options.history && options.deletes == Deletes::Mark {
+            // Versions tell it already.
+            options.deletes = Deletes::Remove;
+        }
         Ok(options)
     }
 }
@@ -164,13 +204,8 @@ impl Options {
 /// A value that asks for what happens anyway.
 fn changes_nothing(option: &ReplicateOption) -> bool {
     match option.name {
-        OptionName::AutoTruncateStrings
-        | OptionName::SkipDeleted
-        | OptionName::EnableHistoryMode
-        | OptionName::AdoptTable => option.value == OptionValue::Bool(false),
+        OptionName::AutoTruncateStrings => option.value == OptionValue::Bool(false),
         OptionName::UseGmtDateTime => option.value == OptionValue::Bool(true),
-        OptionName::DeleteOption => option.value == OptionValue::Choice("HardDelete"),
-        OptionName::DetectDeletes => option.value == OptionValue::Choice("NONE"),
         _ => false,
     }
 }
@@ -180,7 +215,7 @@ fn unsupported(option: &ReplicateOption) -> Error {
         ErrorKind::Unsupported,
         format!("the option {option} is understood, but it cannot be carried out yet"),
     )
-    .with_hint("leave it out; DropTable, TruncateTable, AlterSchema, ReplicateStartDate (a date) and DropMissingRepositories can be used")
+    .with_hint("leave it out; SHOW OPTIONS lists all that there are")
     .at(option.written.span.to(option.value_span))
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use bucketline_destination::{Change, Counts};
-use bucketline_source::{End, Owner, Page, ReadContext, Reading, Slice};
+use bucketline_source::{End, Owner, Page, ReadContext, Reading, ScanPlan, Slice};
 use serde_json::Value;
 
 use crate::columns::{Layout, build};
@@ -32,6 +32,12 @@ pub(crate) struct Walker<'a> {
     pub(crate) context: &'a ReadContext,
     /// What a listing lacks may be deleted.
     pub(crate) deletes: bool,
+    /// How the keys of slices are read after their changes, to find out what was deleted.
+    pub(crate) sweep: Option<&'a Arc<ScanPlan>>,
+    /// What the source has deleted stays as it is.
+    pub(crate) skips: bool,
+    /// Rows that leave are kept, with the values that they have then.
+    pub(crate) keeps: bool,
     /// A slice whose proof did not move may be left out.
     pub(crate) proofs: bool,
 }
@@ -163,9 +169,12 @@ impl Visit<'_> {
     }
 
     fn pages(&self, reading: Reading) -> Pages {
-        let Walker { work, rows, .. } = self.walker;
-        let plan = Arc::clone(rows.scan.plan());
-        Pages::read(work.source().read(plan, self.slice, reading, &self.context))
+        self.pages_of(self.walker.rows.scan.plan(), reading)
+    }
+
+    fn pages_of(&self, plan: &Arc<ScanPlan>, reading: Reading) -> Pages {
+        let source = self.walker.work.source();
+        Pages::read(source.read(Arc::clone(plan), self.slice, reading, &self.context))
     }
 
     async fn write(&self, change: Change) -> Result<()> {
@@ -202,10 +211,16 @@ impl Visit<'_> {
         if page.num_rows() == 0 {
             return Ok(None);
         }
-        let applied = work.apply(&page)?;
+        let keeps = self.walker.keeps;
+        let applied = work.apply(&page, keeps && deletes)?;
         if deletes && applied.leaving.num_rows() > 0 {
-            let keys = layout.fit_keys(&applied.leaving, &rows.key, &self.slice.parents)?;
-            self.write(Change::Delete(keys)).await?;
+            self.write(if keeps {
+                Change::Leave(layout.fit(&applied.leaving)?)
+            } else {
+                let keys = layout.fit_keys(&applied.leaving, &rows.key, &self.slice.parents)?;
+                Change::Delete(keys)
+            })
+            .await?;
         }
         if applied.matching.num_rows() == 0 {
             return Ok(None);
@@ -218,8 +233,15 @@ impl Visit<'_> {
     /// Deletes what the table has of some parents beside the rows of theirs that were just written.
     async fn delete_absent(&self, owners: &[Owner], written: Option<RecordBatch>) -> Result<()> {
         let Walker {
-            rows, layout, load, ..
+            rows,
+            layout,
+            load,
+            skips,
+            ..
         } = self.walker;
+        if *skips {
+            return Ok(());
+        }
         let mut present = KeySet::new(layout.key_schema())?;
         if let Some(written) = written.filter(|_| !owners.is_empty()) {
             present.insert(&layout.keys_of(&written)?)?;
@@ -264,6 +286,11 @@ impl Visit<'_> {
             .is_some_and(|cursor| cursor.nullable);
         let is_first = begins && state.checkpoint.mark.is_none() && !nullable;
 
+        // Before the first walk has ended, nothing that was deleted since can be told from what was not read yet.
+        let sweep = self
+            .walker
+            .sweep
+            .filter(|_| state.checkpoint.mark.is_some());
         let mut pages = self.pages(Reading::Changes(state.checkpoint.clone()));
         loop {
             let Some(page) = pages.next().await else {
@@ -288,8 +315,9 @@ impl Visit<'_> {
                 .as_ref()
                 .and_then(|checkpoint| checkpoint.walk.as_ref());
             let early = is_first && position.is_some_and(|position| position.passed.is_none());
-            // Where all rows of a parent are known, those that do not match are among the absent ones.
-            let written = self.put(page, !early && owners.is_empty()).await?;
+            // Where all rows of a parent are known, those that do not match are among the absent ones, and go like them.
+            let go_alike = !owners.is_empty() && !self.walker.keeps && !self.walker.skips;
+            let written = self.put(page, !early && !go_alike).await?;
             self.delete_absent(&owners, written).await?;
             if let Some(checkpoint) = checkpoint {
                 state.checkpoint = checkpoint;
@@ -323,6 +351,9 @@ impl Visit<'_> {
             state.proof = proof.filter(|_| self.is_believed());
             state.parents.clone_from(&self.slice.parents);
             self.commit(Some(&state)).await?;
+            if let Some(sweep) = sweep {
+                self.sweep(sweep).await?;
+            }
             return Ok(Outcome::Done);
         }
     }
@@ -355,6 +386,7 @@ impl Visit<'_> {
             load,
             voice,
             deletes,
+            skips,
             ..
         } = self.walker;
         if let Some(mut state) = known {
@@ -370,7 +402,10 @@ impl Visit<'_> {
             End::NotApplicable { why } => return Ok(Outcome::NotApplicable(why)),
             End::Complete { unstable_pages } => unstable_pages,
         };
-        let existing = load.keys(&rows.of_slice(&self.slice.parents)).await?;
+        let existing = match skips {
+            true => Vec::new(),
+            false => load.keys(&rows.of_slice(&self.slice.parents)).await?,
+        };
         let mut absent = seen.absent(&existing)?;
         let label = &self.slice.label;
         let mut settled = true;
@@ -401,6 +436,57 @@ impl Visit<'_> {
         state.proof = self.proof().filter(|_| settled && self.is_believed());
         self.commit(Some(&state)).await?;
         Ok(Outcome::Done)
+    }
+
+    /// Reads the keys of the whole slice, and deletes what they lack of the rows that are committed by now.
+    async fn sweep(&mut self, plan: &Arc<ScanPlan>) -> Result<()> {
+        let Walker {
+            rows,
+            layout,
+            load,
+            voice,
+            ..
+        } = self.walker;
+        let existing = load.keys(&rows.of_slice(&self.slice.parents)).await?;
+        if existing.is_empty() {
+            return Ok(());
+        }
+        let mut listed = KeySet::new(layout.key_schema())?;
+        let End::Complete { unstable_pages } = self.list_keys(plan, &mut listed).await? else {
+            return Ok(());
+        };
+        let mut absent = listed.absent(&existing)?;
+        if absent.num_rows() == 0 {
+            return Ok(());
+        }
+        if listed.is_empty() {
+            let (label, rows) = (&self.slice.label, grouped(absent.num_rows() as u64));
+            voice.note(format!(
+                "{label}: no key is listed where {rows} rows were; they stay"
+            ));
+            return Ok(());
+        }
+        if unstable_pages > 1 {
+            match self.list_keys(plan, &mut listed).await? {
+                End::NotApplicable { .. } => return Ok(()),
+                End::Complete { .. } => absent = listed.absent(&[absent])?,
+            }
+        }
+        self.write(Change::Delete(absent)).await?;
+        self.commit(None).await
+    }
+
+    /// Reads keys to the end of their list, and remembers them.
+    async fn list_keys(&self, plan: &Arc<ScanPlan>, listed: &mut KeySet) -> Result<End> {
+        let Walker { rows, layout, .. } = self.walker;
+        let mut pages = self.pages_of(plan, Reading::Listing);
+        loop {
+            let page = pages.next().await.ok_or_else(|| self.incomplete())??;
+            listed.insert(&layout.fit_keys(&page.rows, &rows.key, &self.slice.parents)?)?;
+            if let Some(end) = page.end {
+                return Ok(end);
+            }
+        }
     }
 
     /// Reads a listing to its end, writes its rows page by page, and remembers their keys.
@@ -457,7 +543,7 @@ impl Visit<'_> {
                 return Ok(Outcome::NotApplicable(why));
             }
             self.read += rows.num_rows() as u64;
-            let matching = layout.fit(&work.apply(&rows)?.matching)?;
+            let matching = layout.fit(&work.apply(&rows, false)?.matching)?;
             if matching.num_rows() > 0 {
                 self.write(new_rows(layout, matching)).await?;
                 self.commit(None).await?;

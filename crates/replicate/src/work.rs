@@ -33,8 +33,9 @@ pub(crate) trait RowWork: Send + Sync {
     fn slice_column(&self) -> Option<usize>;
     /// What the reader of the statement should know.
     fn notes(&self) -> &[String];
-    /// Computes the outputs of the rows of a page that match, and the keys of those that do not.
-    fn apply(&self, rows: &RecordBatch) -> Result<Applied>;
+    /// Computes the outputs of the rows of a page that match, and the keys of those that do not, or all their
+    /// outputs if they are wanted `whole`.
+    fn apply(&self, rows: &RecordBatch, whole: bool) -> Result<Applied>;
 
     /// The table read.
     fn table(&self) -> &TableSpec {
@@ -71,7 +72,7 @@ pub(crate) struct Output {
 pub(crate) struct Applied {
     /// The outputs of the rows that match.
     pub(crate) matching: RecordBatch,
-    /// The key outputs, in the order of [`RowWork::key`], of those that do not.
+    /// The key outputs, in the order of [`RowWork::key`], of those that do not; or all outputs.
     pub(crate) leaving: RecordBatch,
 }
 

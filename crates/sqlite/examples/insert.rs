@@ -9,7 +9,9 @@ use std::time::Instant;
 use arrow::array::TimestampMicrosecondArray;
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use bucketline_destination::{Change, Column, Destination, Holder, LoadPlan, TableName, Target};
+use bucketline_destination::{
+    Change, Column, Destination, Holder, LoadPlan, Retention, TableName, Target,
+};
 use bucketline_sqlite::SqliteDestination;
 
 const PAGE: usize = 100;
@@ -101,8 +103,10 @@ async fn measure(rows: usize, pages: usize) {
                 })
                 .collect(),
             key: vec!["RepositoryUUID".into(), "Id".into()],
+            retention: Retention::Nothing,
             target: Target::Table,
             forget_checkpoints: false,
+            adopts: false,
             resumes: false,
             dropped: Vec::new(),
             record: serde_json::Value::Null,

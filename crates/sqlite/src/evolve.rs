@@ -6,7 +6,7 @@
 //! Views refer to the table by its name and are not touched.
 
 use bucketline_destination::{
-    ColumnType, Error, ErrorKind, Evolution, Layout, Result, StoredColumn, convert,
+    ColumnType, DELETED, Error, ErrorKind, Evolution, Layout, Result, StoredColumn, convert,
 };
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{ToSql, Value};
@@ -247,9 +247,15 @@ fn rebuild(
 }
 
 fn column_definition(column: &StoredColumn) -> String {
-    let not_null = if column.key { " NOT NULL" } else { "" };
+    let constraint = if column.key {
+        " NOT NULL"
+    } else if column.name == DELETED {
+        " NOT NULL DEFAULT FALSE"
+    } else {
+        ""
+    };
     format!(
-        "{} {}{not_null}",
+        "{} {}{constraint}",
         quote(&column.name),
         declaration(column.column_type)
     )
@@ -407,6 +413,8 @@ fn unquote(token: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bucketline_destination::Keeping;
+
     use super::*;
 
     #[test]
@@ -427,7 +435,9 @@ mod tests {
                 column("x,y", ColumnType::Float, true),
             ],
             written: vec![0, 1],
+            planned: 2,
             key: vec![0, 1],
+            keeping: Keeping::Nothing,
         };
         let expected = "CREATE TABLE \"new\" (\n  \"Id\" TEXT NOT NULL,\n  \"x,y\" REAL NOT NULL,\n  \
             note TEXT DEFAULT 'a,'')',\n  [mine] DECIMAL(5,2) CHECK (mine > 0),\n  \

@@ -7,8 +7,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use bucketline_destination::{
-    Change, Counts, Error, ErrorKind, Evolution, Layout, Load, LoadPlan, Pending, Result,
-    RowFilter, TableName, TableStatus, Target, Uncommitted,
+    Change, Counts, DELETED, Error, ErrorKind, Evolution, Keeping, Layout, Load, LoadPlan, Pending,
+    Replacement, Result, RowFilter, TableName, TableStatus, Target, Uncommitted,
 };
 use rusqlite::Connection;
 use serde_json::Value;
@@ -156,6 +156,8 @@ impl Under {
         let remembered = state::read(connection, folded)?;
         let id = match &remembered {
             Some(remembered) if staged && !fresh => remembered.id,
+            // Until what is staged is applied, a table that is taken over is not ours.
+            None if staged && !fresh => state::save(connection, folded, &state::ADOPTING, &layout)?,
             _ => state::save(connection, folded, &plan.record, &layout)?,
         };
         if fresh || status.is_void() {
@@ -227,9 +229,10 @@ impl Under {
             counts += merge.change(change)?;
         }
         let staged = begun.staging.is_some();
-        if counts.inserted != counts.deleted && !staged {
-            let more = i64::try_from(counts.inserted).unwrap_or(i64::MAX);
-            let less = i64::try_from(counts.deleted).unwrap_or(i64::MAX);
+        let (more, less) = begun.layout.keeping.rows(&counts);
+        if more != less && !staged {
+            let more = i64::try_from(more).unwrap_or(i64::MAX);
+            let less = i64::try_from(less).unwrap_or(i64::MAX);
             state::add_rows(connection, begun.id, more - less)?;
         }
         if work.forget {
@@ -256,7 +259,7 @@ impl Under {
         &self,
         connection: &Connection,
         begun: &Begun,
-        recreate: bool,
+        replacement: Replacement,
         record: &Value,
     ) -> Result<Counts> {
         let (table, folded) = (&self.table, &self.lease.folded);
@@ -277,7 +280,7 @@ impl Under {
         }
         let target = quote(&found.name);
         let mut counts = Counts::default();
-        let layout = if recreate {
+        let layout = if replacement == Replacement::Table {
             counts.deleted = count(&target)?;
             evolve::drop_table(connection, &found.name)?;
             evolve::create(connection, &spelled, staged)?;
@@ -289,23 +292,25 @@ impl Under {
             evolve::evolve(connection, &found, folded, &begun.layout, &begun.evolution)?;
             &begun.layout
         };
-        counts += self.replace(connection, layout, &found.name, &staging)?;
-        let rows = count(&staging)?;
-        counts.unchanged = rows - counts.inserted - counts.updated;
+        let absent = replacement != Replacement::Present;
+        counts += self.replace(connection, layout, &found.name, &staging, absent)?;
+        counts.unchanged = count(&staging)? - counts.inserted - counts.updated;
         state::save(connection, folded, record, layout)?;
-        state::set_rows(connection, begun.id, rows)?;
+        state::set_rows(connection, begun.id, count(&target)?)?;
         state::promote_checkpoints(connection, begun.id)?;
         state::save_staging(connection, begun.id, None)?;
         evolve::drop_table(connection, &name::staging(folded))?;
         Ok(counts)
     }
 
+    /// `absent` says whether rows that the staging lacks leave.
     fn replace(
         &self,
         connection: &Connection,
         layout: &Layout,
         table: &str,
         staging: &str,
+        absent: bool,
     ) -> Result<Counts> {
         let table = quote(table);
         let name = |place: &usize| layout.columns[*place].name.as_str();
@@ -333,9 +338,19 @@ impl Under {
                 ..Counts::default()
             });
         }
-        let deleted = execute(&format!(
-            "DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM {converted} AS staged WHERE {matches})"
-        ))?;
+        let lacks = format!("NOT EXISTS (SELECT 1 FROM {converted} AS staged WHERE {matches})");
+        let deleted = match layout.keeping {
+            _ if !absent => 0,
+            Keeping::Deleted(deleted) => {
+                let deleted = quote(name(&deleted));
+                execute(&format!(
+                    "UPDATE {table} SET {deleted} = TRUE WHERE NOT {deleted} AND {lacks}"
+                ))?
+            }
+            Keeping::Nothing | Keeping::Versions(_) => {
+                execute(&format!("DELETE FROM {table} WHERE {lacks}"))?
+            }
+        };
         let values: Vec<&usize> = layout
             .written
             .iter()
@@ -393,6 +408,11 @@ impl Under {
                     ));
                 }
                 Some(_) => columns.push(name),
+                // Staged by a load that keeps no rows that left.
+                None if column.name.eq_ignore_ascii_case(DELETED) => {
+                    same = false;
+                    columns.push(format!("FALSE AS {name}"));
+                }
                 None => {
                     let message = format!("the staging lacks the column {name}");
                     return Err(Error::new(ErrorKind::Database, message));
@@ -473,7 +493,7 @@ impl Load for SqliteLoad {
             .await
     }
 
-    async fn apply(&self, recreate: bool, record: Value) -> Result<Counts> {
+    async fn apply(&self, replacement: Replacement, record: Value) -> Result<Counts> {
         let begun = self.begun()?;
         if begun.staging.is_none() {
             return Err(Error::not_staged());
@@ -482,15 +502,16 @@ impl Load for SqliteLoad {
         let counts = self
             .database
             .call(move |connection| {
-                let rebuilt =
-                    recreate || work.evolution.rekeyed || !work.evolution.widened.is_empty();
+                let rebuilt = replacement == Replacement::Table
+                    || work.evolution.rekeyed
+                    || !work.evolution.widened.is_empty();
                 with_tables_unlinked(connection, rebuilt, |connection| {
-                    under.apply(connection, &work, recreate, &record)
+                    under.apply(connection, &work, replacement, &record)
                 })
             })
             .await?;
         let layout = match &begun.staging {
-            Some(staged) if recreate => staged.clone(),
+            Some(staged) if replacement == Replacement::Table => staged.clone(),
             _ => begun.layout.clone(),
         };
         self.set_begun(Begun {

@@ -1,8 +1,11 @@
 //! Changes applied to a table.
 
+mod versions;
+
 use arrow::array::RecordBatch;
 use bucketline_destination::{
-    Change, ColumnType, Counts, Error, Layout, Result, RowFilter, Scalar, TableName, describe_row,
+    Change, ColumnType, Counts, Error, Keeping, Layout, Result, RowFilter, Scalar, TableName,
+    describe_row,
 };
 use rusqlite::{CachedStatement, Connection};
 
@@ -33,10 +36,19 @@ impl Merge<'_> {
     pub(crate) fn change(&self, change: &Change) -> Result<Counts> {
         match change {
             Change::Upsert(batch) if self.layout.key.is_empty() => self.append(batch),
-            Change::Upsert(batch) => self.upsert(batch),
+            Change::Upsert(batch) => match self.layout.keeping {
+                Keeping::Versions(versions) => self.add_versions(batch, versions),
+                Keeping::Nothing | Keeping::Deleted(_) => self.upsert(batch),
+            },
             Change::Insert(batch) => self.append(batch),
             Change::Delete(batch) => self.delete(batch),
             Change::DeleteWhere(filter) => self.delete_where(filter),
+            Change::Leave(batch) => match self.layout.keeping {
+                Keeping::Versions(versions) => self.close_versions(batch, versions),
+                Keeping::Deleted(deleted) => self.mark(batch, deleted),
+                // Made a delete when it was prepared.
+                Keeping::Nothing => Ok(Counts::default()),
+            },
             Change::Assign { rows, set } => self.assign(rows, set),
         }
     }
@@ -66,8 +78,8 @@ impl Merge<'_> {
                 let (find, update) = match &mut present {
                     Some(statements) => statements,
                     none => none.insert((
-                        self.prepare(&self.find_sql())?,
-                        self.prepare(&self.update_sql(&key))?,
+                        self.prepare(&self.find_sql(&self.layout.written))?,
+                        self.prepare(&self.update_sql(&self.layout.written))?,
                     )),
                 };
                 written = self.update_row(find, update, &cells, &key, row)?;
@@ -159,7 +171,7 @@ impl Merge<'_> {
     /// The stored row of a key, in the written columns.
     fn present(&self, cells: &[Cells<'_>], row: usize) -> Result<Option<RecordBatch>> {
         let key = self.key_in_written();
-        let mut find = self.prepare(&self.find_sql())?;
+        let mut find = self.prepare(&self.find_sql(&self.layout.written))?;
         bind(&mut find, key.iter().map(|index| &cells[*index]), row)?;
         let schema = self.layout.schema();
         let written = schema.project(&self.layout.written).map_err(|error| {
@@ -178,19 +190,11 @@ impl Merge<'_> {
     }
 
     fn delete(&self, batch: &RecordBatch) -> Result<Counts> {
-        let types: Vec<ColumnType> = self
-            .layout
-            .key
-            .iter()
-            .map(|place| self.layout.columns[*place].column_type)
-            .collect();
+        let key = self.layout.row_key();
+        let types = self.types(key);
         let cells = Cells::of(batch, &types);
-        let sql = format!(
-            "DELETE FROM {} WHERE {}",
-            quote(self.target),
-            self.key_matches(1)
-        );
-        let mut delete = self.prepare(&sql)?;
+        let condition = self.matches(key, 1);
+        let mut delete = self.prepare(&self.delete_sql(&condition))?;
         let mut counts = Counts::default();
         for row in 0..batch.num_rows() {
             bind(&mut delete, &cells, row)?;
@@ -201,12 +205,51 @@ impl Merge<'_> {
 
     fn delete_where(&self, filter: &RowFilter) -> Result<Counts> {
         let (condition, values) = self.condition(filter, 1)?;
-        let sql = format!("DELETE FROM {} WHERE {condition}", quote(self.target));
-        let deleted = self.execute(&sql, &values)?;
+        let deleted = self.execute(&self.delete_sql(&condition), &values)?;
         Ok(Counts {
             deleted,
             ..Counts::default()
         })
+    }
+
+    /// Lets the rows go that meet a condition and have not left.
+    fn delete_sql(&self, condition: &str) -> String {
+        let target = quote(self.target);
+        match self.layout.keeping {
+            Keeping::Nothing => format!("DELETE FROM {target} WHERE {condition}"),
+            Keeping::Deleted(deleted) => {
+                let deleted = self.quoted(deleted);
+                format!("UPDATE {target} SET {deleted} = TRUE WHERE {condition} AND NOT {deleted}")
+            }
+            Keeping::Versions(versions) => self.delete_versions_sql(versions, condition),
+        }
+    }
+
+    /// Marks rows that are there as those that left, with the values they have now.
+    fn mark(&self, batch: &RecordBatch, deleted: usize) -> Result<Counts> {
+        let types = self.written_types();
+        let cells = Cells::of(batch, &types);
+        let key = self.key_in_written();
+        let mut had_left = self.prepare(&self.find_sql(&[deleted]))?;
+        let mut find = self.prepare(&self.find_sql(&self.layout.written))?;
+        let mut update = self.prepare(&self.update_sql(&self.layout.written))?;
+        let mut counts = Counts::default();
+        for row in 0..batch.num_rows() {
+            bind(&mut had_left, key.iter().map(|index| &cells[*index]), row)?;
+            let mut found = had_left.raw_query();
+            let Some(present) = found.next().map_err(|error| self.failed(error))? else {
+                continue;
+            };
+            let had_left: bool = present.get(0).map_err(|error| self.failed(error))?;
+            drop(found);
+            let written = self.update_row(&mut find, &mut update, &cells, &key, row)?;
+            match written {
+                Some(Written::Updated) if had_left => counts.updated += 1,
+                Some(Written::Updated) => counts.deleted += 1,
+                _ => {}
+            }
+        }
+        Ok(counts)
     }
 
     fn assign(&self, rows: &RowFilter, set: &[(String, Scalar)]) -> Result<Counts> {
@@ -242,18 +285,22 @@ impl Merge<'_> {
         })
     }
 
-    /// The key columns of the rows that match.
+    /// The key columns of the rows that match and have not left.
     pub(crate) fn keys(&self, filter: &RowFilter) -> Result<Vec<RecordBatch>> {
         const BATCH: usize = 8192;
-        let (condition, values) = self.condition(filter, 1)?;
-        let names = self
-            .layout
-            .key
-            .iter()
-            .map(|place| self.layout.columns[*place].name.as_str());
+        let (mut condition, values) = self.condition(filter, 1)?;
+        match self.layout.keeping {
+            Keeping::Nothing => {}
+            Keeping::Deleted(deleted) => {
+                condition.push_str(&format!(" AND NOT {}", self.quoted(deleted)));
+            }
+            Keeping::Versions(versions) => {
+                condition.push_str(&format!(" AND {}", self.quoted(versions.active)));
+            }
+        }
         let sql = format!(
             "SELECT {} FROM {} WHERE {condition}",
-            quote_all(names),
+            self.quoted_all(self.layout.row_key()),
             quote(self.target)
         );
         let mut query = self.prepare(&sql)?;
@@ -330,72 +377,65 @@ impl Merge<'_> {
     }
 
     fn written_types(&self) -> Vec<ColumnType> {
-        let columns = &self.layout.columns;
-        self.layout
-            .written
-            .iter()
-            .map(|place| columns[*place].column_type)
-            .collect()
+        self.types(&self.layout.written)
+    }
+
+    /// The types of the columns at some places.
+    fn types(&self, places: &[usize]) -> Vec<ColumnType> {
+        let column_type = |place: &usize| self.layout.columns[*place].column_type;
+        places.iter().map(column_type).collect()
     }
 
     /// Where the key columns stand among the written ones.
     fn key_in_written(&self) -> Vec<usize> {
+        self.in_written(&self.layout.key)
+    }
+
+    /// Where the columns at some places stand among the written ones.
+    fn in_written(&self, places: &[usize]) -> Vec<usize> {
         let find = |place: &usize| self.layout.written.iter().position(|w| w == place);
-        self.layout.key.iter().filter_map(find).collect()
+        places.iter().filter_map(find).collect()
     }
 
-    fn written_names(&self) -> impl Iterator<Item = &str> {
-        self.layout
-            .written
-            .iter()
-            .map(|place| self.layout.columns[*place].name.as_str())
+    /// The name of the column at a place, as SQL.
+    fn quoted(&self, place: usize) -> String {
+        quote(&self.layout.columns[place].name)
     }
 
-    fn key_names(&self) -> impl Iterator<Item = &str> {
-        self.layout
-            .key
-            .iter()
-            .map(|place| self.layout.columns[*place].name.as_str())
+    fn quoted_all(&self, places: &[usize]) -> String {
+        let name = |place: &usize| self.layout.columns[*place].name.as_str();
+        quote_all(places.iter().map(name))
     }
 
     fn insert_sql(&self, keyed: bool) -> String {
         let parameters = vec!["?"; self.layout.written.len()].join(", ");
         let target = quote(self.target);
-        let names = quote_all(self.written_names());
+        let names = self.quoted_all(&self.layout.written);
         let mut sql = format!("INSERT INTO {target} ({names}) VALUES ({parameters})");
         if keyed {
-            sql.push_str(&format!(
-                " ON CONFLICT ({}) DO NOTHING",
-                quote_all(self.key_names())
-            ));
+            let key = self.quoted_all(&self.layout.key);
+            sql.push_str(&format!(" ON CONFLICT ({key}) DO NOTHING"));
         }
         sql
     }
 
-    fn find_sql(&self) -> String {
-        let names = quote_all(self.written_names());
+    /// The columns at some places, of the row of a key.
+    fn find_sql(&self, places: &[usize]) -> String {
         format!(
-            "SELECT {names} FROM {} WHERE {}",
+            "SELECT {} FROM {} WHERE {}",
+            self.quoted_all(places),
             quote(self.target),
-            self.key_matches(1)
+            self.matches(&self.layout.key, 1)
         )
     }
 
-    /// Parameters are the written columns, in their order.
-    fn update_sql(&self, key: &[usize]) -> String {
-        let numbered: Vec<(usize, String)> = self
-            .written_names()
-            .enumerate()
-            .map(|(i, name)| (i, quote(name)))
-            .collect();
-        let part = |(index, name): &(usize, String)| format!("{name} = ?{}", index + 1);
-        let is_key = |(index, _): &&(usize, String)| key.contains(index);
-        let mut set: Vec<String> = numbered
-            .iter()
-            .filter(|column| !is_key(column))
-            .map(part)
-            .collect();
-        let matches: Vec<String> = numbered.iter().filter(is_key).map(part).collect();
+    /// Parameters are the columns at the places, the key's among them, in their order.
+    fn update_sql(&self, places: &[usize]) -> String {
+        let numbered = || places.iter().enumerate();
+        let part = |(i, place): (usize, &usize)| format!("{} = ?{}", self.quoted(*place), i + 1);
+        let is_key = |(_, place): &(usize, &usize)| self.layout.key.contains(place);
+        let mut set: Vec<String> = numbered().filter(|it| !is_key(it)).map(part).collect();
+        let matches: Vec<String> = numbered().filter(is_key).map(part).collect();
         if set.is_empty() {
             set.clone_from(&matches);
         }
@@ -403,9 +443,12 @@ impl Merge<'_> {
         format!("UPDATE {} SET {set} WHERE {matches}", quote(self.target))
     }
 
-    fn key_matches(&self, first: usize) -> String {
-        let part = |(i, name): (usize, &str)| format!("{} = ?{}", quote(name), first + i);
-        self.key_names()
+    /// The columns at some places equal parameters from `first` on.
+    fn matches(&self, places: &[usize], first: usize) -> String {
+        let part =
+            |(i, place): (usize, &usize)| format!("{} = ?{}", self.quoted(*place), first + i);
+        places
+            .iter()
             .enumerate()
             .map(part)
             .collect::<Vec<_>>()

@@ -6,6 +6,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use bucketline_destination::{ColumnType, Physical, Result, TableState, TableStatus};
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::cell::declaration;
 use crate::error::Doing;
 use crate::name::{self, quote};
 use crate::state;
@@ -133,9 +134,26 @@ pub(crate) fn declared_type(declared: &str) -> Option<ColumnType> {
     }
 }
 
+/// The type that we declare in these words.
+fn exact_type(declared: &str) -> Option<ColumnType> {
+    const TYPES: [ColumnType; 9] = [
+        ColumnType::Boolean,
+        ColumnType::Int,
+        ColumnType::Float,
+        ColumnType::Text,
+        ColumnType::Json,
+        ColumnType::Binary,
+        ColumnType::Date,
+        ColumnType::Time,
+        ColumnType::Instant,
+    ];
+    TYPES.into_iter().find(|it| declaration(*it) == declared)
+}
+
 /// Fact and state of a table.
 pub(crate) fn status(connection: &Connection, name: &str, folded: &str) -> Result<TableStatus> {
-    let mut state = state::read(connection, folded)?.map(|remembered| remembered.state);
+    let state = state::read(connection, folded)?.map(|remembered| remembered.state);
+    let mut state = state.filter(|state| state.record != state::ADOPTING);
     if let Some(state) = state.as_mut().filter(|state| state.staged.is_some())
         && find(connection, &name::staging(folded))?.is_none()
     {
@@ -181,7 +199,9 @@ fn schema(columns: &[Declared], ours: Option<&SchemaRef>) -> SchemaRef {
         });
         let column_type = match known {
             Some(field) => ColumnType::of(field),
-            None => declared_type(&column.declared).unwrap_or(ColumnType::Text),
+            None => exact_type(&column.declared)
+                .or_else(|| declared_type(&column.declared))
+                .unwrap_or(ColumnType::Text),
         };
         column_type.field(&column.name, !column.not_null)
     };

@@ -76,9 +76,10 @@ fn readable(
     let key = physical::key(connection, &found.name, &columns)?;
     let folded = found.name.to_ascii_lowercase();
     let remembered = state::read_table(connection, &folded)?.filter(|_| !view);
+    let state = remembered.map(|remembered| remembered.state);
     let status = TableStatus {
         physical: physical::fact(connection, &found.name, None)?,
-        state: remembered.map(|remembered| remembered.state),
+        state: state.filter(|state| state.record != state::ADOPTING),
     };
     let ours = status.is_ours();
     let known = |column: &Declared| {

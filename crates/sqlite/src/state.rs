@@ -45,6 +45,9 @@ CREATE TABLE IF NOT EXISTS _bucketline_checkpoints (
 ) WITHOUT ROWID;
 ";
 
+/// The record of a table that is to be taken over, until that is done.
+pub(crate) const ADOPTING: Value = Value::Null;
+
 const DOING: &str = "reading the state of the copy";
 const SAVING: &str = "saving the state of the copy";
 

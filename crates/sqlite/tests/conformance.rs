@@ -43,6 +43,11 @@ impl Store for File {
     async fn user(&self, deed: Deed, table: &TableName) -> bool {
         let sql = match deed {
             Deed::MakeTable => r#"CREATE TABLE "{}" (Note TEXT); INSERT INTO "{}" VALUES ('mine')"#,
+            Deed::MakeThings => {
+                r#"CREATE TABLE "{}" (id INTEGER NOT NULL, mine TEXT, title TEXT, Kind TEXT NOT NULL, Size INTEGER,
+                    PRIMARY KEY (Kind, id));
+                INSERT INTO "{}" VALUES (1, 'kept, too', 'old', 'a', 1), (9, 'kept, too', 'old', 'a', 9);"#
+            }
             Deed::MakeView => r#"CREATE VIEW "{}" AS SELECT 1 AS One"#,
             Deed::AddView => r#"CREATE VIEW "seen" AS SELECT Id, Title FROM "{}""#,
             Deed::AddIndex => r#"CREATE INDEX "by size" ON "{}" (Size, Id DESC) WHERE Id > 0"#,

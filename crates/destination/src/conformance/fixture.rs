@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Deed, Store};
 use crate::{
     Change, Column, Condition, Counts, Destination, Error, Holder, Load, LoadPlan, Query, Result,
-    Scalar, TableName, Target,
+    Retention, Scalar, TableName, Target,
 };
 
 /// A store and a table in it, `Things`, with the columns `Kind`, `Id` (its key), `Title` and `Size`.
@@ -165,8 +165,10 @@ pub(super) fn plan() -> LoadPlan {
             column("Size", DataType::Int64),
         ],
         key: vec!["Kind".into(), "Id".into()],
+        retention: Retention::Nothing,
         target: Target::Table,
         forget_checkpoints: false,
+        adopts: false,
         resumes: false,
         dropped: Vec::new(),
         record: record(1),

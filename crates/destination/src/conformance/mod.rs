@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a rule fails by a panic, as tests do")]
 
+pub mod adoption;
 pub mod changes;
 pub mod checkpoints;
 mod fixture;
@@ -13,6 +14,7 @@ pub mod leases;
 pub mod names;
 pub mod random;
 pub mod reading;
+pub mod retention;
 pub mod schema;
 pub mod staging;
 pub mod types;
@@ -27,6 +29,9 @@ use crate::{Destination, TableName};
 pub enum Deed {
     /// Makes a table of the name, with a text column `Note` and one row, `mine`.
     MakeTable,
+    /// Makes a table of the name that fits that of things, its key included, with the rows `a 1 old 1` and `a 9 old 9`;
+    /// and a further text column `Mine`, which is `kept, too` in both, if the store lets users have columns of theirs.
+    MakeThings,
     /// Makes a view of the name.
     MakeView,
     /// Makes a view of the table.
@@ -83,6 +88,7 @@ where
 macro_rules! conformance {
     ($store:expr) => {
         $crate::conformance! { @ $store;
+            adoption { taken_over, other_columns_and_keys, begun_and_left }
             changes {
                 order, duplicates_in_a_batch, updates_and_counts, unchanged_rows_are_not_written,
                 deletes, deletes_where, assigns, inserts_must_be_new, empty_loads, slices_are_apart,
@@ -112,6 +118,12 @@ macro_rules! conformance {
             types { every_arrow_type, extreme_values, type_names_come_back }
             reading {
                 projection, counting, conditions, limits, listing, looking_makes_nothing, keys,
+            }
+            retention {
+                leaving_deletes, deletes_mark, returning_unmarks, leaving_marks, replacements_mark,
+                replacements_of_the_present, marks_come_and_go, what_cannot_be_kept,
+                changes_are_versions, leaving_closes, versions_begin_with_the_table,
+                versions_are_staged, versions_at_random, marks_at_random,
             }
             random { operations }
         }

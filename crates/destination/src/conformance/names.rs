@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Deed;
 use super::fixture::{Bench, batch, column, error, holder, plan, record, staged};
-use crate::{Change, ErrorKind, LoadPlan, RowFilter, Scalar, TableName, Target};
+use crate::{Change, ErrorKind, LoadPlan, Replacement, RowFilter, Scalar, TableName, Target};
 
 /// A table that no load of ours made is never written or dropped.
 pub async fn foreign_tables(bench: Bench) {
@@ -161,7 +161,7 @@ pub async fn quoting(bench: Bench) {
             load.commit(name, Some(json!(name))).await.unwrap();
             assert!(load.keys(&two).await.unwrap().is_empty());
             if target == Target::Staging {
-                load.apply(false, record(2)).await.unwrap();
+                load.apply(Replacement::Rows, record(2)).await.unwrap();
             }
             load.finish(None).await.unwrap();
         }

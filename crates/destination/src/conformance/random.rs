@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Deed;
 use super::fixture::{Bench, counts, delete, plan, record, staged, upsert};
-use crate::{Change, Counts, Load, LoadPlan, RowFilter, Scalar};
+use crate::{Change, Counts, Load, LoadPlan, Replacement, RowFilter, Scalar};
 
 type Rows = BTreeMap<(String, i64), (String, i64)>;
 
@@ -108,7 +108,7 @@ async fn run(bench: &Bench, seed: u64) {
                 "seed {seed}, load {number}"
             );
             if random.bool() {
-                let done = load.apply(false, record(2)).await.unwrap();
+                let done = load.apply(Replacement::Rows, record(2)).await.unwrap();
                 assert_eq!(
                     done,
                     replaced(&table.rows, &written.rows),

@@ -7,7 +7,7 @@ use super::Deed;
 use super::fixture::{
     Bench, column, counts, delete, error, key_texts, plan, record, rows, staged, upsert,
 };
-use crate::{Change, Counts, ErrorKind, Load, LoadPlan, RowFilter, Scalar, Target};
+use crate::{Change, Counts, ErrorKind, Load, LoadPlan, Replacement, RowFilter, Scalar, Target};
 
 async fn stage(load: &dyn Load, rows: &str) -> Counts {
     load.write("s", upsert(rows)).await.unwrap();
@@ -33,7 +33,7 @@ pub async fn apart_until_applied(bench: Bench) {
         .unwrap();
     assert_eq!(state.record, json!({ "load": 1 }));
     assert_eq!(
-        load.apply(false, record(3)).await.unwrap(),
+        load.apply(Replacement::Rows, record(3)).await.unwrap(),
         counts(1, 1, 0, 1)
     );
     assert_eq!(bench.rows().await, ["a 2 new 2", "a 3 z 3"]);
@@ -79,7 +79,7 @@ pub async fn resumed(bench: Bench) {
     load.write("s", Change::Upsert(row)).await.unwrap();
     load.commit("s", None).await.unwrap();
     assert_eq!(
-        load.apply(false, record(2)).await.unwrap(),
+        load.apply(Replacement::Rows, record(2)).await.unwrap(),
         counts(2, 0, 0, 0)
     );
     assert_eq!(bench.rows().await, ["a 1 x 1", "a 2 y 2"]);
@@ -146,7 +146,7 @@ pub async fn not_resumed(bench: Bench) {
         assert_eq!(staged, is_staged.then_some(0));
         if is_staged {
             assert_eq!(
-                load.apply(false, record(2)).await.unwrap(),
+                load.apply(Replacement::Rows, record(2)).await.unwrap(),
                 Counts::default()
             );
         }
@@ -164,7 +164,7 @@ pub async fn replaces_with_key(bench: Bench) {
     load.commit("s", None).await.unwrap();
     stage(&*load, "a 1 x 1").await;
     assert_eq!(
-        load.apply(false, record(2)).await.unwrap(),
+        load.apply(Replacement::Rows, record(2)).await.unwrap(),
         counts(1, 1, 2, 1)
     );
     assert_eq!(
@@ -177,7 +177,7 @@ pub async fn replaces_with_key(bench: Bench) {
     load.finish(None).await.unwrap();
     let load = bench.load(staged(3)).await;
     assert_eq!(
-        load.apply(false, record(2)).await.unwrap(),
+        load.apply(Replacement::Rows, record(2)).await.unwrap(),
         counts(0, 0, 0, 4)
     );
     assert!(bench.rows().await.is_empty());
@@ -194,7 +194,10 @@ pub async fn replaces_without_key(bench: Bench) {
             .await;
         stage(&*load, "a 1 x 1, a 1 x 1").await;
         stage(&*load, "- - - -").await;
-        assert_eq!(load.apply(false, record(2)).await.unwrap(), expected);
+        assert_eq!(
+            load.apply(Replacement::Rows, record(2)).await.unwrap(),
+            expected
+        );
         load.finish(None).await.unwrap();
         assert_eq!(bench.rows().await, ["- - - -", "a 1 x 1", "a 1 x 1"]);
     }
@@ -205,7 +208,7 @@ pub async fn duplicates_merge(bench: Bench) {
     let load = bench.load(staged(1)).await;
     stage(&*load, "a 1 x 1").await;
     assert_eq!(stage(&*load, "a 1 y 1").await, counts(0, 1, 0, 0));
-    load.apply(false, record(2)).await.unwrap();
+    load.apply(Replacement::Rows, record(2)).await.unwrap();
     assert_eq!(bench.rows().await, ["a 1 y 1"]);
 }
 
@@ -224,7 +227,7 @@ pub async fn duplicates_are_refused(bench: Bench) {
         error => error,
     };
     let refused = match committed {
-        Ok(_) => error(load.apply(false, record(2)).await),
+        Ok(_) => error(load.apply(Replacement::Rows, record(2)).await),
         Err(error) => error,
     };
     assert_eq!(refused.kind(), ErrorKind::DuplicateKey);
@@ -253,7 +256,7 @@ pub async fn users_things_survive(bench: Bench) {
     }
     let load = bench.load(staged(2)).await;
     stage(&*load, "a 1 new 1, a 2 y 2").await;
-    load.apply(false, record(2)).await.unwrap();
+    load.apply(Replacement::Rows, record(2)).await.unwrap();
     load.finish(None).await.unwrap();
     for deed in done {
         assert!(bench.survives(deed).await, "{deed:?}");
@@ -278,7 +281,7 @@ pub async fn another_key(bench: Bench) {
         .await;
     stage(&*load, "a 1 x 1, - - y 2").await;
     assert_eq!(
-        load.apply(false, record(2)).await.unwrap(),
+        load.apply(Replacement::Rows, record(2)).await.unwrap(),
         counts(2, 0, 0, 2)
     );
     load.finish(None).await.unwrap();
@@ -316,14 +319,14 @@ pub async fn another_type(bench: Bench) {
     load.write("s", Change::Upsert(batch)).await.unwrap();
     load.commit("s", None).await.unwrap();
     assert_eq!(
-        load.apply(false, record(2)).await.unwrap(),
+        load.apply(Replacement::Rows, record(2)).await.unwrap(),
         counts(0, 1, 1, 0)
     );
     load.finish(None).await.unwrap();
     let load = bench.load(staged(3)).await;
     stage(&*load, "a 1 x 1, a 2 y 6").await;
     assert_eq!(
-        load.apply(false, record(2)).await.unwrap(),
+        load.apply(Replacement::Rows, record(2)).await.unwrap(),
         counts(0, 1, 1, 0)
     );
     assert_eq!(
@@ -334,7 +337,7 @@ pub async fn another_type(bench: Bench) {
     assert_eq!(bench.rows().await, ["a 1 x 1", "a 2 y 6"]);
 }
 
-/// `apply(true)` makes the table anew, whatever its types and key were.
+/// [`Replacement::Table`] makes the table anew, whatever its types and key were.
 pub async fn recreates(bench: Bench) {
     bench.put("a 1 x 1, a 2 y 2").await;
     bench.user(Deed::AddColumn).await;
@@ -355,7 +358,7 @@ pub async fn recreates(bench: Bench) {
     load.commit("s", Some(json!("new"))).await.unwrap();
     assert_eq!(bench.checkpoints().await, json!({ "s": 1 }));
     assert_eq!(
-        load.apply(true, record(2)).await.unwrap(),
+        load.apply(Replacement::Table, record(2)).await.unwrap(),
         counts(1, 0, 0, 2)
     );
     load.finish(None).await.unwrap();
@@ -376,7 +379,7 @@ pub async fn fenced_applies(bench: Bench) {
     }
     let next = bench.lease().await.unwrap();
     assert_eq!(
-        error(load.apply(false, record(2)).await).kind(),
+        error(load.apply(Replacement::Rows, record(2)).await).kind(),
         ErrorKind::Fenced
     );
     assert_eq!(bench.rows().await, ["a 1 x 1"]);
@@ -392,9 +395,9 @@ pub async fn keys_of_the_staging(bench: Bench) {
     assert_eq!(key_texts(&all), ["b 1", "b 2"]);
     let one = RowFilter(vec![("Title".into(), Scalar::Text("z".into()))]);
     assert_eq!(key_texts(&load.keys(&one).await.unwrap()), ["b 2"]);
-    load.apply(false, record(2)).await.unwrap();
-    assert!(load.apply(false, record(2)).await.is_err());
+    load.apply(Replacement::Rows, record(2)).await.unwrap();
+    assert!(load.apply(Replacement::Rows, record(2)).await.is_err());
     load.finish(None).await.unwrap();
     let load = bench.load(plan()).await;
-    assert!(load.apply(false, record(2)).await.is_err());
+    assert!(load.apply(Replacement::Rows, record(2)).await.is_err());
 }

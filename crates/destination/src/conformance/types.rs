@@ -9,7 +9,7 @@ use arrow::datatypes::*;
 use half::f16;
 
 use super::fixture::{Bench, batch, column, counts, error, plan, record, texts};
-use crate::{Change, ColumnType, ErrorKind, LoadPlan};
+use crate::{Change, ColumnType, ErrorKind, LoadPlan, Replacement};
 
 /// Arrays of three rows, a NULL among them, and the texts that they are read as.
 fn cases() -> Vec<(ArrayRef, [&'static str; 3])> {
@@ -268,7 +268,7 @@ pub async fn every_arrow_type(bench: Bench) {
     load.write("s", Change::Upsert(rows)).await.unwrap();
     load.commit("s", None).await.unwrap();
     assert_eq!(
-        load.apply(false, record(2)).await.unwrap(),
+        load.apply(Replacement::Rows, record(2)).await.unwrap(),
         counts(0, 0, 3, 0)
     );
 }

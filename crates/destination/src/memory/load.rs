@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::table::{Table, Undo};
 use super::{Entry, MemoryDestination, Staging, State, fold};
 use crate::{
-    Change, Checkpoints, Counts, Error, Evolution, Layout, Load, LoadPlan, Pending, Result,
-    RowFilter, TableName, TableStatus, Target,
+    Change, Checkpoints, Counts, Error, Evolution, Layout, Load, LoadPlan, Pending, Replacement,
+    Result, RowFilter, TableName, TableStatus, Target,
 };
 
 pub(super) struct MemoryLoad {
@@ -158,6 +158,7 @@ impl Load for MemoryLoad {
                 let record = plan.record.clone();
                 let layout = layout.clone();
                 entry.state = Some(State {
+                    adopting: false,
                     record,
                     layout,
                     rows,
@@ -165,10 +166,14 @@ impl Load for MemoryLoad {
                     staging,
                 });
             }
-            let state = entry
-                .state
-                .as_mut()
-                .ok_or_else(|| Error::vanished(&self.table))?;
+            let state = entry.state.get_or_insert_with(|| State {
+                adopting: true,
+                record: Value::Null,
+                layout: layout.clone(),
+                rows: 0,
+                checkpoints: Checkpoints::new(),
+                staging: None,
+            });
             if status.is_void() {
                 state.checkpoints.clear();
                 state.rows = 0;
@@ -229,7 +234,8 @@ impl Load for MemoryLoad {
                 taken.forget,
                 checkpoint,
             )?;
-            state.rows = (state.rows + counts.inserted).saturating_sub(counts.deleted);
+            let (more, less) = begun.layout.keeping.rows(&counts);
+            state.rows = (state.rows + more).saturating_sub(less);
             Ok(counts)
         });
         if committed.is_err() {
@@ -263,14 +269,14 @@ impl Load for MemoryLoad {
         })
     }
 
-    async fn apply(&self, recreate: bool, record: Value) -> Result<Counts> {
+    async fn apply(&self, replacement: Replacement, record: Value) -> Result<Counts> {
         let mut begun = self.begun()?;
         if !begun.staged() {
             return Err(Error::not_staged());
         }
         let counts = self.with_state(|table, state| {
             let staging = state.staging.as_ref().ok_or_else(Error::not_staged)?;
-            let (mut replaced, before) = if recreate {
+            let (mut replaced, before) = if replacement == Replacement::Table {
                 let layout = Layout::of(&begun.plan)?;
                 (Table::new(self.table.clone(), layout)?, table.len())
             } else {
@@ -282,8 +288,10 @@ impl Load for MemoryLoad {
                 };
                 (table.evolve(layout, &begun.evolution)?, table.len() - kept)
             };
-            let mut counts = replaced.replace_with(&staging.table)?;
+            let mut counts =
+                replaced.replace_with(&staging.table, replacement != Replacement::Present)?;
             counts.deleted += before as u64;
+            state.adopting = false;
             state.record = record;
             state.checkpoints = staging.checkpoints.clone();
             state.layout = replaced.layout().clone();

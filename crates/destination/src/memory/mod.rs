@@ -38,6 +38,8 @@ struct Entry {
 /// The state of a table of ours.
 #[derive(Debug)]
 struct State {
+    /// The table is to be taken over, which is not done yet: it is not ours.
+    adopting: bool,
     record: Value,
     layout: crate::Layout,
     rows: u64,
@@ -62,7 +64,8 @@ impl Entry {
                 key: table.layout().key_names(),
                 empty: table.len() == 0,
             });
-        let state = self.state.as_ref().map(|state| TableState {
+        let state = self.state.as_ref().filter(|state| !state.adopting);
+        let state = state.map(|state| TableState {
             record: state.record.clone(),
             columns: state.layout.schema(),
             key: state.layout.key_names(),
@@ -94,12 +97,13 @@ impl MemoryDestination {
         Self::default()
     }
 
-    /// Puts a table there that no load of ours made, in place of one of that name.
+    /// Puts a table with this key there that no load of ours made, in place of one of that name.
     ///
     /// # Errors
     /// As for the columns of a load.
-    pub fn put(&self, name: &TableName, rows: &RecordBatch) -> Result<()> {
-        let table = Table::of(name.clone(), rows)?;
+    pub fn put(&self, name: &TableName, rows: &RecordBatch, key: &[&str]) -> Result<()> {
+        let key: Vec<String> = key.iter().map(|name| (*name).to_owned()).collect();
+        let table = Table::of(name.clone(), rows, &key)?;
         let mut tables = self.lock();
         let entry = tables.entry(fold(name)).or_default();
         entry.table = Some(table);

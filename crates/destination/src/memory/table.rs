@@ -5,17 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions,
+    TimestampMicrosecondArray, new_null_array,
 };
 use arrow::compute::kernels::{boolean, cmp};
 use arrow::compute::{filter_record_batch, is_null, take};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use arrow::row::{OwnedRow, RowConverter, SortField};
 
 use crate::{
-    Change, Condition, Counts, Error, ErrorKind, Evolution, Layout, Query, Result, RowFilter,
-    Scalar, TableName, convert, describe_row,
+    Change, ColumnType, Condition, Counts, DELETED, Error, ErrorKind, Evolution, Keeping, Layout,
+    Place, Query, Result, RowFilter, TableName, Version, Versions, convert, describe_row,
 };
 
 /// A table in memory: its rows in the order of their key, or of their coming where there is none.
@@ -50,9 +51,9 @@ impl Table {
         })
     }
 
-    /// A table of the rows given, without a key.
-    pub(super) fn of(name: TableName, rows: &RecordBatch) -> Result<Self> {
-        let layout = Layout::stored(&rows.schema(), &[])?;
+    /// A table of the rows given.
+    pub(super) fn of(name: TableName, rows: &RecordBatch, key: &[String]) -> Result<Self> {
+        let layout = Layout::stored(&rows.schema(), key)?;
         let mut table = Self::new(name, layout)?;
         let change = table.layout.prepare(Change::Upsert(rows.clone()))?;
         table.change(&change, &mut Undo::default())?;
@@ -84,9 +85,13 @@ impl Table {
         let rows = self.batch()?;
         let mut arrays = Vec::with_capacity(evolved.layout.columns.len());
         for (place, column) in evolved.layout.columns.iter().enumerate() {
-            arrays.push(match rows.columns().get(place) {
+            arrays.push(match rows.column_by_name(&column.name) {
                 Some(array) if !evolution.retired.contains(&place) => {
                     convert(array, column.column_type)?
+                }
+                // No row has left yet.
+                None if column.name == DELETED => {
+                    Arc::new(BooleanArray::from(vec![false; rows.num_rows()]))
                 }
                 _ => new_null_array(&column.column_type.data_type(), rows.num_rows()),
             });
@@ -106,23 +111,35 @@ impl Table {
     /// Applies a change that [`Layout::prepare`] has made ready.
     pub(super) fn change(&mut self, change: &Change, undo: &mut Undo) -> Result<Counts> {
         match change {
-            Change::Upsert(batch) => self.upsert(batch, false, undo),
+            Change::Upsert(batch) => match self.layout.keeping {
+                Keeping::Versions(versions) => self.add_versions(batch, versions, undo),
+                Keeping::Nothing | Keeping::Deleted(_) => self.upsert(batch, false, undo),
+            },
             Change::Insert(batch) => self.upsert(batch, true, undo),
             Change::Delete(batch) => {
-                let keys = converter(batch.columns().iter().map(|c| c.data_type().clone()))?
-                    .convert_columns(batch.columns())
-                    .map_err(internal)?;
-                let keys = keys.iter().map(|key| key.as_ref().to_vec()).collect();
-                Ok(self.remove(keys, undo))
+                let rows = encoded(batch.columns())?;
+                let keys = rows.iter().flat_map(|row| self.keys_of_row(row)).collect();
+                self.delete(keys, undo)
             }
             Change::DeleteWhere(filter) => {
-                let matching = self.matching(filter)?;
-                let keys = self.rows.keys().zip(matching.iter());
-                let keys = keys.filter(|(_, matches)| *matches == Some(true));
-                let keys = keys.map(|(key, _)| key.clone()).collect();
-                Ok(self.remove(keys, undo))
+                let keys = self.keys_where(filter)?;
+                self.delete(keys, undo)
             }
-            Change::Assign { rows, set } => self.assign(rows, set, undo),
+            Change::Leave(batch) => self.leave(batch, undo),
+            Change::Assign { rows, set } => {
+                let keys = self.keys_where(rows)?;
+                let constants = self.layout.constants(set)?;
+                let updated = self.rewrite(keys, undo, |columns, rows| {
+                    for (place, value) in &constants {
+                        columns[*place] = repeat(value, rows)?;
+                    }
+                    Ok(())
+                })?;
+                Ok(Counts {
+                    updated,
+                    ..Counts::default()
+                })
+            }
         }
     }
 
@@ -136,15 +153,23 @@ impl Table {
         }
     }
 
-    /// Makes the rows of another table, whose columns are the written ones, the rows of this.
-    pub(super) fn replace_with(&mut self, other: &Self) -> Result<Counts> {
+    /// Gives this table the rows of another one, whose columns are the written ones; `absent` says whether those
+    /// that it lacks leave.
+    pub(super) fn replace_with(&mut self, other: &Self, absent: bool) -> Result<Counts> {
         let written = self.layout.written.iter();
-        let places = written.map(|place| other.place(&self.layout.columns[*place].name));
-        let rows = other.batch()?.project(&places.collect::<Result<Vec<_>>>()?);
-        let rows = Change::Upsert(rows.map_err(internal)?);
-        let Change::Upsert(rows) = self.layout.prepare(rows)? else {
-            return Ok(Counts::default());
-        };
+        let rows = other.batch()?;
+        let columns = written.map(
+            |place| match other.place(&self.layout.columns[*place].name) {
+                Ok(place) => Ok(Arc::clone(rows.column(place))),
+                // The staging of a load that keeps no rows that left.
+                Err(_) if self.layout.columns[*place].name == DELETED => {
+                    Ok(Arc::new(BooleanArray::from(vec![false; rows.num_rows()])) as ArrayRef)
+                }
+                Err(error) => Err(error),
+            },
+        );
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let rows = self.layout.written_batch(columns, rows.num_rows())?;
         if self.layout.key.is_empty() {
             let deleted = self.rows.len() as u64;
             self.rows.clear();
@@ -155,20 +180,37 @@ impl Table {
                 ..Counts::default()
             });
         }
-        let before = self.rows.len();
-        self.rows.retain(|key, _| other.rows.contains_key(key));
-        let deleted = (before - self.rows.len()) as u64;
-        let counts = self.upsert(&rows, false, &mut Undo::default())?;
+        let mut undo = Undo::default();
+        let mut deleted = 0;
+        if absent {
+            let lacks = |key: &&Vec<u8>| !other.rows.contains_key(*key);
+            let keys: Vec<Vec<u8>> = self.rows.keys().filter(lacks).cloned().collect();
+            deleted = match self.layout.keeping {
+                Keeping::Deleted(_) => self.delete(keys, &mut undo)?.deleted,
+                Keeping::Nothing | Keeping::Versions(_) => self.remove(keys, &mut undo).deleted,
+            };
+        }
+        let counts = self.upsert(&rows, false, &mut undo)?;
         Ok(Counts { deleted, ..counts })
     }
 
-    /// The key columns of the rows that match.
+    /// The key columns of the rows that match and have not left.
     pub(super) fn keys(&self, filter: &RowFilter) -> Result<RecordBatch> {
-        let rows =
-            filter_record_batch(&self.batch()?, &self.matching(filter)?).map_err(internal)?;
+        let rows = self.batch()?;
+        let mut matching = self.matching(filter)?;
+        let flag = |place: usize| rows.column(place).as_boolean();
+        let present = match self.layout.keeping {
+            Keeping::Nothing => None,
+            Keeping::Deleted(deleted) => Some(boolean::not(flag(deleted)).map_err(internal)?),
+            Keeping::Versions(versions) => Some(flag(versions.active).clone()),
+        };
+        if let Some(present) = present {
+            matching = boolean::and(&matching, &present).map_err(internal)?;
+        }
+        let rows = filter_record_batch(&rows, &matching).map_err(internal)?;
         let columns = self
             .layout
-            .key
+            .row_key()
             .iter()
             .map(|place| Arc::clone(rows.column(*place)))
             .collect();
@@ -200,13 +242,7 @@ impl Table {
 
     fn upsert(&mut self, written: &RecordBatch, new: bool, undo: &mut Undo) -> Result<Counts> {
         let count = written.num_rows();
-        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.layout.columns.len());
-        for (place, column) in self.layout.columns.iter().enumerate() {
-            arrays.push(match self.layout.written.iter().position(|w| *w == place) {
-                Some(index) => Arc::clone(written.column(index)),
-                None => new_null_array(&column.column_type.data_type(), count),
-            });
-        }
+        let arrays = self.all_columns(written);
         let converted = self.converter.convert_columns(&arrays).map_err(internal)?;
         let keys = self.keys_of(&arrays, count)?;
         let mut counts = Counts::default();
@@ -245,40 +281,209 @@ impl Table {
         )
     }
 
-    fn assign(
+    /// All columns of the table, from the written ones; the others are NULL.
+    fn all_columns(&self, written: &RecordBatch) -> Vec<ArrayRef> {
+        let column = |(place, column): (usize, &crate::StoredColumn)| match self
+            .layout
+            .written
+            .iter()
+            .position(|w| *w == place)
+        {
+            Some(index) => Arc::clone(written.column(index)),
+            None => new_null_array(&column.column_type.data_type(), written.num_rows()),
+        };
+        self.layout.columns.iter().enumerate().map(column).collect()
+    }
+
+    /// Puts versions among those of their rows.
+    fn add_versions(
         &mut self,
-        rows: &RowFilter,
-        set: &[(String, Scalar)],
+        written: &RecordBatch,
+        versions: Versions,
         undo: &mut Undo,
     ) -> Result<Counts> {
-        let matching = self.matching(rows)?;
-        let batch = filter_record_batch(&self.batch()?, &matching).map_err(internal)?;
-        let keys: Vec<Vec<u8>> = self
-            .rows
-            .keys()
-            .zip(matching.iter())
-            .filter(|(_, matches)| *matches == Some(true))
-            .map(|(key, _)| key.clone())
-            .collect();
-        let mut arrays = batch.columns().to_vec();
-        for (place, value) in self.layout.constants(set)? {
-            arrays[place] = repeat(&value, batch.num_rows())?;
-        }
-        let converted = self.converter.convert_columns(&arrays).map_err(internal)?;
+        let arrays = self.all_columns(written);
+        let rows = self.row_keys(&arrays)?;
+        let keys = self.keys_of(&arrays, written.num_rows())?;
+        let starts = moments(&arrays[versions.start]);
         let mut counts = Counts::default();
-        for (key, row) in keys.into_iter().zip(&converted) {
-            if self
-                .rows
-                .get(&key)
-                .is_some_and(|present| present.row() == row)
-            {
-                continue;
+        for (index, key) in keys.into_iter().enumerate() {
+            let mut row: Vec<ArrayRef> = arrays.iter().map(|it| it.slice(index, 1)).collect();
+            let start = starts.value(index);
+            let of_row = self.keys_of_row(&rows[index]);
+            let present = self.columns_of(&of_row)?;
+            let placed = Place::of(start, &stored_versions(&present, versions));
+            let before = self.rows.get(&key).cloned();
+            match placed {
+                Place::Present { reopened } => {
+                    let place = of_row.iter().position(|other| *other == key);
+                    if let (Some(place), false) = (place, reopened) {
+                        for column in [versions.active, versions.end] {
+                            row[column] = present[column].slice(place, 1);
+                        }
+                    }
+                }
+                Place::New { closes, end } => {
+                    let starts = moments(&present[versions.start]);
+                    let closed = (0..of_row.len()).find(|at| Some(starts.value(*at)) == closes);
+                    if let Some(closed) = closed {
+                        self.rewrite(vec![of_row[closed].clone()], undo, |columns, _| {
+                            columns[versions.active] = Arc::new(BooleanArray::from(vec![false]));
+                            columns[versions.end] = instants(vec![Some(start)]);
+                            Ok(())
+                        })?;
+                    }
+                    row[versions.active] = Arc::new(BooleanArray::from(vec![end.is_none()]));
+                    row[versions.end] = instants(vec![end]);
+                }
             }
-            counts.updated += 1;
-            let before = self.rows.insert(key.clone(), row.owned());
+            let converted = self.converter.convert_columns(&row).map_err(internal)?;
+            let row = converted.row(0).owned();
+            match &before {
+                Some(present) if *present == row => {
+                    counts.unchanged += 1;
+                    continue;
+                }
+                Some(_) => counts.updated += 1,
+                None => counts.inserted += 1,
+            }
+            self.rows.insert(key.clone(), row);
             undo.0.push((key, before));
         }
         Ok(counts)
+    }
+
+    /// Lets rows go that do not belong to the table any more.
+    fn leave(&mut self, written: &RecordBatch, undo: &mut Undo) -> Result<Counts> {
+        let arrays = self.all_columns(written);
+        let mut counts = Counts::default();
+        match self.layout.keeping {
+            Keeping::Nothing => {}
+            Keeping::Deleted(deleted) => {
+                let places = self.layout.written.clone();
+                let keys = self.keys_of(&arrays, written.num_rows())?;
+                for (index, key) in keys.into_iter().enumerate() {
+                    let keys = vec![key];
+                    let present = self.columns_of(&keys)?;
+                    if present[deleted].is_empty() {
+                        continue;
+                    }
+                    let had_left = present[deleted].as_boolean().value(0);
+                    let differ = self.rewrite(keys, undo, |columns, _| {
+                        for place in &places {
+                            columns[*place] = arrays[*place].slice(index, 1);
+                        }
+                        Ok(())
+                    })?;
+                    if had_left {
+                        counts.updated += differ;
+                    } else {
+                        counts.deleted += differ;
+                    }
+                }
+            }
+            Keeping::Versions(versions) => {
+                let rows = self.row_keys(&arrays)?;
+                let starts = moments(&arrays[versions.start]);
+                for (row, start) in rows.iter().zip(starts.values()) {
+                    let keys = self.keys_of_row(row);
+                    counts.deleted += self.close(keys, versions, *start, undo)?;
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Lets rows go that are no more.
+    fn delete(&mut self, keys: Vec<Vec<u8>>, undo: &mut Undo) -> Result<Counts> {
+        let deleted = match self.layout.keeping {
+            Keeping::Nothing => return Ok(self.remove(keys, undo)),
+            Keeping::Deleted(deleted) => self.rewrite(keys, undo, |columns, rows| {
+                columns[deleted] = Arc::new(BooleanArray::from(vec![true; rows]));
+                Ok(())
+            })?,
+            Keeping::Versions(versions) => self.close(keys, versions, versions.now, undo)?,
+        };
+        Ok(Counts {
+            deleted,
+            ..Counts::default()
+        })
+    }
+
+    /// Ends those of some versions that are in force.
+    fn close(
+        &mut self,
+        keys: Vec<Vec<u8>>,
+        versions: Versions,
+        at: i64,
+        undo: &mut Undo,
+    ) -> Result<u64> {
+        self.rewrite(keys, undo, |columns, rows| {
+            let ends = stored_versions(columns, versions).into_iter();
+            let ends = ends.map(|it| {
+                if it.active {
+                    Some(at.max(it.start))
+                } else {
+                    it.end
+                }
+            });
+            columns[versions.end] = instants(ends.collect());
+            columns[versions.active] = Arc::new(BooleanArray::from(vec![false; rows]));
+            Ok(())
+        })
+    }
+
+    /// Gives rows other values, and counts those that differ.
+    fn rewrite(
+        &mut self,
+        mut keys: Vec<Vec<u8>>,
+        undo: &mut Undo,
+        change: impl FnOnce(&mut [ArrayRef], usize) -> Result<()>,
+    ) -> Result<u64> {
+        keys.retain(|key| self.rows.contains_key(key));
+        let mut columns = self.columns_of(&keys)?;
+        change(&mut columns, keys.len())?;
+        let converted = self.converter.convert_columns(&columns).map_err(internal)?;
+        let mut differ = 0;
+        for (key, row) in keys.into_iter().zip(&converted) {
+            let before = self.rows.get(&key);
+            if before.is_some_and(|present| present.row() == row) {
+                continue;
+            }
+            differ += 1;
+            let before = self.rows.insert(key.clone(), row.owned());
+            undo.0.push((key, before));
+        }
+        Ok(differ)
+    }
+
+    /// The columns of the rows that have these keys.
+    fn columns_of(&self, keys: &[Vec<u8>]) -> Result<Vec<ArrayRef>> {
+        let rows = keys.iter().filter_map(|key| self.rows.get(key));
+        let rows = rows.map(OwnedRow::row);
+        self.converter.convert_rows(rows).map_err(internal)
+    }
+
+    /// The keys of the rows that match.
+    fn keys_where(&self, filter: &RowFilter) -> Result<Vec<Vec<u8>>> {
+        let matching = self.matching(filter)?;
+        let keys = self.rows.keys().zip(matching.iter());
+        let keys = keys.filter(|(_, matches)| *matches == Some(true));
+        Ok(keys.map(|(key, _)| key.clone()).collect())
+    }
+
+    /// The keys that begin with what tells a row apart: one, or one a version.
+    fn keys_of_row(&self, row: &[u8]) -> Vec<Vec<u8>> {
+        let from = self.rows.range(row.to_vec()..).map(|(key, _)| key);
+        from.take_while(|key| key.starts_with(row))
+            .cloned()
+            .collect()
+    }
+
+    fn row_keys(&self, arrays: &[ArrayRef]) -> Result<Vec<Vec<u8>>> {
+        let places = self.layout.row_key().iter();
+        let columns: Vec<ArrayRef> = places.map(|place| Arc::clone(&arrays[*place])).collect();
+        encoded(&columns)
     }
 
     fn remove(&mut self, keys: Vec<Vec<u8>>, undo: &mut Undo) -> Counts {
@@ -300,16 +505,9 @@ impl Table {
                 .map(|number| number.to_be_bytes().to_vec())
                 .collect());
         }
-        let columns: Vec<ArrayRef> = self
-            .layout
-            .key
-            .iter()
-            .map(|place| Arc::clone(&arrays[*place]))
-            .collect();
-        let keys = converter(columns.iter().map(|column| column.data_type().clone()))?
-            .convert_columns(&columns)
-            .map_err(internal)?;
-        Ok(keys.iter().map(|key| key.as_ref().to_vec()).collect())
+        let places = self.layout.key.iter();
+        let columns: Vec<ArrayRef> = places.map(|place| Arc::clone(&arrays[*place])).collect();
+        encoded(&columns)
     }
 
     fn batch(&self) -> Result<RecordBatch> {
@@ -380,6 +578,37 @@ impl fmt::Debug for Table {
 
 fn converter(types: impl Iterator<Item = arrow::datatypes::DataType>) -> Result<RowConverter> {
     RowConverter::new(types.map(SortField::new).collect()).map_err(internal)
+}
+
+/// Rows of key columns as bytes; those of fewer columns are the beginnings of those of more.
+fn encoded(columns: &[ArrayRef]) -> Result<Vec<Vec<u8>>> {
+    let rows = converter(columns.iter().map(|column| column.data_type().clone()))?
+        .convert_columns(columns)
+        .map_err(internal)?;
+    Ok(rows.iter().map(|row| row.as_ref().to_vec()).collect())
+}
+
+fn moments(column: &ArrayRef) -> &TimestampMicrosecondArray {
+    column.as_primitive::<TimestampMicrosecondType>()
+}
+
+fn instants(moments: Vec<Option<i64>>) -> ArrayRef {
+    let moments = TimestampMicrosecondArray::from(moments);
+    Arc::new(moments.with_data_type(ColumnType::Instant.data_type()))
+}
+
+fn stored_versions(columns: &[ArrayRef], versions: Versions) -> Vec<Version> {
+    let active = columns[versions.active].as_boolean();
+    let (starts, ends) = (
+        moments(&columns[versions.start]),
+        moments(&columns[versions.end]),
+    );
+    let version = |row: usize| Version {
+        start: starts.value(row),
+        end: ends.is_valid(row).then(|| ends.value(row)),
+        active: active.value(row),
+    };
+    (0..active.len()).map(version).collect()
 }
 
 fn repeat(value: &ArrayRef, count: usize) -> Result<ArrayRef> {

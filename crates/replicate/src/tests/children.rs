@@ -269,7 +269,7 @@ impl RowWork for Select {
     fn notes(&self) -> &[String] {
         &[]
     }
-    fn apply(&self, rows: &RecordBatch) -> crate::Result<Applied> {
+    fn apply(&self, rows: &RecordBatch, _whole: bool) -> crate::Result<Applied> {
         let names = rows.column(2).as_string::<i32>();
         let keep: arrow::array::BooleanArray = names
             .iter()

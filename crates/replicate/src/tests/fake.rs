@@ -68,6 +68,8 @@ pub(crate) struct World {
     /// The repositories were listed since [`Source::forget_listing`].
     pub(crate) listed: bool,
     pub(crate) row_requests: usize,
+    /// The columns that each of them asked for.
+    pub(crate) columns: Vec<Vec<usize>>,
 }
 
 impl World {
@@ -448,6 +450,7 @@ impl FakeWalk {
         }
         self.context.count_request();
         world.row_requests += 1;
+        world.columns.push(self.plan.request.columns.clone());
         let (now, size, unstable) = (world.clock, world.page_size, world.unstable);
         let gone = || SourceError::new(ErrorKind::NotFound, "BL4002", "no such repository");
         let Some(repository) = world.repositories.get(&self.slice.id.0) else {
@@ -821,7 +824,7 @@ impl RowWork for Select {
         &[]
     }
 
-    fn apply(&self, page: &RecordBatch) -> crate::Result<Applied> {
+    fn apply(&self, page: &RecordBatch, whole: bool) -> crate::Result<Applied> {
         let states = page.column(STATE).as_string::<i32>();
         let keep: BooleanArray = states
             .iter()
@@ -829,7 +832,10 @@ impl RowWork for Select {
             .collect();
         let matching = self.compute(&filter_record_batch(page, &keep).unwrap());
         let others = self.compute(&filter_record_batch(page, &not(&keep).unwrap()).unwrap());
-        let leaving = others.project(&self.key).unwrap();
+        let leaving = match whole {
+            true => others,
+            false => others.project(&self.key).unwrap(),
+        };
         assert_eq!(matching.num_rows() + leaving.num_rows(), page.num_rows());
         assert_eq!(keep.null_count(), 0);
         Ok(Applied { matching, leaving })

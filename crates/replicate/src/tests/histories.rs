@@ -1,9 +1,13 @@
 //! Random histories: whatever happens between and during runs, the copy ends equal to the source.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use bucketline_destination::DELETED;
 use proptest::prelude::*;
 
 use super::fake::Selection;
-use super::{Bench, killed_after};
+use super::{Bench, killed_after, with};
+use crate::statement::{Deletes, Statement};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -48,8 +52,41 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-async fn play(selection: &Selection, deletes: bool, steps: &[Step]) -> Result<(), TestCaseError> {
+/// What the copy is to be in the end.
+#[derive(Clone, Copy)]
+enum Kept {
+    /// The rows there are.
+    Rows,
+    /// Those that left, too, marked.
+    Marked,
+    /// All versions.
+    Versions,
+}
+
+impl Kept {
+    fn statement(self, sweeps: bool) -> Statement {
+        with(|options| {
+            options.history = matches!(self, Self::Versions);
+            options.detect_deletes = sweeps;
+            if matches!(self, Self::Marked) {
+                options.deletes = Deletes::Mark;
+            }
+        })
+    }
+}
+
+/// Plays a history; `deletes` says whether rows are deleted, which a cursor alone does not see.
+async fn play(
+    selection: &Selection,
+    kept: Kept,
+    deletes: bool,
+    steps: &[Step],
+) -> Result<(), TestCaseError> {
     let bench = Bench::new();
+    let statement = kept.statement(deletes && selection.table == "Issues");
+    // What was once in the copy.
+    let mut marked = BTreeSet::new();
+    let mut versions = BTreeSet::new();
     bench.fake.world().page_size = 2;
     // An empty list is not believed, so each repository keeps a row.
     for repository in REPOSITORIES {
@@ -78,7 +115,6 @@ async fn play(selection: &Selection, deletes: bool, steps: &[Step]) -> Result<()
                     .unwrap();
                 row.title = format!("at {clock}");
             }
-            // A cursor does not see deletes.
             Step::Remove { .. } if !deletes => {}
             Step::Remove { repository, id } => {
                 bench.fake.world().remove(REPOSITORIES[*repository], *id);
@@ -89,7 +125,7 @@ async fn play(selection: &Selection, deletes: bool, steps: &[Step]) -> Result<()
                 world.repository(REPOSITORIES[*repository]).slug = format!("renamed-{renames}");
             }
             Step::Killed(polls) => {
-                killed_after(*polls, bench.replicate(selection)).await;
+                killed_after(*polls, bench.run(selection, &statement)).await;
             }
             Step::Run {
                 repository,
@@ -104,20 +140,71 @@ async fn play(selection: &Selection, deletes: bool, steps: &[Step]) -> Result<()
                     }
                 }));
                 bench
-                    .replicate(selection)
+                    .run(selection, &statement)
                     .await
                     .map_err(|e| TestCaseError::fail(e.to_string()))?;
                 bench.fake.world().before_page = None;
             }
         }
+        match kept {
+            Kept::Rows => {}
+            Kept::Marked => marked.extend(bench.rows(&["RepositoryUUID", "Id"]).await),
+            Kept::Versions => {
+                let there = bench.versions().await.into_iter();
+                versions.extend(there.map(|it| (it.uuid, it.id, it.start)));
+            }
+        }
     }
     for _ in 0..2 {
         bench
-            .replicate(selection)
+            .run(selection, &statement)
             .await
             .map_err(|e| TestCaseError::fail(e.to_string()))?;
     }
-    prop_assert_eq!(bench.copy().await, bench.truth(selection.state));
+    let truth = bench.truth(selection.state);
+    match kept {
+        Kept::Rows => prop_assert_eq!(bench.copy().await, truth),
+        Kept::Marked => {
+            let rows = bench
+                .rows(&[DELETED, "RepositoryUUID", "Id", "Title"])
+                .await;
+            let present = rows.iter().filter_map(|row| row.strip_prefix("false "));
+            let expected = truth
+                .iter()
+                .map(|((uuid, id), title)| format!("{uuid} {id} {title}"));
+            let (present, expected): (BTreeSet<_>, BTreeSet<_>) =
+                (present.map(str::to_owned).collect(), expected.collect());
+            prop_assert_eq!(present, expected);
+            let all = bench.rows(&["RepositoryUUID", "Id"]).await;
+            prop_assert!(marked.iter().all(|row| all.contains(row)), "a row was lost");
+            return Ok(());
+        }
+        Kept::Versions => {
+            let there = bench.versions().await;
+            let active = there.iter().filter(|it| it.active);
+            let active: BTreeMap<_, _> = active
+                .map(|it| ((it.uuid.clone(), it.id), it.title.clone()))
+                .collect();
+            prop_assert_eq!(active, truth);
+            for version in &there {
+                prop_assert_eq!(version.active, version.end.is_none());
+            }
+            for pair in there.windows(2) {
+                if (&pair[0].uuid, pair[0].id) == (&pair[1].uuid, pair[1].id) {
+                    prop_assert!(
+                        pair[0].end.is_some_and(|end| end <= pair[1].start),
+                        "{pair:?}"
+                    );
+                }
+            }
+            let there: BTreeSet<_> = there
+                .into_iter()
+                .map(|it| (it.uuid, it.id, it.start))
+                .collect();
+            prop_assert!(versions.is_subset(&there), "a version was lost");
+            return Ok(());
+        }
+    }
     let names = bench.column("Repository").await;
     for ((uuid, _), name) in names {
         let slug = bench.fake.world().repository(&uuid).slug.clone();
@@ -135,10 +222,19 @@ async fn play(selection: &Selection, deletes: bool, steps: &[Step]) -> Result<()
 }
 
 fn run(selection: &Selection, deletes: bool, steps: &[Step]) -> Result<(), TestCaseError> {
+    run_kept(selection, Kept::Rows, deletes, steps)
+}
+
+fn run_kept(
+    selection: &Selection,
+    kept: Kept,
+    deletes: bool,
+    steps: &[Step],
+) -> Result<(), TestCaseError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    runtime.block_on(play(selection, deletes, steps))
+    runtime.block_on(play(selection, kept, deletes, steps))
 }
 
 proptest! {
@@ -171,6 +267,34 @@ proptest! {
     fn incremental_with_an_expression(steps in prop::collection::vec(step(), 1..40)) {
         let open = Selection { label: true, state: Some("open"), ..Selection::all("Issues") };
         run(&open, false, &steps)?;
+    }
+
+    #[test]
+    fn incremental_with_a_sweep(steps in prop::collection::vec(step(), 1..40)) {
+        run(&Selection::all("Issues"), true, &steps)?;
+    }
+
+    #[test]
+    fn marked_with_a_sweep(steps in prop::collection::vec(step(), 1..40)) {
+        let open = Selection { state: Some("open"), ..Selection::all("Issues") };
+        run_kept(&open, Kept::Marked, true, &steps)?;
+    }
+
+    #[test]
+    fn marked_listing(steps in prop::collection::vec(step(), 1..40)) {
+        let open = Selection { state: Some("open"), ..Selection::all("Branches") };
+        run_kept(&open, Kept::Marked, true, &steps)?;
+    }
+
+    #[test]
+    fn versions(steps in prop::collection::vec(step(), 1..40)) {
+        let open = Selection { state: Some("open"), ..Selection::all("Issues") };
+        run_kept(&open, Kept::Versions, false, &steps)?;
+    }
+
+    #[test]
+    fn versions_with_a_sweep(steps in prop::collection::vec(step(), 1..40)) {
+        run_kept(&Selection::all("Issues"), Kept::Versions, true, &steps)?;
     }
 
     #[test]

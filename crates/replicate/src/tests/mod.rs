@@ -11,16 +11,20 @@ mod listing;
 mod ownership;
 mod reload;
 mod report;
+mod retention;
 mod statement;
+mod sweeps;
 mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::Int64Type;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bucketline_destination::memory::MemoryDestination;
-use bucketline_destination::{Destination, Query, TableName};
+use bucketline_destination::{ACTIVE, Destination, END, Query, START, TableName};
+use chrono::DateTime;
 use futures::TryStreamExt;
 
 use crate::events::Voice;
@@ -28,7 +32,7 @@ use crate::run::{Run, run};
 use crate::statement::{Options, Statement};
 use crate::work::Work;
 use crate::{Outcome, Report, Result, RunOptions, ScriptRun};
-use fake::{Fake, Select, Selection};
+use fake::{Fake, Select, Selection, clock_of};
 
 /// A fake service and a destination.
 struct Bench {
@@ -128,6 +132,66 @@ impl Bench {
         rows
     }
 
+    /// Cells of the copy as texts, a line a row, sorted; nothing without a table.
+    async fn rows(&self, columns: &[&str]) -> Vec<String> {
+        let options = FormatOptions::default();
+        let mut rows = Vec::new();
+        for batch in self.batches(columns).await {
+            let cells: Vec<_> = batch
+                .columns()
+                .iter()
+                .map(|it| ArrayFormatter::try_new(it.as_ref(), &options).unwrap())
+                .collect();
+            rows.extend((0..batch.num_rows()).map(|row| {
+                let texts: Vec<_> = cells.iter().map(|it| it.value(row).to_string()).collect();
+                texts.join(" ")
+            }));
+        }
+        rows.sort();
+        rows
+    }
+
+    async fn batches(&self, columns: &[&str]) -> Vec<RecordBatch> {
+        let query = Query {
+            table: TableName::bare("Copy"),
+            columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+            conditions: Vec::new(),
+            limit: None,
+        };
+        match self.destination.read(&query).await {
+            Ok(batches) => batches.try_collect().await.unwrap(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// The versions in the copy, in the order of key and start.
+    async fn versions(&self) -> Vec<Version> {
+        let columns = ["RepositoryUUID", "Id", START, "Title", END, ACTIVE];
+        let mut versions = Vec::new();
+        for batch in self.batches(&columns).await {
+            let uuids = batch.column(0).as_string::<i32>();
+            let ids = batch.column(1).as_primitive::<Int64Type>();
+            let titles = batch.column(3).as_string::<i32>();
+            let moment = |column: usize, row: usize| {
+                let moments = batch
+                    .column(column)
+                    .as_primitive::<TimestampMicrosecondType>();
+                let micros = moments.is_valid(row).then(|| moments.value(row));
+                micros.map(|it| clock_of(DateTime::from_timestamp_micros(it).unwrap()))
+            };
+            versions.extend((0..batch.num_rows()).map(|row| Version {
+                uuid: uuids.value(row).to_owned(),
+                id: ids.value(row),
+                start: moment(2, row).unwrap(),
+                title: titles.value(row).to_owned(),
+                end: moment(4, row),
+                active: batch.column(5).as_boolean().value(row),
+            }));
+        }
+        versions.sort();
+        versions
+    }
+
     /// The titles at the source.
     fn truth(&self, state: Option<&str>) -> BTreeMap<(String, i64), String> {
         let world = self.fake.world();
@@ -144,6 +208,17 @@ impl Bench {
     fn row_requests(&self) -> usize {
         std::mem::take(&mut self.fake.world().row_requests)
     }
+}
+
+/// A version of a row; moments are those of the fake's clock.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Version {
+    uuid: String,
+    id: i64,
+    start: i64,
+    title: String,
+    end: Option<i64>,
+    active: bool,
 }
 
 fn statement() -> Statement {

@@ -19,7 +19,10 @@ async fn a_table_that_someone_else_made_is_left_alone() {
     let bench = Bench::filled();
     let column: Arc<dyn arrow::array::Array> = Arc::new(Int64Array::from(vec![1, 2]));
     let rows = RecordBatch::try_from_iter([("Id", column)]).unwrap();
-    bench.memory.put(&TableName::bare("Copy"), &rows).unwrap();
+    bench
+        .memory
+        .put(&TableName::bare("Copy"), &rows, &[])
+        .unwrap();
     for statement in [statement(), with(|options| options.drop_table = true)] {
         let error = bench.run(&issues(), &statement).await.unwrap_err();
         assert_eq!((error.kind(), error.code()), (ErrorKind::NotOurs, "BL7001"));
@@ -140,4 +143,63 @@ async fn a_run_that_lost_its_lease_writes_nothing_more() {
     bench.fake.world().before_page = None;
     bench.replicate(&issues()).await.unwrap();
     assert_eq!(bench.copy().await, bench.truth(None));
+}
+
+#[tokio::test]
+async fn a_table_that_fits_is_taken_over_and_any_other_is_left_alone() {
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+
+    let bench = Bench::filled();
+    let texts = |text| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+    let id = |id| -> ArrayRef { Arc::new(Int64Array::from(vec![id])) };
+    let rows = RecordBatch::try_from_iter([
+        ("Id", id(77)),
+        ("RepositoryUUID", texts("{a}")),
+        ("Title", texts("theirs")),
+    ])
+    .unwrap();
+    let copy = TableName::bare("Copy");
+    let key = ["RepositoryUUID", "Id"];
+    bench.memory.put(&copy, &rows, &key).unwrap();
+    let few = Selection {
+        columns: vec![UUID, ID, TITLE],
+        ..Selection::all("Issues")
+    };
+    let adopt = with(|options| options.adopt = true);
+
+    let error = bench
+        .run(&Selection::all("Issues"), &adopt)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "BL6011");
+    for name in ["Workspace", "State", "UpdatedOn"] {
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    for repository in ["{a}", "{b}"] {
+        bench.fake.world().repository(repository).hidden = true;
+    }
+    let report = bench.run(&few, &adopt).await.unwrap();
+    assert!(
+        report
+            .notes
+            .iter()
+            .any(|note| note.contains("not taken over"))
+    );
+    for repository in ["{a}", "{b}"] {
+        bench.fake.world().repository(repository).hidden = false;
+    }
+    bench.fake.world().repository("{b}").fault = Some(SourceError::Forbidden);
+    bench.run(&few, &adopt).await.unwrap_err();
+    assert_eq!(bench.copy().await.len(), 1, "it is as it was");
+    bench.fake.world().repository("{b}").fault = None;
+    assert_eq!(
+        bench.run(&few, &statement()).await.unwrap_err().code(),
+        "BL7001"
+    );
+
+    bench.run(&few, &adopt).await.unwrap();
+    assert_eq!(bench.copy().await, bench.truth(None));
+    bench.put("{a}", 3, "second", "open");
+    let report = bench.run(&few, &adopt).await.unwrap();
+    assert_eq!((report.counts.updated, report.counts.inserted), (1, 0));
 }

@@ -49,11 +49,6 @@ fn an_alias_and_columns_by_name() {
 #[test]
 fn what_cannot_be_carried_out_is_refused_and_what_changes_nothing_is_not() {
     for option in [
-        "EnableHistoryMode",
-        "DeleteOption = SoftDelete",
-        "SkipDeleted",
-        "AdoptTable",
-        "DetectDeletes = KEYS",
         "IncrementalCheckColumns = 'UpdatedOn'",
         "ReplicateStartDate = 17",
     ] {

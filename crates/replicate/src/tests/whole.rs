@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Field;
 use async_trait::async_trait;
-use bucketline_destination::{Counts, TableName};
+use bucketline_destination::{Counts, DELETED, TableName};
 use bucketline_source::{ScanPlan, Source};
 use futures::{StreamExt, stream};
 
 use super::fake::{Fake, Select, Selection};
-use super::{Bench, Voice, statement};
+use super::{Bench, Voice, statement, with};
 use crate::run::{Run, run};
+use crate::statement::{Deletes, Statement};
 use crate::work::{Batches, RowWork, WholeWork, Work};
 use crate::{Error, ErrorKind, Mode, Report, Result, ScriptRun};
 
@@ -107,9 +108,64 @@ impl WholeWork for Aggregate {
 }
 
 async fn replicate(bench: &Bench, work: &Aggregate) -> Result<Report> {
+    replicate_as(bench, work, &statement()).await
+}
+
+async fn replicate_as(bench: &Bench, work: &Aggregate, statement: &Statement) -> Result<Report> {
     let script = ScriptRun::default();
     let run_ = Run::new(&script, Voice::new(Arc::new(crate::Silent)));
-    run(&run_, Work::Whole(work), &bench.destination, &statement()).await
+    run(&run_, Work::Whole(work), &bench.destination, statement).await
+}
+
+/// Keyed by `State`, with this option.
+fn keyed(option: &str) -> Statement {
+    let text = format!(
+        "REPLICATE Copy (State text, Count int, PRIMARY KEY (State)) WITH {option} SELECT 1, 2"
+    );
+    match bucketline_sql::parse_statement(&text).unwrap().statement {
+        bucketline_sql::Statement::Replicate(statement) => Statement::read(&statement).unwrap(),
+        other => panic!("{other:?} is no REPLICATE"),
+    }
+}
+
+#[tokio::test]
+async fn what_a_result_lacks_is_marked_or_stays_as_the_statement_says() {
+    for (option, left) in [
+        ("DeleteOption = HardDelete", vec!["merged 4"]),
+        ("SkipDeleted", vec!["merged 4", "open 3"]),
+        ("DeleteOption = SoftDelete", vec!["merged 4", "open 3"]),
+    ] {
+        let bench = Bench::new();
+        let work = Aggregate::new(&bench.fake);
+        *work.rows.lock().unwrap() = vec![("open", 3), ("merged", 4)];
+        replicate_as(&bench, &work, &keyed(option)).await.unwrap();
+        work.rows.lock().unwrap().remove(0);
+        let report = replicate_as(&bench, &work, &keyed(option)).await.unwrap();
+        assert_eq!(bench.rows(&["State", "Count"]).await, left, "{option}");
+        assert_eq!(report.counts.deleted, u64::from(option != "SkipDeleted"));
+        if option.contains("Soft") {
+            let marks = bench.rows(&[DELETED, "State"]).await;
+            assert_eq!(marks, ["false merged", "true open"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_key_deleted_rows_cannot_be_kept() {
+    let bench = Bench::new();
+    let work = Aggregate::new(&bench.fake);
+    let soft = with(|options| options.deletes = Deletes::Mark);
+    let history = with(|options| options.history = true);
+    for statement in [soft, history] {
+        let error = replicate_as(&bench, &work, &statement).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.code()),
+            (ErrorKind::Retention, "BL7014")
+        );
+    }
+    let skip = with(|options| options.deletes = Deletes::Skip);
+    let report = replicate_as(&bench, &work, &skip).await.unwrap();
+    assert!(report.notes[0].contains("no effect"), "{:?}", report.notes);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field};
 use bucketline_destination::{
-    Change, Column, Destination, Holder, Load, LoadPlan, Result, TableName, Target,
+    Change, Column, Destination, Holder, Load, LoadPlan, Result, Retention, TableName, Target,
 };
 use bucketline_sqlite::SqliteDestination;
 
@@ -38,8 +38,10 @@ pub(crate) fn plan(target: Target) -> LoadPlan {
             column("Text", DataType::Utf8),
         ],
         key: vec!["Id".into()],
+        retention: Retention::Nothing,
         target,
         forget_checkpoints: false,
+        adopts: false,
         resumes: false,
         dropped: Vec::new(),
         record: serde_json::json!("test"),
