@@ -408,3 +408,52 @@ fn a_script_makes_and_tests_a_connection() {
         assert_output!(Run::new(world, &["run", "more.sql"]));
     });
 }
+
+const NIGHTLY: &str = "\
+SET TableNamePrefix = 'north_';
+REPLICATE PullRequests;
+REPLICATE Branches SELECT * FROM Branches WHERE Repository = 'api';
+REPLICATE States SELECT State, COUNT(*) AS n FROM PullRequests GROUP BY State;
+SELECT COUNT(*) FROM destination.north_Branches;
+SELECT Name FROM globex.Projects;
+";
+
+#[test]
+fn a_plan_before_the_first_run() {
+    in_small_world(|world| {
+        std::fs::write(world.folder().join("nightly.sql"), NIGHTLY).unwrap();
+        assert_output!(Run::new(world, &["plan", "--format", "csv", "nightly.sql"]));
+        assert!(!world.file().exists());
+    });
+}
+
+#[test]
+fn a_plan_of_a_later_run() {
+    in_small_world(|world| {
+        std::fs::write(world.folder().join("nightly.sql"), NIGHTLY).unwrap();
+        Run::new(world, &["run", "nightly.sql"]).output();
+        let refused = "SET TableNamePrefix = DEFAULT;\n\
+                       REPLICATE north_PullRequests SELECT * FROM globex.PullRequests;\n\
+                       REPLICATE north_PullRequests WITH TruncateTable SELECT * FROM PullRequests;\n\
+                       REPLICATE Nothing;";
+        std::fs::write(world.folder().join("refused.sql"), refused).unwrap();
+        assert_output!(Run::new(
+            world,
+            &["plan", "--format", "csv", "nightly.sql", "refused.sql"]
+        ));
+    });
+}
+
+#[test]
+fn a_plan_against_the_budget() {
+    in_small_world(|world| {
+        let base = world.sandbox.base_url();
+        let script = format!(
+            "CREATE CONNECTION few WITH (BaseURL = '{base}', Workspace = 'globex', User = 'user1@globex.example',\n  \
+             Token = 'env:OTHER_TOKEN', RequestsPerHour = 3);\n\
+             SELECT Id FROM few.Issues WHERE Repository IN ('api', 'web', 'tools');\n"
+        );
+        std::fs::write(world.folder().join("few.sql"), script).unwrap();
+        assert_output!(Run::new(world, &["plan", "--format", "csv", "few.sql"]));
+    });
+}

@@ -34,6 +34,7 @@ mod connection;
 mod error;
 mod event;
 mod options;
+mod plan;
 mod procedure;
 mod run;
 mod secret;

@@ -80,6 +80,11 @@ impl Voice {
         }
     }
 
+    /// A voice that nobody hears.
+    pub(crate) fn unheard() -> Self {
+        Self::new(unbounded_channel().0)
+    }
+
     /// Says something. Nobody may be listening any more.
     pub(crate) fn say(&self, event: Event) {
         drop(self.sender.send(event));
@@ -121,9 +126,8 @@ impl Events for Voice {
     }
 }
 
-/// Runs the statements in order. A script with a syntax error is not begun; a failed statement stops it, unless
-/// only slices of it failed. `ContinueOnError` says otherwise of either.
-async fn drive(session: &Session, script: &str, voice: &Voice) {
+/// The statements of a script; none if one of them has a syntax error.
+pub(crate) fn parsed(script: &str, voice: &Voice) -> Option<Vec<Located>> {
     let mut statements: Vec<Located> = Vec::new();
     let mut broken = false;
     for parsed in parse_script(script) {
@@ -139,8 +143,17 @@ async fn drive(session: &Session, script: &str, voice: &Voice) {
         voice.say(Event::Stopped {
             remaining: statements.len(),
         });
-        return;
+        return None;
     }
+    Some(statements)
+}
+
+/// Runs the statements in order. A script with a syntax error is not begun; a failed statement stops it, unless
+/// only slices of it failed. `ContinueOnError` says otherwise of either.
+async fn drive(session: &Session, script: &str, voice: &Voice) {
+    let Some(statements) = parsed(script, voice) else {
+        return;
+    };
     session.engine.forget_listings();
     let shared = ScriptRun::new(session.run_options.clone());
     let total = statements.len();

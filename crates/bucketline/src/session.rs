@@ -18,7 +18,7 @@ use bucketline_sqlite::SqliteDestination;
 use crate::connection::{Connection, Surroundings};
 use crate::statement::texts;
 use crate::{
-    Access, Config, ConnectionProperties, Error, Event, Result, Run, StatementOptions, check,
+    Access, Config, ConnectionProperties, Error, Event, Result, Run, StatementOptions, check, plan,
 };
 
 /// Collects what a [`Session`] is made of.
@@ -194,6 +194,23 @@ impl Session {
         Run::new(self, script)
     }
 
+    /// Says what a script would request and which of the destination's tables it would change: a row for each statement,
+    /// then a message for each connection. Makes no request but look-ups of names, and writes nothing; what the script
+    /// changes in the session is changed.
+    pub fn plan(&self, script: &str) -> Run<'_> {
+        let script = script.to_owned();
+        Run::driven(|voice| Box::pin(async move { plan::plan(self, &script, &voice).await }))
+    }
+
+    /// Of a connection's request budget, what is left now and what there is in an hour; `None` if it has none, or was
+    /// not used yet and its secret cannot be found.
+    pub fn budget(&self, connection: &str) -> Option<(u32, u32)> {
+        let (_, connection) = self.connection(connection).ok()?;
+        let opened = connection.account.as_ref()?.opened().ok()?;
+        let client = opened.bitbucket.client();
+        Some((client.remaining_budget()?, client.hourly_budget()?))
+    }
+
     /// Tests a connection step by step, reading one row of each of these tables, or of a few if none is named.
     /// Each step is an [`Event::Checked`](crate::Event::Checked); nothing happens before the stream is polled.
     ///
@@ -295,6 +312,16 @@ impl Session {
                 },
             )
         })
+    }
+
+    /// The name of the connection that reads a source.
+    pub(crate) fn name_of(&self, source: &Arc<dyn Source>) -> String {
+        let names = self.engine.connections();
+        let found = names.into_iter().find(|name| {
+            let there = self.engine.connection(name);
+            matches!(there, Some(Registered::Source(other)) if Arc::ptr_eq(&other, source))
+        });
+        found.unwrap_or_default()
     }
 
     fn made(&self) -> MutexGuard<'_, Vec<(String, Arc<Connection>)>> {

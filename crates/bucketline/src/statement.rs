@@ -1,23 +1,24 @@
 //! Executing one statement.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::{filter_record_batch, ilike};
 use arrow::error::ArrowError;
 use bucketline_replicate as replicate;
-use bucketline_source::{Observer, ReadContext};
+use bucketline_source::figures::{Elapsed, counted};
+use bucketline_source::{Estimate, Observer, ReadContext};
 use bucketline_sql::{
-    CreateConnection, DropConnection, Ident, Name, OptionName, Options, Query, Show, ShowKind,
-    Statement, parse_statement,
+    CreateConnection, DropConnection, Ident, Name, OptionName, Options, Query, Replicate, Show,
+    ShowKind, Statement, parse_statement,
 };
 use futures::StreamExt;
 use replicate::ScriptRun;
 
 use crate::check::check;
 use crate::run::Voice;
-use crate::{ConnectionProperties, Error, Event, Result, Session, procedure};
+use crate::{ConnectionProperties, Error, Event, Report, Result, Session, procedure};
 
 /// Where a statement is executed.
 pub(crate) struct Scene<'a> {
@@ -53,27 +54,19 @@ impl Scene<'_> {
         }
     }
 
-    async fn execute(&self, statement: Statement) -> Result<Done> {
+    pub(crate) async fn execute(&self, statement: Statement) -> Result<Done> {
         match statement {
             Statement::Query(query) => self.query(&query).await,
             Statement::Replicate(statement) => {
-                let report = replicate::replicate(
-                    &self.session.engine,
-                    &self.session.destination,
-                    &statement,
-                    self.shared,
-                    &self.voice.events(),
-                )
-                .await?;
+                let report = self.replicate(&statement).await?;
                 Ok(Done {
                     rows: 0,
                     requests: Some(report.requests),
                 })
             }
-            Statement::Explain(explain) if explain.analyze => Err(Error::not_yet(
-                "EXPLAIN ANALYZE is understood, but it cannot be executed yet",
-            )
-            .with_hint("EXPLAIN without ANALYZE shows the plan and its requests")),
+            Statement::Explain(explain) if explain.analyze => {
+                self.analyze(*explain.statement).await
+            }
             Statement::Explain(explain) => self.explain(*explain.statement).await,
             Statement::CreateConnection(create) => self.create_connection(&create),
             Statement::DropConnection(dropped) => self.drop_connection(&dropped),
@@ -89,18 +82,7 @@ impl Scene<'_> {
             Statement::Execute(execute) => {
                 self.rows(procedure::call(self.session, &execute).await?)
             }
-            statement @ (Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_)) => {
-                let text = format!(
-                    "{} is not possible: Bucketline only reads Bitbucket",
-                    statement.verb()
-                );
-                Err(Error::read_only(text).with_hint("REPLICATE writes to the destination"))
-            }
-            other => Err(Error::not_yet(format!(
-                "{} is understood, but it cannot be executed yet",
-                other.verb()
-            ))
-            .with_hint("SELECT, REPLICATE, EXPLAIN, EXEC, USE, SET, SHOW, DESCRIBE and those about connections can be")),
+            other => Err(refused(&other)),
         }
     }
 
@@ -123,22 +105,84 @@ impl Scene<'_> {
         })
     }
 
+    async fn replicate(&self, statement: &Replicate) -> Result<Report, replicate::Error> {
+        let events = self.voice.events();
+        let session = self.session;
+        let run = replicate::replicate(
+            &session.engine,
+            &session.destination,
+            statement,
+            self.shared,
+            &events,
+        );
+        run.await
+    }
+
     async fn explain(&self, statement: Statement) -> Result<Done> {
         let lines = match statement {
             Statement::Query(query) => self.session.engine.explain(&query, self.context).await?,
-            Statement::Replicate(statement) => {
-                replicate::explain(&self.session.engine, &self.session.destination, &statement)
-                    .await?
-            }
+            Statement::Replicate(statement) => self.explain_replicate(&statement).await?,
             other => {
-                return Err(Error::not_yet(format!(
-                    "EXPLAIN {} cannot be executed yet",
-                    other.verb()
-                ))
-                .with_hint("SELECT and REPLICATE can be explained"));
+                let Outline { does, requests } = Outline::of(&other)?;
+                vec![does.to_owned(), format!("requests: {}", in_words(requests))]
             }
         };
-        self.rows(texts([("Plan", lines)])?)
+        self.plan(lines, None)
+    }
+
+    async fn explain_replicate(&self, statement: &Replicate) -> Result<Vec<String>> {
+        let Session {
+            engine,
+            destination,
+            ..
+        } = self.session;
+        Ok(replicate::explain(engine, destination, statement).await?)
+    }
+
+    /// Runs a statement, then prints its plan with what its parts have done.
+    async fn analyze(&self, statement: Statement) -> Result<Done> {
+        match statement {
+            Statement::Query(query) => {
+                let started = Instant::now();
+                let mut lines = self.session.engine.analyze(&query, self.context).await?;
+                lines.push(self.actual(started));
+                self.plan(lines, None)
+            }
+            Statement::Replicate(statement) => {
+                let mut lines = self.explain_replicate(&statement).await?;
+                let run = self.replicate(&statement).await;
+                let report = match &run {
+                    Ok(report) => Some(report),
+                    Err(error) => error.report(),
+                };
+                if let Some(report) = report {
+                    let mut slices: Vec<_> = report.slices.iter().collect();
+                    slices.sort_by_key(|slice| &slice.slice);
+                    lines.extend(slices.into_iter().map(|slice| format!("actual: {slice}")));
+                    lines.push(format!("actual: {report}"));
+                    self.plan(lines, Some(report.requests))?;
+                }
+                let requests = Some(run?.requests);
+                Ok(Done { rows: 0, requests })
+            }
+            other => {
+                let Outline { does, requests } = Outline::of(&other)?;
+                let started = Instant::now();
+                Box::pin(self.execute(other)).await?;
+                let planned = format!("requests: {}", in_words(requests));
+                self.plan(vec![does.to_owned(), planned, self.actual(started)], None)
+            }
+        }
+    }
+
+    fn actual(&self, started: Instant) -> String {
+        let requests = counted(self.context.requests(), "request");
+        format!("actual: {requests}, {}", Elapsed(started.elapsed()))
+    }
+
+    fn plan(&self, lines: Vec<String>, requests: Option<u64>) -> Result<Done> {
+        let Done { rows, .. } = self.rows(texts([("Plan", lines)])?)?;
+        Ok(Done { rows, requests })
     }
 
     /// A result that is there as a whole.
@@ -310,6 +354,73 @@ impl Scene<'_> {
             Statement::Query(query) => self.query(&query).await,
             other => unreachable!("a SELECT was parsed as {}", other.verb()),
         }
+    }
+}
+
+/// What a statement does that reads no table, for EXPLAIN.
+pub(crate) struct Outline {
+    pub(crate) does: &'static str,
+    pub(crate) requests: Estimate,
+}
+
+impl Outline {
+    /// # Errors
+    /// If the statement cannot be executed.
+    pub(crate) fn of(statement: &Statement) -> Result<Self> {
+        let (does, requests) = match statement {
+            Statement::Set(_) => ("changes an option of this session", Estimate::Exactly(0)),
+            Statement::CreateConnection(_) => {
+                ("adds a connection to this session", Estimate::Exactly(0))
+            }
+            Statement::DropConnection(_) => {
+                ("takes a connection from this session", Estimate::Exactly(0))
+            }
+            Statement::Use(name) if name.parts.len() == 1 => (
+                "changes what names mean in this session",
+                Estimate::Exactly(0),
+            ),
+            Statement::Use(_) => (
+                "changes what names mean in this session, where there is such a schema",
+                Estimate::AtLeast(0),
+            ),
+            Statement::Show(show) if show.what == ShowKind::Schemas => (
+                "lists the projects and repositories of each connection",
+                Estimate::AtLeast(2),
+            ),
+            Statement::Show(_) | Statement::Describe(_) => {
+                ("lists what there is", Estimate::AtLeast(0))
+            }
+            Statement::TestConnection(_) => (
+                "asks the service what the credential may do, then reads a row of a few tables",
+                Estimate::AtLeast(1),
+            ),
+            Statement::Execute(_) => ("calls a procedure", Estimate::AtLeast(0)),
+            other => return Err(refused(other)),
+        };
+        Ok(Self { does, requests })
+    }
+}
+
+/// Why a statement cannot be executed.
+fn refused(statement: &Statement) -> Error {
+    let verb = statement.verb();
+    match statement {
+        Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => Error::read_only(
+            format!("{verb} is not possible: Bucketline only reads Bitbucket"),
+        )
+        .with_hint("REPLICATE writes to the destination"),
+        _ => Error::not_yet(format!("{verb} is understood, but it cannot be executed yet")).with_hint(
+            "SELECT, REPLICATE, EXPLAIN, EXEC, USE, SET, SHOW, DESCRIBE and those about connections can be",
+        ),
+    }
+}
+
+fn in_words(requests: Estimate) -> String {
+    match requests {
+        Estimate::Exactly(0) => "none".to_owned(),
+        Estimate::Exactly(count) => count.to_string(),
+        Estimate::AtLeast(0) => "look-ups at most".to_owned(),
+        Estimate::AtLeast(count) => format!("at least {count}"),
     }
 }
 

@@ -9,6 +9,7 @@ Examples:
   bucketline demo                                  see it work, without a Bitbucket account
   bucketline -e 'REPLICATE PullRequests;'          one statement
   bucketline run nightly.sql                       a script
+  bucketline plan nightly.sql                      what it would request and change
   bucketline connect prod                          sign in, and see what a connection can read
   bucketline --format csv -e 'SELECT * FROM Repositories;' > repositories.csv
   bucketline                                       an interactive session
@@ -45,6 +46,12 @@ pub(crate) enum Command {
     /// Run scripts, in order; - is the standard input
     Run {
         /// Files with SQL
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Say what scripts would request and change, and do none of it
+    Plan {
+        /// Files with SQL; - is the standard input
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },

@@ -3,7 +3,7 @@
 use std::io;
 
 use bucketline::sql::parse_script;
-use bucketline::{Event, Session};
+use bucketline::{Event, Run, Session};
 use futures::StreamExt;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
@@ -54,6 +54,23 @@ pub(crate) async fn run_all(
     Ok(ending)
 }
 
+/// Says what scripts would do, one after the other.
+pub(crate) async fn plan_all(
+    session: &Session,
+    scripts: &[Script],
+    stage: &mut Stage,
+) -> Result<Ending> {
+    if scripts.len() > 1 && !check(scripts, &mut stage.reporter) {
+        return Ok(Ending::Usage);
+    }
+    let mut ending = Ending::Success;
+    for script in scripts {
+        let events = session.plan(&script.text);
+        ending = ending.max(follow(events, script, stage).await?);
+    }
+    Ok(ending)
+}
+
 /// Draws the syntax errors of all scripts; whether there are none.
 fn check(scripts: &[Script], reporter: &mut Reporter) -> bool {
     let mut good = true;
@@ -76,6 +93,11 @@ fn draw(error: &bucketline::Error, script: &Script, reporter: &mut Reporter) {
 
 /// Runs one script. Ctrl-C drops it: what was committed stays.
 pub(crate) async fn run(session: &Session, script: &Script, stage: &mut Stage) -> Result<Ending> {
+    follow(session.run(&script.text), script, stage).await
+}
+
+/// Shows what happens until it ends, or Ctrl-C drops it.
+async fn follow(mut events: Run<'_>, script: &Script, stage: &mut Stage) -> Result<Ending> {
     let Stage {
         output,
         reporter,
@@ -84,7 +106,6 @@ pub(crate) async fn run(session: &Session, script: &Script, stage: &mut Stage) -
     let mut pressed = interrupts.arm();
     let mut ticks = interval(Duration::from_millis(100));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut events = session.run(&script.text);
     let mut ending = Ending::Success;
     let mut place = Place::default();
     loop {

@@ -30,7 +30,7 @@ use crate::arguments::{Arguments, ColorChoice, Command, Options};
 use crate::diagnostic::Diagnostic;
 use crate::ending::Ending;
 use crate::error::{Error, Result};
-use crate::execute::{Stage, run_all};
+use crate::execute::{Stage, plan_all, run_all};
 use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::reporter::Reporter;
@@ -99,7 +99,7 @@ async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
             let reporter = Reporter::new(options.quiet, false, coloured);
             return connect::connect(connect, &settings, reporter, &interrupts).await;
         }
-        Some(Command::Run { files }) => Some(
+        Some(Command::Run { files } | Command::Plan { files }) => Some(
             files
                 .iter()
                 .map(|file| Script::read(file))
@@ -127,6 +127,9 @@ async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
     }
     let session = settings.open(browser::opener())?;
     match scripts {
+        Some(scripts) if matches!(arguments.command, Some(Command::Plan { .. })) => {
+            plan_all(&session, &scripts, &mut stage).await
+        }
         Some(scripts) => run_all(&session, &scripts, &mut stage).await,
         None => repl::talk(&session, &settings, &mut stage).await,
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bucketline_source::{ScanPlan, Source};
 use bucketline_sql::Query;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{
@@ -16,6 +17,7 @@ use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement;
+use futures::StreamExt;
 
 use crate::explain;
 use crate::names::Resolved;
@@ -133,6 +135,22 @@ impl PlannedQuery {
             rows,
             query: self.query,
         })
+    }
+
+    /// Executes the plan to its end, keeps no row, and says what its parts have done.
+    pub(crate) async fn analyze(&self) -> Result<Vec<String>> {
+        let plan = self.physical().await?;
+        let rows = execute_stream(Arc::clone(&plan), self.state.task_ctx());
+        let mut rows = rows.map_err(|error| self.error(error))?;
+        while let Some(batch) = rows.next().await {
+            batch.map_err(|error| self.error(error))?;
+        }
+        Ok(explain::measured_lines(&plan))
+    }
+
+    /// The sources' tables that are read, and how.
+    pub(crate) async fn scans(&self) -> Result<Vec<(Arc<dyn Source>, Arc<ScanPlan>)>> {
+        Ok(explain::scans(&self.physical().await?))
     }
 
     pub(crate) async fn explain(&self) -> Result<Vec<String>> {

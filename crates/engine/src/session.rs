@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bucketline_source::{ReadContext, Source};
+use bucketline_source::{ReadContext, ScanPlan, Source};
 use bucketline_sql::{Ident, Name, Query};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -275,6 +275,33 @@ impl Session {
         self.planned(query, context, Reach::Everything)
             .await?
             .explain()
+            .await
+    }
+
+    /// Runs a query, keeps none of its rows, and says in lines what it would say as [`Session::explain`], and what each
+    /// part has done.
+    ///
+    /// # Errors
+    /// If the query cannot be planned, or fails.
+    pub async fn analyze(&self, query: &Query, context: &ReadContext) -> Result<Vec<String>> {
+        self.planned(query, context, Reach::Everything)
+            .await?
+            .analyze()
+            .await
+    }
+
+    /// The sources' tables that a query would read, and how. Makes no request but look-ups of names.
+    ///
+    /// # Errors
+    /// If the query cannot be planned.
+    pub async fn scans(
+        &self,
+        query: &Query,
+        context: &ReadContext,
+    ) -> Result<Vec<(Arc<dyn Source>, Arc<ScanPlan>)>> {
+        self.planned(query, context, Reach::Everything)
+            .await?
+            .scans()
             .await
     }
 

@@ -16,6 +16,9 @@ use crate::statement::{Deletes, Statement};
 use crate::work::{RowWork, Work};
 use crate::{Mode, Result};
 
+/// How the result of a statement that is computed as a whole gets into the table.
+pub(crate) const WHOLE: &str = "the result is staged and replaces the table's rows at the end";
+
 /// Explains a statement. Makes no request but look-ups of names, and writes nothing.
 pub(crate) async fn explain(
     work: Work<'_>,
@@ -81,9 +84,7 @@ pub(crate) async fn explain(
             }
         }
         (Work::Whole(work), _) => {
-            lines.push(
-                "load: the result is staged and replaces the table's rows at the end".to_owned(),
-            );
+            lines.push(format!("load: {WHOLE}"));
             lines.extend(work.explain().await?);
             let mut lists = work.lists().await?.into_iter().peekable();
             let is_looked_up = |plan: &ScanPlan| plan.requests.len() > 1;
@@ -110,7 +111,7 @@ pub(crate) async fn explain(
 }
 
 /// How most slices will be read: as a later run, once a first load has ended and unless everything is staged anew.
-fn reading(prepared: &Prepared, slices: &Slices, approach: &Approach) -> Reading {
+pub(crate) fn reading(prepared: &Prepared, slices: &Slices, approach: &Approach) -> Reading {
     match prepared.mode {
         Mode::Incremental => {
             let finished = slices
@@ -166,16 +167,16 @@ fn change_column(table: &TableSpec) -> Option<String> {
     }
 }
 
-fn loading(
+/// How the rows get into the table.
+pub(crate) fn load_in_words(
     prepared: &Prepared,
     standing: &Standing,
     approach: &Approach,
     rows: &Rows,
-    lines: &mut Vec<String>,
-) {
-    lines.push(match approach {
-        Approach::Merge if standing.exists => "load: changes are merged into the table".to_owned(),
-        Approach::Merge => "load: first load, into a new table".to_owned(),
+) -> String {
+    match approach {
+        Approach::Merge if standing.exists => "changes are merged into the table".to_owned(),
+        Approach::Merge => "first load, into a new table".to_owned(),
         Approach::Reload { why, recreate, .. } => {
             let cost = match standing.exists && prepared.mode != Mode::Replace {
                 true => format!(", {}", standing.reload_cost(rows.scan.plan())),
@@ -186,9 +187,20 @@ fn loading(
             } else {
                 "replaced"
             };
-            format!("load: {why}: everything is staged{cost}, and the table is {how} at the end")
+            format!("{why}: everything is staged{cost}, and the table is {how} at the end")
         }
-    });
+    }
+}
+
+fn loading(
+    prepared: &Prepared,
+    standing: &Standing,
+    approach: &Approach,
+    rows: &Rows,
+    lines: &mut Vec<String>,
+) {
+    let load = load_in_words(prepared, standing, approach, rows);
+    lines.push(format!("load: {load}"));
     let Difference { dropped, .. } = standing.difference(prepared);
     if !dropped.is_empty() {
         lines.push(format!(

@@ -1,4 +1,4 @@
-//! The two things that can be done with a statement: run it, and explain it.
+//! What can be done with a statement: run it, explain it, look ahead to it.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::compiled::Compiled;
 use crate::events::{Silent, Voice};
 use crate::run::{self, Run};
 use crate::statement::Statement;
-use crate::{Events, Report, Result, ScriptRun, explain as lines};
+use crate::{Events, Forecast, Report, Result, ScriptRun, explain as lines, forecast as forecasts};
 
 /// Runs a REPLICATE statement.
 ///
@@ -52,4 +52,21 @@ pub async fn explain(
     let run = Run::new(&script, Voice::new(Arc::new(Silent)));
     let compiled = Compiled::new(session, statement, &run.context).await?;
     lines::explain(compiled.work(), destination, &read, &run.context).await
+}
+
+/// Looks at what a REPLICATE statement would do, in figures. Makes no request but look-ups of names, and writes
+/// nothing.
+///
+/// # Errors
+/// What keeps the statement from being planned.
+pub async fn forecast(
+    session: &Session,
+    destination: &Arc<dyn Destination>,
+    statement: &sql::Replicate,
+) -> Result<Forecast> {
+    let read = Statement::read(statement)?;
+    let script = ScriptRun::default();
+    let run = Run::new(&script, Voice::new(Arc::new(Silent)));
+    let compiled = Compiled::new(session, statement, &run.context).await?;
+    forecasts::forecast(compiled.work(), destination, &read, &run.context).await
 }

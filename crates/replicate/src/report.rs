@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use bucketline_destination::Counts;
+use bucketline_source::figures::Elapsed;
+pub(crate) use bucketline_source::figures::{counted, grouped};
 use serde::{Deserialize, Serialize};
 
 /// How a table is kept up to date.
@@ -142,34 +144,31 @@ impl fmt::Display for Report {
     }
 }
 
-/// A duration for people: `1.8 s`, `2 min 5 s`.
-struct Elapsed(Duration);
-
-impl fmt::Display for Elapsed {
+/// `acme/api: 120 read, 37 inserted, 5 updated, 2 requests, 0.3 s`
+impl fmt::Display for SliceReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        match seconds {
-            0..120 => write!(f, "{:.1} s", self.0.as_secs_f64()),
-            _ => write!(f, "{} min {} s", grouped(seconds / 60), seconds % 60),
+        let Counts {
+            inserted,
+            updated,
+            deleted,
+            ..
+        } = self.counts;
+        write!(
+            f,
+            "{}: {} read, {} inserted, {} updated",
+            self.slice,
+            grouped(self.read),
+            grouped(inserted),
+            grouped(updated)
+        )?;
+        if deleted > 0 {
+            write!(f, ", {} deleted", grouped(deleted))?;
         }
+        write!(
+            f,
+            ", {}, {}",
+            counted(self.requests, "request"),
+            Elapsed(self.elapsed)
+        )
     }
-}
-
-/// A number and its noun: `1 row`, `1,204 rows`.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(number))
-}
-
-/// A number with a comma before every third digit from the right.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -258,13 +258,18 @@ impl Standing {
         {
             return format!("at least one request for each row of {}", table.name);
         }
-        if self.slices.is_empty() {
+        let Some(requests) = self.reload_requests(plan) else {
             return "the number of requests is not known beforehand".to_owned();
-        }
-        let requests = counted(self.pages(plan) + 1, "request");
+        };
+        let requests = counted(requests, "request");
         let slices = counted(self.slices.len() as u64, "slice");
         let rows = counted(self.rows, "row");
         format!("about {requests} ({rows} in {slices} at the last run)")
+    }
+
+    /// The requests of a full load of as many rows and slices as the last run left.
+    pub(crate) fn reload_requests(&self, plan: &ScanPlan) -> Option<u64> {
+        (!self.slices.is_empty()).then(|| self.pages(plan) + 1)
     }
 
     /// How many requests it takes to list all rows once the slices are known, as far as the last run tells.

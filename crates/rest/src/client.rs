@@ -171,6 +171,11 @@ impl Client {
         }
     }
 
+    /// Requests that may be sent in an hour; `None` if there is no budget.
+    pub fn hourly_budget(&self) -> Option<u32> {
+        self.shared.budget.allowance()
+    }
+
     /// Requests that may still be sent now; `None` if there is no budget.
     pub fn remaining_budget(&self) -> Option<u32> {
         self.shared.budget.remaining(self.shared.clock.now())

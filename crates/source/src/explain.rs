@@ -58,16 +58,26 @@ impl ScanPlan {
         }
     }
 
+    /// The number of requests, where an earlier run has counted `known_slices`.
+    pub fn forecast(&self, known_slices: Option<usize>) -> Estimate {
+        match (self.estimate, known_slices) {
+            (Estimate::EachSlice(each), Some(known)) => Estimate::AtLeast(1 + each * known as u64),
+            (estimate, _) => estimate,
+        }
+    }
+
     fn requests_in_words(&self, known: Option<usize>) -> String {
-        match (self.estimate, known) {
-            (Estimate::Exactly(count), _) => count.to_string(),
-            (Estimate::AtLeast(count), _) => format!("at least {count}"),
-            (Estimate::EachSlice(each), Some(known)) => {
-                let count = 1 + each * known as u64;
+        match (self.estimate, self.forecast(known)) {
+            (_, Estimate::Exactly(count)) => count.to_string(),
+            (Estimate::EachSlice(each), Estimate::AtLeast(count)) => {
                 format!(
                     "at least {count}: the listing, and {} per slice",
                     in_words(each)
                 )
+            }
+            (_, Estimate::AtLeast(count)) => format!("at least {count}"),
+            (_, Estimate::EachSlice(each)) => {
+                format!("at least 1, and {} per slice", in_words(each))
             }
             (Estimate::EachSlice(each), None) => {
                 format!("at least 1, and {} per slice", in_words(each))

@@ -7,6 +7,7 @@
 pub mod decode;
 mod error;
 mod explain;
+pub mod figures;
 mod plan;
 mod predicate;
 mod slice;

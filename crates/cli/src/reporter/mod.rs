@@ -6,11 +6,12 @@ mod running;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use bucketline::source::figures::Elapsed;
 use bucketline::sql::mask_source;
 use bucketline::{Event, Failure, Report};
 use chrono::{Local, TimeDelta};
 
-use self::figures::{Elapsed, SliceFigures, Summary};
+use self::figures::Summary;
 use self::running::Running;
 use crate::escape::{escape, escape_except};
 use crate::script::Script;
@@ -162,9 +163,10 @@ impl Reporter {
             }
             Event::SliceEnded(slice) => {
                 let several = self.running.as_ref().is_some_and(|it| it.slices > 1);
-                let figures = SliceFigures(slice);
-                if several && figures.any_change() && !self.live && !self.story {
-                    self.line(&format!("  {figures}"));
+                let counts = slice.counts;
+                let any_change = counts.inserted + counts.updated + counts.deleted > 0;
+                if several && any_change && !self.live && !self.story {
+                    self.line(&format!("  {slice}"));
                 }
                 if let Some(running) = &mut self.running {
                     running.slice_ended(slice);

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use bucketline::source::figures::{Elapsed, counted};
 use bucketline::{Outcome, SliceReport};
 use chrono::{DateTime, Local};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::figures::{Elapsed, counted};
 use crate::escape::escape;
 
 /// A statement that runs no longer than this shows no progress.

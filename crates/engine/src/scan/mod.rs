@@ -1,5 +1,6 @@
 //! Reading a source's table in a SELECT: the table as DataFusion sees it, and its scan.
 
+mod measured;
 mod predicate;
 mod reader;
 mod source_scan;

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use bucketline_source::{
-    End, Error as SourceError, ErrorKind, PageStream, ReadContext, Reading, ScanPlan, Slice, Source,
+    End, Error as SourceError, ErrorKind, PageStream, Reading, ScanPlan, Slice, Source,
 };
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::filter_record_batch;
@@ -17,6 +18,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, stream};
 use tokio::sync::OnceCell;
 
+use super::measured::Measured;
 use crate::Error;
 
 /// The slices that no partition has taken yet. Listed once, by the first partition that is polled.
@@ -33,7 +35,7 @@ struct Work {
 
 pub(super) struct Reader {
     pub(super) source: Arc<dyn Source>,
-    pub(super) context: ReadContext,
+    pub(super) measured: Arc<Measured>,
     pub(super) schema: SchemaRef,
     pub(super) filters: Vec<Arc<dyn PhysicalExpr>>,
     pub(super) fetch: Option<usize>,
@@ -69,6 +71,7 @@ impl Reader {
                     None => return Ok(None),
                 },
             };
+            let asked = Instant::now();
             let page = match current.next().await {
                 Some(page) => page.map_err(Error::from)?,
                 None => {
@@ -82,10 +85,12 @@ impl Reader {
             };
             match &page.end {
                 None => pages = Some(current),
-                Some(End::NotApplicable { why }) => self.context.observer().note(why),
+                Some(End::NotApplicable { why }) => self.measured.context.observer().note(why),
                 Some(End::Complete { .. }) => {}
             }
+            let read = page.rows.num_rows();
             let mut batch = self.filtered(page.rows)?;
+            self.measured.page(asked, read, batch.num_rows());
             if let Some(remaining) = remaining
                 && batch.num_rows() > remaining
             {
@@ -106,7 +111,7 @@ impl Reader {
                 let plan = (self.plan)()?;
                 let slices = self
                     .source
-                    .slices(&plan, &self.context)
+                    .slices(&plan, &self.measured.context)
                     .await
                     .map_err(Error::from)?;
                 Ok::<_, datafusion::common::DataFusionError>(Work {
@@ -121,8 +126,12 @@ impl Reader {
             .unwrap_or_else(PoisonError::into_inner)
             .pop_front();
         Ok(slice.map(|slice| {
-            self.source
-                .read(Arc::clone(&work.plan), &slice, Reading::Scan, &self.context)
+            self.source.read(
+                Arc::clone(&work.plan),
+                &slice,
+                Reading::Scan,
+                &self.measured.context,
+            )
         }))
     }
 

@@ -19,6 +19,7 @@ use datafusion::physical_expr::{
 use datafusion::physical_plan::DisplayFormatType;
 use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 
+use super::measured::Measured;
 use super::reader::{Reader, SliceQueue};
 use super::{SourceTable, translate};
 use crate::Error;
@@ -36,6 +37,8 @@ pub(crate) struct SourceScan {
     /// At most so many rows of a partition are wanted.
     fetch: Option<usize>,
     plan: Arc<ScanPlan>,
+    /// The same for all that this scan becomes while the query is planned.
+    measured: Arc<Measured>,
 }
 
 impl SourceScan {
@@ -46,6 +49,7 @@ impl SourceScan {
     ) -> Result<Self> {
         let plan = make_plan(&table, &columns, Vec::new(), None, fetch)?;
         let schema = Arc::clone(&plan.schema);
+        let measured = Arc::new(Measured::new(&table.context));
         Ok(Self {
             table,
             columns,
@@ -54,12 +58,18 @@ impl SourceScan {
             top: None,
             fetch,
             plan: Arc::new(plan),
+            measured,
         })
     }
 
     /// What will be requested.
     pub(crate) fn plan(&self) -> &Arc<ScanPlan> {
         &self.plan
+    }
+
+    /// What it has done so far.
+    pub(crate) fn measured(&self) -> &Measured {
+        &self.measured
     }
 
     /// The source it reads.
@@ -237,7 +247,7 @@ impl DataSource for SourceScan {
         let scan = self.clone();
         Ok(Reader {
             source: Arc::clone(&self.table.source),
-            context: self.table.context.clone(),
+            measured: Arc::clone(&self.measured),
             schema: Arc::clone(&self.schema),
             filters: self.filters.clone(),
             fetch: if idle { Some(0) } else { self.limit() },

@@ -51,6 +51,7 @@ fn what_cannot_be_carried_out_is_refused_and_what_changes_nothing_is_not() {
     for option in [
         "IncrementalCheckColumns = 'UpdatedOn'",
         "ReplicateStartDate = 17",
+        "UseGmtDateTime = false",
     ] {
         let error = read(&format!("REPLICATE Issues WITH {option}")).unwrap_err();
         assert_eq!(
@@ -64,9 +65,25 @@ fn what_cannot_be_carried_out_is_refused_and_what_changes_nothing_is_not() {
         "EnableHistoryMode = false",
         "DeleteOption = HardDelete",
         "UseGmtDateTime",
+        "ContinueOnError",
+        "CommandTimeout = 5",
     ] {
         read(&format!("REPLICATE Issues WITH {option}")).unwrap();
     }
+}
+
+#[test]
+fn a_prefix_and_a_schema_choose_the_table() {
+    let table = |text: &str| read(text).unwrap().table;
+    let both = "WITH TableNamePrefix = 'X_', CacheSchema = 'PROD'";
+    assert_eq!(
+        table(&format!("REPLICATE Issues {both}")),
+        TableName::qualified("PROD", "X_Issues")
+    );
+    assert_eq!(
+        table(&format!("REPLICATE TEST.Issues {both}")),
+        TableName::qualified("TEST", "X_Issues")
+    );
 }
 
 #[test]

@@ -123,7 +123,8 @@ impl Budget {
             .await
     }
 
-    fn allowance(&self) -> Option<u32> {
+    /// Requests in an hour; `None` if there is no limit.
+    pub(crate) fn allowance(&self) -> Option<u32> {
         Some(self.allowance.as_ref()?.load(Relaxed))
     }
 
