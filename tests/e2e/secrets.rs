@@ -18,7 +18,7 @@ const SCRIPTS: &[&str] = &[
     "REPLICATE Issues; REPLICATE Branches; REPLICATE Issues;",
     "EXPLAIN REPLICATE Issues; EXPLAIN SELECT * FROM PullRequests WHERE State = 'OPEN';",
     "SELECT * FROM sys_catalogs; SELECT * FROM sys_schemas; SELECT * FROM sys_tables;",
-    "SHOW CONNECTIONS; DESCRIBE Issues;",
+    "SHOW CONNECTIONS; DESCRIBE Issues; SELECT * FROM sys_connection_props; SELECT * FROM sys_identity;",
     "SELECT Titel FROM Issues",
     "SELECT * FROM Isues",
     "SELECT",

@@ -363,5 +363,6 @@ files!(
     destination_tables,
     options,
     connections,
-    analyze
+    analyze,
+    system_facts
 );

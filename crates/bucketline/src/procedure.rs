@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use bucketline_engine::{ParameterFact, ProcedureFact};
 use bucketline_rest::{OAuth, Tokens};
 use bucketline_sql::{Argument, Execute, nearest};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,25 +17,96 @@ use crate::{Error, Result, Session};
 /// How long a procedure waits for the user in the browser.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
-/// A procedure: its name and those of its inputs.
+/// A procedure: its name, its inputs and the columns of its result, each with a line about it.
 struct Procedure {
     name: &'static str,
-    inputs: &'static [&'static str],
+    doc: &'static str,
+    inputs: &'static [(&'static str, &'static str)],
+    outputs: &'static [(&'static str, &'static str)],
 }
+
+const CALLBACK: (&str, &str) = (
+    "CallbackUrl",
+    "where the browser comes back to; the connection's by default",
+);
+const STATE: (&str, &str) = ("State", "a text that comes back with the browser");
+const MODE: (&str, &str) = (
+    "AuthMode",
+    "APP opens a browser here, WEB takes the Verifier that a browser came back with",
+);
+const TOKENS: &[(&str, &str)] = &[
+    ("OAuthAccessToken", "the access token"),
+    ("OAuthRefreshToken", "the refresh token, if there is one"),
+    (
+        EXPIRES_IN,
+        "seconds that the access token lasts; -1 if that is not known",
+    ),
+];
+const EXPIRES_IN: &str = "ExpiresIn";
 
 const AUTHORIZATION_URL: Procedure = Procedure {
     name: "GetOAuthAuthorizationURL",
-    inputs: &["CallbackUrl", "Scope", "State"],
+    doc: "The page on which a user allows the access.",
+    inputs: &[
+        CALLBACK,
+        (
+            "Scope",
+            "the scopes to ask for; the connection's by default",
+        ),
+        STATE,
+    ],
+    outputs: &[("URL", "the page's address")],
 };
 const ACCESS_TOKEN: Procedure = Procedure {
     name: "GetOAuthAccessToken",
-    inputs: &["AuthMode", "CallbackUrl", "State", "Verifier"],
+    doc: "Tokens for an access that a user allowed.",
+    inputs: &[
+        MODE,
+        CALLBACK,
+        STATE,
+        (
+            "Verifier",
+            "the code that the browser came back with; needed with WEB",
+        ),
+    ],
+    outputs: TOKENS,
 };
 const REFRESH: Procedure = Procedure {
     name: "RefreshOAuthAccessToken",
-    inputs: &["OAuthRefreshToken"],
+    doc: "New tokens for a refresh token.",
+    inputs: &[(REFRESH_TOKEN, "the refresh token")],
+    outputs: TOKENS,
 };
+const REFRESH_TOKEN: &str = "OAuthRefreshToken";
 const PROCEDURES: [&Procedure; 3] = [&AUTHORIZATION_URL, &ACCESS_TOKEN, &REFRESH];
+
+/// The procedures, for the system tables.
+pub(crate) fn facts() -> Vec<ProcedureFact> {
+    let procedure = |procedure: &Procedure| {
+        let parameter = |(name, doc): &(&str, &str), is_output| ParameterFact {
+            name: (*name).to_owned(),
+            doc: (*doc).to_owned(),
+            is_output,
+            is_number: is_output && *name == EXPIRES_IN,
+            is_required: !is_output && *name == REFRESH_TOKEN,
+            values: match *name {
+                name if name == MODE.0 => vec!["APP".to_owned(), "WEB".to_owned()],
+                _ => Vec::new(),
+            },
+        };
+        let inputs = procedure.inputs.iter().map(|input| parameter(input, false));
+        let outputs = procedure
+            .outputs
+            .iter()
+            .map(|output| parameter(output, true));
+        ProcedureFact {
+            name: procedure.name.to_owned(),
+            doc: procedure.doc.to_owned(),
+            parameters: inputs.chain(outputs).collect(),
+        }
+    };
+    PROCEDURES.map(procedure).into()
+}
 
 /// Calls a procedure; its one row.
 pub(crate) async fn call(session: &Session, execute: &Execute) -> Result<RecordBatch> {
@@ -53,7 +125,7 @@ pub(crate) async fn call(session: &Session, execute: &Execute) -> Result<RecordB
         })?;
     let inputs = Inputs::of(procedure, &execute.arguments)?;
     let required = match procedure.name {
-        name if name == REFRESH.name => Some("OAuthRefreshToken"),
+        name if name == REFRESH.name => Some(REFRESH_TOKEN),
         name if name == ACCESS_TOKEN.name && inputs.is_web()? => Some("Verifier"),
         _ => None,
     };
@@ -133,7 +205,7 @@ impl<'a> Inputs<'a> {
         let mut given = Vec::new();
         for argument in arguments {
             let named = &argument.name;
-            let names = procedure.inputs.iter().copied();
+            let names = procedure.inputs.iter().map(|(name, _)| *name);
             let name = names
                 .clone()
                 .find(|name| name.eq_ignore_ascii_case(&named.text))

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 use bucketline_destination::Destination;
 use bucketline_destination::memory::MemoryDestination;
 use bucketline_engine::{
-    Connection as Registered, DEFAULT_DESTINATION, Session as Engine, Settings,
+    Connection as Registered, DEFAULT_DESTINATION, Facts, Session as Engine, Settings, Written,
 };
 use bucketline_replicate::{DestinationCatalog, RunOptions};
 use bucketline_rest::{OAuth, Opener};
@@ -19,6 +20,7 @@ use crate::connection::{Connection, Surroundings};
 use crate::statement::texts;
 use crate::{
     Access, Config, ConnectionProperties, Error, Event, Result, Run, StatementOptions, check, plan,
+    procedure,
 };
 
 /// Collects what a [`Session`] is made of.
@@ -143,6 +145,7 @@ impl Builder {
             run_options: RunOptions::default(),
             options: Mutex::new(self.options),
             connections: Mutex::default(),
+            writes: AtomicU64::default(),
             state_dir: self.state_dir,
             opener: self.opener,
             access: self.access,
@@ -167,6 +170,8 @@ pub struct Session {
     options: Mutex<StatementOptions>,
     /// Those made from properties, by name.
     connections: Mutex<Vec<(String, Arc<Connection>)>>,
+    /// How many statements have written.
+    writes: AtomicU64,
     state_dir: Option<PathBuf>,
     pub(crate) opener: Option<Opener>,
     pub(crate) access: Access,
@@ -266,6 +271,14 @@ impl Session {
             opener: self.opener.as_ref(),
         })?;
         let source = Arc::clone(&connection.source);
+        let facts = Facts {
+            properties: properties.facts(),
+            procedures: match connection.account {
+                Some(_) => procedure::facts(),
+                None => Vec::new(),
+            },
+            written: None,
+        };
         let mut connections = self.made();
         let there = connections
             .iter_mut()
@@ -280,7 +293,22 @@ impl Session {
                 connections.push((name.to_owned(), Arc::new(connection)));
             }
         }
+        self.engine.state_facts(name, facts);
         Ok(())
+    }
+
+    /// Remembers what a statement has written.
+    pub(crate) fn remember(&self, operation: &str, message: String) {
+        let written = Written {
+            number: self.writes.fetch_add(1, Ordering::Relaxed) + 1,
+            operation: operation.to_owned(),
+            message,
+        };
+        let facts = Facts {
+            written: Some(written),
+            ..Facts::default()
+        };
+        self.engine.state_facts(DEFAULT_DESTINATION, facts);
     }
 
     /// Forgets a connection that was made from properties.

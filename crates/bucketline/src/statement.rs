@@ -115,7 +115,13 @@ impl Scene<'_> {
             self.shared,
             &events,
         );
-        run.await
+        let outcome = run.await;
+        let message = match &outcome {
+            Ok(report) => report.to_string(),
+            Err(error) => format!("{error} [{}]", error.code()),
+        };
+        session.remember("REPLICATE", message);
+        outcome
     }
 
     async fn explain(&self, statement: Statement) -> Result<Done> {
@@ -305,6 +311,11 @@ impl Scene<'_> {
                 "sys_tables",
                 "CatalogName, SchemaName, TableName",
             ),
+            ShowKind::Procedures => (
+                "CatalogName AS Connection, ProcedureName, Description",
+                "sys_procedures",
+                "CatalogName, ProcedureName",
+            ),
             ShowKind::Columns => {
                 return match &show.from {
                     Some(table) => self.columns(table, show.like.as_deref()).await,
@@ -315,12 +326,6 @@ impl Scene<'_> {
             ShowKind::Options => {
                 let options = self.session.options().list()?;
                 return self.rows(liked(options, show.like.as_deref())?);
-            }
-            other => {
-                return Err(Error::not_yet(format!(
-                    "SHOW {other:?} is understood, but it cannot be executed yet"
-                ))
-                .with_hint("CONNECTIONS, SCHEMAS, TABLES, COLUMNS and OPTIONS can be shown"));
             }
         };
         let qualifier = match &show.from {

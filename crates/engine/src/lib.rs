@@ -4,6 +4,7 @@
 mod catalog;
 mod error;
 mod explain;
+mod facts;
 mod flatten;
 mod names;
 mod query;
@@ -15,6 +16,7 @@ mod system;
 pub use catalog::{Catalog, CatalogEntry, CatalogTable, Connection};
 pub use datafusion;
 pub use error::{Error, ErrorKind, Result};
+pub use facts::{Facts, ParameterFact, ProcedureFact, PropertyFact, Written};
 pub use query::QueryRun;
 pub use rows::{Applied, Output, RowPlan, WholePlan, Work, is_json};
 pub use session::{DEFAULT_DESTINATION, Session, Settings};

@@ -136,6 +136,7 @@ impl Resolver<'_> {
             Some(Registered {
                 name,
                 connection: Connection::Source(source),
+                ..
             }) => match find(source, table) {
                 Some(spec) => {
                     let scope = self.current_scope(source).await?;
@@ -161,6 +162,7 @@ impl Resolver<'_> {
             Some(Registered {
                 name,
                 connection: Connection::Catalog(_),
+                ..
             }) => {
                 let schema = self.current.schema.as_deref().map(Ident::new);
                 self.catalog_table(name, schema.as_ref(), table, 1).await
@@ -333,6 +335,7 @@ impl Resolver<'_> {
         let Some(Registered {
             name,
             connection: Connection::Source(source),
+            ..
         }) = self.connection(connection)
         else {
             return Ok(None);
@@ -403,6 +406,7 @@ impl Resolver<'_> {
         let Some(Registered {
             name,
             connection: Connection::Catalog(catalog),
+            ..
         }) = self.connection(connection)
         else {
             return Ok(None);
@@ -495,6 +499,7 @@ impl Resolver<'_> {
                 Some(Registered {
                     name,
                     connection: Connection::Catalog(_),
+                    ..
                 }),
             ) => {
                 let made = match qualifier {

@@ -13,6 +13,7 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 
 use crate::catalog::{Catalog, Connection};
+use crate::facts::Facts;
 use crate::names::{Reach, Resolved, Resolver, Within, find_schema};
 use crate::query::{PlannedQuery, QueryRun};
 use crate::rows::{self, Work};
@@ -44,6 +45,7 @@ pub struct Settings {
 pub(crate) struct Registered {
     pub(crate) name: String,
     pub(crate) connection: Connection,
+    pub(crate) facts: Arc<Facts>,
 }
 
 /// What unqualified names mean.
@@ -165,8 +167,19 @@ impl Session {
         names.connections.push(Registered {
             name: name.to_owned(),
             connection,
+            facts: Arc::default(),
         });
         Ok(())
+    }
+
+    /// What the system tables say of a connection beside its tables, from now on.
+    pub fn state_facts(&self, connection: &str, facts: Facts) {
+        let mut names = self.names();
+        let mut all = names.connections.iter_mut();
+        let found = all.find(|other| other.name.eq_ignore_ascii_case(connection));
+        if let Some(registered) = found {
+            registered.facts = Arc::new(facts);
+        }
     }
 
     /// The names of the connections, in the order in which they were added.

@@ -1,5 +1,9 @@
 //! The system tables: what can be read, as tables. Their columns follow the CData driver's.
 
+mod connections;
+mod keys;
+mod product;
+
 use std::sync::Arc;
 
 use bucketline_source::spec::{ColumnKind, LOGICAL_TYPE};
@@ -15,6 +19,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::{FutureExt, TryFutureExt, stream};
 
+use self::keys::KeyOf;
 use crate::catalog::{Catalog, CatalogTable, Connection};
 use crate::names::{Table, Within};
 use crate::session::Registered;
@@ -27,13 +32,33 @@ pub(crate) enum SystemTable {
     Schemas,
     Tables,
     TableColumns,
+    KeyColumns,
+    PrimaryKeys,
+    ForeignKeys,
+    Indexes,
+    Procedures,
+    ProcedureParameters,
+    ConnectionProps,
+    Sqlinfo,
+    Identity,
+    Information,
 }
 
-const ALL: [SystemTable; 4] = [
+const ALL: [SystemTable; 14] = [
     SystemTable::Catalogs,
     SystemTable::Schemas,
     SystemTable::Tables,
     SystemTable::TableColumns,
+    SystemTable::KeyColumns,
+    SystemTable::PrimaryKeys,
+    SystemTable::ForeignKeys,
+    SystemTable::Indexes,
+    SystemTable::Procedures,
+    SystemTable::ProcedureParameters,
+    SystemTable::ConnectionProps,
+    SystemTable::Sqlinfo,
+    SystemTable::Identity,
+    SystemTable::Information,
 ];
 
 /// The schema name under which tables of a destination without schemas are listed.
@@ -64,6 +89,37 @@ impl SystemTable {
             Self::Schemas => "sys_schemas",
             Self::Tables => "sys_tables",
             Self::TableColumns => "sys_tablecolumns",
+            Self::KeyColumns => "sys_keycolumns",
+            Self::PrimaryKeys => "sys_primarykeys",
+            Self::ForeignKeys => "sys_foreignkeys",
+            Self::Indexes => "sys_indexes",
+            Self::Procedures => "sys_procedures",
+            Self::ProcedureParameters => "sys_procedureparameters",
+            Self::ConnectionProps => "sys_connection_props",
+            Self::Sqlinfo => "sys_sqlinfo",
+            Self::Identity => "sys_identity",
+            Self::Information => "sys_information",
+        }
+    }
+
+    fn doc(self) -> &'static str {
+        match self {
+            Self::Catalogs => "The connections.",
+            Self::Schemas => "The schemas of the connections.",
+            Self::Tables => "The tables.",
+            Self::TableColumns => "The columns of the tables.",
+            Self::KeyColumns => "The columns of keys and references.",
+            Self::PrimaryKeys => "The columns of keys.",
+            Self::ForeignKeys => "The columns that name a row of another table.",
+            Self::Indexes => "The columns of indexes, which are those of keys.",
+            Self::Procedures => "The procedures that EXEC calls.",
+            Self::ProcedureParameters => {
+                "The inputs of the procedures and the columns of their results."
+            }
+            Self::ConnectionProps => "The properties of the connections; secrets are masked.",
+            Self::Sqlinfo => "What the dialect can do.",
+            Self::Identity => "The outcome of the last statement that wrote.",
+            Self::Information => "The program.",
         }
     }
 
@@ -127,6 +183,116 @@ impl SystemTable {
                 text("ColumnType"),
                 text("FieldControl"),
             ],
+            Self::KeyColumns => vec![
+                text("CatalogName"),
+                text("SchemaName"),
+                text("TableName"),
+                text("ColumnName"),
+                flag("IsKey"),
+                flag("IsForeignKey"),
+                text("PrimaryKeyName"),
+                text("ForeignKeyName"),
+                text("ReferencedCatalogName"),
+                text("ReferencedSchemaName"),
+                text("ReferencedTableName"),
+                text("ReferencedColumnName"),
+            ],
+            Self::PrimaryKeys => vec![
+                text("CatalogName"),
+                text("SchemaName"),
+                text("TableName"),
+                text("ColumnName"),
+                number("KeySeq"),
+                text("KeyName"),
+            ],
+            Self::ForeignKeys => vec![
+                text("CatalogName"),
+                text("SchemaName"),
+                text("TableName"),
+                text("ColumnName"),
+                text("PrimaryKeyName"),
+                text("ForeignKeyName"),
+                text("ReferencedCatalogName"),
+                text("ReferencedSchemaName"),
+                text("ReferencedTableName"),
+                text("ReferencedColumnName"),
+                text("ForeignKeyType"),
+            ],
+            Self::Indexes => vec![
+                text("CatalogName"),
+                text("SchemaName"),
+                text("TableName"),
+                text("IndexName"),
+                text("ColumnName"),
+                flag("IsUnique"),
+                flag("IsPrimary"),
+                text("Type"),
+                text("SortOrder"),
+                number("OrdinalPosition"),
+            ],
+            Self::Procedures => vec![
+                text("CatalogName"),
+                text("SchemaName"),
+                text("ProcedureName"),
+                text("Description"),
+                text("ProcedureType"),
+            ],
+            Self::ProcedureParameters => vec![
+                text("CatalogName"),
+                text("SchemaName"),
+                text("ProcedureName"),
+                text("ColumnName"),
+                number("Direction"),
+                text("DataTypeName"),
+                number("DataType"),
+                number("Length"),
+                number("NumericPrecision"),
+                number("NumericScale"),
+                flag("IsNullable"),
+                flag("IsRequired"),
+                flag("IsArray"),
+                text("Description"),
+                number("Ordinal"),
+                text("Values"),
+                flag("SupportsStreams"),
+                flag("IsPath"),
+                text("Default"),
+            ],
+            Self::ConnectionProps => vec![
+                text("CatalogName"),
+                text("Name"),
+                text("ShortDescription"),
+                text("Type"),
+                text("Default"),
+                text("Values"),
+                text("Value"),
+                flag("Required"),
+                text("Category"),
+                text("IsSessionProperty"),
+                text("Sensitivity"),
+                text("PropertyName"),
+                number("Ordinal"),
+                number("CatOrdinal"),
+                text("Hierarchy"),
+                flag("Visible"),
+                text("ETC"),
+            ],
+            Self::Sqlinfo => vec![text("NAME"), text("VALUE")],
+            Self::Identity => vec![
+                text("Id"),
+                number("Batch"),
+                text("Operation"),
+                text("Message"),
+            ],
+            Self::Information => vec![
+                text("Product"),
+                text("Version"),
+                text("DatasourceName"),
+                text("NodeId"),
+                text("HostName"),
+                text("ApplicationName"),
+                text("MachineName"),
+            ],
         })
     }
 }
@@ -145,12 +311,17 @@ impl PartitionStream for SystemPartition {
         &self.schema
     }
 
-    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+    fn execute(&self, task: Arc<TaskContext>) -> SendableRecordBatchStream {
         let (table, schema) = (self.table, Arc::clone(&self.schema));
         let (connections, context) = (self.connections.clone(), self.context.clone());
         let within = self.within.clone();
-        let rows =
-            async move { rows(table, schema, &connections, within.as_ref(), &context).await };
+        let rows = async move {
+            if table == SystemTable::Sqlinfo {
+                let columns = keys::change_columns(&connections);
+                return batch(schema, product::abilities(&task, &columns));
+            }
+            rows(table, schema, &connections, within.as_ref(), &context).await
+        };
         let batches = stream::once(rows.map_err(Into::into).boxed());
         Box::pin(RecordBatchStreamAdapter::new(
             Arc::clone(&self.schema),
@@ -167,8 +338,52 @@ async fn rows(
     context: &ReadContext,
 ) -> Result<RecordBatch> {
     let mut rows = Vec::new();
-    for Registered { name, connection } in connections {
+    for registered in connections {
+        let Registered {
+            name, connection, ..
+        } = registered;
         match (table, connection) {
+            (SystemTable::Sqlinfo, _) => {}
+            (SystemTable::Procedures, _) => rows.extend(connections::procedures(registered)),
+            (SystemTable::ProcedureParameters, _) => {
+                rows.extend(connections::parameters(registered));
+            }
+            (SystemTable::ConnectionProps, _) => rows.extend(connections::properties(registered)),
+            (SystemTable::Identity, _) => rows.extend(connections::written(registered)),
+            (SystemTable::Information, _) => rows.push(product::information(name)),
+            (
+                SystemTable::KeyColumns
+                | SystemTable::PrimaryKeys
+                | SystemTable::ForeignKeys
+                | SystemTable::Indexes,
+                Connection::Source(source),
+            ) => {
+                let scope = scope(source, within);
+                for spec in tables_in(source, &scope) {
+                    let place = [name.as_str(), &scope.name, &spec.name];
+                    rows.extend(key_rows(table, &KeyOf::of_spec(place, spec)));
+                    match table {
+                        SystemTable::KeyColumns => {
+                            rows.extend(keys::referring_columns(place, spec))
+                        }
+                        SystemTable::ForeignKeys => rows.extend(keys::foreign(place, spec)),
+                        _ => {}
+                    }
+                }
+            }
+            (
+                SystemTable::KeyColumns
+                | SystemTable::PrimaryKeys
+                | SystemTable::ForeignKeys
+                | SystemTable::Indexes,
+                Connection::Catalog(catalog),
+            ) => {
+                for entry in catalog_tables(catalog, within).await? {
+                    let place = [name.as_str(), schema_of(&entry), &entry.name];
+                    let columns = entry.key.iter().map(String::as_str).collect();
+                    rows.extend(key_rows(table, &KeyOf { place, columns }));
+                }
+            }
             (SystemTable::Catalogs, _) => rows.push(vec![text(name)]),
             (SystemTable::Schemas, Connection::Source(source)) => {
                 let scopes = source.scopes(context).await?;
@@ -221,6 +436,15 @@ async fn rows(
     batch(schema, rows)
 }
 
+fn key_rows(table: SystemTable, key: &KeyOf<'_>) -> Vec<Vec<Cell>> {
+    match table {
+        SystemTable::KeyColumns => key.columns(),
+        SystemTable::PrimaryKeys => key.primary(),
+        SystemTable::Indexes => key.index(),
+        _ => Vec::new(),
+    }
+}
+
 /// The scope whose tables are listed.
 fn scope(source: &Arc<dyn Source>, within: Option<&Within>) -> Scope {
     match within {
@@ -264,8 +488,9 @@ async fn catalog_tables(
 fn source_tables(catalog: &str, source: &Arc<dyn Source>, scope: &Scope) -> Vec<Vec<Cell>> {
     let tables =
         tables_in(source, scope).map(|table| (table.name.as_str(), "TABLE", table.doc.as_str()));
-    let system =
-        SystemTable::names().map(|table| (table, "SYSTABLE", "What can be read, as a table."));
+    let system = ALL
+        .into_iter()
+        .map(|table| (table.name(), "SYSTABLE", table.doc()));
     let row = |(table, kind, doc)| {
         vec![
             text(catalog),
@@ -341,7 +566,6 @@ struct Facts<'a> {
 
 impl Facts<'_> {
     fn row(&self, place: [&str; 3], column: &str, kind: SqlType, index: usize) -> Vec<Cell> {
-        let ordinal = i32::try_from(index + 1).unwrap_or(i32::MAX);
         place
             .map(text)
             .into_iter()
@@ -355,7 +579,7 @@ impl Facts<'_> {
                 kind.precision.map_or(Cell::Null, |_| Cell::Number(0)),
                 Cell::Flag(self.nullable),
                 self.doc.map_or(Cell::Null, text),
-                Cell::Number(ordinal),
+                number(index + 1),
                 text("NO"),
                 text("NO"),
                 Cell::Flag(false),
@@ -476,6 +700,10 @@ enum Cell {
 
 fn text(value: &str) -> Cell {
     Cell::Text(value.to_owned())
+}
+
+fn number(value: usize) -> Cell {
+    Cell::Number(i32::try_from(value).unwrap_or(i32::MAX))
 }
 
 fn batch(schema: SchemaRef, rows: Vec<Vec<Cell>>) -> Result<RecordBatch> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bucketline_engine::PropertyFact;
 use bucketline_rest::Opener;
 use bucketline_source::Source;
 use bucketline_sql::{ConnectionString, is_sensitive, nearest};
@@ -29,6 +30,9 @@ struct Kind {
 
 /// The first is meant where nothing else is said.
 const KINDS: &[Kind] = &[bitbucket::KIND, archive::KIND];
+
+/// Stands for a secret.
+const MASK: &str = "***";
 
 /// Says which kind it is.
 const TYPE: &str = "Type";
@@ -121,7 +125,7 @@ impl fmt::Debug for ConnectionProperties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |(name, value): &(String, String)| {
             let value = if self.is_literal_secret(name, value) {
-                "***"
+                MASK
             } else {
                 value
             };
@@ -322,6 +326,24 @@ impl ConnectionProperties {
         });
         told.map(|told| format!("{}: the property {told}", self.origin))
             .collect()
+    }
+
+    /// The properties of its kind with their values, secrets masked, for the system tables.
+    pub(crate) fn facts(&self) -> Vec<PropertyFact> {
+        let fact = |property: &Property| {
+            let given = self.value_of(|name| property.is_called(name));
+            let shown = given.map(|(name, value)| match self.is_literal_secret(name, value) {
+                true => MASK,
+                false => value,
+            });
+            PropertyFact {
+                name: property.names[0].to_owned(),
+                doc: property.doc.to_owned(),
+                value: shown.map(str::to_owned),
+                is_secret: property.holds == Holds::Secret,
+            }
+        };
+        self.known().iter().map(fact).collect()
     }
 
     /// Makes the connection. No request is made and no secret is looked for.
