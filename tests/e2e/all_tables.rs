@@ -153,6 +153,7 @@ const WITHOUT_VALUE: [&[(&str, &str)]; 3] = [
         ("BranchingModelSettings", "DevelopmentName"),
         ("BranchRestrictions", "BranchType"),
         ("DeployKeys", "Owner"),
+        ("Downloads", "UserUsername"),
         ("DefaultReviewers", "CreatedOn"),
         ("Users", "CreatedOn"),
         ("Watchers", "CreatedOn"),

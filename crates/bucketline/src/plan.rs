@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use bucketline_replicate::{self as replicate, ScriptRun};
 use bucketline_source::figures::{Elapsed, counted, grouped};
-use bucketline_source::{Estimate, ReadContext, RequestShape, ScanPlan, SliceChoice, Source};
+use bucketline_source::{ReadContext, RequestCount, RequestShape, ScanPlan, SliceChoice, Source};
 use bucketline_sql::{Located, Query, Replicate, Source as Filled, Statement};
 
 use crate::run::{Voice, parsed};
@@ -70,11 +70,11 @@ struct Expected {
     table: Option<String>,
     effect: String,
     /// Not known for what hangs on an earlier statement.
-    requests: Option<Estimate>,
+    requests: Option<RequestCount>,
 }
 
 impl Expected {
-    fn new(effect: impl Into<String>, requests: Estimate) -> Self {
+    fn new(effect: impl Into<String>, requests: RequestCount) -> Self {
         Self {
             table: None,
             effect: effect.into(),
@@ -85,14 +85,14 @@ impl Expected {
     fn refused(error: &Error) -> Self {
         Self::new(
             format!("would be refused: {error} [{}]", error.code()),
-            Estimate::Exactly(0),
+            RequestCount::Exactly(0),
         )
     }
 
     fn row(self, number: usize, text: String) -> Result<RecordBatch> {
         let (requests, is_exact) = match self.requests {
-            Some(Estimate::Exactly(count)) => (Some(count), Some("yes")),
-            Some(Estimate::AtLeast(count)) => (Some(count), Some("no")),
+            Some(RequestCount::Exactly(count)) => (Some(count), Some("yes")),
+            Some(RequestCount::AtLeast(count)) => (Some(count), Some("no")),
             None => (None, None),
         };
         let number = i64::try_from(number).unwrap_or(i64::MAX);
@@ -129,7 +129,7 @@ impl Planning<'_> {
                 Box::pin(self.expect(*explain.statement)).await
             }
             Statement::Explain(_) => {
-                let expected = Expected::new("prints a plan", Estimate::AtLeast(0));
+                let expected = Expected::new("prints a plan", RequestCount::AtLeast(0));
                 Ok((expected, None))
             }
             other => {
@@ -232,8 +232,8 @@ impl Planning<'_> {
         reads: Vec<(Arc<dyn Source>, Arc<ScanPlan>)>,
         slices: Option<usize>,
         reload: Option<u64>,
-    ) -> Estimate {
-        let mut sum = Estimate::Exactly(0);
+    ) -> RequestCount {
+        let mut sum = RequestCount::Exactly(0);
         for (source, plan) in reads {
             let known = self
                 .asked
@@ -252,7 +252,7 @@ impl Planning<'_> {
 /// What one source is asked for.
 struct Asked {
     source: Arc<dyn Source>,
-    requests: Estimate,
+    requests: RequestCount,
     /// What was asked for before rows: listings and look-ups, which are made once a script.
     once: Vec<RequestShape>,
     /// How many repositories an earlier run has listed, if that is known.
@@ -263,19 +263,24 @@ impl Asked {
     fn new(source: Arc<dyn Source>) -> Self {
         Self {
             source,
-            requests: Estimate::Exactly(0),
+            requests: RequestCount::Exactly(0),
             once: Vec::new(),
             slices: None,
         }
     }
 
     /// Adds what a plan requests, less what the script has asked for before.
-    fn charge(&mut self, plan: &ScanPlan, slices: Option<usize>, reload: Option<u64>) -> Estimate {
+    fn charge(
+        &mut self,
+        plan: &ScanPlan,
+        slices: Option<usize>,
+        reload: Option<u64>,
+    ) -> RequestCount {
         if plan.slices == SliceChoice::Listed {
             self.slices = slices.or(self.slices);
         }
         let alone = match reload {
-            Some(requests) => Estimate::AtLeast(requests),
+            Some(requests) => RequestCount::AtLeast(requests),
             None => plan.forecast(self.slices),
         };
         let first = plan.requests.first().filter(|_| plan.requests.len() > 1);
@@ -295,8 +300,8 @@ impl Asked {
     fn sum(&self, session: &Session) -> String {
         let name = session.name_of(&self.source);
         let (bound, count) = match self.requests {
-            Estimate::Exactly(count) => ("", count),
-            Estimate::AtLeast(count) => ("at least ", count),
+            RequestCount::Exactly(count) => ("", count),
+            RequestCount::AtLeast(count) => ("at least ", count),
         };
         let rounds = count.div_ceil(self.source.concurrency().max(1) as u64);
         let lasting = LATENCY.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX));
@@ -324,17 +329,21 @@ impl Asked {
 }
 
 /// Without its first request; what is left is a request at least.
-fn less_one(requests: Estimate) -> Estimate {
+fn less_one(requests: RequestCount) -> RequestCount {
     match requests {
-        Estimate::Exactly(count) => Estimate::Exactly(count.saturating_sub(1)),
-        Estimate::AtLeast(count) => Estimate::AtLeast(count.saturating_sub(1).max(1)),
+        RequestCount::Exactly(count) => RequestCount::Exactly(count.saturating_sub(1)),
+        RequestCount::AtLeast(count) => RequestCount::AtLeast(count.saturating_sub(1).max(1)),
     }
 }
 
-fn added(one: Estimate, other: Estimate) -> Estimate {
+fn added(one: RequestCount, other: RequestCount) -> RequestCount {
     match (one, other) {
-        (Estimate::Exactly(one), Estimate::Exactly(other)) => Estimate::Exactly(one + other),
-        (Estimate::Exactly(one) | Estimate::AtLeast(one), Estimate::AtLeast(other))
-        | (Estimate::AtLeast(one), Estimate::Exactly(other)) => Estimate::AtLeast(one + other),
+        (RequestCount::Exactly(one), RequestCount::Exactly(other)) => {
+            RequestCount::Exactly(one + other)
+        }
+        (RequestCount::Exactly(one) | RequestCount::AtLeast(one), RequestCount::AtLeast(other))
+        | (RequestCount::AtLeast(one), RequestCount::Exactly(other)) => {
+            RequestCount::AtLeast(one + other)
+        }
     }
 }

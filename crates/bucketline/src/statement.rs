@@ -8,7 +8,7 @@ use arrow::compute::{filter_record_batch, ilike};
 use arrow::error::ArrowError;
 use bucketline_replicate as replicate;
 use bucketline_source::figures::{Elapsed, counted};
-use bucketline_source::{Estimate, Observer, ReadContext};
+use bucketline_source::{Observer, ReadContext, RequestCount};
 use bucketline_sql::{
     CreateConnection, DropConnection, Ident, Name, OptionName, Options, Query, Replicate, Show,
     ShowKind, Statement, parse_statement,
@@ -365,7 +365,7 @@ impl Scene<'_> {
 /// What a statement does that reads no table, for EXPLAIN.
 pub(crate) struct Outline {
     pub(crate) does: &'static str,
-    pub(crate) requests: Estimate,
+    pub(crate) requests: RequestCount,
 }
 
 impl Outline {
@@ -373,33 +373,38 @@ impl Outline {
     /// If the statement cannot be executed.
     pub(crate) fn of(statement: &Statement) -> Result<Self> {
         let (does, requests) = match statement {
-            Statement::Set(_) => ("changes an option of this session", Estimate::Exactly(0)),
-            Statement::CreateConnection(_) => {
-                ("adds a connection to this session", Estimate::Exactly(0))
-            }
-            Statement::DropConnection(_) => {
-                ("takes a connection from this session", Estimate::Exactly(0))
-            }
+            Statement::Set(_) => (
+                "changes an option of this session",
+                RequestCount::Exactly(0),
+            ),
+            Statement::CreateConnection(_) => (
+                "adds a connection to this session",
+                RequestCount::Exactly(0),
+            ),
+            Statement::DropConnection(_) => (
+                "takes a connection from this session",
+                RequestCount::Exactly(0),
+            ),
             Statement::Use(name) if name.parts.len() == 1 => (
                 "changes what names mean in this session",
-                Estimate::Exactly(0),
+                RequestCount::Exactly(0),
             ),
             Statement::Use(_) => (
                 "changes what names mean in this session, where there is such a schema",
-                Estimate::AtLeast(0),
+                RequestCount::AtLeast(0),
             ),
             Statement::Show(show) if show.what == ShowKind::Schemas => (
                 "lists the projects and repositories of each connection",
-                Estimate::AtLeast(2),
+                RequestCount::AtLeast(2),
             ),
             Statement::Show(_) | Statement::Describe(_) => {
-                ("lists what there is", Estimate::AtLeast(0))
+                ("lists what there is", RequestCount::AtLeast(0))
             }
             Statement::TestConnection(_) => (
                 "asks the service what the credential may do, then reads a row of a few tables",
-                Estimate::AtLeast(1),
+                RequestCount::AtLeast(1),
             ),
-            Statement::Execute(_) => ("calls a procedure", Estimate::AtLeast(0)),
+            Statement::Execute(_) => ("calls a procedure", RequestCount::AtLeast(0)),
             other => return Err(refused(other)),
         };
         Ok(Self { does, requests })
@@ -420,12 +425,12 @@ fn refused(statement: &Statement) -> Error {
     }
 }
 
-fn in_words(requests: Estimate) -> String {
+fn in_words(requests: RequestCount) -> String {
     match requests {
-        Estimate::Exactly(0) => "none".to_owned(),
-        Estimate::Exactly(count) => count.to_string(),
-        Estimate::AtLeast(0) => "look-ups at most".to_owned(),
-        Estimate::AtLeast(count) => format!("at least {count}"),
+        RequestCount::Exactly(0) => "none".to_owned(),
+        RequestCount::Exactly(count) => count.to_string(),
+        RequestCount::AtLeast(0) => "look-ups at most".to_owned(),
+        RequestCount::AtLeast(count) => format!("at least {count}"),
     }
 }
 

@@ -42,14 +42,15 @@ pub(crate) async fn forecast(
     let prepared = prepare(work, statement)?;
     let table = &statement.table;
     let status = destination.inspect(table).await?;
-    let (standing, mut refusal) = match Standing::read(table, &status) {
+    let (standing, mut refusal) = match Standing::read(statement, &status) {
         Ok(standing) => (standing, None),
         Err(error) => (Standing::default(), Some(error)),
     };
     if standing.exists {
         let owned = standing.check_owner(table, &owners(work, context).await?);
         let fits = standing.check_schema(&prepared, statement, &status);
-        refusal = owned.and(fits).err();
+        let history = standing.check_history(&prepared, statement);
+        refusal = owned.and(history).and(fits).err();
     }
     let slices = (!standing.slices.is_empty()).then_some(standing.slices.len());
     let mut reload = None;

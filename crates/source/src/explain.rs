@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{Estimate, Parameter, Pushdown, RequestShape, ScanPlan, SliceChoice};
+use crate::{Estimate, Parameter, Pushdown, RequestCount, RequestShape, ScanPlan, SliceChoice};
 
 impl ScanPlan {
     /// The plan as lines for a person: every request with its parameters, what the service filters, what is
@@ -59,29 +59,29 @@ impl ScanPlan {
     }
 
     /// The number of requests, where an earlier run has counted `known_slices`.
-    pub fn forecast(&self, known_slices: Option<usize>) -> Estimate {
+    pub fn forecast(&self, known_slices: Option<usize>) -> RequestCount {
         match (self.estimate, known_slices) {
-            (Estimate::EachSlice(each), Some(known)) => Estimate::AtLeast(1 + each * known as u64),
-            (estimate, _) => estimate,
+            (Estimate::Exactly(count), _) => RequestCount::Exactly(count),
+            (Estimate::AtLeast(count), _) => RequestCount::AtLeast(count),
+            (Estimate::EachSlice(each), known) => {
+                RequestCount::AtLeast(1 + each * known.unwrap_or(0) as u64)
+            }
         }
     }
 
     fn requests_in_words(&self, known: Option<usize>) -> String {
-        match (self.estimate, self.forecast(known)) {
-            (_, Estimate::Exactly(count)) => count.to_string(),
-            (Estimate::EachSlice(each), Estimate::AtLeast(count)) => {
-                format!(
-                    "at least {count}: the listing, and {} per slice",
-                    in_words(each)
-                )
-            }
-            (_, Estimate::AtLeast(count)) => format!("at least {count}"),
-            (_, Estimate::EachSlice(each)) => {
-                format!("at least 1, and {} per slice", in_words(each))
+        let count = match self.forecast(known) {
+            RequestCount::Exactly(count) => count.to_string(),
+            RequestCount::AtLeast(count) => format!("at least {count}"),
+        };
+        match (self.estimate, known) {
+            (Estimate::EachSlice(each), Some(_)) => {
+                format!("{count}: the listing, and {} per slice", in_words(each))
             }
             (Estimate::EachSlice(each), None) => {
-                format!("at least 1, and {} per slice", in_words(each))
+                format!("{count}, and {} per slice", in_words(each))
             }
+            _ => count,
         }
     }
 }

@@ -16,8 +16,8 @@ pub mod spec;
 
 pub use error::{Error, ErrorKind, Result};
 pub use plan::{
-    Estimate, Order, Parameter, PlannedPredicate, Pushdown, RequestShape, ScanPlan, ScanRequest,
-    SliceChoice,
+    Estimate, Order, Parameter, PlannedPredicate, Pushdown, RequestCount, RequestShape, ScanPlan,
+    ScanRequest, SliceChoice,
 };
 pub use predicate::{Literal, Operator, Predicate};
 pub use slice::{

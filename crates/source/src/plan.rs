@@ -107,6 +107,15 @@ pub enum Estimate {
     EachSlice(u64),
 }
 
+/// How many requests are made, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestCount {
+    /// This many.
+    Exactly(u64),
+    /// This many or more.
+    AtLeast(u64),
+}
+
 /// What will be requested for a [`ScanRequest`].
 #[derive(Debug, Clone)]
 pub struct ScanPlan {
