@@ -342,7 +342,7 @@ impl<'s> Changes<'s> {
         let repository = self.repository();
         let on = self.random.bool();
         let key = format!("NEW{}", self.random.u32(0..3));
-        match self.random.u32(0..8) {
+        match self.random.u32(0..10) {
             0 => {
                 self.added += 1;
                 Change::AddRepository {
@@ -376,7 +376,13 @@ impl<'s> Changes<'s> {
                 new_key: Some(format!("{key}X")).filter(|_| on),
                 description: self.title(),
             },
-            _ => Change::DeleteProject { workspace, key },
+            7 => Change::DeleteProject { workspace, key },
+            8 => Change::AddUser { workspace },
+            _ => Change::Delete {
+                kind: Kind::WorkspaceMembers,
+                parent: workspace,
+                number: self.random.u32(2..30),
+            },
         }
     }
 }

@@ -90,6 +90,6 @@ pub(super) fn write(object: &mut Object<'_>, kind: &str, place: &Place<'_>, entr
 
 /// The person who did something, made up from the entry.
 pub(super) fn person<'w>(workspace: &'w Workspace, entry: &Entry) -> &'w str {
-    let author = somebody(&mut entry.lasting(), workspace.people.len() as u64, 95);
+    let author = somebody(&mut entry.lasting(), workspace.founders, 95);
     workspace.person(author)
 }

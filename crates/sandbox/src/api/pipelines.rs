@@ -210,7 +210,7 @@ impl Trigger {
     /// It ran for one of the pull requests that there were at first, or for the first commit.
     pub(super) fn of(within: &InRepository<'_>, entry: &Entry) -> Self {
         let mut random = Random::new(&[entry.seed, entry.number.into(), 81]);
-        let people = within.workspace().people.len() as u64;
+        let people = within.workspace().founders;
         let generator = &within.repository.pull_requests.generator;
         let creator = somebody(&mut random, people, 95);
         let manual = random.percent(30);

@@ -182,7 +182,7 @@ fn write_comment_members(object: &mut Object<'_>, parent: &OfPullRequest<'_>, en
     let mut random = entry.random();
     let resolved = !entry.deleted && random.percent(15);
     if resolved {
-        let people = parent.within.workspace().people.len() as u64;
+        let people = parent.within.workspace().founders;
         let user = somebody(&mut random, people, 95);
         object.object("resolution", |resolution| {
             resolution
@@ -198,7 +198,7 @@ fn write_comment_members(object: &mut Object<'_>, parent: &OfPullRequest<'_>, en
 
 fn write_task(parent: &OfPullRequest<'_>, entry: &Entry, out: &mut String) {
     let workspace = parent.within.workspace();
-    let people = workspace.people.len() as u64;
+    let people = workspace.founders;
     let mut random = entry.random();
     let (created_on, updated_on) = parent.times(entry);
     let creator = somebody(&mut random, people, 95);

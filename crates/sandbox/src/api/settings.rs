@@ -270,7 +270,7 @@ fn write_restriction(parent: &InRepository<'_>, entry: &Entry, out: &mut String)
     } else {
         object.null("value");
     }
-    let person = somebody(&mut random, workspace.people.len() as u64, 60);
+    let person = somebody(&mut random, workspace.founders, 60);
     let people = person.filter(|_| !counted).into_iter();
     object.array("users", people, |place, out| {
         out.push_str(workspace.person(Some(place)));

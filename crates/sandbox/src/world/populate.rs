@@ -107,7 +107,7 @@ fn add_workspace(world: &mut World, n: usize, config: &WorkspaceConfig) {
     let now = world.clock.start();
     let base = world.base.clone();
     let first = Timestamp((now.0 - HISTORY) / DAY * DAY);
-    let people = (1..=u64::from(config.users))
+    let people: Vec<_> = (1..=u64::from(config.users))
         .map(|number| Person::new(seed, number, Account::of(number), &base))
         .collect();
     let mut random = Random::new(&[seed, 3]);
@@ -145,6 +145,7 @@ fn add_workspace(world: &mut World, n: usize, config: &WorkspaceConfig) {
         name: config.name.clone(),
         is_private: config.private,
         created_on: first,
+        founders: people.len() as u64,
         people,
         projects,
     };

@@ -14,6 +14,8 @@ pub(crate) struct Workspace {
     pub(crate) is_private: bool,
     pub(crate) created_on: Timestamp,
     pub(crate) people: Vec<Person>,
+    /// How many people it began with: whoever joins later has no part in what was there.
+    pub(crate) founders: u64,
     pub(crate) projects: Vec<Project>,
     /// The account object that owns its projects and repositories.
     pub(crate) owner: String,
