@@ -364,5 +364,10 @@ files!(
     options,
     connections,
     analyze,
-    system_facts
+    system_facts,
+    retention,
+    adoption,
+    sweeps,
+    check_cache,
+    cache
 );

@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::{filter_record_batch, ilike};
 use arrow::error::ArrowError;
 use bucketline_replicate as replicate;
 use bucketline_source::figures::{Elapsed, counted};
 use bucketline_source::{Observer, ReadContext, RequestCount};
 use bucketline_sql::{
-    CreateConnection, DropConnection, Ident, Name, OptionName, Options, Query, Replicate, Show,
+    CheckCache, CreateConnection, DropConnection, Ident, Name, OptionName, Options, Query, Replicate, Show,
     ShowKind, Statement, parse_statement,
 };
 use futures::StreamExt;
@@ -63,6 +63,26 @@ impl Scene<'_> {
                     rows: 0,
                     requests: Some(report.requests),
                 })
+            }
+            Statement::CheckCache(check) => self.check_cache(&check).await,
+            Statement::Cache(cache) => {
+                let report = replicate::cache(
+                    &self.session.engine,
+                    &self.session.destination,
+                    &cache,
+                    self.shared,
+                    &self.voice.events(),
+                )
+                .await?;
+                Ok(Done {
+                    rows: 0,
+                    requests: Some(report.requests),
+                })
+            }
+            Statement::GetDeleted(deleted) => {
+                let engine = &self.session.engine;
+                let query = replicate::deleted_rows(engine, &deleted, self.context).await?;
+                self.query(&query).await
             }
             Statement::Explain(explain) if explain.analyze => {
                 self.analyze(*explain.statement).await
@@ -124,10 +144,44 @@ impl Scene<'_> {
         outcome
     }
 
+    async fn check_cache(&self, check: &CheckCache) -> Result<Done> {
+        let found = replicate::check_cache(
+            &self.session.engine,
+            &self.session.destination,
+            check,
+            self.shared,
+            &self.voice.events(),
+        )
+        .await?;
+        let findings = || found.findings.iter();
+        let table: ArrayRef = Arc::new(StringArray::from(vec![
+            found.table.as_str();
+            findings().len()
+        ]));
+        let keys: StringArray = findings().map(|(key, _)| Some(key)).collect();
+        let differences: StringArray = findings().map(|(_, it)| Some(it.word())).collect();
+        let repaired = BooleanArray::from(vec![found.repaired; findings().len()]);
+        let rows = RecordBatch::try_from_iter([
+            ("Table", table),
+            ("Key", Arc::new(keys) as ArrayRef),
+            ("Difference", Arc::new(differences)),
+            ("Repaired", Arc::new(repaired)),
+        ])
+        .map_err(defect)?;
+        Ok(Done {
+            requests: Some(found.requests),
+            ..self.rows(rows)?
+        })
+    }
+
     async fn explain(&self, statement: Statement) -> Result<Done> {
         let lines = match statement {
             Statement::Query(query) => self.session.engine.explain(&query, self.context).await?,
             Statement::Replicate(statement) => self.explain_replicate(&statement).await?,
+            Statement::CheckCache(check) => {
+                replicate::explain_check(&self.session.engine, &self.session.destination, &check)
+                    .await?
+            }
             other => {
                 let Outline { does, requests } = Outline::of(&other)?;
                 vec![does.to_owned(), format!("requests: {}", in_words(requests))]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::compute::kernels::substring::substring_by_char;
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use bucketline_destination::Column;
@@ -19,6 +20,8 @@ pub(crate) struct Layout {
     pub(crate) picks: Vec<usize>,
     /// Indices of the key columns; empty: no key.
     pub(crate) key: Vec<usize>,
+    /// How many characters of a text are kept, by column, where longer ones are cut.
+    limits: Vec<Option<u64>>,
     schema: SchemaRef,
     key_schema: SchemaRef,
 }
@@ -86,10 +89,15 @@ impl Layout {
         };
         let schema = fields(&mut (0..columns.len()));
         let key_schema = fields(&mut key.iter().copied());
+        let limits = match declared {
+            Some(declared) => declared.limits.clone(),
+            None => vec![None; columns.len()],
+        };
         Ok(Self {
             columns,
             picks,
             key,
+            limits,
             schema,
             key_schema,
         })
@@ -129,7 +137,20 @@ impl Layout {
             .iter()
             .map(|&pick| Arc::clone(outputs.column(pick)))
             .collect();
-        build(arrays, &self.schema)
+        let rows = build(arrays, &self.schema)?;
+        if self.limits.iter().all(Option::is_none) {
+            return Ok(rows);
+        }
+        let cut = |(array, limit): (&ArrayRef, &Option<u64>)| -> Result<ArrayRef> {
+            match (limit, array.as_string_opt::<i32>()) {
+                (Some(_), Some(texts)) => substring_by_char(texts, 0, *limit)
+                    .map(|texts| Arc::new(texts) as ArrayRef)
+                    .map_err(|error| Error::new(ErrorKind::BadValue, error.to_string())),
+                _ => Ok(Arc::clone(array)),
+            }
+        };
+        let arrays = rows.columns().iter().zip(&self.limits).map(cut);
+        build(arrays.collect::<Result<_>>()?, &self.schema)
     }
 
     /// The key columns of a fitted batch.

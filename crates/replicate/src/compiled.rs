@@ -27,7 +27,7 @@ impl Compiled {
         context: &ReadContext,
     ) -> Result<Self> {
         let work = match &statement.source {
-            sql::Source::Query(query) => session.work(query, context).await?,
+            sql::Source::Query(query) => return Self::of_query(session, query, context).await,
             sql::Source::Table(table) => session.work_of_table(table, context).await?,
             sql::Source::SameName => {
                 let name = sql::Name {
@@ -36,10 +36,23 @@ impl Compiled {
                 session.work_of_table(&name, context).await?
             }
         };
-        Ok(match work {
+        Ok(Self::of_work(work))
+    }
+
+    /// Plans a query that reads sources.
+    pub(crate) async fn of_query(
+        session: &engine::Session,
+        query: &sql::Query,
+        context: &ReadContext,
+    ) -> Result<Self> {
+        Ok(Self::of_work(session.work(query, context).await?))
+    }
+
+    fn of_work(work: engine::Work) -> Self {
+        match work {
             engine::Work::Rows(plan) => Self::Rows(CompiledRows::new(plan)),
             engine::Work::Whole(plan) => Self::Whole(CompiledWhole(plan.into())),
-        })
+        }
     }
 
     pub(crate) fn work(&self) -> Work<'_> {

@@ -37,6 +37,10 @@ pub enum ErrorKind {
     SchemaFixed,
     /// Versions, or rows that left, cannot be kept in this table or of this query.
     Retention,
+    /// A table cannot be compared with what it is to be held against.
+    Check,
+    /// The source does not tell which rows it has deleted.
+    DeletesUnknown,
     /// What the destination remembers of the table cannot be understood.
     State,
     /// The source broke its contract: an answer ended without an end.
@@ -80,6 +84,8 @@ impl Error {
             ErrorKind::BadValue => "BL7008",
             ErrorKind::SchemaFixed => "BL7009",
             ErrorKind::Retention => "BL7014",
+            ErrorKind::Check => "BL7015",
+            ErrorKind::DeletesUnknown => "BL7016",
             ErrorKind::State => "BL7010",
             ErrorKind::Incomplete => "BL7011",
             ErrorKind::Source | ErrorKind::Destination | ErrorKind::Engine => "BL7012",

@@ -1,13 +1,16 @@
-//! The executor of REPLICATE.
+//! The executor of REPLICATE, and of CHECKCACHE, CACHE and GETDELETED beside it.
 //!
 //! A run cuts a statement's work into slices (a repository, or the workspace), reads each from where
 //! its checkpoint stands, and merges what it reads into the destination's table, page by page, each
 //! page together with the position that it leads to. What it does, and what it never does, is
 //! section 5 of the design.
 
+mod cache;
 mod catalog;
+mod check;
 mod columns;
 mod compiled;
+mod deleted;
 mod error;
 mod events;
 mod explain;
@@ -36,10 +39,13 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use cache::cache;
 pub use catalog::DestinationCatalog;
+pub use check::{Comparison, Difference};
+pub use deleted::deleted_rows;
 pub use error::{Error, ErrorKind, Result};
 pub use events::{Event, Events, Silent};
 pub use forecast::Forecast;
-pub use replicate::{explain, forecast, replicate};
+pub use replicate::{check_cache, explain, explain_check, forecast, replicate};
 pub use report::{Failure, Mode, Outcome, Report, SliceReport};
 pub use script::{RunOptions, ScriptRun};

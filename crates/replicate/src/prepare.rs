@@ -123,9 +123,16 @@ fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
     };
     let mut notes = work.notes().to_vec();
     notes.extend(check_deletes(statement, &layout)?);
+    notes.extend(check_columns(table, statement)?);
+    if statement.options.windows {
+        notes.push(
+            "ReplicateInterval has no effect: a first load that is interrupted goes on where it was, page by page"
+                .to_owned(),
+        );
+    }
     let history = match statement.options.history {
         true if mode == Mode::Replace => return Err(no_history(&why)),
-        true => Some(change_column(work, &layout)?),
+        true => Some(change_column(work, &layout).map_err(|why| no_history(&why))?),
         false => None,
     };
     let start = match (statement.options.start, mode) {
@@ -142,7 +149,7 @@ fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
             if skips {
                 notes.push("DetectDeletes has no effect: deletes are skipped".to_owned());
             }
-            (!skips).then(|| sweep(work)).transpose()?
+            (!skips).then(|| keys_plan(work)).transpose()?
         }
         (true, _) => {
             notes.push(format!("DetectDeletes has no effect: {why}"));
@@ -191,6 +198,42 @@ fn check_deletes(statement: &Statement, layout: &Layout) -> Result<Option<String
     }
 }
 
+/// Whether the change column that the statement names is the one by which changes can be found; with a note where none
+/// can.
+fn check_columns(table: &TableSpec, statement: &Statement) -> Result<Option<String>> {
+    let mut named = statement.options.check_columns.iter();
+    let Some(named) = named.find_map(|name| table.column(name)) else {
+        let none_is_there = !statement.options.check_columns.is_empty();
+        return Ok(none_is_there.then(|| {
+            let name = &table.name;
+            format!("IncrementalCheckColumns has no effect: {name} has none of these columns")
+        }));
+    };
+    let usable = match table.strategy() {
+        Strategy::Cursor(cursor) => cursor.column,
+        Strategy::Feed(feed) => feed.column,
+        Strategy::Parent(_) | Strategy::Heads(_) | Strategy::Whole => {
+            return Ok(Some(format!(
+                "IncrementalCheckColumns has no effect: the changes of {} are not found by a column",
+                table.name
+            )));
+        }
+    };
+    if usable == named {
+        return Ok(None);
+    }
+    let name = |column: usize| &table.columns[column].name;
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "IncrementalCheckColumns: what has changed in {} cannot be told by {}",
+            table.name,
+            name(named)
+        ),
+    )
+    .with_hint(format!("name {}, or leave the option out", name(usable))))
+}
+
 fn no_history(why: &str) -> Error {
     Error::new(
         ErrorKind::Retention,
@@ -199,11 +242,11 @@ fn no_history(why: &str) -> Error {
     .with_hint("leave EnableHistoryMode out, or select one table with its key and its change column")
 }
 
-/// The table's column that versions start by.
-fn change_column(work: &dyn RowWork, layout: &Layout) -> Result<String> {
+/// The column that has the source's change column as it is; or why there is none.
+pub(crate) fn change_column(work: &dyn RowWork, layout: &Layout) -> Result<String, String> {
     let table = work.table();
     let Some(cursor) = table.cursor.as_ref().filter(|cursor| !cursor.nullable) else {
-        return Err(no_history(&format!("{} has no change column", table.name)));
+        return Err(format!("{} has no change column", table.name));
     };
     let columns = layout.columns.iter().zip(&layout.picks);
     let found = columns
@@ -213,12 +256,12 @@ fn change_column(work: &dyn RowWork, layout: &Layout) -> Result<String> {
         .map(|(column, _)| column.field.name().clone())
         .ok_or_else(|| {
             let name = &table.columns[cursor.column].name;
-            no_history(&format!("{name} is not selected as it is"))
+            format!("{name} is not selected as it is")
         })
 }
 
 /// The plan by which the keys of all rows are read, whether they match or not: rows that do not are not in the copy.
-fn sweep(work: &dyn RowWork) -> Result<Arc<ScanPlan>> {
+pub(crate) fn keys_plan(work: &dyn RowWork) -> Result<Arc<ScanPlan>> {
     let scan = work.scan();
     let request = &scan.request;
     let key = work
@@ -369,6 +412,11 @@ impl Scan {
     /// How the table is read.
     pub(crate) fn plan(&self) -> &Arc<ScanPlan> {
         &self.plan
+    }
+
+    /// Earlier rows are left out, as the statement says.
+    pub(crate) fn has_start(&self) -> bool {
+        self.start.is_some()
     }
 
     /// A page as the statement's query expects it, less the rows before the start date.

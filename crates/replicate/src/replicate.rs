@@ -1,16 +1,27 @@
-//! What can be done with a statement: run it, explain it, look ahead to it.
+//! What can be done with a statement: run it, explain it, look ahead to it, and check what it has filled.
 
 use std::sync::Arc;
 
-use bucketline_destination::Destination;
+use arrow::array::{Array, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
+use bucketline_destination::{Destination, TableStatus};
 use bucketline_engine::Session;
+use bucketline_source::ReadContext;
 use bucketline_sql as sql;
+use chrono::{DateTime, Utc};
+use futures::StreamExt;
 
+use crate::check::{self, Check};
 use crate::compiled::Compiled;
 use crate::events::{Silent, Voice};
+use crate::record::Record;
 use crate::run::{self, Run};
-use crate::statement::Statement;
-use crate::{Events, Forecast, Report, Result, ScriptRun, explain as lines, forecast as forecasts};
+use crate::statement::{Statement, target};
+use crate::{
+    Comparison, Error, ErrorKind, Events, Forecast, Report, Result, ScriptRun, explain as lines,
+    forecast as forecasts,
+};
 
 /// Runs a REPLICATE statement.
 ///
@@ -69,4 +80,145 @@ pub async fn forecast(
     let run = Run::new(&script, Voice::new(Arc::new(Silent)));
     let compiled = Compiled::new(session, statement, &run.context).await?;
     forecasts::forecast(compiled.work(), destination, &read, &run.context).await
+}
+
+/// Compares a table with what filled it, or with what CHECKCACHE names, and mends it if that is said.
+///
+/// # Errors
+/// If there is nothing to compare with, or it cannot be told apart row by row; and what the source or the destination
+/// fails with. Nothing was changed then.
+pub async fn check_cache(
+    session: &Session,
+    destination: &Arc<dyn Destination>,
+    statement: &sql::CheckCache,
+    script: &ScriptRun,
+    events: &Arc<dyn Events>,
+) -> Result<Comparison> {
+    let run = Run::new(script, Voice::new(Arc::clone(events)));
+    let table = target(&statement.table, &sql::Options::default());
+    let check = read_check(session, statement, &run.context).await?;
+    let (load, status) = if check.repair {
+        let load = destination.open(&table, &script.holder()).await?;
+        let status = load.status().clone();
+        (Some(load), status)
+    } else {
+        (None, destination.inspect(&table).await?)
+    };
+    let held = held_against(statement, &status)?;
+    let read = Statement {
+        table,
+        ..Statement::read(&held)?
+    };
+    let compiled = Compiled::new(session, &held, &run.context).await?;
+    let work = compiled.work();
+    Box::pin(check::compare(
+        &run,
+        work,
+        destination,
+        &status,
+        load,
+        &read,
+        &check,
+    ))
+    .await
+}
+
+/// Explains a CHECKCACHE in lines. Makes no request but look-ups of names.
+///
+/// # Errors
+/// What keeps the table from being compared.
+pub async fn explain_check(
+    session: &Session,
+    destination: &Arc<dyn Destination>,
+    statement: &sql::CheckCache,
+) -> Result<Vec<String>> {
+    let script = ScriptRun::default();
+    let run = Run::new(&script, Voice::new(Arc::new(Silent)));
+    let table = target(&statement.table, &sql::Options::default());
+    let check = read_check(session, statement, &run.context).await?;
+    let status = destination.inspect(&table).await?;
+    let held = held_against(statement, &status)?;
+    let read = Statement {
+        table,
+        ..Statement::read(&held)?
+    };
+    let compiled = Compiled::new(session, &held, &run.context).await?;
+    check::explain(&run, compiled.work(), &status, &read, &check)
+}
+
+/// The REPLICATE that a table is held against: the one that filled it, if need be with another source.
+fn held_against(statement: &sql::CheckCache, status: &TableStatus) -> Result<sql::Replicate> {
+    let unfilled = || {
+        let message = format!("no REPLICATE has filled {}", statement.table);
+        Error::new(ErrorKind::Check, message).with_hint("its rows are only known if it has")
+    };
+    let state = status.state.as_ref().ok_or_else(unfilled)?;
+    let record = Record::read(&state.record)?;
+    let parsed = sql::parse_statement(&record.statement).map(|located| located.statement);
+    let Ok(sql::Statement::Replicate(mut filled)) = parsed else {
+        return Err(unfilled());
+    };
+    match &statement.against {
+        Some(sql::Against::Table(name)) => filled.source = sql::Source::Table(name.clone()),
+        Some(sql::Against::Query(query)) => filled.source = sql::Source::Query(query.clone()),
+        None => {}
+    }
+    Ok(filled)
+}
+
+async fn read_check(
+    session: &Session,
+    statement: &sql::CheckCache,
+    context: &ReadContext,
+) -> Result<Check> {
+    let mut bounds = [None, None];
+    for (bound, expression) in bounds.iter_mut().zip([&statement.start, &statement.end]) {
+        if let Some(expression) = expression {
+            *bound = Some(moment(session, expression, context).await?);
+        }
+    }
+    let [start, end] = bounds;
+    Ok(Check {
+        against: statement.against.is_some(),
+        repair: statement.repair,
+        skip_modified: statement.skip == Some(sql::SkipCheck::Modified),
+        skip_deleted: statement.skip == Some(sql::SkipCheck::Deleted),
+        start,
+        end,
+    })
+}
+
+/// The moment that a literal or a function gives, in GMT where it has no zone.
+async fn moment(
+    session: &Session,
+    expression: &sql::Expression,
+    context: &ReadContext,
+) -> Result<DateTime<Utc>> {
+    let no_moment = || {
+        Error::new(
+            ErrorKind::Check,
+            format!("{expression} is no date and time"),
+        )
+        .with_hint("write 'yyyy-mm-dd hh:mm:ss'")
+        .at(expression.span())
+    };
+    let text = format!("SELECT CAST({expression} AS TIMESTAMP)");
+    let parsed = sql::parse_statement(&text).map(|located| located.statement);
+    let Ok(sql::Statement::Query(query)) = parsed else {
+        return Err(no_moment());
+    };
+    let mut rows = session.query(&query, context).await?.rows;
+    let row = rows
+        .next()
+        .await
+        .and_then(|row| row.ok())
+        .ok_or_else(no_moment)?;
+    let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let moment = cast(row.column(0), &micros).map_err(|_| no_moment())?;
+    let moment = moment.as_primitive::<TimestampMicrosecondType>();
+    let is_there = !moment.is_empty() && moment.is_valid(0);
+    let moment = is_there.then(|| moment.value(0));
+    moment
+        .and_then(DateTime::from_timestamp_micros)
+        .ok_or_else(no_moment)
 }

@@ -56,7 +56,7 @@ pub(crate) async fn owners(work: Work<'_>, context: &ReadContext) -> Result<Vec<
 
 /// Lists or looks up the repositories, which is done anyway: it says whose they are, and without it the
 /// identity would cost a look-up of its own.
-async fn list(work: Work<'_>, context: &ReadContext) -> Result<()> {
+pub(crate) async fn list(work: Work<'_>, context: &ReadContext) -> Result<()> {
     let lists = match work {
         Work::Rows(work) => vec![(Arc::clone(work.source()), Arc::clone(work.scan()))],
         Work::Whole(work) => work.lists().await?,

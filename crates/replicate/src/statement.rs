@@ -5,7 +5,7 @@ use bucketline_destination::TableName;
 use bucketline_engine::DEFAULT_DESTINATION;
 use bucketline_sql as sql;
 use chrono::{DateTime, NaiveDateTime, Utc};
-use sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, TimezoneInfo};
+use sql::sqlparser::ast::{CharacterLength, DataType as SqlType, ExactNumberInfo, TimezoneInfo};
 use sql::{OptionName, OptionValue, ReplicateOption};
 
 use crate::{Error, ErrorKind, Result};
@@ -28,6 +28,8 @@ pub(crate) struct Statement {
 pub(crate) struct Declared {
     /// Names and types.
     pub(crate) columns: Vec<(String, DataType)>,
+    /// How many characters of a text are kept, by column, if longer ones are to be cut.
+    pub(crate) limits: Vec<Option<u64>>,
     /// PRIMARY KEY; empty without.
     pub(crate) key: Vec<String>,
     /// Columns are matched by name instead of by position.
@@ -49,6 +51,10 @@ pub(crate) struct Options {
     pub(crate) history: bool,
     pub(crate) adopt: bool,
     pub(crate) detect_deletes: bool,
+    /// The first of these that is there is to tell what has changed.
+    pub(crate) check_columns: Vec<String>,
+    /// The first load is to be read in windows of time.
+    pub(crate) windows: bool,
 }
 
 /// What becomes of a row that the source has deleted.
@@ -75,6 +81,8 @@ impl Default for Options {
             history: false,
             adopt: false,
             detect_deletes: false,
+            check_columns: Vec::new(),
+            windows: false,
         }
     }
 }
@@ -86,12 +94,13 @@ impl Statement {
     /// [`ErrorKind::Unsupported`] for an option that cannot be carried out,
     /// [`ErrorKind::Columns`] for a declared type without a counterpart.
     pub(crate) fn read(statement: &sql::Replicate) -> Result<Self> {
-        let table = target(statement);
+        let table = target(&statement.destination, &statement.options);
         let by_name = !matches!(statement.source, sql::Source::Query(_));
+        let cuts = statement.options.flag(OptionName::AutoTruncateStrings) == Some(true);
         let declared = statement
             .columns
             .as_ref()
-            .map(|list| Declared::read(list, by_name));
+            .map(|list| Declared::read(list, by_name, cuts));
         Ok(Self {
             table,
             text: sql::Statement::Replicate(statement.clone()).masked(),
@@ -101,17 +110,15 @@ impl Statement {
     }
 }
 
-/// The destination's table: the name as it is written, behind `TableNamePrefix`; `CacheSchema` is for a name
-/// without a schema.
-fn target(statement: &sql::Replicate) -> TableName {
-    let name = &statement.destination;
-    let schema = name
-        .qualifier()
-        .last()
+/// The destination's table of a name, as it is written behind `TableNamePrefix`; `CacheSchema` is for a name without a
+/// schema.
+pub(crate) fn target(name: &sql::Name, options: &sql::Options) -> TableName {
+    let schema = name.qualifier().last();
+    let schema = schema
         .filter(|schema| !schema.is(DEFAULT_DESTINATION))
         .map(|schema| schema.text.as_str())
-        .or(statement.options.text(OptionName::CacheSchema));
-    let prefix = statement.options.text(OptionName::TableNamePrefix);
+        .or(options.text(OptionName::CacheSchema));
+    let prefix = options.text(OptionName::TableNamePrefix);
     TableName {
         schema: schema.map(str::to_owned),
         name: format!("{}{}", prefix.unwrap_or_default(), name.last().text),
@@ -119,7 +126,8 @@ fn target(statement: &sql::Replicate) -> TableName {
 }
 
 impl Declared {
-    fn read(list: &sql::ColumnList, by_name: bool) -> Result<Self> {
+    fn read(list: &sql::ColumnList, by_name: bool, cuts: bool) -> Result<Self> {
+        let limit = |column: &sql::Column| length(column.data_type.ast()).filter(|_| cuts);
         let columns = list.columns.iter().map(|column| {
             let name = column.name.text.clone();
             match arrow_type(column.data_type.ast()) {
@@ -134,6 +142,7 @@ impl Declared {
         });
         Ok(Self {
             columns: columns.collect::<Result<_>>()?,
+            limits: list.columns.iter().map(limit).collect(),
             key: list
                 .primary_key
                 .iter()
@@ -155,6 +164,14 @@ impl Options {
                 (OptionName::DropTable, _) => options.drop_table = flag,
                 (OptionName::TruncateTable, _) => options.truncate_table = flag,
                 (OptionName::AlterSchema, _) => options.alter_schema = flag,
+                // The declared columns have the lengths.
+                (OptionName::AutoTruncateStrings, _) => {}
+                (OptionName::IncrementalCheckColumns, OptionValue::List(columns)) => {
+                    options.check_columns.clone_from(columns);
+                }
+                (OptionName::ReplicateInterval | OptionName::ReplicateIntervalUnit, _) => {
+                    options.windows = true;
+                }
                 (OptionName::DropMissingRepositories, _) => options.drop_missing = flag,
                 (OptionName::EnableHistoryMode, _) => options.history = flag,
                 (OptionName::SkipDeleted, _) => skips = flag,
@@ -204,7 +221,6 @@ impl Options {
 /// A value that asks for what happens anyway.
 fn changes_nothing(option: &ReplicateOption) -> bool {
     match option.name {
-        OptionName::AutoTruncateStrings => option.value == OptionValue::Bool(false),
         OptionName::UseGmtDateTime => option.value == OptionValue::Bool(true),
         _ => false,
     }
@@ -234,6 +250,22 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
     NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
         .ok()
         .map(|time| time.and_utc())
+}
+
+/// The declared length of a text.
+fn length(declared: &SqlType) -> Option<u64> {
+    match declared {
+        SqlType::Char(length)
+        | SqlType::Character(length)
+        | SqlType::CharVarying(length)
+        | SqlType::CharacterVarying(length)
+        | SqlType::Varchar(length)
+        | SqlType::Nvarchar(length) => match length {
+            Some(CharacterLength::IntegerLength { length, .. }) => Some(*length),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// The Arrow type of a declared SQL type. Lengths of texts are not kept.

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use bucketline_destination::DELETED;
 use proptest::prelude::*;
 
+use super::checking::check;
 use super::fake::Selection;
 use super::{Bench, killed_after, with};
+use crate::check::Check;
 use crate::statement::{Deletes, Statement};
 
 #[derive(Debug, Clone)]
@@ -61,6 +63,8 @@ enum Kept {
     Marked,
     /// All versions.
     Versions,
+    /// The rows there are, once CHECKCACHE has mended what no cursor showed.
+    Repaired,
 }
 
 impl Kept {
@@ -83,7 +87,8 @@ async fn play(
     steps: &[Step],
 ) -> Result<(), TestCaseError> {
     let bench = Bench::new();
-    let statement = kept.statement(deletes && selection.table == "Issues");
+    let sweeps = deletes && selection.table == "Issues" && !matches!(kept, Kept::Repaired);
+    let statement = kept.statement(sweeps);
     // What was once in the copy.
     let mut marked = BTreeSet::new();
     let mut versions = BTreeSet::new();
@@ -147,7 +152,7 @@ async fn play(
             }
         }
         match kept {
-            Kept::Rows => {}
+            Kept::Rows | Kept::Repaired => {}
             Kept::Marked => marked.extend(bench.rows(&["RepositoryUUID", "Id"]).await),
             Kept::Versions => {
                 let there = bench.versions().await.into_iter();
@@ -164,6 +169,18 @@ async fn play(
     let truth = bench.truth(selection.state);
     match kept {
         Kept::Rows => prop_assert_eq!(bench.copy().await, truth),
+        Kept::Repaired => {
+            let repair = Check {
+                repair: true,
+                ..Check::default()
+            };
+            let mended = check(&bench, selection, &statement, &repair).await;
+            mended.map_err(|e| TestCaseError::fail(e.to_string()))?;
+            prop_assert_eq!(bench.copy().await, truth);
+            let again = check(&bench, selection, &statement, &repair).await;
+            let again = again.map_err(|e| TestCaseError::fail(e.to_string()))?;
+            prop_assert!(again.findings.is_empty());
+        }
         Kept::Marked => {
             let rows = bench
                 .rows(&[DELETED, "RepositoryUUID", "Id", "Title"])
@@ -272,6 +289,12 @@ proptest! {
     #[test]
     fn incremental_with_a_sweep(steps in prop::collection::vec(step(), 1..40)) {
         run(&Selection::all("Issues"), true, &steps)?;
+    }
+
+    #[test]
+    fn incremental_and_repaired(steps in prop::collection::vec(step(), 1..40)) {
+        let open = Selection { state: Some("open"), ..Selection::all("Issues") };
+        run_kept(&open, Kept::Repaired, true, &steps)?;
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Incremental: only what changed is read, and the copy equals the source.
 
-use bucketline_destination::Counts;
+use bucketline_destination::{Counts, TableName};
 use bucketline_source::{ErrorKind as SourceError, Operator};
 
 use super::fake::{ID, Selection, TITLE, UUID, instant};
 use super::{Bench, killed_after, outcome, with};
+use crate::statement::Statement;
 use crate::{ErrorKind, Mode, Outcome};
 
 #[tokio::test]
@@ -488,4 +489,32 @@ async fn columns_may_be_few_as_long_as_the_key_is_among_them() {
     let report = bench.replicate(&few).await.unwrap();
     assert_eq!(report.counts.updated, 1);
     assert_eq!(bench.copy().await, bench.truth(None));
+}
+
+#[tokio::test]
+async fn the_change_column_can_be_named_and_no_other() {
+    let bench = Bench::filled();
+    let naming = |columns: &[&str]| {
+        with(|options| options.check_columns = columns.iter().map(|it| (*it).to_owned()).collect())
+    };
+    let issues = Selection::all("Issues");
+    let report = bench
+        .run(&issues, &naming(&["Nope", "updatedon"]))
+        .await
+        .unwrap();
+    assert!(report.notes.is_empty(), "{:?}", report.notes);
+    for (selection, columns) in [
+        (&issues, ["Nope"]),
+        (&Selection::all("Branches"), ["UpdatedOn"]),
+    ] {
+        let statement = Statement {
+            table: TableName::bare(selection.table),
+            ..naming(&columns)
+        };
+        let report = bench.run(selection, &statement).await.unwrap();
+        assert!(report.notes[0].contains("no effect"), "{:?}", report.notes);
+    }
+    let error = bench.run(&issues, &naming(&["Title"])).await.unwrap_err();
+    assert_eq!(error.code(), "BL7006");
+    assert!(error.hint().unwrap().contains("UpdatedOn"));
 }

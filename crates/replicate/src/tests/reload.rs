@@ -308,6 +308,7 @@ async fn drop_and_truncate_load_first_and_replace_then() {
 
 fn declared(columns: &[(&str, DataType)], key: &[&str]) -> Declared {
     Declared {
+        limits: vec![None; columns.len()],
         columns: columns
             .iter()
             .map(|(name, kind)| ((*name).to_owned(), kind.clone()))

@@ -49,7 +49,6 @@ fn an_alias_and_columns_by_name() {
 #[test]
 fn what_cannot_be_carried_out_is_refused_and_what_changes_nothing_is_not() {
     for option in [
-        "IncrementalCheckColumns = 'UpdatedOn'",
         "ReplicateStartDate = 17",
         "UseGmtDateTime = false",
     ] {
@@ -62,6 +61,9 @@ fn what_cannot_be_carried_out_is_refused_and_what_changes_nothing_is_not() {
         assert!(error.span().is_some() && error.hint().is_some());
     }
     for option in [
+        "AutoTruncateStrings",
+        "IncrementalCheckColumns = 'UpdatedOn'",
+        "ReplicateInterval = 30, ReplicateIntervalUnit = days",
         "EnableHistoryMode = false",
         "DeleteOption = HardDelete",
         "UseGmtDateTime",

@@ -122,7 +122,11 @@ fn keyed(option: &str) -> Statement {
     let text = format!(
         "REPLICATE Copy (State text, Count int, PRIMARY KEY (State)) WITH {option} SELECT 1, 2"
     );
-    match bucketline_sql::parse_statement(&text).unwrap().statement {
+    read(&text)
+}
+
+fn read(text: &str) -> Statement {
+    match bucketline_sql::parse_statement(text).unwrap().statement {
         bucketline_sql::Statement::Replicate(statement) => Statement::read(&statement).unwrap(),
         other => panic!("{other:?} is no REPLICATE"),
     }
@@ -147,6 +151,20 @@ async fn what_a_result_lacks_is_marked_or_stays_as_the_statement_says() {
             let marks = bench.rows(&[DELETED, "State"]).await;
             assert_eq!(marks, ["false merged", "true open"]);
         }
+    }
+}
+
+#[tokio::test]
+async fn texts_are_cut_to_their_declared_lengths_if_that_is_said() {
+    for (option, title) in [("AutoTruncateStrings", "öpe"), ("BatchSize = 1", "öpen")] {
+        let bench = Bench::new();
+        let work = Aggregate::new(&bench.fake);
+        *work.rows.lock().unwrap() = vec![("öpen", 3)];
+        let text = format!(
+            "REPLICATE Copy (State varchar(3), Count int, PRIMARY KEY (State)) WITH {option} SELECT 1, 2"
+        );
+        replicate_as(&bench, &work, &read(&text)).await.unwrap();
+        assert_eq!(bench.rows(&["State"]).await, [title]);
     }
 }
 
