@@ -20,12 +20,15 @@ use crate::prepare::Prepared;
 use crate::statement::Statement;
 use crate::{Error, ErrorKind, Result};
 
+/// A key, encoded.
+type Key = Box<[u8]>;
+
 /// The first bytes of a SHA-256.
 type Values = [u8; 16];
 
 /// What the copy has, by the value of the column that names a row's slice.
 pub(super) struct Copy {
-    slices: HashMap<Option<String>, BTreeMap<Box<[u8]>, Row>>,
+    slices: HashMap<Option<String>, BTreeMap<Key, Row>>,
     encoder: Encoder,
     key_schema: SchemaRef,
     change: Option<String>,
@@ -193,14 +196,14 @@ impl Copy {
 
     /// The keys of the rows that a check is about and that were not seen.
     pub(super) fn gone(&self, check: &Check) -> Result<RecordBatch> {
-        let mut keys: Vec<&Box<[u8]>> = self
+        let mut keys: Vec<&[u8]> = self
             .slices
             .values()
             .flatten()
             .filter(|(_, row)| !row.seen && check.admits(row.change))
-            .map(|(key, _)| key)
+            .map(|(key, _)| key.as_ref())
             .collect();
-        keys.sort();
+        keys.sort_unstable();
         build(self.encoder.decode_keys(&keys)?, &self.key_schema)
     }
 }
@@ -246,7 +249,7 @@ impl Encoder {
         })
     }
 
-    fn encode(&self, rows: &RecordBatch) -> Result<(Vec<Box<[u8]>>, Vec<Values>)> {
+    fn encode(&self, rows: &RecordBatch) -> Result<(Vec<Key>, Vec<Values>)> {
         let keys = self.encode_keys(rows)?;
         if self.others.is_empty() {
             let values = vec![Values::default(); keys.len()];
@@ -262,7 +265,7 @@ impl Encoder {
         Ok((keys, values.collect()))
     }
 
-    fn encode_keys(&self, rows: &RecordBatch) -> Result<Vec<Box<[u8]>>> {
+    fn encode_keys(&self, rows: &RecordBatch) -> Result<Vec<Key>> {
         let arrays = stored(rows, &self.key)?;
         let rows = self
             .key_converter
@@ -271,7 +274,7 @@ impl Encoder {
         Ok(rows.iter().map(|row| row.data().into()).collect())
     }
 
-    fn decode_keys(&self, keys: &[&Box<[u8]>]) -> Result<Vec<ArrayRef>> {
+    fn decode_keys(&self, keys: &[&[u8]]) -> Result<Vec<ArrayRef>> {
         let parser = self.key_converter.parser();
         let rows = keys.iter().map(|key| parser.parse(key));
         self.key_converter.convert_rows(rows).map_err(unusable)

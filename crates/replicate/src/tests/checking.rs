@@ -170,17 +170,18 @@ async fn bounds_limit_the_check_to_what_changed_between_them() {
     let bench = Bench::filled();
     bench.run(&selection, &statement()).await.unwrap();
     let at = |clock| Some(instant(clock));
-    let mut world = bench.fake.world();
-    let rows = &mut world.repository("{a}").rows;
-    for id in [2, 5] {
-        rows.remove(&id);
+    {
+        let mut world = bench.fake.world();
+        let rows = &mut world.repository("{a}").rows;
+        for id in [2, 5] {
+            rows.remove(&id);
+        }
+        for id in [3, 6] {
+            rows.get_mut(&id).unwrap().title = "changed".to_owned();
+        }
+        // Changed since, beyond the bounds.
+        rows.get_mut(&7).unwrap().updated = 90;
     }
-    for id in [3, 6] {
-        rows.get_mut(&id).unwrap().title = "changed".to_owned();
-    }
-    // Changed since, beyond the bounds.
-    rows.get_mut(&7).unwrap().updated = 90;
-    drop(world);
     let bounded = Check {
         start: at(5),
         end: at(8),
