@@ -16,5 +16,6 @@ mod pushdown;
 mod secrets;
 mod slt;
 mod table_pages;
+mod terminal;
 mod truth;
 mod world;

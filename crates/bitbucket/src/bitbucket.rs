@@ -222,6 +222,10 @@ impl Source for Bitbucket {
         names::all(&self.listing, &self.connection, context).await
     }
 
+    fn known_scopes(&self) -> Vec<Scope> {
+        names::known(&self.listing)
+    }
+
     async fn find_scopes(
         &self,
         name: &str,

@@ -194,6 +194,11 @@ impl Listing {
         self.script.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The repositories that were listed last; a walk that is under way is not waited for.
+    pub(crate) fn listed(&self) -> Option<Arc<Vec<Repository>>> {
+        self.known.try_lock().ok()?.all.clone()
+    }
+
     async fn known(&self) -> tokio::sync::MutexGuard<'_, Known> {
         let mut known = self.known.lock().await;
         let script = self.script.load(Ordering::Relaxed);

@@ -119,6 +119,25 @@ async fn projects(connection: &Connection, context: &ReadContext) -> Result<Vec<
     Ok(scopes)
 }
 
+/// The scopes that the last listing of repositories told.
+pub(crate) fn known(listing: &Listing) -> Vec<Scope> {
+    let listed = listing.listed().unwrap_or_default();
+    let mut scopes = vec![whole()];
+    for repository in listed.iter() {
+        if let (Some(key), Some(uuid)) = (&repository.project_key, &repository.project_uuid)
+            && !scopes.iter().any(|scope| scope.uuid.as_ref() == Some(uuid))
+        {
+            scopes.push(Scope {
+                kind: ScopeKind::Project,
+                name: key.clone(),
+                uuid: Some(uuid.clone()),
+            });
+        }
+    }
+    scopes.extend(listed.iter().map(of_repository));
+    scopes
+}
+
 /// The scopes that a schema's name means. Looks up one project and one repository at most.
 pub(crate) async fn find(
     name: &str,

@@ -40,6 +40,7 @@ mod run;
 mod secret;
 mod session;
 mod statement;
+mod vocabulary;
 
 pub use access::Access;
 pub use bucketline_destination as destination;
@@ -54,3 +55,4 @@ pub use event::Event;
 pub use options::StatementOptions;
 pub use run::Run;
 pub use session::{Builder, Session};
+pub use vocabulary::{ConnectionNames, TableNames, Vocabulary};

@@ -311,6 +311,7 @@ impl Asked {
             Elapsed(lasting),
             LATENCY.as_millis()
         );
+        session.open(&name);
         let Some((left, hourly)) = session.budget(&name) else {
             return text;
         };

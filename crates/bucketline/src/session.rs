@@ -19,8 +19,8 @@ use bucketline_sqlite::SqliteDestination;
 use crate::connection::{Connection, Surroundings};
 use crate::statement::texts;
 use crate::{
-    Access, Config, ConnectionProperties, Error, Event, Result, Run, StatementOptions, check, plan,
-    procedure,
+    Access, Config, ConnectionProperties, Error, Event, Result, Run, StatementOptions, Vocabulary,
+    check, plan, procedure, vocabulary,
 };
 
 /// Collects what a [`Session`] is made of.
@@ -208,11 +208,11 @@ impl Session {
     }
 
     /// Of a connection's request budget, what is left now and what there is in an hour; `None` if it has none, or was
-    /// not used yet and its secret cannot be found.
+    /// not used yet.
     pub fn budget(&self, connection: &str) -> Option<(u32, u32)> {
         let (_, connection) = self.connection(connection).ok()?;
-        let opened = connection.account.as_ref()?.opened().ok()?;
-        let client = opened.bitbucket.client();
+        let bitbucket = connection.account.as_ref()?.known()?;
+        let client = bitbucket.client();
         Some((client.remaining_budget()?, client.hourly_budget()?))
     }
 
@@ -342,6 +342,15 @@ impl Session {
         })
     }
 
+    /// Opens a connection's account, if its secret can be found.
+    pub(crate) fn open(&self, connection: &str) {
+        if let Ok((_, connection)) = self.connection(connection)
+            && let Some(account) = &connection.account
+        {
+            drop(account.opened());
+        }
+    }
+
     /// The name of the connection that reads a source.
     pub(crate) fn name_of(&self, source: &Arc<dyn Source>) -> String {
         let names = self.engine.connections();
@@ -356,6 +365,11 @@ impl Session {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The names that can stand in a statement, for completion. No service is asked; the destination is looked into.
+    pub async fn vocabulary(&self) -> Vocabulary {
+        vocabulary::vocabulary(self).await
     }
 
     /// The names of the connections.

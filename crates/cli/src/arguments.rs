@@ -102,10 +102,24 @@ pub(crate) enum Format {
     /// Columns aligned for people; long texts are cut
     #[default]
     Table,
+    /// A line for each column of a row, one row after the other
+    Vertical,
     /// RFC 4180, with a header
     Csv,
     /// One array of objects for each result
     Json,
+    /// An object a line for each row
+    Ndjson,
+    /// A table in Markdown
+    Markdown,
+}
+
+impl Format {
+    /// As it is given.
+    pub(crate) fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
 /// When to use colours.

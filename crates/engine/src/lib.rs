@@ -20,3 +20,4 @@ pub use facts::{Facts, ParameterFact, ProcedureFact, PropertyFact, Written};
 pub use query::QueryRun;
 pub use rows::{Applied, Output, RowPlan, WholePlan, Work, is_json};
 pub use session::{DEFAULT_DESTINATION, Session, Settings};
+pub use system::system_tables;

@@ -61,6 +61,12 @@ const ALL: [SystemTable; 14] = [
     SystemTable::Information,
 ];
 
+/// The names of the system tables and of their columns.
+pub fn system_tables() -> impl Iterator<Item = (&'static str, SchemaRef)> {
+    ALL.into_iter()
+        .map(|table| (table.name(), Arc::new(table.schema())))
+}
+
 /// The schema name under which tables of a destination without schemas are listed.
 pub(crate) const NO_SCHEMA: &str = "main";
 

@@ -131,6 +131,11 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
     /// Every scope, the default first; lists projects and repositories.
     async fn scopes(&self, context: &ReadContext) -> Result<Vec<Scope>>;
 
+    /// The scopes that were listed already, the default first. No I/O.
+    fn known_scopes(&self) -> Vec<Scope> {
+        vec![self.default_scope()]
+    }
+
     /// The scopes a schema name means, compared without regard to case when `exact` is false: none,
     /// one, or several (a project `API` and a repository `api`). Costs look-ups of single names.
     async fn find_scopes(

@@ -77,7 +77,7 @@ impl Account {
     }
 
     /// What is there without opening it.
-    fn known(&self) -> Option<Arc<Bitbucket>> {
+    pub(crate) fn known(&self) -> Option<Arc<Bitbucket>> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         opened.as_ref().map(|opened| opened.bitbucket.clone())
     }
@@ -116,6 +116,13 @@ impl Source for Account {
 
     async fn scopes(&self, context: &ReadContext) -> Result<Vec<Scope>> {
         self.bitbucket()?.scopes(context).await
+    }
+
+    fn known_scopes(&self) -> Vec<Scope> {
+        match self.known() {
+            Some(bitbucket) => bitbucket.known_scopes(),
+            None => vec![self.default_scope()],
+        }
     }
 
     async fn find_scopes(

@@ -13,21 +13,29 @@ use bucketline::source::spec::LOGICAL_TYPE;
 use super::{Printer, unprintable};
 use crate::escape::is_harmful;
 
-/// An array of one object a row, each on its line, NULL as `null`. Columns that hold JSON are
-/// embedded as it is. A result that is not whole leaves the array open, so that nobody takes it for
-/// one that is.
+/// One object a row, each on its line, NULL as `null`. Columns that hold JSON are embedded as it is. In an array, a
+/// result that is not whole leaves it open, so that nobody takes it for one that is.
 pub(super) struct Json {
+    in_array: bool,
     any: bool,
     line: Vec<u8>,
 }
 
 impl Json {
-    pub(super) fn begin(sink: &mut dyn Write) -> io::Result<Self> {
+    pub(super) fn array(sink: &mut dyn Write) -> io::Result<Self> {
         sink.write_all(b"[")?;
         Ok(Self {
+            in_array: true,
+            ..Self::lines()
+        })
+    }
+
+    pub(super) fn lines() -> Self {
+        Self {
+            in_array: false,
             any: false,
             line: Vec::new(),
-        })
+        }
     }
 }
 
@@ -45,14 +53,22 @@ impl Printer for Json {
         drop(writer);
         let lines = std::str::from_utf8(&self.line).map_err(io::Error::other)?;
         for line in lines.split('\n').filter(|line| !line.is_empty()) {
-            sink.write_all(if self.any { b",\n" } else { b"\n" })?;
+            if self.in_array {
+                sink.write_all(if self.any { b",\n" } else { b"\n" })?;
+            }
             write_safe(line, sink)?;
+            if !self.in_array {
+                sink.write_all(b"\n")?;
+            }
             self.any = true;
         }
         Ok(())
     }
 
     fn end(&mut self, whole: bool, sink: &mut dyn Write) -> io::Result<()> {
+        if !self.in_array {
+            return Ok(());
+        }
         sink.write_all(match (whole, self.any) {
             (true, true) => b"\n]\n",
             (true, false) => b"]\n",

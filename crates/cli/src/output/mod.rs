@@ -2,6 +2,7 @@
 
 mod csv;
 mod json;
+mod markdown;
 mod table;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -53,6 +54,16 @@ impl Output {
         }
     }
 
+    /// How results are printed.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Prints the results that follow in another way.
+    pub(crate) fn set_format(&mut self, format: Format) {
+        self.format = format;
+    }
+
     /// What comes next has nothing to do with what was printed before.
     pub(crate) fn start_afresh(&mut self) {
         self.any = false;
@@ -61,7 +72,7 @@ impl Output {
     /// Begins a result.
     pub(crate) fn begin(&mut self, schema: &SchemaRef) -> io::Result<()> {
         self.end(true)?;
-        if self.any && self.format != Format::Json {
+        if self.any && !matches!(self.format, Format::Json | Format::Ndjson) {
             writeln!(self.sink)?;
         }
         self.any = true;
@@ -69,7 +80,10 @@ impl Output {
         self.printer = Some(match self.format {
             Format::Table => Box::new(table::Table::new(schema, self.page)),
             Format::Csv => Box::new(csv::Csv::begin(schema, self.page.is_some(), sink)?),
-            Format::Json => Box::new(json::Json::begin(sink)?),
+            Format::Vertical => Box::new(table::Table::vertical(schema)),
+            Format::Json => Box::new(json::Json::array(sink)?),
+            Format::Ndjson => Box::new(json::Json::lines()),
+            Format::Markdown => Box::new(markdown::Markdown::begin(schema, sink)?),
         });
         Ok(())
     }

@@ -62,6 +62,15 @@ impl Table {
         }
     }
 
+    /// One record after the other, however wide the terminal is, and nothing cut.
+    pub(super) fn vertical(schema: &SchemaRef) -> Self {
+        Self {
+            widest: usize::MAX,
+            layout: Layout::Records(0),
+            ..Self::new(schema, None)
+        }
+    }
+
     fn row(&mut self, cells: Vec<String>, sink: &mut dyn Write) -> io::Result<()> {
         match &mut self.layout {
             Layout::Undecided(held) => {

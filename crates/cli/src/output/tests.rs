@@ -149,3 +149,40 @@ fn what_is_wider_than_the_terminal_is_shown_record_by_record() {
 ";
     assert!(text.replace("| \n", "|\n").contains(second), "{text}");
 }
+
+#[test]
+fn vertical_is_a_line_for_each_column_and_cuts_nothing() {
+    let text = printed(Format::Vertical, None, &[sample()], true);
+    assert!(
+        text.starts_with("-[ 1 ]---------\n Id        | 7\n Title     | a \"b\""),
+        "{text}"
+    );
+    assert!(text.contains("\n Score     | NULL\n"), "{text}");
+    assert_eq!(printed(Format::Vertical, Some(120), &[], true), "");
+}
+
+#[test]
+fn ndjson_is_an_object_a_line() {
+    let text = printed(Format::Ndjson, None, &[sample(), sample()], true);
+    let rows: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 4);
+    assert_eq!(rows[0]["Labels"]["a"][1], 2);
+    assert_eq!(printed(Format::Ndjson, None, &[], true), "");
+}
+
+#[test]
+fn markdown_keeps_each_row_on_its_line() {
+    let text = printed(Format::Markdown, None, &[sample()], true);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "| Id | Title | Score | UpdatedOn | Labels |");
+    assert_eq!(lines[1], "| ---: | --- | ---: | --- | --- |");
+    assert!(
+        lines[2].starts_with("| 7 | a \"b\",<br>\\u001b[1m"),
+        "{text}"
+    );
+    assert_eq!(lines[3], "| 1200 |  | NULL | NULL | NULL |");
+    assert_eq!(lines.len(), 4);
+}

@@ -40,6 +40,8 @@ pub(crate) struct Reporter {
     coloured: bool,
     /// Statements and what they did are told as a story, without notes and what lies between.
     story: bool,
+    /// What a statement took is told at its end.
+    timing: bool,
     running: Option<Running>,
 }
 
@@ -53,6 +55,7 @@ impl Reporter {
             live,
             coloured,
             story: false,
+            timing: true,
             running: None,
         }
     }
@@ -65,6 +68,7 @@ impl Reporter {
             live: false,
             coloured,
             story: true,
+            timing: true,
             running: None,
         }
     }
@@ -72,6 +76,17 @@ impl Reporter {
     /// Whether [`tick`](Self::tick) wants to be called.
     pub(crate) fn is_live(&self) -> bool {
         self.live
+    }
+
+    /// Tells what each statement took from now on, or no longer; which of the two.
+    pub(crate) fn toggle_timing(&mut self) -> bool {
+        self.timing = !self.timing;
+        self.timing
+    }
+
+    /// Whether what each statement took is told.
+    pub(crate) fn tells_timing(&self) -> bool {
+        self.timing
     }
 
     /// Whether errors are drawn in colour.
@@ -187,7 +202,7 @@ impl Reporter {
                 let replicated = running.is_some_and(|running| running.replicating);
                 let printed = running.is_some_and(|running| running.printing);
                 self.finish();
-                if !replicated && (printed || *requests > 0) {
+                if self.timing && !replicated && (printed || *requests > 0) {
                     let rows = printed.then_some(*rows);
                     self.line(
                         &Summary {

@@ -1,0 +1,153 @@
+//! The interactive session on a terminal.
+
+use std::process::Stdio;
+
+use bucketline_sandbox::{Fault, FaultKind};
+use rexpect::session::{PtySession, spawn_command};
+
+use crate::commands::{Run, start};
+use crate::world::{World, small};
+
+/// Longest wait for what must come, in milliseconds.
+const PATIENCE: u64 = 30_000;
+
+/// What the line editor sends to the terminal when it begins to read.
+const READY: &str = "\x1b[?2004h";
+
+const FEW: &str = "
+[connections.few]
+BaseURL = \"BASE\"
+Workspace = \"globex\"
+User = \"user1@globex.example\"
+Token = \"env:OTHER_TOKEN\"
+RequestsPerHour = 100
+";
+
+/// A session at its first prompt.
+fn session(world: &World) -> PtySession {
+    let more = FEW.replace("BASE", &world.sandbox.base_url());
+    let mut command = Run::new(world, &[]).configured(&more).command();
+    command
+        .env("TERM", "xterm")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::inherit());
+    let mut session = spawn_command(command, Some(PATIENCE)).unwrap();
+    session
+        .exp_string("Statements end with a semicolon")
+        .unwrap();
+    session.exp_string(READY).unwrap();
+    session
+}
+
+/// Types a line, waits for what it must bring, and for the next prompt.
+fn typed(session: &mut PtySession, line: &str, expected: &str) {
+    session.send_line(line).unwrap();
+    session.exp_string(expected).unwrap();
+    session.exp_string(READY).unwrap();
+}
+
+#[test]
+fn statements_and_completion() {
+    let world = start(small());
+    let mut session = session(&world);
+    // A statement goes on until its semicolon.
+    session.send_line("SELECT 17 AS Number,").unwrap();
+    session.send_line("NULL AS Nothing").unwrap();
+    typed(&mut session, ";", "     17 | NULL");
+    // Tab completes names of tables; no service is asked for them.
+    world.sandbox.reset_requests();
+    session.send("REPLICATE ProjectDef\t").unwrap();
+    session.flush().unwrap();
+    session.exp_string("ProjectDefaultReviewers").unwrap();
+    assert!(world.sandbox.requests().is_empty());
+    session.send_control('c').unwrap();
+    session.exp_string(READY).unwrap();
+    typed(
+        &mut session,
+        "REPLICATE Projects;",
+        "Projects: 3 read, 3 inserted",
+    );
+    // What requests left of the budget is told.
+    typed(
+        &mut session,
+        "SELECT Key FROM few.Projects LIMIT 1;",
+        "few: 89 of 90 requests left",
+    );
+    typed(&mut session, "USE acme;", "using acme");
+    session.send_control('d').unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn short_commands() {
+    let world = start(small());
+    let mut session = session(&world);
+    typed(&mut session, "\\?", "leave, as Ctrl-D does");
+    typed(&mut session, "\\d few.Projects", "UUID in braces");
+    typed(&mut session, "\\l", "SQLite copy.db");
+    typed(&mut session, "\\x", "printed as vertical");
+    typed(&mut session, "SELECT 17 AS Number;", " Number | 17");
+    typed(&mut session, "\\x", "printed as table");
+    typed(&mut session, "\\o markdown", "printed as markdown");
+    typed(&mut session, "SELECT 17 AS Number;", "| 17 |");
+    typed(&mut session, "\\timing", "timing is off");
+    typed(&mut session, "\\nothing", "is no command");
+    typed(&mut session, "\\i missing.sql", "BL8101");
+    std::fs::write(
+        world.folder().join("a.sql"),
+        "SELECT 'from a file' AS Text;",
+    )
+    .unwrap();
+    typed(&mut session, "\\i a.sql", "| from a file |");
+    session.send_line("\\q").unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn an_interrupt_ends_the_statement_and_not_the_session() {
+    let world = start(small());
+    world.sandbox.fault(Fault::always(
+        "/2.0/workspaces/acme/projects",
+        FaultKind::Hang,
+    ));
+    let mut session = session(&world);
+    session.send_line("SELECT * FROM Projects;").unwrap();
+    while world.sandbox.requests().is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    session.send_control('c').unwrap();
+    session
+        .exp_string("interrupted; what was committed stays")
+        .unwrap();
+    session.exp_string(READY).unwrap();
+    typed(&mut session, "SELECT 17 AS Number;", "     17");
+    session.send_control('d').unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn the_history_has_no_secret() {
+    let world = start(small());
+    let mut first = session(&world);
+    let create = "CREATE CONNECTION more WITH (Workspace = 'acme', Token = 'planted-4f1c');";
+    first.send_line(create).unwrap();
+    first.exp_string(READY).unwrap();
+    typed(&mut first, "SELECT 17 AS Number;", "     17");
+    first.send_control('d').unwrap();
+    first.exp_eof().unwrap();
+    let history = std::fs::read_to_string(world.folder().join("state/history")).unwrap();
+    assert!(
+        history.contains("Token = '***'") && history.contains("SELECT 17"),
+        "{history}"
+    );
+    assert!(!history.contains("planted"), "{history}");
+    // The next session goes on with it.
+    let mut next = session(&world);
+    next.send("\x1b[A").unwrap();
+    next.flush().unwrap();
+    next.exp_string("SELECT 17 AS Number;").unwrap();
+    next.send_control('c').unwrap();
+    next.exp_string(READY).unwrap();
+    next.send_control('d').unwrap();
+    next.exp_eof().unwrap();
+}
