@@ -24,4 +24,8 @@ SELECT * FROM (SELECT * FROM t;
 SELECT f(a, (b FROM t;
 SELECT * FROM Issues WHERE UpdatedOn > {env:since};
 SELECT * FROM Issues WHERE UpdatedOn > '{env:since}';
+SELECT * INTO csv:// FROM t;
+SELECT * INTO [csv://a.csv;colour=red] FROM t;
+REPLICATE t SELECT * INTO csv://a.csv FROM Issues;
+SELECT * FROM (SELECT * INTO csv://a.csv FROM t) AS s;
 SELECT ._a;

@@ -168,6 +168,73 @@ fn json() {
 }
 
 #[test]
+fn parameters_of_the_command_line() {
+    in_small_world(|world| {
+        let sql = "SELECT Id, Title, ? AS First, @text AS Text, {env:TEAM} AS Team FROM [api].Issues WHERE Id <= @most ORDER BY Id";
+        let arguments = [
+            "--param",
+            "most=2",
+            "--param",
+            "1=1.5",
+            "--param",
+            "text='2'",
+            "--param",
+            "env:TEAM=web; DROP",
+            "-e",
+            sql,
+        ];
+        assert_output!(Run::new(world, &arguments));
+    });
+}
+
+#[test]
+fn a_parameter_without_a_value() {
+    in_small_world(|world| {
+        let sql = "SELECT Id FROM Issues\nWHERE UpdatedOn > @since";
+        assert_output!(Run::new(world, &["--param", "until=2026-08-10", "-e", sql]));
+    });
+}
+
+#[test]
+fn a_secret_parameter_is_refused() {
+    in_small_world(|world| {
+        assert_output!(Run::new(
+            world,
+            &["--param", "token=abc", "-e", "SELECT @token"]
+        ));
+    });
+}
+
+#[test]
+fn a_wrong_argument_of_a_function() {
+    in_small_world(|world| {
+        let sql = "SELECT Id,\n  DATEADD('days', 1, UpdatedOn)\nFROM [api].Issues";
+        assert_output!(Run::new(world, &["-e", sql]));
+    });
+}
+
+#[test]
+fn a_missing_argument_of_a_function() {
+    in_small_world(|world| {
+        assert_output!(Run::new(
+            world,
+            &["-e", "SELECT Id, CHARINDEX(Title) FROM Issues"]
+        ));
+    });
+}
+
+#[test]
+fn a_query_into_a_file() {
+    in_small_world(|world| {
+        let sql = "SELECT Id, Title INTO csv://rows.csv;delimiter=tab FROM [api].Issues WHERE Id <= 2 ORDER BY Id";
+        assert_output!(Run::new(world, &["-e", sql]));
+        let written = std::fs::read_to_string(world.folder().join("rows.csv")).unwrap();
+        assert_eq!(written.lines().next(), Some("Id\tTitle"));
+        assert_eq!(written.lines().count(), 3);
+    });
+}
+
+#[test]
 fn replicate_twice() {
     in_small_world(|world| {
         assert_output!(Run::new(

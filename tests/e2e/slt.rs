@@ -346,6 +346,14 @@ macro_rules! files {
 
 files!(
     select,
+    select_apply,
+    select_clauses,
+    functions_date,
+    functions_document,
+    functions_math,
+    functions_relative,
+    functions_string,
+    functions_window,
     pushdown,
     names,
     show,

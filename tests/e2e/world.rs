@@ -84,9 +84,10 @@ impl World {
         ConnectionProperties::new("test", pairs)
     }
 
-    /// A new session with a connection per workspace, named like it, and the SQLite file.
+    /// A new session with a connection per workspace, named like it, and the SQLite file, at the sandbox's time.
     pub(crate) fn session(&self, workspaces: &[&str]) -> Session {
-        let mut builder = Session::builder().sqlite(self.file());
+        let now = self.sandbox.now();
+        let mut builder = Session::builder().sqlite(self.file()).clock(move || now);
         for workspace in workspaces {
             builder = builder.connection(*workspace, self.properties(workspace));
         }

@@ -104,6 +104,11 @@ impl Error {
         .with_hint("what was committed stays, and a REPLICATE goes on from there; 0 is no limit")
     }
 
+    /// A file cannot be written.
+    pub(crate) fn file(message: impl Into<String>) -> Self {
+        Self::new("BL8014", message)
+    }
+
     pub(crate) fn prefixed(mut self, prefix: &str) -> Self {
         self.0.message.insert_str(0, prefix);
         self.0.span = None;

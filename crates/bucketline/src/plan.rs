@@ -22,7 +22,7 @@ const UNKNOWN_TABLE: &str = "BL5002";
 /// Says a row for each statement, then of each connection what all of them request. Settings and connections of the
 /// script take effect in the session; nothing else does, and nothing is written.
 pub(crate) async fn plan(session: &Session, script: &str, voice: &Voice) {
-    let Some(statements) = parsed(script, voice) else {
+    let Some(statements) = parsed(session.parse(script), voice) else {
         return;
     };
     session.engine.forget_listings();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bucketline_replicate::{Event as Progress, Events, ScriptRun};
 use bucketline_source::{Observer, ReadContext};
-use bucketline_sql::{Located, OptionName, parse_script};
+use bucketline_sql::{self as sql, Located, OptionName};
 use futures::Stream;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -30,9 +30,8 @@ impl std::fmt::Debug for Run<'_> {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(session: &'a Session, script: &str) -> Self {
-        let script = script.to_owned();
-        Self::driven(|voice| Box::pin(async move { drive(session, &script, &voice).await }))
+    pub(crate) fn new(session: &'a Session, script: Vec<Result<Located, sql::Error>>) -> Self {
+        Self::driven(|voice| Box::pin(async move { drive(session, script, &voice).await }))
     }
 
     /// Events of whatever `drive` does with its voice.
@@ -127,10 +126,13 @@ impl Events for Voice {
 }
 
 /// The statements of a script; none if one of them has a syntax error.
-pub(crate) fn parsed(script: &str, voice: &Voice) -> Option<Vec<Located>> {
+pub(crate) fn parsed(
+    script: Vec<Result<Located, sql::Error>>,
+    voice: &Voice,
+) -> Option<Vec<Located>> {
     let mut statements: Vec<Located> = Vec::new();
     let mut broken = false;
-    for parsed in parse_script(script) {
+    for parsed in script {
         match parsed {
             Ok(statement) => statements.push(statement),
             Err(error) => {
@@ -150,7 +152,7 @@ pub(crate) fn parsed(script: &str, voice: &Voice) -> Option<Vec<Located>> {
 
 /// Runs the statements in order. A script with a syntax error is not begun; a failed statement stops it, unless
 /// only slices of it failed. `ContinueOnError` says otherwise of either.
-async fn drive(session: &Session, script: &str, voice: &Voice) {
+async fn drive(session: &Session, script: Vec<Result<Located, sql::Error>>, voice: &Voice) {
     let Some(statements) = parsed(script, voice) else {
         return;
     };

@@ -9,12 +9,15 @@ use arrow::array::RecordBatch;
 use bucketline_destination::Destination;
 use bucketline_destination::memory::MemoryDestination;
 use bucketline_engine::{
-    Connection as Registered, DEFAULT_DESTINATION, Facts, Session as Engine, Settings, Written,
+    Clock, Connection as Registered, DEFAULT_DESTINATION, Facts, Session as Engine, Settings,
+    Written,
 };
 use bucketline_replicate::{DestinationCatalog, RunOptions};
 use bucketline_rest::{OAuth, Opener};
 use bucketline_source::{ReadContext, Source};
+use bucketline_sql::{Located, Parameters, parse_script_with};
 use bucketline_sqlite::SqliteDestination;
+use chrono::{DateTime, Utc};
 
 use crate::connection::{Connection, Surroundings};
 use crate::statement::texts;
@@ -30,7 +33,8 @@ pub struct Builder {
     sources: Vec<(String, Arc<dyn Source>)>,
     destination: Option<Arc<dyn Destination>>,
     state_dir: Option<PathBuf>,
-    memory_limit: Option<usize>,
+    settings: Settings,
+    parameters: Parameters,
     opener: Option<Opener>,
     options: StatementOptions,
     access: Access,
@@ -102,7 +106,29 @@ impl Builder {
     /// Bytes that a query may hold in memory before it spills or fails.
     #[must_use]
     pub fn memory_limit(mut self, bytes: usize) -> Self {
-        self.memory_limit = Some(bytes);
+        self.settings.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Gives the parameters of scripts their values: `@name`, `?` and `{env:name}`. What has none is an error.
+    #[must_use]
+    pub fn parameters(mut self, parameters: Parameters) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    /// Tells queries what time it is, in place of the system.
+    #[must_use]
+    pub fn clock(mut self, now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        self.settings.clock = Clock::new(now);
+        self
+    }
+
+    /// The time zone of dates that name none and of what `GETDATE()` and the like call today: a name such as
+    /// `Europe/Berlin`, or an offset such as `+02:00`. Without it, UTC.
+    #[must_use]
+    pub fn time_zone(mut self, zone: impl Into<String>) -> Self {
+        self.settings.time_zone = Some(zone.into());
         self
     }
 
@@ -131,11 +157,9 @@ impl Builder {
     /// Makes the session. No request is made, no secret is looked for, and no file is written.
     ///
     /// # Errors
-    /// If a connection's properties are wrong, or a name is taken.
+    /// If a connection's properties are wrong, a name is taken, or the time zone is not known.
     pub fn build(self) -> Result<Session> {
-        let engine = Engine::new(Settings {
-            memory_limit: self.memory_limit,
-        })?;
+        let engine = Engine::new(self.settings)?;
         let destination = self
             .destination
             .unwrap_or_else(|| Arc::new(MemoryDestination::new()) as Arc<dyn Destination>);
@@ -147,6 +171,7 @@ impl Builder {
             connections: Mutex::default(),
             writes: AtomicU64::default(),
             state_dir: self.state_dir,
+            parameters: self.parameters,
             opener: self.opener,
             access: self.access,
         };
@@ -173,6 +198,7 @@ pub struct Session {
     /// How many statements have written.
     writes: AtomicU64,
     state_dir: Option<PathBuf>,
+    parameters: Parameters,
     pub(crate) opener: Option<Opener>,
     pub(crate) access: Access,
 }
@@ -196,7 +222,17 @@ impl Session {
 
     /// Runs a script, or one statement. Nothing happens before the stream is polled.
     pub fn run(&self, script: &str) -> Run<'_> {
-        Run::new(self, script)
+        Run::new(self, self.parse(script))
+    }
+
+    /// The same, with these values of parameters and no others.
+    pub fn run_with(&self, script: &str, parameters: &Parameters) -> Run<'_> {
+        Run::new(self, parse_script_with(script, parameters))
+    }
+
+    /// Reads a script as [`Session::run`] does, without running it.
+    pub fn parse(&self, script: &str) -> Vec<Result<Located, bucketline_sql::Error>> {
+        parse_script_with(script, &self.parameters)
     }
 
     /// Says what a script would request and which of the destination's tables it would change: a row for each statement,

@@ -1,5 +1,7 @@
 //! Executing one statement.
 
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,13 +12,14 @@ use bucketline_replicate as replicate;
 use bucketline_source::figures::{Elapsed, counted};
 use bucketline_source::{Observer, ReadContext, RequestCount};
 use bucketline_sql::{
-    CheckCache, CreateConnection, DropConnection, Ident, Name, OptionName, Options, Query, Replicate, Show,
-    ShowKind, Statement, parse_statement,
+    CheckCache, CreateConnection, CsvTarget, DropConnection, Ident, Name, OptionName, Options,
+    Query, Replicate, Show, ShowKind, Statement, parse_statement,
 };
 use futures::StreamExt;
 use replicate::ScriptRun;
 
 use crate::check::check;
+use crate::csv::CsvFile;
 use crate::run::Voice;
 use crate::{ConnectionProperties, Error, Event, Report, Result, Session, procedure};
 
@@ -56,7 +59,10 @@ impl Scene<'_> {
 
     pub(crate) async fn execute(&self, statement: Statement) -> Result<Done> {
         match statement {
-            Statement::Query(query) => self.query(&query).await,
+            Statement::Query(query) => match query.target() {
+                Some(target) => self.export(&query, target).await,
+                None => self.query(&query).await,
+            },
             Statement::Replicate(statement) => {
                 let report = self.replicate(&statement).await?;
                 Ok(Done {
@@ -171,6 +177,37 @@ impl Scene<'_> {
         Ok(Done {
             requests: Some(found.requests),
             ..self.rows(rows)?
+        })
+    }
+
+    /// Writes the rows of a query into a file.
+    async fn export(&self, query: &Query, target: &CsvTarget) -> Result<Done> {
+        let path = self
+            .session
+            .access
+            .file(Path::new(&target.path))
+            .ok_or_else(|| {
+                let text = format!("statements of this session may not write {}", target.path);
+                Error::access(text)
+                    .with_hint("leave INTO out; a program allows files with Builder::access")
+            })?;
+        let failed = |error: io::Error| {
+            Error::file(format!("{} cannot be written: {error}", target.path))
+                .with_hint("the folder has to be there and to be writable")
+        };
+        let mut run = self.session.engine.query(query, self.context).await?;
+        let mut file = CsvFile::create(&path, target.delimiter, &run.schema).map_err(failed)?;
+        let mut rows = 0;
+        while let Some(batch) = run.rows.next().await {
+            let batch = batch.map_err(|error| run.error(error))?;
+            rows += batch.num_rows() as u64;
+            file.rows(&batch).map_err(failed)?;
+        }
+        file.finish().map_err(failed)?;
+        self.voice.note(&format!("the rows are in {}", target.path));
+        Ok(Done {
+            rows,
+            requests: None,
         })
     }
 
@@ -410,7 +447,10 @@ impl Scene<'_> {
 
     async fn text(&self, query: &str) -> Result<Done> {
         match parse_statement(query)?.statement {
-            Statement::Query(query) => self.query(&query).await,
+            Statement::Query(query) => match query.target() {
+                Some(target) => self.export(&query, target).await,
+                None => self.query(&query).await,
+            },
             other => unreachable!("a SELECT was parsed as {}", other.verb()),
         }
     }

@@ -75,6 +75,15 @@ pub(crate) struct Options {
     #[arg(long = "connection", global = true, value_name = "NAME=PROPERTIES")]
     pub(crate) connections: Vec<String>,
 
+    /// The value of a parameter of scripts: since=2026-08-10 is that of @since, 1=5 that of the first ?, env:team=a
+    /// that of {env:team}; may be repeated
+    #[arg(long = "param", global = true, value_name = "NAME=VALUE")]
+    pub(crate) parameters: Vec<String>,
+
+    /// Time zone of dates that name none, such as Europe/Berlin or +02:00 [default: UTC]
+    #[arg(long, global = true, value_name = "ZONE")]
+    pub(crate) time_zone: Option<String>,
+
     /// SQLite file to write to [default: bucketline.db]
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) destination: Option<PathBuf>,

@@ -313,6 +313,7 @@ fn open(folder: &Path) -> Result<Session> {
     };
     let surroundings = Surroundings {
         variable: &variable,
+        variables: Vec::new(),
         home: None,
         folder: folder.to_owned(),
     };

@@ -23,6 +23,14 @@ pub(crate) enum Error {
         "--connection {name}: a secret must not stand on the command line, where the process list shows it"
     )]
     LiteralSecret { name: String },
+    /// `--param` is not `NAME=VALUE`.
+    #[error("--param needs NAME=VALUE")]
+    ParameterOption,
+    /// A secret stands on the command line.
+    #[error(
+        "--param {name}: a secret must not stand on the command line, where the process list shows it"
+    )]
+    SecretParameter { name: String },
     /// Two sign-ins are given by the environment.
     #[error("BITBUCKET_API_TOKEN needs BITBUCKET_EMAIL")]
     EmailMissing,
@@ -62,7 +70,7 @@ impl Error {
             Self::Library(error) => error.code(),
             Self::Script { .. } => "BL8101",
             Self::ConnectionOption => "BL8102",
-            Self::LiteralSecret { .. } => "BL8103",
+            Self::LiteralSecret { .. } | Self::SecretParameter { .. } => "BL8103",
             Self::EmailMissing => "BL8104",
             Self::FolderNotEmpty { .. } => "BL8105",
             Self::Write { .. } => "BL8106",
@@ -71,6 +79,7 @@ impl Error {
             Self::Terminal(_) => "BL8109",
             Self::Runtime(_) => "BL8110",
             Self::Input(_) => "BL8111",
+            Self::ParameterOption => "BL8112",
         }
     }
 
@@ -82,6 +91,10 @@ impl Error {
                 "--connection prod=\"Workspace=acme;User=me@example.com;Token=env:BITBUCKET_API_TOKEN\""
             }
             Self::LiteralSecret { .. } => "env:NAME or file:PATH in its place says where it is",
+            Self::ParameterOption => "--param since=2026-08-10",
+            Self::SecretParameter { .. } => {
+                "set it in the environment and write `{env:NAME}` in the script"
+            }
             Self::EmailMissing => {
                 "it is the e-mail address of the Atlassian account that made the token"
             }

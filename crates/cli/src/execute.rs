@@ -2,7 +2,6 @@
 
 use std::io;
 
-use bucketline::sql::parse_script;
 use bucketline::{Event, Run, Session};
 use futures::StreamExt;
 use tokio::time::{Duration, MissedTickBehavior, interval};
@@ -28,7 +27,7 @@ pub(crate) async fn run_all(
     scripts: &[Script],
     stage: &mut Stage,
 ) -> Result<Ending> {
-    if scripts.len() > 1 && !check(scripts, &mut stage.reporter) {
+    if scripts.len() > 1 && !check(session, scripts, &mut stage.reporter) {
         return Ok(Ending::Usage);
     }
     let mut ending = Ending::Success;
@@ -60,7 +59,7 @@ pub(crate) async fn plan_all(
     scripts: &[Script],
     stage: &mut Stage,
 ) -> Result<Ending> {
-    if scripts.len() > 1 && !check(scripts, &mut stage.reporter) {
+    if scripts.len() > 1 && !check(session, scripts, &mut stage.reporter) {
         return Ok(Ending::Usage);
     }
     let mut ending = Ending::Success;
@@ -72,10 +71,11 @@ pub(crate) async fn plan_all(
 }
 
 /// Draws the syntax errors of all scripts; whether there are none.
-fn check(scripts: &[Script], reporter: &mut Reporter) -> bool {
+fn check(session: &Session, scripts: &[Script], reporter: &mut Reporter) -> bool {
     let mut good = true;
     for script in scripts {
-        for error in parse_script(&script.text)
+        for error in session
+            .parse(&script.text)
             .into_iter()
             .filter_map(std::result::Result::err)
         {

@@ -142,6 +142,11 @@ fn settings(options: &Options) -> Result<Settings> {
         options,
         &Surroundings {
             variable: &variable,
+            variables: std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .collect(),
             home,
             folder: PathBuf::new(),
         },

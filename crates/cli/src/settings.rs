@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use bucketline::sql::{ParameterValue, Parameters, is_sensitive};
 use bucketline::{Access, Config, ConnectionProperties, Opener, Session, StatementOptions};
 
 use crate::arguments::Options;
@@ -17,6 +18,8 @@ const FROM_ENVIRONMENT: &str = "bitbucket";
 pub(crate) struct Surroundings<'a> {
     /// A variable of the environment.
     pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
+    /// All variables of the environment, for scripts.
+    pub(crate) variables: Vec<(String, String)>,
     /// The user's folder.
     pub(crate) home: Option<PathBuf>,
     /// The current folder; empty, so that its files are named as the user would.
@@ -55,6 +58,10 @@ pub(crate) struct Settings {
     pub(crate) state: Option<PathBuf>,
     /// The options of all statements.
     pub(crate) options: StatementOptions,
+    /// The values of the parameters of scripts.
+    pub(crate) parameters: Parameters,
+    /// The time zone of dates that name none.
+    pub(crate) time_zone: Option<String>,
     /// What the user should know.
     pub(crate) notes: Vec<String>,
 }
@@ -107,6 +114,8 @@ impl Settings {
             destination,
             state,
             options: file.options,
+            parameters: parameters(options, surroundings)?,
+            time_zone: options.time_zone.clone(),
             notes,
         })
     }
@@ -117,9 +126,13 @@ impl Settings {
         let mut builder = Session::builder()
             .sqlite(&self.destination)
             .options(self.options.clone())
+            .parameters(self.parameters.clone())
             .access(Access::all());
         if let Some(opener) = opener {
             builder = builder.opener(opener);
+        }
+        if let Some(zone) = &self.time_zone {
+            builder = builder.time_zone(zone);
         }
         if let Some(state) = &self.state {
             builder = builder.state_dir(state);
@@ -207,12 +220,59 @@ fn connection_option(option: &str) -> Result<(String, ConnectionProperties)> {
     Ok((name.to_owned(), properties))
 }
 
+/// The parameters that `--param` binds. The variables of a script are those of the environment but for these.
+fn parameters(options: &Options, surroundings: &Surroundings<'_>) -> Result<Parameters> {
+    let mut parameters = Parameters::new();
+    for (name, text) in &surroundings.variables {
+        parameters = parameters.variable(name, text);
+    }
+    for option in &options.parameters {
+        let (name, value) = option.split_once('=').ok_or(Error::ParameterOption)?;
+        let name = name.trim().trim_start_matches('@');
+        if name.is_empty() {
+            return Err(Error::ParameterOption);
+        }
+        if is_sensitive(name) {
+            return Err(Error::SecretParameter {
+                name: name.to_owned(),
+            });
+        }
+        parameters = match (name.strip_prefix("env:"), name.parse()) {
+            (Some(variable), _) => parameters.variable(variable, value),
+            (None, Ok(number)) => parameters.numbered(number, parameter(value)),
+            (None, Err(_)) => parameters.named(name, parameter(value)),
+        };
+    }
+    Ok(parameters)
+}
+
+/// A value as SQL would write it; what is none is a text.
+fn parameter(value: &str) -> ParameterValue {
+    let quoted = || value.strip_prefix('\'')?.strip_suffix('\'');
+    if let Some(text) = quoted() {
+        return text.replace("''", "'").into();
+    }
+    if let Ok(number) = value.parse::<i64>() {
+        return number.into();
+    }
+    let numeric = value.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.'));
+    match (value.to_ascii_uppercase().as_str(), value.parse::<f64>()) {
+        ("NULL", _) => ParameterValue::Null,
+        ("TRUE", _) => true.into(),
+        ("FALSE", _) => false.into(),
+        (_, Ok(number)) if numeric => number.into(),
+        _ => value.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
 
-    use super::{Settings, Surroundings};
+    use super::{Settings, Surroundings, parameter};
+    use bucketline::sql::ParameterValue;
+
     use crate::arguments::Options;
     use crate::error::{Error, Result};
 
@@ -232,6 +292,10 @@ mod tests {
             options,
             &Surroundings {
                 variable: &variable,
+                variables: variables
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                    .collect(),
                 home: Some(PathBuf::from("/nowhere")),
                 folder: folder.path().to_owned(),
             },
@@ -255,6 +319,25 @@ mod tests {
 
     const FILE: &str =
         "[destination]\npath = \"file.db\"\n[connections.prod]\nWorkspace = \"acme\"\n";
+
+    #[test]
+    fn a_parameter_is_what_it_looks_like_in_sql() {
+        let text = |text: &str| ParameterValue::Text(text.to_owned());
+        for (value, expected) in [
+            ("5", ParameterValue::Int(5)),
+            ("-5", ParameterValue::Int(-5)),
+            ("1.5e3", ParameterValue::Float(1500.0)),
+            ("true", ParameterValue::Bool(true)),
+            ("Null", ParameterValue::Null),
+            ("'5'", text("5")),
+            ("'it''s'", text("it's")),
+            ("2026-08-10", text("2026-08-10")),
+            ("inf", text("inf")),
+            ("", text("")),
+        ] {
+            assert!(parameter(value) == expected, "{value}");
+        }
+    }
 
     #[test]
     fn without_anything_there_is_a_default() {

@@ -8,6 +8,9 @@ use bucketline_sql::{self as sql, Query, Span};
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span as Stretch};
 
+use crate::dialect::place_of_call;
+use crate::function::{self, Function};
+
 /// The result of an engine's operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -24,7 +27,9 @@ pub enum ErrorKind {
     UnknownColumn,
     /// A function is not known.
     UnknownFunction,
-    /// The query makes no sense otherwise: types, grouping, arguments.
+    /// A function is given too few, too many or the wrong arguments.
+    Argument,
+    /// The query makes no sense otherwise: types, grouping.
     Invalid,
     /// The query is understood and cannot be run here.
     Unsupported,
@@ -51,6 +56,7 @@ struct Inner {
     hint: Option<String>,
     span: Option<Span>,
     code: Option<&'static str>,
+    function: Option<&'static Function>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -63,6 +69,7 @@ impl Error {
             hint: None,
             span: None,
             code: None,
+            function: None,
             source: None,
         }))
     }
@@ -85,6 +92,13 @@ impl Error {
     #[must_use]
     pub fn with_code(mut self, code: &'static str) -> Self {
         self.0.code = Some(code);
+        self
+    }
+
+    /// Says which function was called wrongly; its place is that of the first such call.
+    #[must_use]
+    pub(crate) fn of_function(mut self, function: &'static Function) -> Self {
+        self.0.function = Some(function);
         self
     }
 
@@ -115,6 +129,7 @@ impl Error {
             ErrorKind::Source => "BL5010",
             ErrorKind::Destination => "BL5011",
             ErrorKind::DuplicateConnection => "BL5012",
+            ErrorKind::Argument => "BL5013",
             ErrorKind::Internal => "BL5099",
         })
     }
@@ -153,7 +168,10 @@ impl Error {
                 found.0.message.clone(),
                 found.hint(),
             );
-            copy.0.span = found.0.span;
+            copy.0.span = found
+                .0
+                .span
+                .or_else(|| place_of_call(query?, found.0.function?));
             return copy.with_source(error);
         }
         let span = error
@@ -162,7 +180,7 @@ impl Error {
             .zip(query)
             .map(|(span, query)| query.locate(stretch(span)));
         let mut read = Self::read(&error);
-        read.0.span = span;
+        read.0.span = span.or_else(|| place_of_call(query?, read.0.function?));
         read.with_source(error)
     }
 
@@ -196,7 +214,8 @@ impl Error {
                     "Projections require unique expression names but the expression \"",
                 ) {
                     Some(rest) => Self::double_output(rest),
-                    None => Self::new(ErrorKind::Invalid, first_line(text)),
+                    None => Self::wrong_types(text)
+                        .unwrap_or_else(|| Self::new(ErrorKind::Invalid, first_line(text))),
                 },
             },
             DataFusionError::Execution(text) => Self::new(ErrorKind::Execution, first_line(text)),
@@ -250,6 +269,20 @@ impl Error {
             format!("two output columns are named {name}"),
         )
         .with_hint("give one of them another name with AS")
+    }
+
+    /// A function that was given arguments of other types than it takes.
+    fn wrong_types(text: &str) -> Option<Self> {
+        let marks = ["call to '", "Function '", "function '"];
+        let rest = marks
+            .iter()
+            .find_map(|mark| Some(text.split_once(mark)?.1))?;
+        let (name, _) = rest.split_once('\'')?;
+        let function = function::find_planned(name)?;
+        let name = function.name.to_uppercase();
+        let message = format!("{name}: an argument is of a type that it does not take");
+        let error = Self::new(ErrorKind::Argument, message).of_function(function);
+        Some(error.with_hint(format!("it is written {function}")))
     }
 
     fn unknown_function(rest: &str) -> Self {

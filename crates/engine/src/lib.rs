@@ -2,10 +2,12 @@
 //! their source, and EXPLAIN. DataFusion plans and executes; only this crate, and what stands on it, links it.
 
 mod catalog;
+mod dialect;
 mod error;
 mod explain;
 mod facts;
 mod flatten;
+mod function;
 mod names;
 mod query;
 mod rows;
@@ -17,7 +19,8 @@ pub use catalog::{Catalog, CatalogEntry, CatalogTable, Connection};
 pub use datafusion;
 pub use error::{Error, ErrorKind, Result};
 pub use facts::{Facts, ParameterFact, ProcedureFact, PropertyFact, Written};
+pub use function::{Argument, Family, Function, Need, functions};
 pub use query::QueryRun;
 pub use rows::{Applied, Output, RowPlan, WholePlan, Work, is_json};
-pub use session::{DEFAULT_DESTINATION, Session, Settings};
+pub use session::{Clock, DEFAULT_DESTINATION, Session, Settings};
 pub use system::system_tables;

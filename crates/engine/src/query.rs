@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bucketline_source::{ScanPlan, Source};
 use bucketline_sql::Query;
+use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
@@ -19,7 +20,9 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement;
 use futures::StreamExt;
 
+use crate::dialect::{has_table_function, prepared};
 use crate::explain;
+use crate::function::VALUE;
 use crate::names::Resolved;
 use crate::session::{PLANNING_CATALOG, PLANNING_SCHEMA};
 use crate::{Error, ErrorKind, Result};
@@ -60,6 +63,7 @@ impl PlannedQuery {
     /// Plans a query; `resolved` says what each of its table names means, in their order.
     pub(crate) async fn new(
         base: SessionState,
+        now: DateTime<Utc>,
         query: &Query,
         resolved: &[Resolved],
     ) -> Result<Self> {
@@ -77,7 +81,8 @@ impl PlannedQuery {
             .with_catalog_list(Arc::new(catalogs))
             .build();
         state.mark_start_execution();
-        let statement = Statement::Statement(Box::new(spelled.to_statement()));
+        state.execution_props_mut().query_execution_start_time = Some(now);
+        let statement = Statement::Statement(Box::new(prepared(&spelled)?));
         let plan = state
             .statement_to_plan(statement)
             .await
@@ -179,6 +184,11 @@ fn respell(query: &Query, resolved: &[Resolved]) -> Result<Query> {
                     .or_insert_with(|| vec![spelling.clone()]);
             }
         }
+    }
+    if has_table_function(query) {
+        spellings
+            .entry(VALUE.to_lowercase())
+            .or_insert_with(|| vec![VALUE.to_owned()]);
     }
     let mut clash = None;
     let spelled = query.respelled(&mut |word, quoted| {

@@ -1,13 +1,17 @@
 //! A session: connections, the current one, and the settings of its queries.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bucketline_source::{ReadContext, ScanPlan, Source};
 use bucketline_sql::{Ident, Name, Query};
+use chrono::{DateTime, Utc};
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::timezone::Tz;
+use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
@@ -19,7 +23,7 @@ use crate::query::{PlannedQuery, QueryRun};
 use crate::rows::{self, Work};
 use crate::scan::PushTop;
 use crate::system::{self, NO_SCHEMA};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, function};
 
 /// The name of the connection that is written to, unless the configuration says otherwise.
 pub const DEFAULT_DESTINATION: &str = "destination";
@@ -38,6 +42,38 @@ const PARTITIONS: usize = 4;
 pub struct Settings {
     /// Bytes a query may hold in memory before it spills or fails; `None` is no limit.
     pub memory_limit: Option<usize>,
+    /// Tells when a query begins.
+    pub clock: Clock,
+    /// The time zone of dates without one, such as `Europe/Berlin` or `+02:00`; `None` is UTC.
+    pub time_zone: Option<String>,
+}
+
+/// What tells the time.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
+
+impl Clock {
+    /// A clock that is asked each time.
+    pub fn new(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        (self.0)()
+    }
+}
+
+/// The system's.
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new(Utc::now)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Clock").field(&self.now()).finish()
+    }
 }
 
 /// A connection and its name.
@@ -66,13 +102,14 @@ struct Names {
 pub struct Session {
     names: Mutex<Names>,
     base: SessionState,
+    clock: Clock,
 }
 
 impl Session {
     /// A session without connections.
     ///
     /// # Errors
-    /// If the memory pool cannot be made.
+    /// If the memory pool cannot be made, or the time zone is not known.
     pub fn new(settings: Settings) -> Result<Self> {
         let mut runtime = RuntimeEnvBuilder::new();
         if let Some(bytes) = settings.memory_limit {
@@ -82,19 +119,15 @@ impl Session {
             .build_arc()
             .map_err(|error| Error::from_datafusion(error, None))?;
         let mut base = SessionStateBuilder::new_with_default_features()
-            .with_config(config())
+            .with_config(config(settings.time_zone.as_deref())?)
             .with_runtime_env(runtime)
             .with_physical_optimizer_rules(physical_optimizer())
             .build();
-        let repeat = datafusion::functions::string::repeat()
-            .as_ref()
-            .clone()
-            .with_aliases(["replicate"]);
-        base.register_udf(Arc::new(repeat))
-            .map_err(|error| Error::from_datafusion(error, None))?;
+        function::register(&mut base).map_err(|error| Error::from_datafusion(error, None))?;
         Ok(Self {
             names: Mutex::default(),
             base,
+            clock: settings.clock,
         })
     }
 
@@ -392,7 +425,7 @@ impl Session {
         reach: Reach,
     ) -> Result<PlannedQuery> {
         let resolved = self.resolve(&query.table_names(), context, reach).await?;
-        PlannedQuery::new(self.base.clone(), query, &resolved).await
+        PlannedQuery::new(self.base.clone(), self.clock.now(), query, &resolved).await
     }
 
     async fn resolve(
@@ -443,7 +476,14 @@ fn physical_optimizer() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
 }
 
 /// Settings under which a paged REST source is read page by page and no further than needed.
-fn config() -> SessionConfig {
+fn config(time_zone: Option<&str>) -> Result<SessionConfig> {
+    let time_zone = time_zone.unwrap_or("+00:00");
+    if Tz::from_str(time_zone).is_err() {
+        return Err(
+            Error::new(ErrorKind::Invalid, format!("`{time_zone}` is no time zone"))
+                .with_hint("such as `Europe/Berlin` or `+02:00`"),
+        );
+    }
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(PLANNING_CATALOG, PLANNING_SCHEMA)
         .with_create_default_catalog_and_schema(false)
@@ -455,6 +495,6 @@ fn config() -> SessionConfig {
     options.sql_parser.collect_spans = true;
     options.sql_parser.map_string_types_to_utf8view = false;
     options.execution.sort_pushdown_buffer_capacity = 64 * 1024;
-    options.execution.time_zone = Some("+00:00".to_owned());
-    config
+    options.execution.time_zone = Some(time_zone.to_owned());
+    Ok(config)
 }

@@ -40,6 +40,10 @@ pub enum ErrorKind {
     Unsupported,
     /// Expressions or queries are nested too deeply.
     TooDeep,
+    /// A parameter or variable has no value.
+    Unbound,
+    /// The file that a query is written into is given wrongly.
+    BadTarget,
 }
 
 impl ErrorKind {
@@ -58,6 +62,8 @@ impl ErrorKind {
             Self::UnexpectedCharacter => "BL1010",
             Self::Unsupported => "BL1011",
             Self::TooDeep => "BL1012",
+            Self::Unbound => "BL1013",
+            Self::BadTarget => "BL1014",
         }
     }
 }

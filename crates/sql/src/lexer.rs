@@ -1,10 +1,12 @@
 //! Text to tokens with exact places, and tokens to statements' worth of tokens.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::dialect::BucketlineDialect;
+use crate::target::join_addresses;
 use crate::{Error, ErrorKind, Position, Span};
 
 /// A token that means something: no blank, no comment.
@@ -14,6 +16,8 @@ pub(crate) struct Lexeme {
     pub(crate) span: Span,
     /// Whether a blank or a comment stands before it.
     pub(crate) spaced: bool,
+    /// The parameter that it is the value of.
+    pub(crate) written: Option<Arc<str>>,
 }
 
 impl Lexeme {
@@ -33,6 +37,7 @@ impl Lexeme {
     /// For messages. Never shows a literal: it might be a secret.
     pub(crate) fn describe(&self) -> String {
         let shown = match &self.token {
+            _ if self.written.is_some() => shorten(&self.to_string()),
             Token::Word(_) | Token::Placeholder(_) => shorten(&self.to_string()),
             token if is_literal(token) => return "a literal".to_owned(),
             token => token.to_string(),
@@ -61,6 +66,9 @@ impl Lexeme {
 impl fmt::Display for Lexeme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let doubled = |text: &str, quote: &str| text.replace(quote, &quote.repeat(2));
+        if let Some(written) = &self.written {
+            return f.write_str(written);
+        }
         match &self.token {
             Token::Word(word) => match word.quote_style {
                 Some('[') => write!(f, "[{}]", doubled(&word.value, "]")),
@@ -128,9 +136,11 @@ pub(crate) fn tokenize(text: &str) -> (Vec<Lexeme>, Option<Error>) {
                 end: walk.at,
             },
             spaced,
+            written: None,
         });
         spaced = false;
     }
+    join_addresses(text, &mut lexemes);
     // Tokens touch, so the one that failed begins where the last good one ended.
     let error = failure.map(|failure| lexical_error(text, walk.at, &failure.message));
     (lexemes, error)

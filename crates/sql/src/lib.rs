@@ -21,6 +21,7 @@ mod lexer;
 mod name;
 mod nearest;
 mod option;
+mod parameter;
 mod parse;
 mod position;
 mod print;
@@ -29,6 +30,8 @@ mod relation;
 mod rewrite;
 mod secret;
 mod statement;
+mod table_function;
+mod target;
 
 pub use connection_string::ConnectionString;
 pub use dialect::BucketlineDialect;
@@ -38,7 +41,8 @@ pub use nearest::nearest;
 pub use option::{
     OptionName, OptionSpec, OptionValue, Options, REPLICATE_OPTIONS, ReplicateOption, ValueKind,
 };
-pub use parse::{is_unfinished, parse_script, parse_statement};
+pub use parameter::{ParameterValue, Parameters};
+pub use parse::{is_unfinished, parse_script, parse_script_with, parse_statement};
 pub use position::{Position, Span};
 pub use query::{DataType, Expression, Query};
 pub use secret::{is_sensitive, mask_source};
@@ -48,3 +52,4 @@ pub use statement::{
     CreateConnection, Delete, DropConnection, Execute, Explain, GetDeleted, Insert, Located,
     Property, Replicate, Set, Show, ShowKind, SkipCheck, Source, Statement, Update, Value,
 };
+pub use target::CsvTarget;

@@ -11,22 +11,33 @@ mod write;
 use sqlparser::tokenizer::Token;
 
 pub(crate) use self::cursor::Cursor;
-use crate::lexer::{Cut, Lexeme, split, tokenize};
-use crate::{Error, ErrorKind, Located, Position, Span, Statement, nearest};
+use crate::lexer::{Cut, split, tokenize};
+use crate::parameter::Binder;
+use crate::{Error, ErrorKind, Located, Parameters, Position, Span, Statement, nearest};
 
 /// Reads a script: one entry for each statement, in order. Empty statements are skipped; the last
 /// semicolon may be missing.
 ///
 /// If the text cannot be cut into tokens up to its end (a string, comment or bracket is open), the
-/// last entry is that error, and what stands before it in the same statement is not reported.
+/// last entry is that error, and what stands before it in the same statement is not reported. Parameters stay
+/// without values.
 pub fn parse_script(text: &str) -> Vec<Result<Located, Error>> {
+    parse_bound(text, Binder::new(None))
+}
+
+/// As [`parse_script`], with values in place of parameters and variables. One without a value is an error.
+pub fn parse_script_with(text: &str, parameters: &Parameters) -> Vec<Result<Located, Error>> {
+    parse_bound(text, Binder::new(Some(parameters)))
+}
+
+fn parse_bound(text: &str, mut binder: Binder<'_>) -> Vec<Result<Located, Error>> {
     let (lexemes, error) = tokenize(text);
     let mut cuts = split(&lexemes);
     if error.is_some() {
         cuts.retain(|cut| cut.terminated);
     }
     cuts.into_iter()
-        .map(parse_cut)
+        .map(|cut| parse_cut(cut, &mut binder))
         .chain(error.map(Err))
         .collect()
 }
@@ -46,9 +57,9 @@ pub fn parse_statement(text: &str) -> Result<Located, Error> {
                 end,
             ))
         }
-        [cut] => parse_cut(*cut),
+        [cut] => parse_cut(*cut, &mut Binder::new(None)),
         [first, second, ..] => {
-            parse_cut(*first)?;
+            parse_cut(*first, &mut Binder::new(None))?;
             let span = second.lexemes[0].span;
             Err(Error::new(
                 ErrorKind::UnexpectedToken,
@@ -69,41 +80,15 @@ pub fn is_unfinished(text: &str) -> bool {
     }
 }
 
-fn parse_cut(cut: Cut<'_>) -> Result<Located, Error> {
-    refuse_variables(cut.lexemes)?;
-    let mut cursor = Cursor::new(cut.lexemes, cut.end);
+fn parse_cut(cut: Cut<'_>, binder: &mut Binder<'_>) -> Result<Located, Error> {
+    let lexemes = binder.bind(cut.lexemes)?;
+    let mut cursor = Cursor::new(&lexemes, cut.end);
     let statement = cursor.statement()?;
     cursor.expect_end()?;
     Ok(Located {
         statement,
         span: cursor.span_from(0),
     })
-}
-
-/// A job's variable, `{env:name}`, stands for a value that nobody has put in.
-fn refuse_variables(lexemes: &[Lexeme]) -> Result<(), Error> {
-    let refused = |span| {
-        let message = "variables of a job are not filled in yet";
-        Err(Error::new(ErrorKind::Unsupported, message, span)
-            .with_hint("write the value itself, or let what makes the script write it"))
-    };
-    for (index, lexeme) in lexemes.iter().enumerate() {
-        match &lexeme.token {
-            Token::SingleQuotedString(text) if text.contains("{env:") => {
-                return refused(lexeme.span);
-            }
-            Token::LBrace => {
-                if let [variable, colon, ..] = &lexemes[index + 1..]
-                    && variable.is_word("env")
-                    && colon.token == Token::Colon
-                {
-                    return refused(lexeme.span.to(colon.span));
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// The words that begin a statement.
@@ -145,7 +130,7 @@ impl Cursor<'_> {
         let unknown =
             |message: String| Error::new(ErrorKind::UnknownStatement, message, first.span);
         match word.as_str() {
-            "SELECT" | "WITH" | "VALUES" => Ok(Statement::Query(self.query()?)),
+            "SELECT" | "WITH" | "VALUES" => Ok(Statement::Query(self.query_with_target()?)),
             "REPLICATE" => self.replicate(),
             "CHECKCACHE" => self.check_cache(),
             "CACHE" => self.cache(),

@@ -11,7 +11,7 @@ use crate::alias::quoted_aliases;
 use crate::lexer::Lexeme;
 use crate::name::{is_bare, is_reserved};
 use crate::parse::Cursor;
-use crate::{Error, Ident, Name, Span, relation};
+use crate::{CsvTarget, Error, Ident, Name, Span, relation};
 
 /// Tokens kept for printing, for respelling and for places. Equal if they read alike.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl Tokens {
     }
 
     /// Where `stretch` of the syntax tree lies; the whole if the tree does not say.
-    fn locate(&self, stretch: Stretch) -> Span {
+    pub(crate) fn locate(&self, stretch: Stretch) -> Span {
         let place = |at: crate::Position| (u64::from(at.line), u64::from(at.column));
         let (start, end) = (
             (stretch.start.line, stretch.start.column),
@@ -104,11 +104,21 @@ impl fmt::Display for Tokens {
 pub struct Query {
     tokens: Tokens,
     ast: Box<ast::Query>,
+    target: Option<CsvTarget>,
 }
 
 impl Query {
-    pub(crate) fn new(tokens: Tokens, ast: Box<ast::Query>) -> Self {
-        Self { tokens, ast }
+    pub(crate) fn new(tokens: Tokens, ast: Box<ast::Query>, target: Option<CsvTarget>) -> Self {
+        Self {
+            tokens,
+            ast,
+            target,
+        }
+    }
+
+    /// The file that the rows are written into; the syntax tree does not have it.
+    pub fn target(&self) -> Option<&CsvTarget> {
+        self.target.as_ref()
     }
 
     /// The syntax tree. Its spans (lines and columns) refer to the script; see [`Query::locate`].
@@ -144,7 +154,7 @@ impl Query {
     ) -> Result<Self, Error> {
         let tokens = self.tokens.respelled(&quoted_aliases(&self.ast), spell);
         let mut cursor = Cursor::over(&tokens.0);
-        let query = cursor.query()?;
+        let query = cursor.query_with_target()?;
         cursor.expect_end()?;
         Ok(query)
     }

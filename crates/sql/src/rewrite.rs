@@ -58,8 +58,8 @@ impl VisitorMut for Rewriter {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Refusal> {
         match &select.into {
             Some(_) => ControlFlow::Break(Refusal {
-                message: "SELECT INTO is not supported",
-                hint: "REPLICATE or CACHE writes a query's rows into a table",
+                message: "SELECT INTO a table is not supported",
+                hint: "REPLICATE or CACHE writes a query's rows into a table, INTO csv://file into a file",
                 at: select.select_token.0.span,
             }),
             None => ControlFlow::Continue(()),

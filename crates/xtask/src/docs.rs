@@ -31,13 +31,14 @@ pub(crate) fn write() -> Result {
             .map_err(|error| Failure::Failed(format!("cannot write {}: {error}", page.path)))?;
         println!("wrote {}", page.path);
     }
-    write_tables()?;
+    write_references()?;
     check()
 }
 
-/// Writes `docs/tables/`. Only a built program knows the tables, so a test does it, and holds the pages to them.
-fn write_tables() -> Result {
-    let arguments = ["test", "--workspace", "--test", "e2e", "table_pages"];
+/// Writes `docs/tables/` and `docs/functions.md`. Only a built program knows tables and functions, so tests do it, and
+/// hold the pages to them.
+fn write_references() -> Result {
+    let arguments = ["test", "--workspace", "--test", "e2e", "_page"];
     run(cargo(&arguments).env("UPDATE_DOCS", "1"))
 }
 

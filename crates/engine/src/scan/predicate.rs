@@ -11,7 +11,7 @@ use datafusion::physical_expr::expressions::Literal as Constant;
 use datafusion::physical_expr::expressions::{
     BinaryExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, NotExpr,
 };
-use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr, split_conjunction};
 
 /// Translates the conditions joined by AND in `expr`; `columns` maps its column indices to the table's.
 /// The flag says whether the predicates together mean exactly what `expr` means.
@@ -113,6 +113,10 @@ fn comparison(binary: &BinaryExpr, columns: &[usize]) -> Option<Predicate> {
             values: vec![scalar(constant.value())?],
         });
     }
+    if let Some(call) = subject.downcast_ref::<ScalarFunctionExpr>() {
+        let holds = operator == Operator::Eq && *constant.value() == ScalarValue::Int64(Some(1));
+        return holds.then(|| contained(call, columns)).flatten();
+    }
     // A constant of a finer time unit (now() has nanoseconds) widens the column instead.
     let cast = subject.downcast_ref::<CastExpr>()?;
     let column = column(cast.expr(), columns)?;
@@ -137,6 +141,20 @@ fn comparison(binary: &BinaryExpr, columns: &[usize]) -> Option<Predicate> {
         column,
         operator,
         values: vec![timestamp(microseconds)?],
+    })
+}
+
+/// `CONTAINS(column, 'text')`, which is 1 where it holds.
+fn contained(call: &ScalarFunctionExpr, columns: &[usize]) -> Option<Predicate> {
+    let ("contains", [subject, text]) = (call.name(), call.args()) else {
+        return None;
+    };
+    let text =
+        literal(text).filter(|text| matches!(text, Literal::Text(text) if !text.is_empty()))?;
+    Some(Predicate {
+        column: column(subject, columns)?,
+        operator: Operator::Contains,
+        values: vec![text],
     })
 }
 

@@ -48,10 +48,7 @@ fn an_alias_and_columns_by_name() {
 
 #[test]
 fn what_cannot_be_carried_out_is_refused_and_what_changes_nothing_is_not() {
-    for option in [
-        "ReplicateStartDate = 17",
-        "UseGmtDateTime = false",
-    ] {
+    for option in ["ReplicateStartDate = 17", "UseGmtDateTime = false"] {
         let error = read(&format!("REPLICATE Issues WITH {option}")).unwrap_err();
         assert_eq!(
             (error.kind(), error.code()),

@@ -7,6 +7,7 @@ use crate::dialect::BucketlineDialect;
 use crate::lexer::Lexeme;
 use crate::name::is_reserved;
 use crate::secret::is_sensitive;
+use crate::table_function::for_parser;
 use crate::{Error, ErrorKind, Ident, Name, Span, Value, nearest};
 
 /// A place in the tokens of one statement.
@@ -15,16 +16,19 @@ pub(crate) struct Cursor<'l> {
     /// The semicolon, or the point behind the last token.
     pub(super) end: Span,
     pub(super) parser: Parser<'static>,
+    /// For each token of the parser, how many lexemes stand before it.
+    origins: Vec<usize>,
 }
 
 impl<'l> Cursor<'l> {
     pub(crate) fn new(lexemes: &'l [Lexeme], end: Span) -> Self {
-        let tokens = lexemes.iter().map(Lexeme::to_sqlparser).collect();
+        let (tokens, origins) = for_parser(lexemes);
         let parser = Parser::new(&BucketlineDialect).with_tokens_with_locations(tokens);
         Self {
             lexemes,
             end,
             parser,
+            origins,
         }
     }
 
@@ -35,7 +39,8 @@ impl<'l> Cursor<'l> {
 
     /// How many tokens have been read.
     pub(crate) fn index(&self) -> usize {
-        self.parser.index().min(self.lexemes.len())
+        let origin = self.origins.get(self.parser.index());
+        origin.copied().unwrap_or(self.lexemes.len())
     }
 
     pub(crate) fn peek(&self) -> Option<&'l Lexeme> {

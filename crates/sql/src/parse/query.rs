@@ -1,6 +1,7 @@
 //! Queries, expressions and data types: read by `sqlparser` from the tokens that follow, with its
 //! mistakes told in our words.
 
+use sqlparser::ast;
 use sqlparser::parser::ParserError;
 use sqlparser::tokenizer::Token;
 
@@ -8,7 +9,7 @@ use super::Cursor;
 use crate::name::is_reserved;
 use crate::query::Tokens;
 use crate::rewrite::rewrite;
-use crate::{DataType, Error, ErrorKind, Expression, Query, Span};
+use crate::{CsvTarget, DataType, Error, ErrorKind, Expression, Query, Span};
 
 impl Cursor<'_> {
     /// Whether a query begins here: SELECT, VALUES, `(` of a query, or WITH of a CTE.
@@ -53,8 +54,21 @@ impl Cursor<'_> {
             && (word(2, "AS") || columns() || (word(1, "RECURSIVE") && is_name(2)))
     }
 
-    /// Reads a query.
+    /// Reads a query whose rows go on to something else.
     pub(crate) fn query(&mut self) -> Result<Query, Error> {
+        let query = self.query_with_target()?;
+        match query.target() {
+            None => Ok(query),
+            Some(_) => {
+                let message = "a query inside of a statement is not written into a file";
+                Err(Error::new(ErrorKind::Unsupported, message, query.span())
+                    .with_hint("leave INTO out; SELECT ... INTO is a statement of its own"))
+            }
+        }
+    }
+
+    /// Reads a query that may be written into a file.
+    pub(crate) fn query_with_target(&mut self) -> Result<Query, Error> {
         self.refuse_long_chains()?;
         self.refuse_subscripts()?;
         let first = self.index();
@@ -63,8 +77,9 @@ impl Cursor<'_> {
             .parse_query()
             .map_err(|error| self.foreign(error))?;
         let tokens = self.read_since(first);
+        let target = target(&mut ast, &tokens)?;
         let refused = rewrite(&mut ast);
-        let query = Query::new(tokens, ast);
+        let query = Query::new(tokens, ast, target);
         match refused {
             Ok(()) => Ok(query),
             Err(refusal) => {
@@ -179,7 +194,7 @@ impl Cursor<'_> {
                 ) < place
             }),
             None if text.ends_with("found: EOF") => self.lexemes.len(),
-            None => self.parser.index().saturating_sub(1),
+            None => self.index().saturating_sub(1),
         };
         let expected = text
             .strip_prefix("Expected: ")
@@ -214,6 +229,24 @@ impl Cursor<'_> {
         }
         open.pop()
     }
+}
+
+/// Takes the file that a query is written into out of its tree. INTO of anything else stays, to be refused.
+fn target(query: &mut ast::Query, tokens: &Tokens) -> Result<Option<CsvTarget>, Error> {
+    let ast::SetExpr::Select(select) = query.body.as_mut() else {
+        return Ok(None);
+    };
+    let Some([part]) = select.into.as_ref().map(|into| into.name.0.as_slice()) else {
+        return Ok(None);
+    };
+    let Some(address) = part.as_ident() else {
+        return Ok(None);
+    };
+    let target = CsvTarget::read(&address.value, tokens.locate(address.span)).transpose()?;
+    if target.is_some() {
+        select.into = None;
+    }
+    Ok(target)
 }
 
 /// What `sqlparser` expects, in our words.

@@ -1,0 +1,314 @@
+//! What the syntax tree of a query goes through before it is planned: calls of functions are checked, those that
+//! give 1 or 0 become conditions where one is wanted, and APPLY becomes a relation that is planned by itself.
+
+use std::ops::ControlFlow;
+
+use bucketline_sql::{Query, Span};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Function as Call, FunctionArguments, Join, JoinConstraint, JoinOperator,
+    ObjectName, Select, Spanned, Statement, TableFactor, TableWithJoins, UnaryOperator, Value,
+    Visit, VisitMut, Visitor, VisitorMut,
+};
+use datafusion::sql::sqlparser::tokenizer::Span as Stretch;
+
+use crate::function::{self, Function};
+use crate::{Error, ErrorKind, Result};
+
+/// The statement of a query as the planner takes it.
+pub(crate) fn prepared(query: &Query) -> Result<Statement> {
+    let mut statement = query.to_statement();
+    match VisitMut::visit(&mut statement, &mut Preparation) {
+        ControlFlow::Continue(()) => Ok(statement),
+        ControlFlow::Break((error, at)) => Err(error.at(query.locate(at))),
+    }
+}
+
+/// Where a query first calls a function.
+pub(crate) fn place_of_call(query: &Query, function: &'static Function) -> Option<Span> {
+    let mut search = Search { function };
+    match query.ast().visit(&mut search) {
+        ControlFlow::Break(at) => Some(query.locate(at)),
+        ControlFlow::Continue(()) => None,
+    }
+}
+
+/// Whether a query has a function of the dialect in FROM.
+pub(crate) fn has_table_function(query: &Query) -> bool {
+    struct Finder;
+    impl Visitor for Finder {
+        type Break = ();
+
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+            match factor {
+                TableFactor::Table {
+                    name,
+                    args: Some(_),
+                    ..
+                } if declared(name).is_some() => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    query.ast().visit(&mut Finder).is_break()
+}
+
+struct Search {
+    function: &'static Function,
+}
+
+impl Search {
+    fn compare(&self, name: &ObjectName) -> ControlFlow<Stretch> {
+        match declared(name) {
+            Some(function) if function == self.function => ControlFlow::Break(name.span()),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+impl Visitor for Search {
+    type Break = Stretch;
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Stretch> {
+        let name = match expr {
+            Expr::Function(call) => return self.compare(&call.name),
+            Expr::Substring { .. } => "substring",
+            Expr::Ceil { .. } => "ceiling",
+            Expr::Floor { .. } => "floor",
+            _ => return ControlFlow::Continue(()),
+        };
+        match self.function.is_named(name) {
+            true => ControlFlow::Break(expr.span()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Stretch> {
+        match factor {
+            TableFactor::Table {
+                name,
+                args: Some(_),
+                ..
+            } => self.compare(name),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// The function of the dialect that a name of one part means.
+fn declared(name: &ObjectName) -> Option<&'static Function> {
+    match name.0.as_slice() {
+        [part] => function::find(&part.as_ident()?.value),
+        _ => None,
+    }
+}
+
+struct Preparation;
+
+/// Why a query is refused, and at which stretch of the tree.
+type Refusal = (Error, Stretch);
+
+impl VisitorMut for Preparation {
+    type Break = Refusal;
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Refusal> {
+        let conditions = [
+            &mut select.selection,
+            &mut select.having,
+            &mut select.qualify,
+        ];
+        conditions.into_iter().flatten().for_each(as_condition);
+        for table in &mut select.from {
+            nest_applies(table)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Refusal> {
+        match expr {
+            Expr::Function(call) => {
+                if let Some(condition) = &mut call.filter {
+                    as_condition(condition);
+                }
+                return checked(call);
+            }
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::And | BinaryOperator::Or,
+                right,
+            } => [left, right]
+                .into_iter()
+                .for_each(|side| as_condition(side)),
+            Expr::UnaryOp {
+                op: UnaryOperator::Not,
+                expr,
+            } => as_condition(expr),
+            Expr::Case {
+                operand: None,
+                conditions,
+                ..
+            } => conditions
+                .iter_mut()
+                .for_each(|when| as_condition(&mut when.condition)),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Functions of CData's drivers that are left out, and why.
+const LEFT_OUT: &[(&str, &str)] = &[
+    (
+        "FILESIZE",
+        "it would read files of the machine that runs the query",
+    ),
+    (
+        "FILEMODIFIEDTIME",
+        "it would read files of the machine that runs the query",
+    ),
+    (
+        "SCOPE_IDENTITY",
+        "nothing is inserted: Bitbucket is only read",
+    ),
+];
+
+/// Refuses a call with too few or too many arguments, and functions that are left out.
+fn checked(call: &Call) -> ControlFlow<Refusal> {
+    let Some(function) = declared(&call.name) else {
+        let name = call.name.to_string();
+        let left_out = LEFT_OUT
+            .iter()
+            .find(|(other, _)| name.eq_ignore_ascii_case(other));
+        return match left_out {
+            Some((name, why)) => {
+                let error = Error::new(ErrorKind::Unsupported, format!("{name} is left out"));
+                ControlFlow::Break((error.with_hint(*why), call.name.span()))
+            }
+            None => ControlFlow::Continue(()),
+        };
+    };
+    let given = match &call.args {
+        FunctionArguments::None => 0,
+        FunctionArguments::List(list) => list.args.len(),
+        FunctionArguments::Subquery(_) => 1,
+    };
+    if function.is_table() {
+        let message = format!("{} stands in FROM", function.name.to_uppercase());
+        let error = Error::new(ErrorKind::Argument, message)
+            .with_hint(format!("FROM table CROSS APPLY {function}"));
+        return ControlFlow::Break((error, call.name.span()));
+    }
+    if function.is_syntax() || function.takes(given) {
+        return ControlFlow::Continue(());
+    }
+    let plural = if given == 1 { "argument" } else { "arguments" };
+    let message = format!(
+        "{} cannot take {given} {plural}",
+        function.name.to_uppercase()
+    );
+    let error =
+        Error::new(ErrorKind::Argument, message).with_hint(format!("it is written {function}"));
+    ControlFlow::Break((error, call.name.span()))
+}
+
+/// `CONTAINS(a, b)` as the condition `CONTAINS(a, b) = 1`.
+fn as_condition(expr: &mut Expr) {
+    match expr {
+        Expr::Nested(inner) => as_condition(inner),
+        Expr::Function(call) if declared(&call.name).is_some_and(Function::is_predicate) => {
+            let call = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+            *expr = Expr::BinaryOp {
+                left: Box::new(call),
+                op: BinaryOperator::Eq,
+                right: Box::new(Expr::Value(Value::Number("1".into(), false).into())),
+            };
+        }
+        _ => {}
+    }
+}
+
+/// Puts each APPLY of a function and what stands before it into parentheses of their own; a subquery that is applied
+/// is a lateral join.
+fn nest_applies(table: &mut TableWithJoins) -> ControlFlow<Refusal> {
+    for join in std::mem::take(&mut table.joins) {
+        let Join {
+            mut relation,
+            global,
+            join_operator,
+        } = join;
+        let outer = match &join_operator {
+            JoinOperator::CrossApply => false,
+            JoinOperator::OuterApply => true,
+            _ => {
+                let mut join_operator = join_operator;
+                if let Some(JoinConstraint::On(condition)) = constraint(&mut join_operator) {
+                    as_condition(condition);
+                }
+                table.joins.push(Join {
+                    relation,
+                    global,
+                    join_operator,
+                });
+                continue;
+            }
+        };
+        match &mut relation {
+            TableFactor::Table { args: Some(_), .. } => {
+                let before = TableWithJoins {
+                    relation: table.relation.clone(),
+                    joins: std::mem::take(&mut table.joins),
+                };
+                let left = match before.joins.as_slice() {
+                    [] => before.relation,
+                    _ => nested(before),
+                };
+                table.relation = nested(TableWithJoins {
+                    relation: left,
+                    joins: vec![Join {
+                        relation,
+                        global,
+                        join_operator,
+                    }],
+                });
+            }
+            TableFactor::Derived { lateral, .. } => {
+                *lateral = true;
+                let on_all = || JoinConstraint::On(Expr::Value(Value::Boolean(true).into()));
+                let join_operator = match outer {
+                    true => JoinOperator::LeftOuter(on_all()),
+                    false => JoinOperator::CrossJoin(JoinConstraint::None),
+                };
+                table.joins.push(Join {
+                    relation,
+                    global,
+                    join_operator,
+                });
+            }
+            other => {
+                let error = Error::new(ErrorKind::Unsupported, "a table cannot be applied to each row")
+                    .with_hint("APPLY takes STRING_SPLIT, JSONTABLE, XMLTABLE or a subquery; JOIN takes tables");
+                return ControlFlow::Break((error, other.span()));
+            }
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+fn nested(tables: TableWithJoins) -> TableFactor {
+    TableFactor::NestedJoin {
+        table_with_joins: Box::new(tables),
+        alias: None,
+    }
+}
+
+fn constraint(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
+    match operator {
+        JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::FullOuter(constraint) => Some(constraint),
+        _ => None,
+    }
+}

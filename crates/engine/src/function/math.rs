@@ -1,0 +1,260 @@
+//! Functions of numbers.
+
+use super::call::{Answer, Call, Cell, Complaint, Compute, Number};
+use super::declaration::{Argument, Function, any, computed, float, int, number, planner, text};
+use super::{formula, number_pattern};
+
+const X: &[Argument] = &[float("x")];
+
+/// A function of one number; what is not a number is NULL.
+macro_rules! of_x {
+    ($name:literal, $compute:expr, $description:literal) => {
+        computed(
+            $name,
+            X,
+            Compute::Float(|call| {
+                let compute: fn(f64) -> f64 = $compute;
+                Ok(defined(compute(call.float(0))))
+            }),
+            $description,
+        )
+    };
+}
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    computed(
+        "abs",
+        &[number("x")],
+        Compute::Number(|call| match call.number(0) {
+            Number::Int(value) => value
+                .checked_abs()
+                .map(Number::Int)
+                .map(Some)
+                .ok_or_else(overflow),
+            Number::Float(value) => Ok(Some(Number::Float(value.abs()))),
+        }),
+        "The number without its sign.",
+    ),
+    of_x!("acos", f64::acos, "The arc cosine, in radians."),
+    of_x!("asin", f64::asin, "The arc sine, in radians."),
+    of_x!("atan", f64::atan, "The arc tangent, in radians."),
+    computed(
+        "atn2",
+        &[float("y"), float("x")],
+        Compute::Float(|call| Ok(defined(call.float(0).atan2(call.float(1))))),
+        "The angle to the point (x, y), in radians.",
+    )
+    .or(&["atan2"]),
+    computed(
+        "ceiling",
+        &[number("x")],
+        Compute::Int(|call| whole(call.number(0), f64::ceil)),
+        "The least whole number that is not below it.",
+    )
+    .or(&["ceil"]),
+    of_x!("cos", f64::cos, "The cosine."),
+    of_x!("cot", |x| 1.0 / x.tan(), "The cotangent."),
+    of_x!("degrees", f64::to_degrees, "Radians as degrees."),
+    of_x!("exp", f64::exp, "e to the power of it."),
+    computed(
+        "expr",
+        &[text("formula")],
+        Compute::Text(|call| formula::evaluate(call.text(0)).map(Some)),
+        "The result of a formula that is a text, such as '1 + 2 * 3'.",
+    )
+    .noting(
+        "Knows + - * / %, parentheses, comparisons, && and ||; a comparison gives true or false.",
+    ),
+    computed(
+        "floor",
+        &[number("x")],
+        Compute::Int(|call| whole(call.number(0), f64::floor)),
+        "The greatest whole number that is not above it.",
+    ),
+    planner(
+        "greatest",
+        &[any("value").repeated()],
+        "greatest",
+        "The greatest of the values.",
+    )
+    .noting("NULL is left out of the comparison, as in PostgreSQL."),
+    computed(
+        "hex",
+        &[any("value")],
+        Compute::Text(hex),
+        "A whole number, or the bytes of a text, in hexadecimal digits.",
+    ),
+    planner(
+        "least",
+        &[any("value").repeated()],
+        "least",
+        "The least of the values.",
+    )
+    .noting("NULL is left out of the comparison, as in PostgreSQL."),
+    computed(
+        "log",
+        &[float("x"), float("base").optional()],
+        Compute::Float(|call| {
+            let natural = call.float(0).ln();
+            Ok(defined(match call.len() {
+                1 => natural,
+                _ => natural / call.float(1).ln(),
+            }))
+        }),
+        "The logarithm, natural or of a base.",
+    ),
+    of_x!("log10", f64::log10, "The logarithm of base 10."),
+    computed(
+        "mod",
+        &[number("x"), number("y")],
+        Compute::Number(|call| match (call.number(0), call.number(1)) {
+            (Number::Int(_), Number::Int(0)) => Err(Complaint::new("the divisor is 0")),
+            (Number::Int(x), Number::Int(y)) => Ok(Some(Number::Int(x.wrapping_rem(y)))),
+            (x, y) => Ok(defined(x.as_f64() % y.as_f64()).map(Number::Float)),
+        }),
+        "The rest of a division.",
+    ),
+    computed(
+        "negate",
+        &[number("x")],
+        Compute::Number(|call| match call.number(0) {
+            Number::Int(value) => value
+                .checked_neg()
+                .map(Number::Int)
+                .map(Some)
+                .ok_or_else(overflow),
+            Number::Float(value) => Ok(Some(Number::Float(-value))),
+        }),
+        "The number with the other sign.",
+    ),
+    computed(
+        "pi",
+        &[],
+        Compute::Float(|_| Ok(Some(std::f64::consts::PI))),
+        "The circle's number.",
+    ),
+    computed(
+        "power",
+        &[float("x"), float("y")],
+        Compute::Float(|call| Ok(defined(call.float(0).powf(call.float(1))))),
+        "x to the power of y.",
+    )
+    .or(&["pow"])
+    .noting("Never a whole number in type, so that nothing overflows."),
+    of_x!("radians", f64::to_radians, "Degrees as radians."),
+    computed(
+        "rand",
+        &[int("seed").optional()],
+        Compute::Chance(|call| {
+            Ok(Some(match call.int_if_given(0) {
+                Some(seed) => fastrand::Rng::with_seed(seed.cast_unsigned()).f64(),
+                None => fastrand::f64(),
+            }))
+        }),
+        "A number from 0 to below 1 by chance; always the same of one seed.",
+    )
+    .or(&["random"]),
+    computed(
+        "round",
+        &[number("x"), int("decimals").optional()],
+        Compute::Number(|call| decimals(call, f64::round)),
+        "The number rounded, halves away from 0.",
+    ),
+    computed(
+        "sign",
+        &[number("x")],
+        Compute::Int(|call| {
+            let x = call.float(0);
+            Ok(Some(i64::from(x > 0.0) - i64::from(x < 0.0)))
+        }),
+        "1, 0 or -1.",
+    ),
+    of_x!("sin", f64::sin, "The sine."),
+    of_x!(
+        "sqrt",
+        f64::sqrt,
+        "The square root; NULL of a negative number."
+    ),
+    computed(
+        "square",
+        &[number("x")],
+        Compute::Number(|call| match call.number(0) {
+            Number::Int(value) => value
+                .checked_mul(value)
+                .map(Number::Int)
+                .map(Some)
+                .ok_or_else(overflow),
+            Number::Float(value) => Ok(Some(Number::Float(value * value))),
+        }),
+        "The number times itself.",
+    ),
+    of_x!("tan", f64::tan, "The tangent."),
+    computed(
+        "trunc",
+        &[number("x"), int("decimals").optional()],
+        Compute::Number(|call| decimals(call, f64::trunc)),
+        "The number cut off behind so many decimals.",
+    ),
+];
+
+fn defined(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+fn overflow() -> Complaint {
+    Complaint::new("the result is too large for a whole number")
+}
+
+fn whole(number: Number, rounded: fn(f64) -> f64) -> Answer<i64> {
+    const FIRST_BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    match number {
+        Number::Int(value) => Ok(Some(value)),
+        Number::Float(value) => match rounded(value) {
+            // Within the bounds nothing is cut off.
+            whole if (-FIRST_BEYOND..FIRST_BEYOND).contains(&whole) => Ok(Some(whole as i64)),
+            _ => Err(overflow()),
+        },
+    }
+}
+
+/// A number changed behind so many decimals, or before the point if they are negative.
+fn decimals(call: &Call<'_>, change: fn(f64) -> f64) -> Answer<Number> {
+    let decimals = call.int(1);
+    match call.number(0) {
+        Number::Int(value) if decimals >= 0 => Ok(Some(Number::Int(value))),
+        Number::Int(value) => {
+            let power = u32::try_from(-decimals)
+                .ok()
+                .and_then(|digits| 10i64.checked_pow(digits));
+            let Some(power) = power else {
+                return Ok(Some(Number::Int(0)));
+            };
+            let rest = value % power;
+            // `trunc` leaves halves off, `round` does not.
+            let up = change(0.5) != 0.0 && rest.unsigned_abs() * 2 >= power.unsigned_abs();
+            let cut = value - rest;
+            let changed = if up {
+                cut.checked_add(power * value.signum())
+            } else {
+                Some(cut)
+            };
+            changed.map(Number::Int).map(Some).ok_or_else(overflow)
+        }
+        Number::Float(value) => {
+            let changed = number_pattern::changed(value, decimals, change);
+            Ok(Some(Number::Float(changed)))
+        }
+    }
+}
+
+fn hex(call: &Call<'_>) -> Answer<String> {
+    match call.cell(0) {
+        Some(Cell::Int(value)) => Ok(Some(format!("{value:X}"))),
+        Some(Cell::Text(text)) => Ok(Some(
+            text.bytes().map(|byte| format!("{byte:02X}")).collect(),
+        )),
+        _ => Err(Complaint::new(
+            "the value is neither a whole number nor a text",
+        )),
+    }
+}

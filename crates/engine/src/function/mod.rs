@@ -1,0 +1,198 @@
+//! The functions of the dialect. Each is declared once, with all that the planner, SHOW FUNCTIONS, completion and
+//! `docs/functions.md` need of it.
+
+mod call;
+mod clock;
+mod date;
+mod date_pattern;
+mod declaration;
+mod document;
+mod formula;
+mod hash;
+mod json_path;
+mod math;
+mod number_pattern;
+mod relative;
+mod string;
+mod table;
+mod window;
+mod xpath;
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::{DataFusionError, plan_datafusion_err};
+use datafusion::execution::{FunctionRegistry, SessionState};
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+
+use self::call::Computed;
+use self::clock::Clocked;
+use self::declaration::Body;
+pub use self::declaration::{Argument, Function, Need};
+use self::relative::{Relative, RelativeDates};
+use self::table::TableFunctions;
+pub(crate) use self::table::VALUE;
+
+/// What functions belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Texts.
+    String,
+    /// JSON and XML documents.
+    Document,
+    /// Dates and times.
+    Date,
+    /// Stretches of days relative to today, for comparisons.
+    RelativeDate,
+    /// Numbers.
+    Math,
+    /// Aggregates and places among other rows.
+    Window,
+    /// Tables.
+    Table,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::String,
+        Self::Document,
+        Self::Date,
+        Self::RelativeDate,
+        Self::Math,
+        Self::Window,
+        Self::Table,
+    ];
+
+    /// The functions that belong to it.
+    pub fn functions(self) -> &'static [Function] {
+        match self {
+            Self::String => string::FUNCTIONS,
+            Self::Document => document::FUNCTIONS,
+            Self::Date => date::FUNCTIONS,
+            Self::RelativeDate => relative::FUNCTIONS,
+            Self::Math => math::FUNCTIONS,
+            Self::Window => window::FUNCTIONS,
+            Self::Table => table::FUNCTIONS,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::String => "Strings",
+            Self::Document => "JSON and XML",
+            Self::Date => "Dates and times",
+            Self::RelativeDate => "Relative dates",
+            Self::Math => "Numbers",
+            Self::Window => "Aggregates and windows",
+            Self::Table => "Tables",
+        })
+    }
+}
+
+/// All functions, family by family.
+pub fn functions() -> impl Iterator<Item = &'static Function> {
+    Family::ALL.into_iter().flat_map(Family::functions)
+}
+
+/// The function of that name or alias, case apart.
+pub(crate) fn find(name: &str) -> Option<&'static Function> {
+    functions().find(|function| function.is_named(name))
+}
+
+/// The function that the planner knows by that name.
+pub(crate) fn find_planned(name: &str) -> Option<&'static Function> {
+    functions().find(|function| match function.body {
+        Body::Planner(own) | Body::Aggregate(own) | Body::Window(own) => own == name,
+        _ => function.name == name,
+    })
+}
+
+/// Makes the functions known to a session. DataFusion's own that are no functions of the dialect stay.
+pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> {
+    for function in functions() {
+        match function.body {
+            Body::Computed(compute) => {
+                add(state, ScalarUDF::from(Computed::new(function, compute)))?
+            }
+            Body::Clock(reading) => add(state, ScalarUDF::from(Clocked::new(function, reading)))?,
+            Body::Relative(days) => add(state, ScalarUDF::from(Relative::new(function, days)))?,
+            Body::Planner(name) => alias_scalar(state, function, name)?,
+            Body::Aggregate(name) => alias_aggregate(state, function, name)?,
+            Body::Window(name) => alias_window(state, function, name)?,
+            Body::Syntax | Body::Table(_) => {}
+        }
+    }
+    state.register_expr_planner(Arc::new(RelativeDates))?;
+    state.register_relation_planner(Arc::new(TableFunctions))?;
+    Ok(())
+}
+
+/// Registers a function, alone under its names: what DataFusion has under one of them goes altogether, since a
+/// session that is made from another registers all functions again, in any order.
+fn add(state: &mut SessionState, function: ScalarUDF) -> Result<(), DataFusionError> {
+    let names = |function: &ScalarUDF| -> Vec<String> {
+        let aliases = function.aliases().iter().cloned();
+        std::iter::once(function.name().to_owned())
+            .chain(aliases)
+            .collect()
+    };
+    let own = names(&function);
+    let displaced: Vec<String> = state
+        .scalar_functions()
+        .values()
+        .map(|other| names(other))
+        .filter(|others| others.iter().any(|other| own.contains(other)))
+        .map(|mut others| others.swap_remove(0))
+        .collect();
+    for name in displaced {
+        state.deregister_udf(&name)?;
+    }
+    state.register_udf(Arc::new(function)).map(drop)
+}
+
+fn missing(name: &str) -> DataFusionError {
+    plan_datafusion_err!("the planner has no function {name}")
+}
+
+/// DataFusion's function under the dialect's names, the first of which it gets as its own.
+fn alias_scalar(
+    state: &mut SessionState,
+    function: &Function,
+    name: &str,
+) -> Result<(), DataFusionError> {
+    let found = state
+        .scalar_functions()
+        .get(name)
+        .ok_or_else(|| missing(name))?;
+    let named = found.as_ref().clone().with_aliases(function.names());
+    add(state, named)
+}
+
+fn alias_aggregate(
+    state: &mut SessionState,
+    function: &Function,
+    name: &str,
+) -> Result<(), DataFusionError> {
+    let found = state
+        .aggregate_functions()
+        .get(name)
+        .ok_or_else(|| missing(name))?;
+    let named: AggregateUDF = found.as_ref().clone().with_aliases(function.names());
+    state.register_udaf(Arc::new(named)).map(drop)
+}
+
+fn alias_window(
+    state: &mut SessionState,
+    function: &Function,
+    name: &str,
+) -> Result<(), DataFusionError> {
+    let found = state
+        .window_functions()
+        .get(name)
+        .ok_or_else(|| missing(name))?;
+    let named: WindowUDF = found.as_ref().clone().with_aliases(function.names());
+    state.register_udwf(Arc::new(named)).map(drop)
+}

@@ -1,0 +1,94 @@
+//! Numbers written by patterns such as `#,##0.00`.
+
+/// The number with so many decimals, halves rounded away from zero as people do.
+pub(super) fn fixed(number: f64, decimals: usize) -> String {
+    let places = i64::try_from(decimals).unwrap_or(i64::MAX);
+    let text = format!("{:.*}", decimals, changed(number, places, f64::round));
+    match text.strip_prefix('-') {
+        Some(digits) if digits.chars().all(|digit| matches!(digit, '0' | '.')) => digits.to_owned(),
+        _ => text,
+    }
+}
+
+/// The number with `change` applied to it as if the point stood so many places further right.
+pub(super) fn changed(number: f64, decimals: i64, change: fn(f64) -> f64) -> f64 {
+    let power = 10f64.powi(i32::try_from(decimals.unsigned_abs()).unwrap_or(i32::MAX));
+    let back = match decimals {
+        0.. => change(number * power) / power,
+        _ => change(number / power) * power,
+    };
+    // A number without so many decimals has nothing to change there.
+    if back.is_finite() { back } else { number }
+}
+
+/// Writes a number by a pattern. `0` is a digit, `#` one that may be missing, a comma among them groups by three,
+/// `%` multiplies by a hundred, `E0` gives a power of ten; all else is text around it.
+pub(super) fn write(number: f64, pattern: &str) -> String {
+    let is_mark = |c: char| matches!(c, '0' | '#' | '.' | ',');
+    let Some(from) = pattern.find(is_mark) else {
+        return pattern.to_owned();
+    };
+    let length = pattern[from..]
+        .find(|c| !is_mark(c))
+        .unwrap_or(pattern.len() - from);
+    let (before, marks) = (&pattern[..from], &pattern[from..from + length]);
+    let mut behind = &pattern[from + length..];
+
+    let mut number = number;
+    if pattern.contains('%') {
+        number *= 100.0;
+    }
+    let mut power = String::new();
+    if let Some(rest) = behind.strip_prefix(['E', 'e']) {
+        let signed = rest.starts_with('+');
+        let rest = rest.trim_start_matches(['+', '-']);
+        let width = rest.chars().take_while(|c| *c == '0').count();
+        if width > 0 {
+            behind = &rest[width..];
+            let exponent = if number == 0.0 {
+                0
+            } else {
+                number.abs().log10().floor() as i32
+            };
+            number /= 10f64.powi(exponent);
+            let sign = match exponent {
+                ..0 => "-",
+                _ if signed => "+",
+                _ => "",
+            };
+            power = format!("E{sign}{:0width$}", exponent.abs());
+        }
+    }
+
+    let (whole_marks, decimal_marks) = marks.split_once('.').unwrap_or((marks, ""));
+    let least = |marks: &str| marks.chars().filter(|mark| *mark == '0').count();
+    let most = decimal_marks.chars().filter(|mark| *mark != ',').count();
+    let digits = fixed(number.abs(), most);
+    let (whole, decimals) = digits.split_once('.').unwrap_or((&digits, ""));
+    let mut whole = whole.trim_start_matches('0').to_owned();
+    let missing = least(whole_marks).saturating_sub(whole.len());
+    whole.insert_str(0, &"0".repeat(missing));
+    if whole_marks.contains(',') {
+        whole = grouped(&whole);
+    }
+    let kept = decimals
+        .trim_end_matches('0')
+        .len()
+        .max(least(decimal_marks));
+    let decimals = &decimals[..kept];
+    let negative = number < 0.0 && digits.chars().any(|digit| matches!(digit, '1'..='9'));
+    let minus = if negative { "-" } else { "" };
+    let point = if decimals.is_empty() { "" } else { "." };
+    format!("{minus}{before}{whole}{point}{decimals}{power}{behind}")
+}
+
+fn grouped(digits: &str) -> String {
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

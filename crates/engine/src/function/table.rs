@@ -1,0 +1,420 @@
+//! Functions that stand in FROM: `t CROSS APPLY STRING_SPLIT(t.Tags, ',') AS X`.
+//!
+//! Each row of what stands before APPLY gets a list of rows, which is then taken apart. Alone in FROM, a function
+//! is applied to one row without columns.
+
+use std::sync::Arc;
+
+use bucketline_sql::BucketlineDialect;
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, ListBuilder, StringBuilder, StructBuilder,
+};
+use datafusion::arrow::datatypes::{DataType, Field, Fields};
+use datafusion::common::{Column, DFSchema, DataFusionError, TableReference, UnnestOptions};
+use datafusion::functions::core::expr_fn::get_field;
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ScalarFunctionArgs,
+    ScalarUDFImpl, Signature, Volatility, cast,
+};
+use datafusion::sql::sqlparser::ast::{
+    CastKind, Expr as Syntax, FunctionArg, FunctionArgExpr, JoinOperator, ObjectName, TableFactor,
+    Value as Literal,
+};
+use datafusion::sql::sqlparser::parser::Parser;
+use roxmltree::Node;
+use serde_json::Value;
+
+use super::call::Complaint;
+use super::declaration::{self, Argument, Body, Function, text};
+use super::document::{parse_json, parse_xml, text_of};
+use super::json_path::JsonPath;
+use super::xpath::{Found, XPath};
+
+/// The name of the one column of a function that is given none by WITH.
+pub(crate) const VALUE: &str = "Value";
+
+/// The column that holds the rows while they are taken apart.
+const ROWS: &str = "rows of the function";
+
+/// Which function it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum TableFunction {
+    StringSplit,
+    JsonTable,
+    XmlTable,
+}
+
+const fn table(
+    name: &'static str,
+    arguments: &'static [Argument],
+    function: TableFunction,
+    description: &'static str,
+) -> Function {
+    declaration::function(name, arguments, Body::Table(function), description)
+}
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    table(
+        "string_split",
+        &[text("text"), text("separator")],
+        TableFunction::StringSplit,
+        "A row for each part of the text; its column is `Value`.",
+    ),
+    table(
+        "jsontable",
+        &[text("json"), text("path").optional(), text(") WITH (name type, ...").optional()],
+        TableFunction::JsonTable,
+        "A row for each value, or element of an array, that the path leads to; its columns are those of WITH.",
+    )
+    .noting("A column is the member of that name, case apart. Without WITH there is one column, `Value`, of JSON text."),
+    table(
+        "xmltable",
+        &[text("xml"), text("xpath"), text(") WITH (name type, ...").optional()],
+        TableFunction::XmlTable,
+        "A row for each element that the path leads to; its columns are those of WITH.",
+    )
+    .noting("A column is the child element or else the attribute of that name, case apart. Without WITH there is one column, `Value`, of text."),
+];
+
+/// Plans the functions in FROM.
+#[derive(Debug)]
+pub(crate) struct TableFunctions;
+
+impl RelationPlanner for TableFunctions {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning, DataFusionError> {
+        let (plan, applied, outer) = match relation {
+            TableFactor::NestedJoin {
+                mut table_with_joins,
+                alias: None,
+            } if is_apply(
+                table_with_joins
+                    .joins
+                    .last()
+                    .map(|join| &join.join_operator),
+            ) =>
+            {
+                let Some(join) = table_with_joins.joins.pop() else {
+                    return Ok(RelationPlanning::Original(Box::new(
+                        TableFactor::NestedJoin {
+                            table_with_joins,
+                            alias: None,
+                        },
+                    )));
+                };
+                let outer = matches!(join.join_operator, JoinOperator::OuterApply);
+                (
+                    context.plan(table_with_joins.relation)?,
+                    join.relation,
+                    outer,
+                )
+            }
+            applied @ TableFactor::Table { args: Some(_), .. } => {
+                (LogicalPlanBuilder::empty(true).build()?, applied, false)
+            }
+            other => return Ok(RelationPlanning::Original(Box::new(other))),
+        };
+        match apply(plan, &applied, outer, context)? {
+            Some(plan) => Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+                plan, None,
+            )))),
+            None => Ok(RelationPlanning::Original(Box::new(applied))),
+        }
+    }
+}
+
+fn is_apply(operator: Option<&JoinOperator>) -> bool {
+    matches!(
+        operator,
+        Some(JoinOperator::CrossApply | JoinOperator::OuterApply)
+    )
+}
+
+/// The rows of `plan`, each with the columns of the rows that the function gives for it.
+fn apply(
+    plan: LogicalPlan,
+    applied: &TableFactor,
+    outer: bool,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Option<LogicalPlan>, DataFusionError> {
+    let TableFactor::Table {
+        name,
+        alias,
+        args: Some(args),
+        ..
+    } = applied
+    else {
+        return Ok(None);
+    };
+    let Some((declared, function)) = table_function(name) else {
+        return Ok(None);
+    };
+    let mut given = Vec::new();
+    for argument in &args.args {
+        match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)) => given.push(argument),
+            _ => return Err(Complaint::new("an argument is no expression").of(declared)),
+        }
+    }
+    let with = match function {
+        TableFunction::StringSplit => None,
+        TableFunction::JsonTable | TableFunction::XmlTable if given.len() == 3 => given.pop(),
+        TableFunction::JsonTable | TableFunction::XmlTable => None,
+    };
+    let columns = columns(declared, with, context)?;
+    let schema = Arc::clone(plan.schema());
+    let arguments = given
+        .into_iter()
+        .map(|argument| {
+            Ok(cast(
+                context.sql_to_expr(argument.clone(), &schema)?,
+                DataType::Utf8,
+            ))
+        })
+        .collect::<Result<Vec<_>, DataFusionError>>()?;
+    let rows = TableRows {
+        declared,
+        function,
+        columns: columns.iter().map(|(name, _)| name.clone()).collect(),
+        signature: Signature::any(arguments.len(), Volatility::Immutable),
+    };
+    let rows = Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(rows.into()), arguments));
+
+    let own: Vec<Expr> = schema.columns().into_iter().map(Expr::Column).collect();
+    let listed = own.iter().cloned().chain([rows.alias(ROWS)]);
+    let options = UnnestOptions::new().with_preserve_nulls(outer);
+    let row = || Expr::Column(Column::new_unqualified(ROWS));
+    let relation = alias
+        .as_ref()
+        .map(|alias| TableReference::bare(context.normalize_ident(alias.name.clone())));
+    let renamed = alias
+        .iter()
+        .flat_map(|alias| &alias.columns)
+        .map(|column| column.name.value.clone());
+    let mut renamed = renamed.collect::<Vec<_>>().into_iter();
+    let taken = columns.into_iter().map(|(name, kind)| {
+        let column = cast(get_field(row(), name.as_str()), kind);
+        column.alias_qualified(relation.clone(), renamed.next().unwrap_or(name))
+    });
+    let plan = LogicalPlanBuilder::from(plan)
+        .project(listed)?
+        .unnest_column_with_options(Column::new_unqualified(ROWS), options)?
+        .project(own.into_iter().chain(taken).collect::<Vec<_>>())?
+        .build()?;
+    Ok(Some(plan))
+}
+
+fn table_function(name: &ObjectName) -> Option<(&'static Function, TableFunction)> {
+    let [part] = name.0.as_slice() else {
+        return None;
+    };
+    let name = &part.as_ident()?.value;
+    let declared = FUNCTIONS.iter().find(|function| function.is_named(name))?;
+    match declared.body {
+        Body::Table(function) => Some((declared, function)),
+        _ => None,
+    }
+}
+
+/// The columns that WITH declares, a text by now, and their types.
+fn columns(
+    declared: &'static Function,
+    with: Option<&Syntax>,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Vec<(String, DataType)>, DataFusionError> {
+    let Some(with) = with else {
+        return Ok(vec![(VALUE.to_owned(), DataType::Utf8)]);
+    };
+    let text = match with {
+        Syntax::Value(value) => match &value.value {
+            Literal::SingleQuotedString(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    };
+    let failed = || {
+        Complaint::new("the columns cannot be read")
+            .with_hint("write them as WITH (name type, ...)")
+            .of(declared)
+    };
+    let parsed = Parser::new(&BucketlineDialect)
+        .try_with_sql(&format!("({})", text.ok_or_else(failed)?))
+        .and_then(|mut parser| parser.parse_columns());
+    let (columns, _) = parsed.map_err(|_| failed())?;
+    let empty = DFSchema::empty();
+    columns
+        .into_iter()
+        .map(|column| {
+            let null = Syntax::Value(Literal::Null.into());
+            let typed = Syntax::Cast {
+                kind: CastKind::Cast,
+                expr: Box::new(null),
+                data_type: column.data_type,
+                format: None,
+                array: false,
+            };
+            let kind = context.sql_to_expr(typed, &empty)?.get_type(&empty)?;
+            Ok((context.normalize_ident(column.name), kind))
+        })
+        .collect()
+}
+
+/// The rows of one call, as a list of structures of texts.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct TableRows {
+    declared: &'static Function,
+    function: TableFunction,
+    columns: Vec<String>,
+    signature: Signature,
+}
+
+/// A row: a text or NULL for each column.
+type Row = Vec<Option<String>>;
+
+impl TableRows {
+    fn fields(&self) -> Fields {
+        self.columns
+            .iter()
+            .map(|name| Field::new(name, DataType::Utf8, true))
+            .collect()
+    }
+
+    fn rows(&self, given: &[&str]) -> Result<Vec<Row>, Complaint> {
+        let first = given.first().copied().unwrap_or_default();
+        match (self.function, given.get(1)) {
+            (TableFunction::StringSplit, separator) => {
+                let separator = separator.copied().unwrap_or_default();
+                if separator.is_empty() {
+                    return Err(Complaint::new("the separator is empty"));
+                }
+                Ok(first
+                    .split(separator)
+                    .map(|part| vec![Some(part.to_owned())])
+                    .collect())
+            }
+            (TableFunction::JsonTable, path) => {
+                let document = parse_json(first)?;
+                let path = JsonPath::read(path.copied().unwrap_or("$"))?;
+                let found = path.find(&document).into_iter();
+                let values = found.flat_map(|value| match value {
+                    Value::Array(elements) => elements.iter().collect(),
+                    other => vec![other],
+                });
+                Ok(values
+                    .map(|value| self.row(|name| member(value, name)))
+                    .collect())
+            }
+            (TableFunction::XmlTable, path) => {
+                let document = parse_xml(first)?;
+                let path = XPath::read(path.copied().unwrap_or_default())?;
+                let found = path.find(document.root());
+                Ok(found
+                    .map(|found| self.row(|name| part(found, name)))
+                    .collect())
+            }
+        }
+    }
+
+    fn row(&self, column: impl Fn(&str) -> Option<String>) -> Row {
+        self.columns.iter().map(|name| column(name)).collect()
+    }
+}
+
+/// A member of a JSON object; without members, the value itself is the column `Value`.
+fn member(value: &Value, name: &str) -> Option<String> {
+    match value {
+        Value::Object(members) => {
+            let exact = members.get(name);
+            let similar = || {
+                members
+                    .iter()
+                    .find(|(own, _)| own.eq_ignore_ascii_case(name))
+            };
+            match exact.or_else(|| similar().map(|(_, value)| value)) {
+                Some(member) => text_of(member),
+                None if name == VALUE => Some(value.to_string()),
+                None => None,
+            }
+        }
+        other if name.eq_ignore_ascii_case(VALUE) => text_of(other),
+        _ => None,
+    }
+}
+
+/// The text of a child element, or else of an attribute.
+fn part(found: Found<'_>, name: &str) -> Option<String> {
+    let node: Node<'_, '_> = match found {
+        Found::Node(node) => node,
+        Found::Attribute(_) => return name.eq_ignore_ascii_case(VALUE).then(|| found.text()),
+    };
+    let child = node
+        .children()
+        .find(|child| child.is_element() && child.tag_name().name().eq_ignore_ascii_case(name));
+    let attribute = || {
+        node.attributes()
+            .find(|attribute| attribute.name().eq_ignore_ascii_case(name))
+    };
+    match child {
+        Some(child) => Some(Found::Node(child).text()),
+        None => match attribute() {
+            Some(attribute) => Some(attribute.value().to_owned()),
+            None => name.eq_ignore_ascii_case(VALUE).then(|| found.text()),
+        },
+    }
+}
+
+impl ScalarUDFImpl for TableRows {
+    fn name(&self) -> &str {
+        self.declared.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _given: &[DataType]) -> Result<DataType, DataFusionError> {
+        let row = DataType::Struct(self.fields());
+        Ok(DataType::List(Arc::new(Field::new_list_field(row, true))))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let texts: Vec<_> = arrays
+            .iter()
+            .map(|array| array.as_string::<i32>())
+            .collect();
+        let length = texts.first().map_or(args.number_rows, |first| first.len());
+        let mut lists = ListBuilder::new(StructBuilder::from_fields(self.fields(), 0));
+        for index in 0..length {
+            let given: Option<Vec<&str>> = texts
+                .iter()
+                .map(|text| text.is_valid(index).then(|| text.value(index)))
+                .collect();
+            let rows = match given {
+                Some(given) => self
+                    .rows(&given)
+                    .map_err(|complaint| complaint.of(self.declared))?,
+                None => Vec::new(),
+            };
+            let list = lists.values();
+            for row in &rows {
+                for (column, value) in row.iter().enumerate() {
+                    if let Some(builder) = list.field_builder::<StringBuilder>(column) {
+                        builder.append_option(value.as_deref());
+                    }
+                }
+                list.append(true);
+            }
+            // No row at all is NULL, which OUTER APPLY keeps.
+            lists.append(!rows.is_empty());
+        }
+        Ok(ColumnarValue::Array(Arc::new(lists.finish()) as ArrayRef))
+    }
+}

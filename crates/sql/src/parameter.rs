@@ -1,0 +1,318 @@
+//! Parameters and variables of a script, and the values that stand in for them.
+//!
+//! A value takes the place of its parameter among the tokens, where it is one literal whatever it holds: it is never
+//! read as SQL. What is printed goes on showing the parameter.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use sqlparser::tokenizer::Token;
+
+use crate::lexer::Lexeme;
+use crate::name::same_ignoring_case;
+use crate::{Error, ErrorKind, Span};
+
+/// The value of a parameter.
+#[derive(Clone, PartialEq)]
+pub enum ParameterValue {
+    /// NULL.
+    Null,
+    /// TRUE or FALSE.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Another number; NULL if it is none.
+    Float(f64),
+    /// A text. Dates are texts, too.
+    Text(String),
+}
+
+/// The values of a script's parameters: `@name`, `?` by their order in the script, and the job variables
+/// `{env:name}`.
+#[derive(Clone, Default)]
+pub struct Parameters {
+    named: Vec<(String, ParameterValue)>,
+    /// From number 1 on.
+    numbered: Vec<(usize, ParameterValue)>,
+    variables: Vec<(String, String)>,
+}
+
+impl Parameters {
+    /// None.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Binds `@name`, case apart. A later value replaces an earlier one.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>, value: impl Into<ParameterValue>) -> Self {
+        let name = name.into();
+        self.named
+            .retain(|(other, _)| !same_ignoring_case(other, &name));
+        self.named.push((name, value.into()));
+        self
+    }
+
+    /// Binds the `?` of that number, counted from 1.
+    #[must_use]
+    pub fn numbered(mut self, number: usize, value: impl Into<ParameterValue>) -> Self {
+        self.numbered.retain(|(other, _)| *other != number);
+        self.numbered.push((number, value.into()));
+        self
+    }
+
+    /// Binds `{env:name}`, which is a text.
+    #[must_use]
+    pub fn variable(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        let name = name.into();
+        self.variables.retain(|(other, _)| *other != name);
+        self.variables.push((name, text.into()));
+        self
+    }
+
+    fn find_named(&self, name: &str) -> Option<&ParameterValue> {
+        let found = self
+            .named
+            .iter()
+            .find(|(other, _)| same_ignoring_case(other, name));
+        found.map(|(_, value)| value)
+    }
+
+    fn find_numbered(&self, number: usize) -> Option<&ParameterValue> {
+        let found = self.numbered.iter().find(|(other, _)| *other == number);
+        found.map(|(_, value)| value)
+    }
+
+    fn find_variable(&self, name: &str) -> Option<&str> {
+        let found = self.variables.iter().find(|(other, _)| other == name);
+        found.map(|(_, text)| text.as_str())
+    }
+}
+
+/// Names only: a value may be a secret.
+impl fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = self.named.iter().map(|(name, _)| format!("@{name}"));
+        let numbered = self.numbered.iter().map(|(number, _)| format!("?{number}"));
+        f.debug_set()
+            .entries(named.chain(numbered))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ParameterValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "Null",
+            Self::Bool(_) => "Bool",
+            Self::Int(_) => "Int",
+            Self::Float(_) => "Float",
+            Self::Text(_) => "Text",
+        })
+    }
+}
+
+impl From<bool> for ParameterValue {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for ParameterValue {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<f64> for ParameterValue {
+    fn from(value: f64) -> Self {
+        Self::Float(value)
+    }
+}
+
+impl From<&str> for ParameterValue {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl From<String> for ParameterValue {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for ParameterValue {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl ParameterValue {
+    fn token(&self) -> Token {
+        match self {
+            Self::Null => Token::make_keyword("NULL"),
+            Self::Bool(true) => Token::make_keyword("TRUE"),
+            Self::Bool(false) => Token::make_keyword("FALSE"),
+            Self::Int(value) => Token::Number(value.to_string(), false),
+            Self::Float(value) if value.is_finite() => Token::Number(format!("{value:?}"), false),
+            Self::Float(_) => Token::make_keyword("NULL"),
+            Self::Text(text) => Token::SingleQuotedString(text.clone()),
+        }
+    }
+}
+
+/// Puts values in, statement by statement.
+pub(crate) struct Binder<'p> {
+    /// Without any, `?` and `@name` stay what they are.
+    parameters: Option<&'p Parameters>,
+    /// How many `?` there were.
+    passed: usize,
+}
+
+impl<'p> Binder<'p> {
+    pub(crate) fn new(parameters: Option<&'p Parameters>) -> Self {
+        Self {
+            parameters,
+            passed: 0,
+        }
+    }
+
+    /// The tokens of a statement with values in place of parameters and variables.
+    pub(crate) fn bind<'l>(&mut self, lexemes: &'l [Lexeme]) -> Result<Cow<'l, [Lexeme]>, Error> {
+        let has_any = lexemes.iter().any(|lexeme| match &lexeme.token {
+            Token::Placeholder(_) | Token::AtSign | Token::LBrace => true,
+            Token::SingleQuotedString(text) => text.contains(OPENING),
+            _ => false,
+        });
+        if !has_any {
+            return Ok(Cow::Borrowed(lexemes));
+        }
+        let mut bound = Vec::with_capacity(lexemes.len());
+        let mut rest = lexemes;
+        while let Some(first) = rest.first() {
+            let (lexeme, length) = match self.replacement(lexemes, rest)? {
+                Some(replacement) => replacement,
+                None => (first.clone(), 1),
+            };
+            bound.push(lexeme);
+            rest = &rest[length..];
+        }
+        Ok(Cow::Owned(bound))
+    }
+
+    /// What stands in for the first tokens of `rest`, and for how many.
+    fn replacement(
+        &mut self,
+        statement: &[Lexeme],
+        rest: &[Lexeme],
+    ) -> Result<Option<(Lexeme, usize)>, Error> {
+        let first = &rest[0];
+        match (&first.token, rest) {
+            (Token::Placeholder(sign), _) => {
+                let number = match sign.strip_prefix('$') {
+                    Some(number) => number.parse().ok(),
+                    None => {
+                        self.passed += 1;
+                        Some(self.passed)
+                    }
+                };
+                let (Some(parameters), Some(number)) = (self.parameters, number) else {
+                    return Ok(None);
+                };
+                let value = parameters.find_numbered(number).ok_or_else(|| {
+                    let message = format!("the parameter `{sign}`, number {number}, has no value");
+                    unbound(message, &number.to_string(), first.span)
+                })?;
+                Ok(Some((replaced(value.token(), &rest[..1]), 1)))
+            }
+            (Token::AtSign, [_, name, ..]) if !name.spaced => {
+                let (Some(parameters), Some(word)) = (self.parameters, name.bare_word()) else {
+                    return Ok(None);
+                };
+                if names_argument(statement, rest) {
+                    return Ok(None);
+                }
+                let value = parameters.find_named(word).ok_or_else(|| {
+                    let message = format!("the parameter `@{word}` has no value");
+                    unbound(message, word, first.span.to(name.span))
+                })?;
+                Ok(Some((replaced(value.token(), &rest[..2]), 2)))
+            }
+            (Token::LBrace, [_, word, colon, ..])
+                if word.is_word("env") && colon.token == Token::Colon =>
+            {
+                let Some(close) = rest.iter().position(|lexeme| lexeme.token == Token::RBrace)
+                else {
+                    return Ok(None);
+                };
+                let name: String = rest[3..close].iter().map(ToString::to_string).collect();
+                let span = first.span.to(rest[close].span);
+                let text = self.variable(&name, span)?.to_owned();
+                let token = Token::SingleQuotedString(text);
+                Ok(Some((replaced(token, &rest[..=close]), close + 1)))
+            }
+            (Token::SingleQuotedString(text), _) if text.contains(OPENING) => {
+                let token = Token::SingleQuotedString(self.filled(text, first.span)?);
+                Ok(Some((replaced(token, &rest[..1]), 1)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A text with its variables filled in.
+    fn filled(&self, text: &str, span: Span) -> Result<String, Error> {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once(OPENING) {
+            let Some((name, behind)) = behind.split_once('}') else {
+                break;
+            };
+            filled.push_str(before);
+            filled.push_str(self.variable(name.trim(), span)?);
+            rest = behind;
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+
+    fn variable(&self, name: &str, span: Span) -> Result<&'p str, Error> {
+        let found = self
+            .parameters
+            .and_then(|parameters| parameters.find_variable(name));
+        found.ok_or_else(|| {
+            let message = format!("the variable `{{env:{name}}}` has no value");
+            unbound(message, &format!("env:{name}"), span)
+        })
+    }
+}
+
+const OPENING: &str = "{env:";
+
+fn unbound(message: String, key: &str, span: Span) -> Error {
+    Error::new(ErrorKind::Unbound, message, span).with_hint(format!(
+        "on the command line, `--param {key}=VALUE` gives it one"
+    ))
+}
+
+/// One token in place of several, which is printed as they are.
+fn replaced(token: Token, lexemes: &[Lexeme]) -> Lexeme {
+    let written: String = lexemes.iter().map(ToString::to_string).collect();
+    Lexeme {
+        token,
+        span: lexemes[0].span.to(lexemes[lexemes.len() - 1].span),
+        spaced: lexemes[0].spaced,
+        written: Some(written.into()),
+    }
+}
+
+/// Whether `@name` at the beginning of `rest` names an argument of EXEC, and is no parameter.
+fn names_argument(statement: &[Lexeme], rest: &[Lexeme]) -> bool {
+    let executes = statement[0].is_word("EXEC") || statement[0].is_word("EXECUTE");
+    let before = &statement[..statement.len() - rest.len()];
+    let follows_value = before
+        .last()
+        .is_some_and(|lexeme| lexeme.token == Token::Eq);
+    let assigned = rest.get(2).is_some_and(|lexeme| lexeme.token == Token::Eq);
+    executes && assigned && !follows_value
+}

@@ -1,0 +1,122 @@
+//! Files that a query is written into: `INTO csv://rows.csv;delimiter=tab`.
+
+use sqlparser::tokenizer::Token;
+
+use crate::lexer::Lexeme;
+use crate::{Error, ErrorKind, Span};
+
+const SCHEME: &str = "csv://";
+
+/// A file of separated values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvTarget {
+    /// Its path, as it was written.
+    pub path: String,
+    /// What stands between two values.
+    pub delimiter: char,
+}
+
+impl CsvTarget {
+    /// Reads an address; `None` if it is none of a file.
+    pub(crate) fn read(address: &str, span: Span) -> Option<Result<Self, Error>> {
+        let scheme = address.get(..SCHEME.len())?;
+        scheme
+            .eq_ignore_ascii_case(SCHEME)
+            .then(|| Self::of_properties(&address[SCHEME.len()..], span))
+    }
+
+    fn of_properties(properties: &str, span: Span) -> Result<Self, Error> {
+        let failed = |message: String| {
+            Error::new(ErrorKind::BadTarget, message, span)
+                .with_hint("INTO csv://filename=rows.csv;delimiter=tab")
+        };
+        let mut path = None;
+        let mut delimiter = ',';
+        for (index, property) in properties.split(';').enumerate() {
+            match property.split_once('=') {
+                Some((name, value)) if name.eq_ignore_ascii_case("filename") => {
+                    path = Some(value);
+                }
+                Some((name, value)) if name.eq_ignore_ascii_case("delimiter") => {
+                    delimiter = read_delimiter(value)
+                        .ok_or_else(|| failed(format!("`{value}` is no delimiter")))?;
+                }
+                _ if index == 0 => path = Some(property),
+                _ => return Err(failed(format!("a file has no property `{property}`"))),
+            }
+        }
+        let path = path.map(str::trim).filter(|path| !path.is_empty());
+        let path = path.ok_or_else(|| failed("the file has no name".to_owned()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            delimiter,
+        })
+    }
+}
+
+fn read_delimiter(value: &str) -> Option<char> {
+    const NAMES: &[(&str, char)] = &[
+        ("tab", '\t'),
+        ("comma", ','),
+        ("semicolon", ';'),
+        ("pipe", '|'),
+        ("space", ' '),
+    ];
+    let named = NAMES
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(value));
+    let mut characters = value.chars();
+    match (named, characters.next(), characters.next()) {
+        (Some((_, delimiter)), _, _) => Some(*delimiter),
+        (None, Some(delimiter), None) if !matches!(delimiter, '"' | '\r' | '\n') => Some(delimiter),
+        _ => None,
+    }
+}
+
+/// Makes one name of an address without quotes behind INTO, its properties behind semicolons included.
+pub(crate) fn join_addresses(text: &str, lexemes: &mut Vec<Lexeme>) {
+    let mut index = 1;
+    while index + 3 < lexemes.len() {
+        if let Some(end) = address(lexemes, index) {
+            let span = lexemes[index].span.to(lexemes[end - 1].span);
+            let name = Lexeme {
+                token: Token::make_word(&text[span.range()], Some('[')),
+                span,
+                spaced: lexemes[index].spaced,
+                written: None,
+            };
+            lexemes.splice(index..end, [name]);
+        }
+        index += 1;
+    }
+}
+
+/// The end of an address that begins at a token.
+fn address(lexemes: &[Lexeme], index: usize) -> Option<usize> {
+    let begins = lexemes[index - 1].is_word("INTO")
+        && lexemes[index].is_word("csv")
+        && lexemes[index + 1].token == Token::Colon
+        && lexemes[index + 2].token == Token::Div;
+    let touches = |at: usize| lexemes.get(at).is_some_and(|lexeme| !lexeme.spaced);
+    let property = |at: usize| {
+        let named = ["filename", "delimiter"];
+        touches(at)
+            && named.iter().any(|name| lexemes[at].is_word(name))
+            && lexemes
+                .get(at + 1)
+                .is_some_and(|lexeme| lexeme.token == Token::Eq)
+    };
+    if !begins {
+        return None;
+    }
+    let mut end = index + 1;
+    let ends = |at: usize| match lexemes[at].token {
+        Token::RParen => true,
+        Token::SemiColon => !property(at + 1),
+        _ => false,
+    };
+    while touches(end) && !ends(end) {
+        end += 1;
+    }
+    Some(end)
+}
