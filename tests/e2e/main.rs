@@ -1,6 +1,7 @@
 //! End to end: the library and the binary against the sandbox.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod against_sqlite;
 mod all_tables;
 mod blind_spots;
 mod changes;
