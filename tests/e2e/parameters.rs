@@ -72,6 +72,21 @@ async fn a_parameter_keeps_its_type_and_is_never_read_as_sql() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parameter_stands_where_a_number_of_rows_does() {
+    let world = World::start(small()).await;
+    let session = world.session(&["acme"]);
+    let parameters = Parameters::new()
+        .named("n", 2)
+        .numbered(1, 1)
+        .numbered(2, 3);
+    let top = "SELECT COUNT(*) FROM (SELECT TOP @n * FROM Issues WHERE Repository = 'api') AS t";
+    assert_eq!(row(&session, top, &parameters).await, ["2"]);
+    let limit =
+        "SELECT MAX(Id) FROM (SELECT Id FROM [api].Issues ORDER BY Id LIMIT ? OFFSET ?) AS t";
+    assert_eq!(row(&session, limit, &parameters).await, ["4"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn question_marks_count_on_through_a_script() {
     let world = World::start(small()).await;
     let session = world.session(&["acme"]);

@@ -352,6 +352,7 @@ files!(
     functions_document,
     functions_math,
     functions_relative,
+    functions_replicate,
     functions_string,
     functions_window,
     pushdown,

@@ -124,7 +124,7 @@ impl Builder {
         self
     }
 
-    /// The time zone of dates that name none and of what `GETDATE()` and the like call today: a name such as
+    /// The time zone of functions of dates, where days begin and what texts without a zone mean: a name such as
     /// `Europe/Berlin`, or an offset such as `+02:00`. Without it, UTC.
     #[must_use]
     pub fn time_zone(mut self, zone: impl Into<String>) -> Self {

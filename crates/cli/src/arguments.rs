@@ -80,7 +80,7 @@ pub(crate) struct Options {
     #[arg(long = "param", global = true, value_name = "NAME=VALUE")]
     pub(crate) parameters: Vec<String>,
 
-    /// Time zone of dates that name none, such as Europe/Berlin or +02:00 [default: UTC]
+    /// Time zone of functions of dates, such as Europe/Berlin or +02:00 [default: UTC]
     #[arg(long, global = true, value_name = "ZONE")]
     pub(crate) time_zone: Option<String>,
 

@@ -60,7 +60,7 @@ pub(crate) struct Settings {
     pub(crate) options: StatementOptions,
     /// The values of the parameters of scripts.
     pub(crate) parameters: Parameters,
-    /// The time zone of dates that name none.
+    /// The time zone of functions of dates.
     pub(crate) time_zone: Option<String>,
     /// What the user should know.
     pub(crate) notes: Vec<String>,

@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 
 use bucketline_sql::{Query, Span};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function as Call, FunctionArguments, Join, JoinConstraint, JoinOperator,
-    ObjectName, Select, Spanned, Statement, TableFactor, TableWithJoins, UnaryOperator, Value,
-    Visit, VisitMut, Visitor, VisitorMut,
+    BinaryOperator, CastKind, DataType as SqlType, Expr, Function as Call, FunctionArg,
+    FunctionArgExpr, FunctionArguments, Join, JoinConstraint, JoinOperator, ObjectName, Select,
+    Spanned, Statement, TableFactor, TableWithJoins, UnaryOperator, Value, Visit, VisitMut,
+    Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span as Stretch;
 
@@ -123,13 +124,45 @@ impl VisitorMut for Preparation {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Refusal> {
+        match factor {
+            TableFactor::NestedJoin {
+                table_with_joins, ..
+            } if !is_applied(table_with_joins) => nest_applies(table_with_joins),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Refusal> {
         match expr {
             Expr::Function(call) => {
                 if let Some(condition) = &mut call.filter {
                     as_condition(condition);
                 }
-                return checked(call);
+                checked(call)?;
+                cast_arguments(call);
+            }
+            Expr::Value(value) => {
+                // A text is Unicode with and without N before it; the planner knows the one without.
+                if let Value::NationalStringLiteral(text) = &mut value.value {
+                    value.value = Value::SingleQuotedString(std::mem::take(text));
+                }
+            }
+            Expr::Trim { expr, .. } => cast(expr, SqlType::Varchar(None)),
+            Expr::Position { expr, r#in } => {
+                [expr, r#in]
+                    .into_iter()
+                    .for_each(|text| cast(text, SqlType::Varchar(None)));
+            }
+            Expr::Substring {
+                expr,
+                substring_from,
+                substring_for,
+                ..
+            } => {
+                cast(expr, SqlType::Varchar(None));
+                let numbers = [substring_from, substring_for].into_iter().flatten();
+                numbers.for_each(|number| cast(number, SqlType::BigInt(None)));
             }
             Expr::BinaryOp {
                 left,
@@ -208,6 +241,32 @@ fn checked(call: &Call) -> ControlFlow<Refusal> {
     let error =
         Error::new(ErrorKind::Argument, message).with_hint(format!("it is written {function}"));
     ControlFlow::Break((error, call.name.span()))
+}
+
+/// Numbers are texts, and texts numbers, where a function of DataFusion's is less generous than ours.
+fn cast_arguments(call: &mut Call) {
+    let (Some(function), FunctionArguments::List(list)) = (declared(&call.name), &mut call.args)
+    else {
+        return;
+    };
+    for (index, argument) in list.args.iter_mut().enumerate() {
+        if let (Some(wanted), FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))) =
+            (function.cast(index), argument)
+        {
+            cast(argument, wanted);
+        }
+    }
+}
+
+fn cast(expr: &mut Expr, wanted: SqlType) {
+    let operand = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+    *expr = Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(operand),
+        data_type: wanted,
+        array: false,
+        format: None,
+    };
 }
 
 /// `CONTAINS(a, b)` as the condition `CONTAINS(a, b) = 1`.
@@ -291,6 +350,18 @@ fn nest_applies(table: &mut TableWithJoins) -> ControlFlow<Refusal> {
         }
     }
     ControlFlow::Continue(())
+}
+
+/// Whether it is one function that is applied, as the planner takes it.
+fn is_applied(tables: &TableWithJoins) -> bool {
+    let [join] = tables.joins.as_slice() else {
+        return false;
+    };
+    let applied = matches!(
+        join.join_operator,
+        JoinOperator::CrossApply | JoinOperator::OuterApply
+    );
+    applied && matches!(join.relation, TableFactor::Table { args: Some(_), .. })
 }
 
 fn nested(tables: TableWithJoins) -> TableFactor {

@@ -14,6 +14,7 @@ mod rows;
 mod scan;
 mod session;
 mod system;
+mod types;
 
 pub use catalog::{Catalog, CatalogEntry, CatalogTable, Connection};
 pub use datafusion;

@@ -23,6 +23,7 @@ use crate::query::{PlannedQuery, QueryRun};
 use crate::rows::{self, Work};
 use crate::scan::PushTop;
 use crate::system::{self, NO_SCHEMA};
+use crate::types::DialectTypes;
 use crate::{Error, ErrorKind, Result, function};
 
 /// The name of the connection that is written to, unless the configuration says otherwise.
@@ -121,6 +122,7 @@ impl Session {
         let mut base = SessionStateBuilder::new_with_default_features()
             .with_config(config(settings.time_zone.as_deref())?)
             .with_runtime_env(runtime)
+            .with_type_planner(Arc::new(DialectTypes))
             .with_physical_optimizer_rules(physical_optimizer())
             .build();
         function::register(&mut base).map_err(|error| Error::from_datafusion(error, None))?;

@@ -4,7 +4,9 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
+use chrono::{
+    DateTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc,
+};
 use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, StringArray,
@@ -22,6 +24,7 @@ use datafusion::logical_expr::{
 
 use super::date::{self, Zoned};
 use super::declaration::{Function, Kind};
+use crate::types::moment_type;
 use crate::{Error, ErrorKind};
 
 /// How the result of one row is computed. NULL in any argument makes it NULL before that.
@@ -183,13 +186,16 @@ pub(super) trait Clocks {
 
 impl Clocks for Tz {
     fn local(&self, moment: DateTime<Utc>) -> NaiveDateTime {
-        moment.with_timezone(self).naive_local()
+        let moment = moment.naive_utc();
+        let offset = self.offset_from_utc_datetime(&moment).fix();
+        moment.checked_add_offset(offset).unwrap_or(moment)
     }
 
     fn moment(&self, local: NaiveDateTime) -> DateTime<Utc> {
         let at = |local: NaiveDateTime| local.and_local_timezone(*self).earliest();
+        let later = || at(local.checked_add_signed(TimeDelta::hours(1))?);
         at(local)
-            .or_else(|| at(local + chrono::Duration::hours(1)))
+            .or_else(later)
             .map_or_else(|| local.and_utc(), |moment| moment.with_timezone(&Utc))
     }
 }
@@ -204,11 +210,6 @@ pub(super) fn zone(options: &ConfigOptions) -> Tz {
 fn utc() -> Tz {
     #[expect(clippy::unwrap_used, reason = "a constant")]
     Tz::from_str("+00:00").unwrap()
-}
-
-/// The type of every moment, that of the sources' columns.
-pub(super) fn moment_type() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()))
 }
 
 /// A function of the dialect for the planner.

@@ -11,9 +11,10 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::call::{Clocks, moment_type, zone};
+use super::call::{Clocks, zone};
 use super::date::Part;
 use super::declaration::{Body, Function, function};
+use crate::types::moment_type;
 
 /// What is read off the clock.
 #[derive(Debug, Clone, Copy)]

@@ -159,9 +159,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "from_days",
         &[int("days")],
         Compute::Date(|call| {
-            let days = call.int(0) - DAYS_BEFORE_OUR_ERA;
-            let days = i32::try_from(days).ok().and_then(NaiveDate::from_num_days_from_ce_opt);
-            days.map(Some).ok_or_else(out_of_range)
+            let days = call.int(0).checked_sub(DAYS_BEFORE_OUR_ERA);
+            let days = days.and_then(|days| i32::try_from(days).ok());
+            let date = days.and_then(NaiveDate::from_num_days_from_ce_opt);
+            date.map(Some).ok_or_else(out_of_range)
         }),
         "The date so many days after the year 0.",
     ),
@@ -389,8 +390,8 @@ impl Part {
             }
         };
         let later = |each: Duration| {
-            let nanoseconds = i128::from(each.num_milliseconds()) * i128::from(count);
-            let step = Duration::try_milliseconds(i64::try_from(nanoseconds).ok()?)?;
+            let milliseconds = each.num_milliseconds().checked_mul(count)?;
+            let step = Duration::try_milliseconds(milliseconds)?;
             local.checked_add_signed(step)
         };
         match self {
@@ -431,27 +432,24 @@ impl Part {
     fn begin(self, local: NaiveDateTime, first: Weekday) -> NaiveDateTime {
         let date = local.date();
         let midnight = |date: Option<NaiveDate>| NaiveDateTime::from(date.unwrap_or(local.date()));
-        let cut = |part: i64| {
-            let into = local
-                .and_utc()
-                .timestamp_nanos_opt()
-                .map_or(0, |at| at.rem_euclid(part));
-            local - Duration::nanoseconds(into)
+        let cut = |minute, second, nanosecond| {
+            let time = NaiveTime::from_hms_nano_opt(local.hour(), minute, second, nanosecond);
+            date.and_time(time.unwrap_or(local.time()))
         };
+        let (minute, second) = (local.minute(), local.second());
         match self {
             Self::Year => midnight(date.with_ordinal(1)),
-            Self::Quarter => midnight(NaiveDate::from_ymd_opt(
-                date.year(),
-                date.month0() / 3 * 3 + 1,
-                1,
-            )),
+            Self::Quarter => {
+                let month = date.month0() / 3 * 3 + 1;
+                midnight(NaiveDate::from_ymd_opt(date.year(), month, 1))
+            }
             Self::Month => midnight(date.with_day(1)),
-            Self::Week => midnight(Some(date.week(first).first_day())),
+            Self::Week => midnight(date.week(first).checked_first_day()),
             Self::DayOfYear | Self::Day | Self::Weekday => midnight(Some(date)),
-            Self::Hour => cut(3_600_000_000_000),
-            Self::Minute => cut(60_000_000_000),
-            Self::Second => cut(1_000_000_000),
-            Self::Millisecond => cut(1_000_000),
+            Self::Hour => cut(0, 0, 0),
+            Self::Minute => cut(minute, 0, 0),
+            Self::Second => cut(minute, second, 0),
+            Self::Millisecond => cut(minute, second, local.nanosecond() / 1_000_000 * 1_000_000),
         }
     }
 }

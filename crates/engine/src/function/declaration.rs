@@ -3,6 +3,8 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use datafusion::sql::sqlparser::ast::DataType as SqlType;
+
 use super::call::Compute;
 use super::clock::Reading;
 use super::relative::Days;
@@ -203,6 +205,18 @@ impl Function {
             .last()
             .filter(|last| last.need == Need::Repeated);
         self.arguments.get(index).or(last)
+    }
+
+    /// The type that an argument has to be cast to, because DataFusion takes that one alone.
+    pub(crate) fn cast(&self, index: usize) -> Option<SqlType> {
+        let Body::Planner(_) = self.body else {
+            return None;
+        };
+        match self.argument(index)?.kind {
+            Kind::Text => Some(SqlType::Varchar(None)),
+            Kind::Int => Some(SqlType::BigInt(None)),
+            Kind::Float | Kind::Number | Kind::Moment | Kind::Any => None,
+        }
     }
 
     /// Whether its 1 or 0 may stand where a condition is wanted.

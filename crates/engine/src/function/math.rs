@@ -223,7 +223,7 @@ fn decimals(call: &Call<'_>, change: fn(f64) -> f64) -> Answer<Number> {
     match call.number(0) {
         Number::Int(value) if decimals >= 0 => Ok(Some(Number::Int(value))),
         Number::Int(value) => {
-            let power = u32::try_from(-decimals)
+            let power = u32::try_from(decimals.unsigned_abs())
                 .ok()
                 .and_then(|digits| 10i64.checked_pow(digits));
             let Some(power) = power else {

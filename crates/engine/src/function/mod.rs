@@ -18,6 +18,7 @@ mod table;
 mod window;
 mod xpath;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -110,65 +111,60 @@ pub(crate) fn find_planned(name: &str) -> Option<&'static Function> {
     })
 }
 
-/// Makes the functions known to a session. DataFusion's own that are no functions of the dialect stay.
+/// Makes the functions known to a session. What DataFusion has under one of their names goes altogether, since a
+/// session that is made from another registers all functions again, in any order. Its other functions stay.
 pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> {
+    let mut scalars = Vec::new();
     for function in functions() {
         match function.body {
-            Body::Computed(compute) => {
-                add(state, ScalarUDF::from(Computed::new(function, compute)))?
-            }
-            Body::Clock(reading) => add(state, ScalarUDF::from(Clocked::new(function, reading)))?,
-            Body::Relative(days) => add(state, ScalarUDF::from(Relative::new(function, days)))?,
-            Body::Planner(name) => alias_scalar(state, function, name)?,
+            Body::Computed(compute) => scalars.push(Computed::new(function, compute).into()),
+            Body::Clock(reading) => scalars.push(Clocked::new(function, reading).into()),
+            Body::Relative(days) => scalars.push(Relative::new(function, days).into()),
+            Body::Planner(name) => scalars.push(aliased_scalar(state, function, name)?),
             Body::Aggregate(name) => alias_aggregate(state, function, name)?,
             Body::Window(name) => alias_window(state, function, name)?,
             Body::Syntax | Body::Table(_) => {}
         }
+    }
+    for displaced in displaced_by(&scalars, state) {
+        state.deregister_udf(&displaced)?;
+    }
+    for scalar in scalars {
+        state.register_udf(Arc::new(scalar))?;
     }
     state.register_expr_planner(Arc::new(RelativeDates))?;
     state.register_relation_planner(Arc::new(TableFunctions))?;
     Ok(())
 }
 
-/// Registers a function, alone under its names: what DataFusion has under one of them goes altogether, since a
-/// session that is made from another registers all functions again, in any order.
-fn add(state: &mut SessionState, function: ScalarUDF) -> Result<(), DataFusionError> {
-    let names = |function: &ScalarUDF| -> Vec<String> {
-        let aliases = function.aliases().iter().cloned();
-        std::iter::once(function.name().to_owned())
-            .chain(aliases)
-            .collect()
-    };
-    let own = names(&function);
-    let displaced: Vec<String> = state
-        .scalar_functions()
-        .values()
-        .map(|other| names(other))
-        .filter(|others| others.iter().any(|other| own.contains(other)))
-        .map(|mut others| others.swap_remove(0))
-        .collect();
-    for name in displaced {
-        state.deregister_udf(&name)?;
-    }
-    state.register_udf(Arc::new(function)).map(drop)
+/// The functions of a session that share a name or an alias with one of these.
+fn displaced_by(scalars: &[ScalarUDF], state: &SessionState) -> Vec<String> {
+    let taken: HashSet<String> = scalars.iter().flat_map(names).collect();
+    let present = state.scalar_functions().values();
+    present
+        .filter(|function| names(function).any(|name| taken.contains(&name)))
+        .map(|function| function.name().to_owned())
+        .collect()
+}
+
+fn names(function: &ScalarUDF) -> impl Iterator<Item = String> {
+    let aliases = function.aliases().iter().cloned();
+    std::iter::once(function.name().to_owned()).chain(aliases)
 }
 
 fn missing(name: &str) -> DataFusionError {
     plan_datafusion_err!("the planner has no function {name}")
 }
 
-/// DataFusion's function under the dialect's names, the first of which it gets as its own.
-fn alias_scalar(
-    state: &mut SessionState,
+/// DataFusion's function under the dialect's names, too.
+fn aliased_scalar(
+    state: &SessionState,
     function: &Function,
     name: &str,
-) -> Result<(), DataFusionError> {
-    let found = state
-        .scalar_functions()
-        .get(name)
-        .ok_or_else(|| missing(name))?;
-    let named = found.as_ref().clone().with_aliases(function.names());
-    add(state, named)
+) -> Result<ScalarUDF, DataFusionError> {
+    let found = state.scalar_functions().get(name);
+    let found = found.ok_or_else(|| missing(name))?.as_ref().clone();
+    Ok(found.with_aliases(function.names()))
 }
 
 fn alias_aggregate(

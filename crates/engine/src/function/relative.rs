@@ -14,10 +14,11 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-use super::call::{Clocks, Complaint, moment_type};
+use super::call::{Clocks, Complaint};
 use super::clock::{scalar, today};
 use super::date::{Part, first_of};
 use super::declaration::{Argument, Body, Function, function, int};
+use crate::types::moment_type;
 
 /// The days meant, as the first one and the one behind the last, by today and the count given.
 pub(super) type Days = fn(NaiveDate, i64) -> Option<(NaiveDate, NaiveDate)>;
@@ -82,7 +83,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     relative(
         "l_next_n_weeks",
         N,
-        |today, n| weeks(today, 1, n + 1),
+        |today, n| weeks(today, 1, n.saturating_add(1)),
         "The `n` weeks after this one.",
     ),
 ];

@@ -1,6 +1,8 @@
 //! Paths into XML documents: the part of XPath that leads to elements, attributes and texts.
 
-use roxmltree::{Attribute, Node};
+use std::collections::HashSet;
+
+use roxmltree::{Attribute, Node, NodeId};
 
 use super::call::Complaint;
 
@@ -66,9 +68,10 @@ impl XPath {
         let mut found = vec![Found::Node(from)];
         for step in &self.0 {
             let mut next: Vec<Found<'d>> = Vec::new();
+            let mut visited = HashSet::new();
             for from in &found {
                 if let Found::Node(node) = from {
-                    step.follow(*node, &mut next);
+                    step.follow(*node, &mut visited, &mut next);
                 }
             }
             found = next;
@@ -78,21 +81,19 @@ impl XPath {
 }
 
 impl Step {
-    fn follow<'d>(&self, from: Node<'d, 'd>, into: &mut Vec<Found<'d>>) {
-        if !self.deep {
-            return self.below(from, into);
-        }
-        for node in from.descendants() {
-            let mut found = Vec::new();
-            self.below(node, &mut found);
-            for found in found {
-                let known = |other: &Found<'_>| match (other, &found) {
-                    (Found::Node(a), Found::Node(b)) => a == b,
-                    _ => false,
-                };
-                if !into.iter().any(known) {
-                    into.push(found);
-                }
+    /// Finds what is below a node; what is below one that was `visited` is found already.
+    fn follow<'d>(
+        &self,
+        from: Node<'d, 'd>,
+        visited: &mut HashSet<NodeId>,
+        into: &mut Vec<Found<'d>>,
+    ) {
+        let from = from
+            .descendants()
+            .take(if self.deep { usize::MAX } else { 1 });
+        for node in from {
+            if visited.insert(node.id()) {
+                self.below(node, into);
             }
         }
     }
