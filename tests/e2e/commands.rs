@@ -122,6 +122,7 @@ macro_rules! assert_output {
                 (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
                 (r"(?:/private)?/(?:tmp|var)/[^\s:'\x22]*?\.tmp[A-Za-z0-9]+", "FOLDER"),
                 (r"\d+\.\d s", "TIME"),
+                (r#""seconds":[0-9.e-]+"#, "\"seconds\":TIME"),
                 (r"pid \d+", "pid PID"),
                 (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
             ],
@@ -522,5 +523,108 @@ fn a_plan_against_the_budget() {
         );
         std::fs::write(world.folder().join("few.sql"), script).unwrap();
         assert_output!(Run::new(world, &["plan", "--format", "csv", "few.sql"]));
+    });
+}
+
+const MIXED: &str = "SELECT 1 AS One; SELECT * FROM Nothing; SELECT 2 AS Two;";
+
+#[test]
+fn a_run_goes_on_where_that_is_asked_for() {
+    in_small_world(|world| {
+        std::fs::write(world.folder().join("mixed.sql"), MIXED).unwrap();
+        assert_output!(Run::new(
+            world,
+            &["run", "--continue", "mixed.sql", "-", "mixed.sql"]
+        ));
+    });
+}
+
+#[test]
+fn a_run_stops_at_what_is_done_in_part() {
+    in_small_world(|world| {
+        world.sandbox.fault(
+            Fault::always("*/pullrequests", FaultKind::Forbidden)
+                .after(1)
+                .times(1),
+        );
+        std::fs::write(world.folder().join("mixed.sql"), MIXED).unwrap();
+        assert_output!(Run::new(
+            world,
+            &[
+                "--stop-on-error",
+                "--quiet",
+                "-e",
+                "REPLICATE PullRequests; SELECT 1",
+                "-e",
+                "SELECT 2"
+            ]
+        ));
+    });
+}
+
+#[test]
+fn what_happens_as_json() {
+    in_small_world(|world| {
+        let sql = "REPLICATE Projects; USE acme.[api]; REPLICATE Branches; SELECT 'a\"b' AS Text; SELECT Titel FROM Issues; SELECT 1;";
+        let arguments = ["--log-format", "json", "--format", "ndjson", "-e", sql];
+        assert_output!(Run::new(world, &arguments));
+        let text = Run::new(world, &arguments).output();
+        let told = text.split("--- stderr\n").nth(1).unwrap();
+        let told = told.split("--- exit code").next().unwrap();
+        for line in told.lines() {
+            let object: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(object["event"].is_string(), "{line}");
+        }
+        assert_output!(Run::new(
+            world,
+            &["--log-format", "json", "run", "nowhere.sql"]
+        ));
+    });
+}
+
+#[test]
+fn a_secret_in_a_one_liner_is_refused() {
+    in_small_world(|world| {
+        for sql in [
+            "CREATE CONNECTION x WITH (Workspace = 'acme', Token = 'planted')",
+            "CREATE CONNECTION x FROM 'Workspace=acme;Password=planted'",
+            "SELECT 1; EXEC RefreshOAuthAccessToken @OAuthRefreshToken = 'planted'",
+        ] {
+            let output = Run::new(world, &["-e", sql]).output();
+            assert!(
+                output.contains("BL8103") && output.contains("exit code 2"),
+                "{output}"
+            );
+            assert!(!output.contains("planted"), "{output}");
+        }
+        let reference = "CREATE CONNECTION x WITH (Workspace = 'acme', Token = 'env:OTHER_TOKEN')";
+        assert!(
+            Run::new(world, &["-e", reference])
+                .output()
+                .contains("exit code 0")
+        );
+    });
+}
+
+#[test]
+fn completions_and_manual_pages() {
+    in_small_world(|world| {
+        for (arguments, expected) in [
+            (&["completions", "bash"][..], "_bucketline()"),
+            (&["completions", "zsh"], "#compdef bucketline"),
+            (&["man"], ".TH bucketline 1"),
+            (&["man", "plan"], "bucketline\\-plan"),
+        ] {
+            let output = Run::new(world, arguments).output();
+            assert!(
+                output.contains(expected) && output.contains("exit code 0"),
+                "{output}"
+            );
+        }
+        let output = Run::new(world, &["man", "plam"]).output();
+        assert!(
+            output.contains("BL8113") && output.contains("exit code 2"),
+            "{output}"
+        );
     });
 }

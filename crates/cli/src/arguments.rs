@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,6 +58,18 @@ pub(crate) enum Command {
     },
     /// Sign a connection in, if need be, and test it step by step
     Connect(ConnectArguments),
+    /// Print a script that completes commands and options in a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page, in roff: bucketline man | man -l -
+    Man {
+        /// The page of a command [default: that of the program]
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+    },
     /// Serve an imitation of Bitbucket Cloud to try things against
     Sandbox(SandboxArguments),
     /// Replicate two accounts of a sandbox into one SQLite file, step by step
@@ -96,6 +109,18 @@ pub(crate) struct Options {
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 
+    /// Go on with the next statement, and the next script, after one that failed
+    #[arg(long = "continue", global = true, conflicts_with = "stop_on_error")]
+    pub(crate) continue_on_error: bool,
+
+    /// Stop at the first failure, also where only some repositories of a REPLICATE failed
+    #[arg(long, global = true)]
+    pub(crate) stop_on_error: bool,
+
+    /// How what happens is told on the standard error
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(crate) log_format: LogFormat,
+
     /// Never draw progress bars
     #[arg(long, global = true)]
     pub(crate) no_progress: bool,
@@ -121,6 +146,16 @@ pub(crate) enum Format {
     Ndjson,
     /// A table in Markdown
     Markdown,
+}
+
+/// How what happens is told on the standard error.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// An object a line, for programs
+    Json,
 }
 
 impl Format {

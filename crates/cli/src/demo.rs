@@ -108,7 +108,7 @@ impl Demo {
             name: Some(name.to_owned()),
             text: text.to_owned(),
         };
-        run(&self.session, &script, &mut self.stage).await
+        Ok(run(&self.session, &script, &mut self.stage).await?.ending)
     }
 
     /// Changes the source and says what was changed.

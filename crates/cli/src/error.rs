@@ -20,9 +20,9 @@ pub(crate) enum Error {
     ConnectionOption,
     /// A secret stands on the command line.
     #[error(
-        "--connection {name}: a secret must not stand on the command line, where the process list shows it"
+        "{place}: a secret must not stand on the command line, where the process list shows it"
     )]
-    LiteralSecret { name: String },
+    LiteralSecret { place: String },
     /// `--param` is not `NAME=VALUE`.
     #[error("--param needs NAME=VALUE")]
     ParameterOption,
@@ -31,6 +31,9 @@ pub(crate) enum Error {
         "--param {name}: a secret must not stand on the command line, where the process list shows it"
     )]
     SecretParameter { name: String },
+    /// A manual page is asked for that there is not.
+    #[error("there is no command {name}")]
+    UnknownCommand { name: String },
     /// Two sign-ins are given by the environment.
     #[error("BITBUCKET_API_TOKEN needs BITBUCKET_EMAIL")]
     EmailMissing,
@@ -80,6 +83,7 @@ impl Error {
             Self::Runtime(_) => "BL8110",
             Self::Input(_) => "BL8111",
             Self::ParameterOption => "BL8112",
+            Self::UnknownCommand { .. } => "BL8113",
         }
     }
 
@@ -95,6 +99,7 @@ impl Error {
             Self::SecretParameter { .. } => {
                 "set it in the environment and write `{env:NAME}` in the script"
             }
+            Self::UnknownCommand { .. } => "bucketline --help lists the commands",
             Self::EmailMissing => {
                 "it is the e-mail address of the Atlassian account that made the token"
             }

@@ -6,7 +6,6 @@ use bucketline::{Event, Run, Session};
 use futures::StreamExt;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
-use crate::diagnostic::Diagnostic;
 use crate::ending::Ending;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupts;
@@ -34,10 +33,11 @@ pub(crate) async fn run_all(
     for (index, script) in scripts.iter().enumerate() {
         let several = scripts.len() > 1;
         if let (true, Some(name)) = (several, &script.name) {
-            stage.reporter.line(&format!("-- {name}"));
+            stage.reporter.script(name);
         }
-        ending = ending.max(run(session, script, stage).await?);
-        if !ending.goes_on() {
+        let ran = run(session, script, stage).await?;
+        ending = ending.max(ran.ending);
+        if ran.stopped {
             let rest = scripts.len() - index - 1;
             if rest > 0 {
                 let scripts = if rest == 1 {
@@ -50,6 +50,7 @@ pub(crate) async fn run_all(
             break;
         }
     }
+    stage.reporter.sum_up();
     Ok(ending)
 }
 
@@ -65,7 +66,7 @@ pub(crate) async fn plan_all(
     let mut ending = Ending::Success;
     for script in scripts {
         let events = session.plan(&script.text);
-        ending = ending.max(follow(events, script, stage).await?);
+        ending = ending.max(follow(events, script, stage).await?.ending);
     }
     Ok(ending)
 }
@@ -80,24 +81,27 @@ fn check(session: &Session, scripts: &[Script], reporter: &mut Reporter) -> bool
             .filter_map(std::result::Result::err)
         {
             good = false;
-            draw(&error.into(), script, reporter);
+            reporter.failed(&error.into(), script);
         }
     }
     good
 }
 
-fn draw(error: &bucketline::Error, script: &Script, reporter: &mut Reporter) {
-    let text = Diagnostic::of_script(error, script).draw(reporter.is_coloured());
-    reporter.block(&text);
+/// How a script ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ran {
+    pub(crate) ending: Ending,
+    /// What follows it is not to be begun.
+    pub(crate) stopped: bool,
 }
 
 /// Runs one script. Ctrl-C drops it: what was committed stays.
-pub(crate) async fn run(session: &Session, script: &Script, stage: &mut Stage) -> Result<Ending> {
+pub(crate) async fn run(session: &Session, script: &Script, stage: &mut Stage) -> Result<Ran> {
     follow(session.run(&script.text), script, stage).await
 }
 
 /// Shows what happens until it ends, or Ctrl-C drops it.
-async fn follow(mut events: Run<'_>, script: &Script, stage: &mut Stage) -> Result<Ending> {
+async fn follow(mut events: Run<'_>, script: &Script, stage: &mut Stage) -> Result<Ran> {
     let Stage {
         output,
         reporter,
@@ -106,7 +110,10 @@ async fn follow(mut events: Run<'_>, script: &Script, stage: &mut Stage) -> Resu
     let mut pressed = interrupts.arm();
     let mut ticks = interval(Duration::from_millis(100));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut ending = Ending::Success;
+    let mut ran = Ran {
+        ending: Ending::Success,
+        stopped: false,
+    };
     let mut place = Place::default();
     loop {
         let event = tokio::select! {
@@ -116,7 +123,10 @@ async fn follow(mut events: Run<'_>, script: &Script, stage: &mut Stage) -> Resu
                 reporter.finish();
                 output.end(false).map_err(Error::Output)?;
                 reporter.line(&format!("interrupted; what was committed stays{place}"));
-                return Ok(Ending::Interrupted);
+                return Ok(Ran {
+                    ending: Ending::Interrupted,
+                    stopped: true,
+                });
             }
             event = events.next() => event,
             _ = ticks.tick(), if reporter.is_live() => {
@@ -146,7 +156,10 @@ async fn follow(mut events: Run<'_>, script: &Script, stage: &mut Stage) -> Resu
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 drop(events);
                 reporter.finish();
-                return Ok(place.left_by_reader(reporter));
+                return Ok(Ran {
+                    ending: place.left_by_reader(reporter),
+                    stopped: true,
+                });
             }
             Err(error) => return Err(Error::Output(error)),
         }
@@ -154,13 +167,14 @@ async fn follow(mut events: Run<'_>, script: &Script, stage: &mut Stage) -> Resu
         match event {
             Event::Started { number, total, .. } => place = Place { number, total },
             Event::Failed(error) => {
-                draw(&error, script, reporter);
-                ending = ending.max(Ending::of(&error));
+                reporter.failed(&error, script);
+                ran.ending = ran.ending.max(Ending::of(&error));
             }
+            Event::Stopped { .. } => ran.stopped = true,
             _ => {}
         }
     }
-    Ok(ending)
+    Ok(ran)
 }
 
 /// Where in a script the run is.

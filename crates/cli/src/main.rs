@@ -12,6 +12,7 @@ mod error;
 mod escape;
 mod execute;
 mod interrupt;
+mod manual;
 mod output;
 mod repl;
 mod reporter;
@@ -19,7 +20,7 @@ mod sandbox;
 mod script;
 mod settings;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,7 +28,6 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use crate::arguments::{Arguments, ColorChoice, Command, Options};
-use crate::diagnostic::Diagnostic;
 use crate::ending::Ending;
 use crate::error::{Error, Result};
 use crate::execute::{Stage, plan_all, run_all};
@@ -48,9 +48,7 @@ fn main() -> ExitCode {
     let coloured = is_coloured(arguments.options.color);
     let ended = start(&arguments, coloured);
     let ending = ended.unwrap_or_else(|error| {
-        let text = Diagnostic::from(&error).draw(coloured);
-        // Whoever closed the standard error does not want to be told.
-        drop(io::stderr().write_all(text.as_bytes()));
+        Reporter::new(&arguments.options, coloured).failed_to_start(&error);
         match error {
             Error::Library(error) => Ending::of(&error),
             Error::Output(_) | Error::Input(_) | Error::Terminal(_) | Error::Runtime(_) => {
@@ -93,10 +91,16 @@ async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
     let options = &arguments.options;
     let scripts = match &arguments.command {
         Some(Command::Sandbox(sandbox)) => return sandbox::serve(sandbox, &interrupts).await,
+        Some(Command::Completions { shell }) => {
+            return manual::completions(*shell).map(|()| Ending::Success);
+        }
+        Some(Command::Man { command }) => {
+            return manual::page(command.as_deref()).map(|()| Ending::Success);
+        }
         Some(Command::Demo(demo)) => return demo::run_demo(demo, coloured, &interrupts).await,
         Some(Command::Connect(connect)) => {
             let settings = settings(options)?;
-            let reporter = Reporter::new(options.quiet, false, coloured);
+            let reporter = Reporter::new(options, coloured).without_progress();
             return connect::connect(connect, &settings, reporter, &interrupts).await;
         }
         Some(Command::Run { files } | Command::Plan { files }) => Some(
@@ -111,7 +115,7 @@ async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
                 .iter()
                 .cloned()
                 .map(Script::from_argument)
-                .collect::<Vec<_>>(),
+                .collect::<Result<_>>()?,
         ),
         None if !io::stdin().is_terminal() => Some(vec![Script::standard_input()?]),
         None => None,
@@ -119,7 +123,7 @@ async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
     let settings = settings(options)?;
     let mut stage = Stage {
         output: Output::stdout(options.format),
-        reporter: Reporter::new(options.quiet, !options.no_progress, coloured),
+        reporter: Reporter::new(options, coloured),
         interrupts,
     };
     for note in &settings.notes {

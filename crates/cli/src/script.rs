@@ -4,6 +4,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
+use bucketline::has_literal_secret;
+use bucketline::sql::parse_script;
+
 use crate::error::{Error, Result};
 
 /// A text of SQL.
@@ -17,11 +20,19 @@ pub(crate) struct Script {
 
 impl Script {
     /// What `-e` gave.
-    pub(crate) fn from_argument(text: String) -> Self {
-        Self {
-            name: Some("-e".to_owned()),
-            text,
+    ///
+    /// # Errors
+    /// If a secret stands in it.
+    pub(crate) fn from_argument(text: String) -> Result<Self> {
+        let place = "-e".to_owned();
+        let mut statements = parse_script(&text).into_iter().flatten();
+        if statements.any(|located| has_literal_secret(&located.statement)) {
+            return Err(Error::LiteralSecret { place });
         }
+        Ok(Self {
+            name: Some(place),
+            text,
+        })
     }
 
     /// What was typed at the prompt.

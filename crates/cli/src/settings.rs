@@ -94,6 +94,15 @@ impl Settings {
                 connections.push((name, properties));
             }
         }
+        let mut statement_options = file.options;
+        let going_on = match (options.continue_on_error, options.stop_on_error) {
+            (true, _) => Some(("--continue", "TRUE")),
+            (_, true) => Some(("--stop-on-error", "FALSE")),
+            (false, false) => None,
+        };
+        if let Some((option, value)) = going_on {
+            statement_options.set(option, "ContinueOnError", value)?;
+        }
         let mut notes = file.notes;
         notes.extend(
             connections
@@ -113,7 +122,7 @@ impl Settings {
             connections,
             destination,
             state,
-            options: file.options,
+            options: statement_options,
             parameters: parameters(options, surroundings)?,
             time_zone: options.time_zone.clone(),
             notes,
@@ -214,7 +223,7 @@ fn connection_option(option: &str) -> Result<(String, ConnectionProperties)> {
     let properties = ConnectionProperties::parse(format!("--connection {name}"), properties)?;
     if properties.has_literal_secret() {
         return Err(Error::LiteralSecret {
-            name: name.to_owned(),
+            place: format!("--connection {name}"),
         });
     }
     Ok((name.to_owned(), properties))

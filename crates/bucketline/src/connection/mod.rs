@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bucketline_engine::PropertyFact;
 use bucketline_rest::Opener;
 use bucketline_source::Source;
-use bucketline_sql::{ConnectionString, is_sensitive, nearest};
+use bucketline_sql::{ConnectionString, Statement, is_sensitive, nearest};
 use secrecy::SecretString;
 
 pub(crate) use self::account::Account;
@@ -359,6 +359,23 @@ impl ConnectionProperties {
                 .with_hint(format!("the types are {}", names.join(" and ")))
         })?;
         (kind.connect)(self, surroundings)
+    }
+}
+
+/// Whether a statement holds a secret as it is, where a reference would do: in CREATE CONNECTION, EXEC or SET.
+pub fn has_literal_secret(statement: &Statement) -> bool {
+    match statement {
+        Statement::CreateConnection(create) => {
+            let kind = create.kind.iter().map(|kind| (TYPE, kind.text.clone()));
+            let pairs = kind.chain(create.settings.pairs());
+            ConnectionProperties::new("", pairs).has_literal_secret()
+        }
+        Statement::Execute(execute) => execute.arguments.iter().any(|argument| {
+            is_sensitive(&argument.name.text) && argument.value.as_text().is_some()
+        }),
+        Statement::Set(set) => is_sensitive(&set.name.last().text),
+        Statement::Explain(explain) => has_literal_secret(&explain.statement),
+        _ => false,
     }
 }
 

@@ -20,7 +20,6 @@ use self::command::{HELP, Input};
 use self::complete::Names;
 use self::line::LineHelper;
 use crate::arguments::Format;
-use crate::diagnostic::Diagnostic;
 use crate::ending::Ending;
 use crate::error::{Error, Result};
 use crate::execute::{Stage, run};
@@ -186,8 +185,7 @@ pub(crate) async fn talk(
             Input::Run(file) => match Script::read(&file) {
                 Ok(script) => script,
                 Err(error) => {
-                    let drawn = Diagnostic::from(&error).draw(stage.reporter.is_coloured());
-                    stage.reporter.block(&drawn);
+                    stage.reporter.failed_to_start(&error);
                     continue;
                 }
             },

@@ -1,7 +1,9 @@
 //! What people are told while statements run: progress, notes, summaries.
 
 mod figures;
+mod log;
 mod running;
+mod tally;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -10,9 +12,14 @@ use bucketline::source::figures::Elapsed;
 use bucketline::sql::mask_source;
 use bucketline::{Event, Failure, Report};
 use chrono::{Local, TimeDelta};
+use serde_json::{Value, json};
 
 use self::figures::Summary;
 use self::running::Running;
+use self::tally::Tally;
+use crate::arguments::{LogFormat, Options};
+use crate::diagnostic::Diagnostic;
+use crate::error::Error;
 use crate::escape::{escape, escape_except};
 use crate::script::Script;
 
@@ -42,21 +49,35 @@ pub(crate) struct Reporter {
     story: bool,
     /// What a statement took is told at its end.
     timing: bool,
+    /// What happens is told as JSON, an object a line.
+    as_json: bool,
     running: Option<Running>,
+    tally: Tally,
 }
 
 impl Reporter {
-    /// Tells what happens on the standard error, `quiet` errors alone.
-    pub(crate) fn new(quiet: bool, progress: bool, coloured: bool) -> Self {
-        let live = progress && !quiet && io::stderr().is_terminal();
+    /// Tells what happens on the standard error, as the options say.
+    pub(crate) fn new(options: &Options, coloured: bool) -> Self {
+        let as_json = options.log_format == LogFormat::Json;
+        let is_bare = options.quiet || options.no_progress || as_json;
         Self {
             channel: Channel::Stderr,
-            quiet,
-            live,
+            quiet: options.quiet,
+            live: !is_bare && io::stderr().is_terminal(),
+            as_json,
             coloured,
             story: false,
             timing: true,
             running: None,
+            tally: Tally::default(),
+        }
+    }
+
+    /// The same without progress.
+    pub(crate) fn without_progress(self) -> Self {
+        Self {
+            live: false,
+            ..self
         }
     }
 
@@ -69,7 +90,9 @@ impl Reporter {
             coloured,
             story: true,
             timing: true,
+            as_json: false,
             running: None,
+            tally: Tally::default(),
         }
     }
 
@@ -96,7 +119,9 @@ impl Reporter {
 
     /// One line, whatever is in it.
     pub(crate) fn line(&mut self, text: &str) {
-        if !self.quiet {
+        if self.as_json {
+            self.object(&json!({"event": "message", "text": text}));
+        } else if !self.quiet {
             self.block(&format!("{}\n", escape(text)));
         }
     }
@@ -108,7 +133,9 @@ impl Reporter {
         } else {
             "note"
         };
-        if !self.quiet {
+        if self.as_json {
+            self.object(&json!({"event": "note", "text": text}));
+        } else if !self.quiet {
             self.block(&format!("{mark}: {}\n", escape(text)));
         }
     }
@@ -133,8 +160,75 @@ impl Reporter {
         }
     }
 
+    /// A script of several begins.
+    pub(crate) fn script(&mut self, name: &str) {
+        match self.as_json {
+            true => self.object(&json!({"event": "script", "script": name})),
+            false => self.line(&format!("-- {name}")),
+        }
+    }
+
+    /// A statement's error; also if quiet.
+    pub(crate) fn failed(&mut self, error: &bucketline::Error, script: &Script) {
+        match self.as_json {
+            true => self.write(&log::failed_statement(error, script)),
+            false => {
+                let text = Diagnostic::of_script(error, script).draw(self.coloured);
+                self.block(&text);
+            }
+        }
+    }
+
+    /// An error that no statement has; also if quiet.
+    pub(crate) fn failed_to_start(&mut self, error: &Error) {
+        match self.as_json {
+            true => {
+                let hint = error.hint();
+                self.write(&log::failed(
+                    error.code(),
+                    &error.to_string(),
+                    hint.as_deref(),
+                ));
+            }
+            false => {
+                let text = Diagnostic::from(error).draw(self.coloured);
+                self.block(&text);
+            }
+        }
+    }
+
+    /// What became of all statements, if there were several.
+    pub(crate) fn sum_up(&mut self) {
+        let tally = std::mem::take(&mut self.tally);
+        if !tally.is_of_several() {
+            return;
+        }
+        if self.as_json {
+            self.object(&tally.to_json());
+        } else if !self.quiet {
+            self.block(&format!("summary\n{tally}\n"));
+        }
+    }
+
+    fn object(&mut self, object: &Value) {
+        if !self.quiet {
+            self.write(object);
+        }
+    }
+
+    fn write(&mut self, object: &Value) {
+        self.block(&format!("{}\n", escape(&object.to_string())));
+    }
+
     /// What an event says, except for results and errors.
     pub(crate) fn hear(&mut self, event: &Event, script: &Script) {
+        self.tally.hear(event);
+        if self.as_json {
+            if let Some(object) = log::event(event, script) {
+                self.object(&object);
+            }
+            return;
+        }
         match event {
             Event::Started {
                 number,
