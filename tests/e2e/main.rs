@@ -8,6 +8,7 @@ mod changes;
 mod clients;
 mod commands;
 mod connections;
+mod examples;
 mod function_page;
 mod histories;
 mod issue_tables;

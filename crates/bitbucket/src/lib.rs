@@ -28,4 +28,4 @@ pub use names::whole;
 pub use problem::read_problem;
 pub use settings::{BASE_URL, Settings};
 pub use sign_in::oauth_server;
-pub use tables::tables;
+pub use tables::{tables, tables_with};

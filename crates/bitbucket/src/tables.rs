@@ -50,6 +50,19 @@ pub fn tables() -> &'static [Arc<TableSpec>] {
     &TABLES
 }
 
+/// The same, and those of more table files, each with its name for errors. A file may name the tables and groups of
+/// columns of all before it.
+///
+/// # Errors
+/// One error (BL2001) that lists every mistake in the files.
+pub fn tables_with(files: &[(String, String)]) -> Result<Arc<[Arc<TableSpec>]>> {
+    let more = files
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()));
+    let all: Vec<_> = FILES.into_iter().chain(more).collect();
+    Ok(spec::load(&all)?.into_iter().map(Arc::new).collect())
+}
+
 /// A table that this crate itself reads.
 pub(crate) fn table(name: &str) -> &'static Arc<TableSpec> {
     let found = TABLES.iter().find(|table| table.name == name);

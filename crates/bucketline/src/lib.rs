@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+#![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod access;
@@ -59,3 +60,26 @@ pub use options::StatementOptions;
 pub use run::Run;
 pub use session::{Builder, Session};
 pub use vocabulary::{ConnectionNames, TableNames, Vocabulary};
+
+#[cfg(test)]
+mod tests {
+    use super::{ConnectionProperties, Session, StatementOptions, Vocabulary};
+
+    #[test]
+    fn everything_can_be_sent_to_another_thread() {
+        fn is_send<T: Send>(_: &T) {}
+        fn is_shared<T: Send + Sync>(_: &T) {}
+        let properties = ConnectionProperties::new("test", [("Workspace", "acme")]);
+        let session = Session::builder()
+            .connection("a", properties)
+            .build()
+            .unwrap();
+        is_shared(&session);
+        is_send(&session.run("SELECT 1"));
+        is_send(&session.plan("SELECT 1"));
+        is_send(&session.check("a", &[]).unwrap());
+        is_send(&session.vocabulary());
+        is_shared(&StatementOptions::default());
+        is_shared(&Vocabulary::default());
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use bucketline_bitbucket::{Bitbucket, tables, whole};
+use bucketline_bitbucket::{Bitbucket, whole};
 use bucketline_rest::{ClientConfig, OAuth};
 use bucketline_source::{
     Identity, PageStream, ReadContext, Reading, Result, ScanPlan, ScanRequest, Scope, Slice,
@@ -27,6 +27,7 @@ pub(crate) struct Opened {
 /// A connection to Bitbucket Cloud. A secret that cannot be found fails the statements that need this
 /// account, and no others.
 pub(crate) struct Account {
+    tables: Arc<[Arc<TableSpec>]>,
     address: String,
     concurrency: usize,
     callback: String,
@@ -39,11 +40,13 @@ impl Account {
     /// An account as `outline` says, but for its credential.
     pub(super) fn new(
         outline: &ClientConfig,
+        tables: Arc<[Arc<TableSpec>]>,
         callback: String,
         schema: Option<String>,
         open: Open,
     ) -> Self {
         Self {
+            tables,
             address: outline.base_url.as_str().trim_end_matches('/').to_owned(),
             concurrency: outline.concurrency,
             callback,
@@ -95,7 +98,7 @@ impl fmt::Debug for Account {
 #[async_trait]
 impl Source for Account {
     fn tables(&self) -> &[Arc<TableSpec>] {
-        tables()
+        &self.tables
     }
 
     fn default_scope(&self) -> Scope {

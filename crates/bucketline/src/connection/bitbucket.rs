@@ -1,14 +1,17 @@
 //! Connections to Bitbucket Cloud.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bucketline_bitbucket::{BASE_URL, Bitbucket, Settings, oauth_server};
+use bucketline_bitbucket::{BASE_URL, Bitbucket, Settings, oauth_server, tables, tables_with};
 use bucketline_rest::{
     Credential, Grant, InitiateOAuth, Keyring, OAuth, OAuthSettings, Opener, Proxy, ProxyServer,
     Start, Tokens, Url,
 };
+use bucketline_source::TableSpec;
 use secrecy::SecretString;
 
 use super::account::{Account, Opened};
@@ -93,6 +96,10 @@ pub(super) const KIND: Kind = Kind {
         Property::plain(
             &["SSLServerCert"],
             "not to be had: the system's certificates decide",
+        ),
+        Property::paths(
+            &["TableFiles"],
+            "table files of one's own, and folders of such files, with a semicolon between them",
         ),
         Property::plain(&["Timeout"], "seconds a request may take; 0 is no limit"),
         Property::secret(
@@ -212,6 +219,7 @@ fn connect(
     };
     let account = Arc::new(Account::new(
         &outline.client,
+        properties.tables()?,
         callback(properties),
         schema,
         Box::new(open),
@@ -319,6 +327,26 @@ fn timeout(properties: &ConnectionProperties) -> Result<Option<Duration>> {
 }
 
 impl ConnectionProperties {
+    /// The tables, those of the user's own files behind the others.
+    fn tables(&self) -> Result<Arc<[Arc<TableSpec>]>> {
+        let Some(location) = self.text("TableFiles") else {
+            return Ok(tables().into());
+        };
+        let mut files = Vec::new();
+        for path in location.split(';').map(str::trim) {
+            let path = self.folder.join(path);
+            let unreadable = |error: io::Error| {
+                let path = path.display();
+                self.error(format!("TableFiles: {path} cannot be read: {error}"))
+            };
+            for file in table_files(&path).map_err(unreadable)? {
+                let text = fs::read_to_string(&file).map_err(unreadable)?;
+                files.push((file.display().to_string(), text));
+            }
+        }
+        Ok(tables_with(&files)?)
+    }
+
     /// What requests are signed with.
     fn credential(
         &self,
@@ -510,6 +538,21 @@ impl ConnectionProperties {
         let file = format!("{}.json", parts.map(file_name_part).join("."));
         Some(state_dir?.join("tokens").join(file))
     }
+}
+
+/// The file, or those of the folder that end in `.toml`, by name.
+fn table_files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = fs::read_dir(path)?.map(|entry| Ok(entry?.path()));
+    let mut files = entries.collect::<io::Result<Vec<PathBuf>>>()?;
+    files.retain(|file| {
+        file.extension()
+            .is_some_and(|extension| extension == "toml")
+    });
+    files.sort();
+    Ok(files)
 }
 
 /// A text as a part of a file's name: other texts give other parts.

@@ -457,6 +457,10 @@ mod tests {
             ("Type=Archive", "BL8002 test: archives need Path"),
             ("Type=Archive;Path=;;", "BL8002 test: archives need Path"),
             ("Type=Archive;Path=\"; ;\"", "BL9001 test: "),
+            (
+                "TableFiles=nowhere.toml",
+                "BL8002 test: TableFiles: nowhere.toml cannot be read",
+            ),
             ("BaseURL=nowhere", "BL8002 test: BaseURL = nowhere"),
             ("Timeout=soon", "BL8002 test: Timeout = soon"),
             ("SSLServerCert=*", "BL8002 test: SSLServerCert = *"),
