@@ -242,9 +242,13 @@ pub(crate) fn cost(request: &ScanRequest, parent: &ParentTable) -> String {
     let above = &parent.table.name;
     let bound = bound(request, parent).filter(|_| parent.bounded);
     match bound.map(|bound| (bound, bound.values.len())) {
-        Some((Predicate { operator, .. }, count))
-            if matches!(operator, Operator::Eq | Operator::In) =>
-        {
+        Some((
+            Predicate {
+                operator: Operator::Eq | Operator::In,
+                ..
+            },
+            count,
+        )) => {
             let rows = if count == 1 { "row" } else { "rows" };
             format!(
                 "{count} {rows} of {above} may be visited, in each slice; each costs at least one request"
