@@ -24,6 +24,7 @@ SHOW TABLES FROM prod.Information LIKE 'Pull%';
 SHOW TABLES LIKE 'Pull%' FROM prod.Information;
 SHOW COLUMNS FROM Issues;
 SHOW PROCEDURES;
+SHOW FUNCTIONS LIKE 'L_%';
 SHOW OPTIONS;
 DESCRIBE Issues;
 DESC prod.Information.Issues;

@@ -484,6 +484,8 @@ REPLICATE Branches SELECT * FROM Branches WHERE Repository = 'api';
 REPLICATE States SELECT State, COUNT(*) AS n FROM PullRequests GROUP BY State;
 SELECT COUNT(*) FROM destination.north_Branches;
 SELECT Name FROM globex.Projects;
+CACHE Keys SELECT UUID, Key FROM Projects;
+CHECKCACHE north_PullRequests WITH REPAIR;
 ";
 
 #[test]

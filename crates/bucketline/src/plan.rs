@@ -125,6 +125,17 @@ impl Planning<'_> {
         match statement {
             Statement::Query(query) => Ok((self.query(&query).await?, None)),
             Statement::Replicate(replicate) => self.replicate(&replicate).await,
+            Statement::Cache(cache) => {
+                let mut expected = self.query(&cache.query).await?;
+                if let Some(table) = &cache.table {
+                    self.made.push(table.last().text.to_lowercase());
+                    expected.table = Some(table.to_string());
+                }
+                if expected.requests.is_some() {
+                    expected.effect = "writes the rows of the query".to_owned();
+                }
+                Ok((expected, None))
+            }
             Statement::Explain(explain) if explain.analyze => {
                 Box::pin(self.expect(*explain.statement)).await
             }
@@ -134,6 +145,10 @@ impl Planning<'_> {
             }
             other => {
                 let Outline { does, requests } = Outline::of(&other)?;
+                let table = match &other {
+                    Statement::CheckCache(check) => Some(check.table.to_string()),
+                    _ => None,
+                };
                 if matches!(
                     other,
                     Statement::Set(_)
@@ -143,7 +158,8 @@ impl Planning<'_> {
                 ) {
                     self.execute(other).await?;
                 }
-                Ok((Expected::new(does, requests), None))
+                let expected = Expected::new(does, requests);
+                Ok((Expected { table, ..expected }, None))
             }
         }
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::{filter_record_batch, ilike};
 use arrow::error::ArrowError;
+use bucketline_engine::Family;
 use bucketline_replicate as replicate;
 use bucketline_source::figures::{Elapsed, counted};
 use bucketline_source::{Observer, ReadContext, RequestCount};
@@ -72,14 +73,16 @@ impl Scene<'_> {
             }
             Statement::CheckCache(check) => self.check_cache(&check).await,
             Statement::Cache(cache) => {
-                let report = replicate::cache(
-                    &self.session.engine,
-                    &self.session.destination,
+                let events = self.voice.events();
+                let session = self.session;
+                let run = replicate::cache(
+                    &session.engine,
+                    &session.destination,
                     &cache,
                     self.shared,
-                    &self.voice.events(),
-                )
-                .await?;
+                    &events,
+                );
+                let report = self.remembered("CACHE", run.await)?;
                 Ok(Done {
                     rows: 0,
                     requests: Some(report.requests),
@@ -141,12 +144,20 @@ impl Scene<'_> {
             self.shared,
             &events,
         );
-        let outcome = run.await;
+        self.remembered("REPLICATE", run.await)
+    }
+
+    /// Remembers what a statement has written, or why it has not.
+    fn remembered(
+        &self,
+        operation: &str,
+        outcome: Result<Report, replicate::Error>,
+    ) -> Result<Report, replicate::Error> {
         let message = match &outcome {
             Ok(report) => report.to_string(),
             Err(error) => format!("{error} [{}]", error.code()),
         };
-        session.remember("REPLICATE", message);
+        self.session.remember(operation, message);
         outcome
     }
 
@@ -212,41 +223,54 @@ impl Scene<'_> {
     }
 
     async fn explain(&self, statement: Statement) -> Result<Done> {
-        let lines = match statement {
-            Statement::Query(query) => self.session.engine.explain(&query, self.context).await?,
-            Statement::Replicate(statement) => self.explain_replicate(&statement).await?,
-            Statement::CheckCache(check) => {
-                replicate::explain_check(&self.session.engine, &self.session.destination, &check)
-                    .await?
-            }
-            other => {
-                let Outline { does, requests } = Outline::of(&other)?;
-                vec![does.to_owned(), format!("requests: {}", in_words(requests))]
-            }
-        };
+        let lines = self.explained(&statement).await?;
         self.plan(lines, None)
     }
 
-    async fn explain_replicate(&self, statement: &Replicate) -> Result<Vec<String>> {
+    /// What a statement would do, in lines.
+    async fn explained(&self, statement: &Statement) -> Result<Vec<String>> {
         let Session {
             engine,
             destination,
             ..
         } = self.session;
-        Ok(replicate::explain(engine, destination, statement).await?)
+        match statement {
+            Statement::Query(query) => Ok(engine.explain(query, self.context).await?),
+            Statement::Replicate(statement) => {
+                Ok(replicate::explain(engine, destination, statement).await?)
+            }
+            Statement::CheckCache(check) => {
+                Ok(replicate::explain_check(engine, destination, check).await?)
+            }
+            Statement::Cache(cache) => {
+                let mut lines = vec![Outline::of(statement)?.does.to_owned()];
+                lines.extend(engine.explain(&cache.query, self.context).await?);
+                Ok(lines)
+            }
+            other => {
+                let Outline { does, requests } = Outline::of(other)?;
+                Ok(vec![
+                    does.to_owned(),
+                    format!("requests: {}", in_words(requests)),
+                ])
+            }
+        }
     }
 
     /// Runs a statement, then prints its plan with what its parts have done.
     async fn analyze(&self, statement: Statement) -> Result<Done> {
+        let started = Instant::now();
         match statement {
             Statement::Query(query) => {
-                let started = Instant::now();
                 let mut lines = self.session.engine.analyze(&query, self.context).await?;
-                lines.push(self.actual(started));
+                lines.push(actual(self.context.requests(), started));
                 self.plan(lines, None)
             }
-            Statement::Replicate(statement) => {
-                let mut lines = self.explain_replicate(&statement).await?;
+            Statement::Replicate(_) => {
+                let mut lines = self.explained(&statement).await?;
+                let Statement::Replicate(statement) = statement else {
+                    unreachable!("it is a REPLICATE");
+                };
                 let run = self.replicate(&statement).await;
                 let report = match &run {
                     Ok(report) => Some(report),
@@ -263,18 +287,13 @@ impl Scene<'_> {
                 Ok(Done { rows: 0, requests })
             }
             other => {
-                let Outline { does, requests } = Outline::of(&other)?;
-                let started = Instant::now();
-                Box::pin(self.execute(other)).await?;
-                let planned = format!("requests: {}", in_words(requests));
-                self.plan(vec![does.to_owned(), planned, self.actual(started)], None)
+                let mut lines = self.explained(&other).await?;
+                let done = Box::pin(self.execute(other)).await?;
+                let requests = done.requests.unwrap_or_else(|| self.context.requests());
+                lines.push(actual(requests, started));
+                self.plan(lines, Some(requests))
             }
         }
-    }
-
-    fn actual(&self, started: Instant) -> String {
-        let requests = counted(self.context.requests(), "request");
-        format!("actual: {requests}, {}", Elapsed(started.elapsed()))
     }
 
     fn plan(&self, lines: Vec<String>, requests: Option<u64>) -> Result<Done> {
@@ -375,12 +394,9 @@ impl Scene<'_> {
     }
 
     async fn show(&self, show: &Show) -> Result<Done> {
-        if let (ShowKind::Connections | ShowKind::Options, Some(name)) = (show.what, &show.from) {
-            let what = if show.what == ShowKind::Options {
-                "OPTIONS"
-            } else {
-                "CONNECTIONS"
-            };
+        if let Some(name) = &show.from
+            && let what @ ("CONNECTIONS" | "FUNCTIONS" | "OPTIONS") = show.what.word()
+        {
             return Err(
                 Error::statement(format!("{what} are not of anything: FROM {name}"))
                     .with_hint(format!("SHOW {what};"))
@@ -414,6 +430,7 @@ impl Scene<'_> {
                         .with_hint("SHOW COLUMNS FROM Issues;")),
                 };
             }
+            ShowKind::Functions => return self.rows(liked(functions()?, show.like.as_deref())?),
             ShowKind::Options => {
                 let options = self.session.options().list()?;
                 return self.rows(liked(options, show.like.as_deref())?);
@@ -454,6 +471,40 @@ impl Scene<'_> {
             other => unreachable!("a SELECT was parsed as {}", other.verb()),
         }
     }
+}
+
+/// The functions, a row each.
+fn functions() -> Result<RecordBatch> {
+    let mut rows = Vec::new();
+    for family in Family::ALL {
+        for function in family.functions() {
+            let name = function.name.to_uppercase();
+            rows.push([
+                name,
+                function.to_string(),
+                family.to_string(),
+                function.description.to_owned(),
+            ]);
+        }
+    }
+    rows.sort();
+    let column = |index: usize| {
+        rows.iter()
+            .map(|row: &[String; 4]| row[index].clone())
+            .collect()
+    };
+    texts([
+        ("Function", column(0)),
+        ("Written", column(1)),
+        ("Family", column(2)),
+        ("Description", column(3)),
+    ])
+}
+
+/// What a statement has done, at the end of its plan.
+fn actual(requests: u64, started: Instant) -> String {
+    let requests = counted(requests, "request");
+    format!("actual: {requests}, {}", Elapsed(started.elapsed()))
 }
 
 /// What a statement does that reads no table, for EXPLAIN.
@@ -499,6 +550,21 @@ impl Outline {
                 RequestCount::AtLeast(1),
             ),
             Statement::Execute(_) => ("calls a procedure", RequestCount::AtLeast(0)),
+            Statement::CheckCache(check) if check.repair => (
+                "compares a copy with its source, and mends it",
+                RequestCount::AtLeast(1),
+            ),
+            Statement::CheckCache(_) => {
+                ("compares a copy with its source", RequestCount::AtLeast(1))
+            }
+            Statement::Cache(_) => (
+                "writes the rows of a query into a table",
+                RequestCount::AtLeast(0),
+            ),
+            Statement::GetDeleted(_) => (
+                "gives the keys of rows that the source has deleted",
+                RequestCount::AtLeast(1),
+            ),
             other => return Err(refused(other)),
         };
         Ok(Self { does, requests })

@@ -1,7 +1,7 @@
 //! The names that can stand in a statement, for completion.
 
 use arrow::datatypes::Schema;
-use bucketline_engine::{Connection, system_tables};
+use bucketline_engine::{Connection, functions, system_tables};
 
 use crate::{Session, procedure};
 
@@ -78,7 +78,10 @@ pub(crate) async fn vocabulary(session: &Session) -> Vocabulary {
         system_tables: system_tables()
             .map(|(name, schema)| names(name, &schema))
             .collect(),
-        functions: engine.functions(),
+        functions: functions()
+            .flat_map(|function| std::iter::once(&function.name).chain(function.aliases))
+            .map(|name| name.to_uppercase())
+            .collect(),
         procedures: procedure::facts().into_iter().map(|it| it.name).collect(),
     }
 }

@@ -236,17 +236,6 @@ impl Session {
         found.map(|registered| registered.connection.clone())
     }
 
-    /// The names of the functions that a query can call.
-    pub fn functions(&self) -> Vec<String> {
-        let scalar = self.base.scalar_functions().keys();
-        let aggregate = self.base.aggregate_functions().keys();
-        let window = self.base.window_functions().keys();
-        let mut names: Vec<String> = scalar.chain(aggregate).chain(window).cloned().collect();
-        names.sort();
-        names.dedup();
-        names
-    }
-
     /// The current connection and schema.
     pub fn current(&self) -> (String, Option<String>) {
         let current = self.names().current.clone();

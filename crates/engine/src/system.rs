@@ -317,14 +317,14 @@ impl PartitionStream for SystemPartition {
         &self.schema
     }
 
-    fn execute(&self, task: Arc<TaskContext>) -> SendableRecordBatchStream {
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let (table, schema) = (self.table, Arc::clone(&self.schema));
         let (connections, context) = (self.connections.clone(), self.context.clone());
         let within = self.within.clone();
         let rows = async move {
             if table == SystemTable::Sqlinfo {
                 let columns = keys::change_columns(&connections);
-                return batch(schema, product::abilities(&task, &columns));
+                return batch(schema, product::abilities(&columns));
             }
             rows(table, schema, &connections, within.as_ref(), &context).await
         };

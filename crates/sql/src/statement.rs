@@ -294,6 +294,8 @@ pub enum ShowKind {
     Columns,
     /// A connection's stored procedures.
     Procedures,
+    /// The functions.
+    Functions,
     /// The options of statements, and their values.
     Options,
 }
@@ -306,8 +308,16 @@ impl ShowKind {
         ("TABLES", Self::Tables),
         ("COLUMNS", Self::Columns),
         ("PROCEDURES", Self::Procedures),
+        ("FUNCTIONS", Self::Functions),
         ("OPTIONS", Self::Options),
     ];
+
+    /// The word that names it.
+    pub fn word(self) -> &'static str {
+        let mut all = Self::ALL.iter();
+        let found = all.find(|(_, kind)| *kind == self);
+        found.map_or("", |(word, _)| word)
+    }
 }
 
 /// `EXPLAIN [ANALYZE] statement`

@@ -17,7 +17,7 @@ Statements end with a semicolon and may have several lines; Tab completes names.
 
   \\d [TABLE]   tables, or a table's columns     \\o [FORMAT]  table, vertical, csv, json, ndjson, markdown
   \\dn          schemas                          \\x           one line for each column, and back
-  \\df          procedures                       \\timing      what each statement took, or not
+  \\df, \\dp     functions, procedures            \\timing      what each statement took, or not
   \\l           connections                      \\i FILE      runs a script
   \\c NAME      USE                              \\b           what is left of the request budgets
   \\set         options                          \\?, \\q       this page; leave, as Ctrl-D does
@@ -72,7 +72,8 @@ impl Input {
             ("\\d", "") => sql("SHOW TABLES;"),
             ("\\d", table) => sql(&format!("DESCRIBE {table};")),
             ("\\dn", "") => sql("SHOW SCHEMAS;"),
-            ("\\df", "") => sql("SHOW PROCEDURES;"),
+            ("\\df", "") => sql("SHOW FUNCTIONS;"),
+            ("\\dp", "") => sql("SHOW PROCEDURES;"),
             ("\\l", "") => sql("SHOW CONNECTIONS;"),
             ("\\set", "") => sql("SHOW OPTIONS;"),
             ("\\c", "") => Self::Wrong("\\c needs a connection".to_owned()),

@@ -213,7 +213,7 @@ impl<'t> Site<'t> {
                 let columns = mentioned
                     .iter()
                     .flat_map(|mention| columns(&mention.table, vocabulary));
-                let functions = vocabulary.functions.iter().map(|it| it.to_uppercase());
+                let functions = vocabulary.functions.iter().cloned();
                 columns.chain(functions).chain(owned(KEYWORDS)).collect()
             }
         }
@@ -405,7 +405,7 @@ mod tests {
                     ),
                 ],
                 system_tables: vec![table("sys_tables", &["TableName"])],
-                functions: vec!["upper".to_owned()],
+                functions: vec!["UPPER".to_owned()],
                 procedures: vec!["GetOAuthAccessToken".to_owned()],
             },
             current: "prod".to_owned(),

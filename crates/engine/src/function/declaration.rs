@@ -165,6 +165,11 @@ pub(super) const fn planner(
 }
 
 impl Function {
+    /// Whether it makes one value of several rows.
+    pub(crate) fn is_aggregate(&self) -> bool {
+        matches!(self.body, Body::Aggregate(_))
+    }
+
     pub(super) const fn or(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self

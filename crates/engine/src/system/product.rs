@@ -1,121 +1,16 @@
 //! What the program can do and is.
 
-use datafusion::execution::TaskContext;
-
 use super::{Cell, text};
-
-/// The dialect's functions of each kind, of which those are listed that there are.
-const STRINGS: &[&str] = &[
-    "ASCII",
-    "CHAR",
-    "CHARINDEX",
-    "CHAR_LENGTH",
-    "CONCAT",
-    "CONTAINS",
-    "ENDSWITH",
-    "FORMAT",
-    "FROM_UNIXTIME",
-    "HASHBYTES",
-    "INDEXOF",
-    "ISNULL",
-    "JSON_AVG",
-    "JSON_COUNT",
-    "JSON_EXTRACT",
-    "JSON_MAX",
-    "JSON_MIN",
-    "JSON_SUM",
-    "LEFT",
-    "LEN",
-    "LOCATE",
-    "LOWER",
-    "LTRIM",
-    "MASK",
-    "NCHAR",
-    "OCTET_LENGTH",
-    "PATINDEX",
-    "QUOTENAME",
-    "REPLACE",
-    "REPLICATE",
-    "REVERSE",
-    "RIGHT",
-    "RTRIM",
-    "SOUNDEX",
-    "SPACE",
-    "SPLIT",
-    "STARTSWITH",
-    "STR",
-    "STUFF",
-    "SUBSTRING",
-    "TOSTRING",
-    "TRIM",
-    "UNICODE",
-    "UPPER",
-    "XML_EXTRACT",
-];
-const NUMBERS: &[&str] = &[
-    "ABS", "ACOS", "ASIN", "ATAN", "ATN2", "CEIL", "CEILING", "COS", "COT", "DEGREES", "EXP",
-    "EXPR", "FLOOR", "GREATEST", "HEX", "LEAST", "LOG", "LOG10", "MOD", "NEGATE", "PI", "POWER",
-    "RADIANS", "RAND", "ROUND", "SIGN", "SIN", "SQRT", "SQUARE", "TAN", "TRUNC",
-];
-const TIMES: &[&str] = &[
-    "CURRENT_DATE",
-    "CURRENT_TIMESTAMP",
-    "DATEADD",
-    "DATEDIFF",
-    "DATEFROMPARTS",
-    "DATENAME",
-    "DATEPART",
-    "DATETIMEFROMPARTS",
-    "DATE_TRUNC",
-    "DATE_TRUNC2",
-    "DAY",
-    "DAYOFMONTH",
-    "DAYOFWEEK",
-    "DAYOFYEAR",
-    "EOMONTH",
-    "FDMONTH",
-    "FDQUARTER",
-    "FDWEEK",
-    "FROM_DAYS",
-    "GETDATE",
-    "GETUTCDATE",
-    "HOUR",
-    "ISDATE",
-    "LAST_DAY",
-    "LAST_MONTH",
-    "LAST_WEEK",
-    "LAST_YEAR",
-    "LDMONTH",
-    "LDQUARTER",
-    "LDWEEK",
-    "MAKEDATE",
-    "MINUTE",
-    "MONTH",
-    "QUARTER",
-    "SECOND",
-    "STRTODATE",
-    "SYSDATETIME",
-    "SYSUTCDATETIME",
-    "TIMEFROMPARTS",
-    "TO_DAYS",
-    "WEEK",
-    "YEAR",
-];
-const AGGREGATES: &[&str] = &[
-    "AVG", "COUNT", "MAX", "MEDIAN", "MIN", "STDEV", "STDEVP", "SUM", "VAR", "VARP",
-];
+use crate::function::{Family, Function};
 
 /// Rows of `sys_sqlinfo`. `change_columns` are those by which changes are found.
-pub(super) fn abilities(context: &TaskContext, change_columns: &str) -> Vec<Vec<Cell>> {
-    let there = |names: &[&str], is_there: &dyn Fn(&str) -> bool| {
-        let names = names.iter().filter(|name| is_there(&name.to_lowercase()));
-        names.copied().collect::<Vec<_>>().join(",")
+pub(super) fn abilities(change_columns: &str) -> Vec<Vec<Cell>> {
+    let scalars = |families: &[Family]| {
+        let functions = families.iter().flat_map(|family| family.functions());
+        names(functions)
     };
-    let scalars =
-        |names: &[&str]| there(names, &|name| context.scalar_functions().contains_key(name));
-    let aggregates = there(AGGREGATES, &|name| {
-        context.aggregate_functions().contains_key(name)
-    });
+    let windows = Family::Window.functions().iter();
+    let aggregates = names(windows.filter(|function| function.is_aggregate()));
     let operators = "=,>,<,>=,<=,<>,!=,LIKE,NOT LIKE,IN,NOT IN,IS NULL,IS NOT NULL,BETWEEN,AND,OR";
     let rows = [
         ("AGGREGATE_FUNCTIONS", aggregates),
@@ -130,14 +25,29 @@ pub(super) fn abilities(context: &TaskContext, change_columns: &str) -> Vec<Vec<
             "SUBQUERIES",
             "COMPARISON,EXISTS,IN,CORRELATED_SUBQUERIES".to_owned(),
         ),
-        ("STRING_FUNCTIONS", scalars(STRINGS)),
-        ("NUMERIC_FUNCTIONS", scalars(NUMBERS)),
-        ("TIMEDATE_FUNCTIONS", scalars(TIMES)),
+        (
+            "STRING_FUNCTIONS",
+            scalars(&[Family::String, Family::Document]),
+        ),
+        ("NUMERIC_FUNCTIONS", scalars(&[Family::Math])),
+        (
+            "TIMEDATE_FUNCTIONS",
+            scalars(&[Family::Date, Family::RelativeDate]),
+        ),
         ("REPLICATION_SKIP_TABLES", String::new()),
         ("REPLICATION_TIMECHECK_COLUMNS", change_columns.to_owned()),
     ];
     rows.map(|(name, value)| vec![text(name), text(&value)])
         .into()
+}
+
+/// The names of functions, other names included.
+fn names(functions: impl Iterator<Item = &'static Function>) -> String {
+    let names =
+        functions.flat_map(|function| std::iter::once(&function.name).chain(function.aliases));
+    let mut names: Vec<String> = names.map(|name| name.to_uppercase()).collect();
+    names.sort();
+    names.join(",")
 }
 
 /// The row of `sys_information` for a connection.
