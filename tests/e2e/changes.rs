@@ -20,7 +20,7 @@ enum On {
 }
 
 /// The numbered kinds. Members are not among them: they come and go with their accounts.
-const NUMBERED: [(Kind, On); 35] = [
+const NUMBERED: [(Kind, On); 38] = [
     (Kind::WorkspaceWebhooks, On::Workspace),
     (Kind::WorkspaceVariables, On::Workspace),
     (Kind::WorkspaceRunners, On::Workspace),
@@ -41,6 +41,9 @@ const NUMBERED: [(Kind, On); 35] = [
     (Kind::IssueComments, On::Issue),
     (Kind::IssueChanges, On::Issue),
     (Kind::IssueAttachments, On::Issue),
+    (Kind::Components, On::Repository),
+    (Kind::Milestones, On::Repository),
+    (Kind::Versions, On::Repository),
     (Kind::Pipelines, On::Repository),
     (Kind::PipelineSteps, On::Pipeline),
     (Kind::PipelineSchedules, On::Repository),
@@ -188,12 +191,25 @@ impl<'s> Changes<'s> {
             .map(str::to_owned)
     }
 
-    /// Adds an object of each numbered kind, and edits and deletes some that were there.
+    /// Adds an object of each numbered kind, edits and deletes some that were there, and makes a few of all other
+    /// changes.
     pub(crate) fn each_kind(&mut self) {
         for (kind, on) in NUMBERED {
-            for deed in 0..3 {
+            // What is added last is not deleted again.
+            for deed in [0, 1, 2, 0] {
                 let parent = self.parent(on);
                 let change = self.deed(kind, parent, deed);
+                self.apply(change);
+            }
+            self.pass();
+        }
+        for _ in 0..20 {
+            for change in [
+                self.of_requests(),
+                self.of_branches(),
+                self.of_issues(),
+                self.of_places(),
+            ] {
                 self.apply(change);
             }
             self.pass();

@@ -40,7 +40,7 @@ impl Family for PerTracker {
             scope: ISSUE,
             access: Access::Everybody,
             shape: Shape::keyed("id", List::PLAIN),
-            rows: |asked| named(&asked.parent, "component", COMPONENTS),
+            rows: |asked| named(&asked.parent, Kind::Components, "component", COMPONENTS),
         },
         Resource {
             kind: Kind::Milestones,
@@ -48,7 +48,7 @@ impl Family for PerTracker {
             scope: ISSUE,
             access: Access::Everybody,
             shape: Shape::keyed("id", List::PLAIN),
-            rows: |asked| named(&asked.parent, "milestone", MILESTONES),
+            rows: |asked| named(&asked.parent, Kind::Milestones, "milestone", MILESTONES),
         },
         Resource {
             kind: Kind::Versions,
@@ -56,7 +56,7 @@ impl Family for PerTracker {
             scope: ISSUE,
             access: Access::Everybody,
             shape: Shape::keyed("id", List::PLAIN),
-            rows: |asked| named(&asked.parent, "version", VERSIONS),
+            rows: |asked| named(&asked.parent, Kind::Versions, "version", VERSIONS),
         },
     ];
 
@@ -204,28 +204,35 @@ impl OfIssue<'_> {
 }
 
 /// A component, milestone or version: what it is, its name, and its number.
-type Named = (&'static str, &'static str, u64);
+type Named = (&'static str, String, Entry);
 
 fn named<'a>(
     parent: &InRepository<'a>,
+    of: Kind,
     kind: &'static str,
     names: &'static [&'static str],
 ) -> Listed<'a> {
-    let rows: Vec<Named> = names
-        .iter()
-        .zip(1..)
-        .map(|(name, number)| (kind, *name, number))
+    let entries = parent.entries(of).into_iter();
+    let rows: Vec<Named> = entries
+        .map(|entry| {
+            let name = names.get(entry.number as usize - 1);
+            match name.filter(|_| entry.edited_on().is_none()) {
+                Some(name) => (kind, (*name).to_owned(), entry),
+                None => (kind, text::title(&mut entry.random()), entry),
+            }
+        })
         .collect();
-    written(parent, rows, |parent, (kind, name, number), out| {
+    written(parent, rows, |parent, (kind, name, entry), out| {
         let mut digits = Digits::default();
+        let number = u64::from(entry.number);
         let mut object = Object::begin(out);
         object
             .text("type", *kind)
-            .text("name", *name)
-            .number("id", *number);
+            .text("name", name.as_str())
+            .number("id", number);
         object.object("links", |links| {
             let api = &parent.repository.names.api;
-            links.link("self", &[api, "/", kind, "s/", digits.of(*number)]);
+            links.link("self", &[api, "/", kind, "s/", digits.of(number)]);
         });
         object.end();
     })

@@ -76,6 +76,9 @@ const KINDS: &[(Kind, Level, u64, u64)] = &[
     (Kind::IssueComments, Level::Issue, 0, 4),
     (Kind::IssueChanges, Level::Issue, 0, 3),
     (Kind::IssueAttachments, Level::Issue, 0, 1),
+    (Kind::Components, Level::Repository, 4, 4),
+    (Kind::Milestones, Level::Repository, 3, 3),
+    (Kind::Versions, Level::Repository, 3, 3),
     (Kind::Pipelines, Level::Repository, 0, 0),
     (Kind::PipelineSteps, Level::Pipeline, 1, 4),
     (Kind::PipelineSchedules, Level::Repository, 1, 2),
@@ -167,6 +170,11 @@ impl Entry {
             (None, None) => created_on,
         };
         (created_on, updated_on)
+    }
+
+    /// When a change edited it, if one did.
+    pub(crate) fn edited_on(&self) -> Option<Timestamp> {
+        self.edited_on
     }
 
     /// When a change added it; none for what was there from the start.
