@@ -21,6 +21,8 @@ const QUERIES: &[&str] = &[
     "SELECT COUNT(*), COUNT(AssigneeUUID), COUNT(DISTINCT State) FROM {d}Issues",
     "SELECT Id, Title FROM {d}Issues WHERE Repository = 'api' ORDER BY Id",
     "SELECT DISTINCT State FROM {d}Issues ORDER BY State",
+    "SELECT DISTINCT UPPER(State), LENGTH(State) FROM {d}Issues ORDER BY LENGTH(State) DESC, UPPER(State)",
+    "SELECT DISTINCT Id % 3 FROM {d}Issues ORDER BY Id % 3",
     "SELECT State, COUNT(*) FROM {d}PullRequests GROUP BY State ORDER BY State",
     "SELECT State, COUNT(*) FROM {d}Issues GROUP BY State HAVING COUNT(*) > 5 ORDER BY COUNT(*) DESC, State",
     "SELECT Repository, MIN(Id), MAX(Id), SUM(Id) FROM {d}Issues GROUP BY Repository ORDER BY Repository",

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use bucketline_sql::{Query, Span};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType as SqlType, Expr, Function as Call, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Join, JoinConstraint, JoinOperator, ObjectName, Select,
-    Spanned, Statement, TableFactor, TableWithJoins, UnaryOperator, Value, Visit, VisitMut,
-    Visitor, VisitorMut,
+    self, BinaryOperator, CastKind, DataType as SqlType, Expr, Function as Call, FunctionArg,
+    FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
+    OrderByKind, Select, SelectItem, SetExpr, Spanned, Statement, TableFactor, TableWithJoins,
+    UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span as Stretch;
 
@@ -111,6 +111,11 @@ type Refusal = (Error, Stretch);
 impl VisitorMut for Preparation {
     type Break = Refusal;
 
+    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<Refusal> {
+        order_by_place(query);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Refusal> {
         let conditions = [
             &mut select.selection,
@@ -121,6 +126,7 @@ impl VisitorMut for Preparation {
         for table in &mut select.from {
             nest_applies(table)?;
         }
+        select.projection.iter_mut().for_each(name_as_written);
         ControlFlow::Continue(())
     }
 
@@ -141,6 +147,7 @@ impl VisitorMut for Preparation {
                 }
                 checked(call)?;
                 cast_arguments(call);
+                rename(call);
             }
             Expr::Value(value) => {
                 // A text is Unicode with and without N before it; the planner knows the one without.
@@ -185,6 +192,53 @@ impl VisitorMut for Preparation {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Where rows are DISTINCT, ORDER BY an expression that is an output is by that output's place: the planner would look
+/// for the columns of the expression among the outputs.
+fn order_by_place(query: &mut ast::Query) {
+    let (SetExpr::Select(select), Some(order)) = (query.body.as_ref(), &mut query.order_by) else {
+        return;
+    };
+    let (Some(_), OrderByKind::Expressions(keys)) = (&select.distinct, &mut order.kind) else {
+        return;
+    };
+    for key in keys {
+        let place = select.projection.iter().position(|item| match item {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                *expr == key.expr
+            }
+            // What a wildcard stands for is not known yet.
+            _ => true,
+        });
+        if let Some(place) = place
+            && !matches!(
+                key.expr,
+                Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_)
+            )
+            && let SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. } =
+                select.projection[place]
+        {
+            key.expr = Expr::Value(Value::Number((place + 1).to_string(), false).into());
+        }
+    }
+}
+
+/// An output that is a function of the dialect is named by its text, rather than by what it is planned as.
+fn name_as_written(item: &mut SelectItem) {
+    let SelectItem::UnnamedExpr(expr) = item else {
+        return;
+    };
+    let planned_otherwise = match expr {
+        Expr::Function(call) => declared(&call.name).is_some_and(Function::is_scalar),
+        Expr::Substring { .. } | Expr::Trim { .. } | Expr::Position { .. } => true,
+        _ => false,
+    };
+    if planned_otherwise {
+        let alias = Ident::with_quote('"', expr.to_string());
+        let expr = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+        *item = SelectItem::ExprWithAlias { expr, alias };
     }
 }
 
@@ -241,6 +295,15 @@ fn checked(call: &Call) -> ControlFlow<Refusal> {
     let error =
         Error::new(ErrorKind::Argument, message).with_hint(format!("it is written {function}"));
     ControlFlow::Break((error, call.name.span()))
+}
+
+/// Calls a function by the planner's name for it: by another one the planner makes an alias of it, which it then
+/// takes for another expression.
+fn rename(call: &mut Call) {
+    if let Some(function) = declared(&call.name) {
+        let at = call.name.span();
+        call.name = Ident::with_span(at, function.planned_name()).into();
+    }
 }
 
 /// Numbers are texts, and texts numbers, where a function of DataFusion's is less generous than ours.

@@ -286,16 +286,14 @@ impl Error {
     }
 
     fn unknown_function(rest: &str) -> Self {
-        let (name, after) = rest.split_once('\'').unwrap_or((rest, ""));
+        let (name, _) = rest.split_once('\'').unwrap_or((rest, ""));
         let error = Self::new(
             ErrorKind::UnknownFunction,
             format!("there is no function {name}"),
         );
-        match after
-            .split_once("Did you mean '")
-            .and_then(|(_, near)| near.split_once('\''))
-        {
-            Some((near, _)) => error.with_hint(format!("did you mean {near}?")),
+        let names = function::functions().flat_map(Function::names);
+        match sql::nearest(name, names) {
+            Some(near) => error.with_hint(format!("did you mean {}?", near.to_uppercase())),
             None => error,
         }
     }

@@ -226,7 +226,7 @@ impl<'p> Binder<'p> {
                 })?;
                 Ok(Some((replaced(value.token(), &rest[..1]), 1)))
             }
-            (Token::AtSign, [_, name, ..]) if !name.spaced => {
+            (Token::AtSign, [_, name, ..]) => {
                 let (Some(parameters), Some(word)) = (self.parameters, name.bare_word()) else {
                     return Ok(None);
                 };

@@ -229,6 +229,22 @@ impl Function {
         matches!(self.name, "contains" | "startswith" | "endswith" | "isdate")
     }
 
+    /// What the planner calls it.
+    pub(crate) fn planned_name(&self) -> &'static str {
+        match self.body {
+            Body::Planner(name) | Body::Aggregate(name) | Body::Window(name) => name,
+            _ => self.name,
+        }
+    }
+
+    /// Whether it gives a value for each row by itself.
+    pub(crate) fn is_scalar(&self) -> bool {
+        matches!(
+            self.body,
+            Body::Computed(_) | Body::Clock(_) | Body::Planner(_) | Body::Syntax
+        )
+    }
+
     /// Whether it stands in FROM.
     pub(crate) fn is_table(&self) -> bool {
         matches!(self.body, Body::Table(_))

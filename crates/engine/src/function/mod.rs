@@ -105,10 +105,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Function> {
 
 /// The function that the planner knows by that name.
 pub(crate) fn find_planned(name: &str) -> Option<&'static Function> {
-    functions().find(|function| match function.body {
-        Body::Planner(own) | Body::Aggregate(own) | Body::Window(own) => own == name,
-        _ => function.name == name,
-    })
+    functions().find(|function| function.planned_name() == name)
 }
 
 /// Makes the functions known to a session. What DataFusion has under one of their names goes altogether, since a
