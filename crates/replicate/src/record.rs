@@ -32,9 +32,31 @@ pub(crate) struct Record {
     /// listing lacks is not deleted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) deletes_off: bool,
+    /// What is kept beside the rows that there are.
+    #[serde(default, skip_serializing_if = "Kept::is_nothing")]
+    pub(crate) kept: Kept,
     /// Distinguishes loads that cannot be resumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) load: Option<String>,
+}
+
+/// What a table keeps beside the rows that there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kept {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Rows that left.
+    Marked,
+    /// All versions of its rows.
+    Versions,
+}
+
+impl Kept {
+    fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
 }
 
 /// One source of a table.
@@ -86,6 +108,7 @@ impl Record {
             mode,
             names,
             deletes_off: false,
+            kept: Kept::Nothing,
             load: None,
         }
     }
@@ -102,6 +125,7 @@ impl Record {
             && self.fingerprint == other.fingerprint
             && self.mode == other.mode
             && self.names == other.names
+            && self.kept == other.kept
             && self.load == other.load
     }
 

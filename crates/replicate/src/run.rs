@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::events::Voice;
 use crate::job::Job;
 use crate::prepare::prepare;
-use crate::record::{Owner, Record};
+use crate::record::{Kept, Owner, Record};
 use crate::standing::{Approach, Standing};
-use crate::statement::Statement;
+use crate::statement::{Deletes, Statement};
 use crate::survey::is_lost;
 use crate::tally::Tally;
 use crate::work::Work;
@@ -125,6 +125,11 @@ pub(crate) async fn run(
         statement.text.clone(),
         prepared.mode,
     );
+    record.kept = match (&prepared.history, statement.options.deletes) {
+        (Some(_), _) => Kept::Versions,
+        (None, Deletes::Mark) => Kept::Marked,
+        (None, Deletes::Remove | Deletes::Skip) => Kept::Nothing,
+    };
     let staged = job.approach != Approach::Merge;
     let mut tally = Tally {
         staged,

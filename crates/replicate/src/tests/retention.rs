@@ -1,6 +1,7 @@
 //! Rows that leave: marked, skipped, or kept as versions.
 
 use bucketline_destination::{Counts, DELETED};
+use bucketline_source::ErrorKind as SourceError;
 use bucketline_sql as sql;
 
 use super::fake::{ID, STATE, Selection, TITLE, UPDATED, UUID};
@@ -106,13 +107,10 @@ async fn a_reload_marks_what_is_gone_and_keeps_what_was_marked() {
         ..Selection::all("Branches")
     };
     bench.run(&few, &soft()).await.unwrap();
-    for id in [3, 4] {
-        bench.fake.world().remove("{a}", id);
-        if id == 3 {
-            bench.run(&few, &soft()).await.unwrap();
-        }
-    }
+    bench.fake.world().remove("{a}", 3);
     bench.fake.world().remove("{b}", 1);
+    bench.run(&few, &soft()).await.unwrap();
+    bench.fake.world().remove("{a}", 4);
     bench.fake.world().repositories.remove("{b}");
     let more = Selection {
         columns: vec![UUID, ID, TITLE, STATE],
@@ -121,6 +119,8 @@ async fn a_reload_marks_what_is_gone_and_keeps_what_was_marked() {
     bench.run(&more, &soft()).await.unwrap();
     assert_eq!(marked(&bench).await, ["3 first", "4 first"]);
     assert_eq!(bench.copy().await.len(), 12, "those of the vanished stay");
+    let vanished = bench.rows(&["RepositoryUUID", "Id", DELETED]).await;
+    assert_eq!(vanished[10..], ["{b} 1 true", "{b} 2 false"]);
     let skips = Selection {
         columns: vec![UUID, ID, TITLE, STATE, UPDATED],
         ..few
@@ -129,6 +129,26 @@ async fn a_reload_marks_what_is_gone_and_keeps_what_was_marked() {
     bench.run(&skips, &skip()).await.unwrap();
     assert_eq!(bench.copy().await.len(), 12);
     assert_eq!(marked(&bench).await, ["3 first", "4 first"]);
+}
+
+#[tokio::test]
+async fn a_reload_that_keeps_otherwise_does_not_go_on_with_what_is_staged() {
+    let bench = Bench::filled();
+    let few = Selection {
+        columns: vec![UUID, ID, TITLE],
+        ..Selection::all("Issues")
+    };
+    bench.replicate(&few).await.unwrap();
+    bench.fake.world().repository("{b}").fault = Some(SourceError::Forbidden);
+    bench
+        .replicate(&Selection::all("Issues"))
+        .await
+        .unwrap_err();
+    bench.fake.world().repository("{b}").fault = None;
+    let report = bench.run(&Selection::all("Issues"), &soft()).await.unwrap();
+    assert_eq!(report.read, 12);
+    assert_eq!(bench.copy().await, bench.truth(None));
+    assert!(marked(&bench).await.is_empty());
 }
 
 #[tokio::test]
