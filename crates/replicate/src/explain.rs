@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bucketline_destination::{DELETED, Destination};
+use bucketline_destination::Destination;
 use bucketline_source::spec::{Cursor, Feed, Strategy, TableSpec};
 use bucketline_source::{Pushdown, ReadContext, Reading, ScanPlan};
 
@@ -104,8 +104,13 @@ pub(crate) async fn explain(
         .rows
         .as_ref()
         .is_some_and(|rows| rows.sweep.is_some());
-    lines.push(merging(&prepared, of_parents, sweeps));
-    lines.extend(kept(&prepared, statement));
+    lines.push(merging(&prepared, statement, of_parents, sweeps));
+    lines.extend(
+        prepared
+            .history
+            .as_ref()
+            .map(|change| format!("history: each version of a row is kept, from its {change} on")),
+    );
     lines.extend(prepared.notes.iter().map(|note| format!("note: {note}")));
     Ok(lines)
 }
@@ -231,39 +236,39 @@ fn later_runs(plan: &ScanPlan, reading: &Reading) -> Option<String> {
     })
 }
 
-/// What becomes of rows that leave, unless they are simply deleted.
-fn kept(prepared: &Prepared, statement: &Statement) -> Option<String> {
-    if let Some(change) = &prepared.history {
-        return Some(format!(
-            "history: each version of a row is kept, from its {change} on; what leaves closes the active one"
-        ));
-    }
-    let how = match statement.options.deletes {
-        Deletes::Remove => return None,
-        Deletes::Mark => format!("what leaves stays, marked in {DELETED}"),
-        Deletes::Skip => {
-            "what the source has deleted stays; what no longer matches is deleted".to_owned()
-        }
+/// How rows get into the table, and out of it.
+fn merging(prepared: &Prepared, statement: &Statement, of_parents: bool, sweeps: bool) -> String {
+    let gone = match (&prepared.history, statement.options.deletes) {
+        (_, Deletes::Skip) => "stay",
+        (Some(_), _) => "end their versions",
+        (None, Deletes::Mark) => "are marked",
+        (None, Deletes::Remove) => "are deleted",
     };
-    Some(format!("deletes: {how}"))
-}
-
-fn merging(prepared: &Prepared, of_parents: bool, sweeps: bool) -> String {
+    let skips = statement.options.deletes == Deletes::Skip;
+    let left = match &prepared.history {
+        None if skips => "are deleted",
+        Some(_) => "end their versions",
+        None => gone,
+    };
     match prepared.mode {
-        Mode::Incremental if sweeps => {
-            "merge: by key; rows that no longer match, or whose keys are listed no more, are deleted"
-        }
-        Mode::Incremental if of_parents => {
-            "merge: by key; of each row that these hang on and that is read again, those that are gone are deleted"
-        }
-        Mode::Incremental => {
-            "merge: by key; rows that no longer match are deleted; rows deleted at the source are not seen"
-        }
-        Mode::Listing => "merge: by key; rows that a complete listing lacks are deleted",
+        Mode::Incremental if sweeps => format!(
+            "merge: by key; rows that no longer match {left}, like those whose keys are listed no more"
+        ),
+        Mode::Incremental if of_parents => format!(
+            "merge: by key; of each row that these hang on and that is read again, those that are gone {gone}"
+        ),
+        Mode::Incremental => format!(
+            "merge: by key; rows that no longer match {left}; rows deleted at the source are not seen"
+        ),
+        Mode::Listing if skips => format!(
+            "merge: by key; rows that no longer match {left}; those that a listing lacks stay"
+        ),
+        Mode::Listing => format!("merge: by key; rows that a complete listing lacks {gone}"),
         Mode::Replace if prepared.layout.key.is_empty() => {
-            "merge: none; all rows are deleted and inserted in one transaction"
+            "merge: none; all rows are deleted and inserted in one transaction".to_owned()
         }
-        Mode::Replace => "merge: by key in one transaction; absent rows are deleted, equal ones not written",
+        Mode::Replace => {
+            format!("merge: by key in one transaction; absent rows {gone}, equal ones not written")
+        }
     }
-    .to_owned()
 }

@@ -1,7 +1,10 @@
 //! Reading ahead: the next page is fetched and decoded while the current one is written.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use bucketline_source::{Page, PageStream, Result};
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -28,9 +31,13 @@ impl Pages {
         });
         Self { receiver, task }
     }
+}
 
-    pub(crate) async fn next(&mut self) -> Option<Result<Page>> {
-        self.receiver.recv().await
+impl Stream for Pages {
+    type Item = Result<Page>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.receiver.poll_recv(context)
     }
 }
 

@@ -236,7 +236,8 @@ impl Standing {
         if self.record.is_none() {
             return Approach::Merge;
         }
-        if self.exists && options.drop_table {
+        let keeps_otherwise = self.history != options.history;
+        if (self.exists || keeps_otherwise) && options.drop_table {
             return reload("DropTable is set".to_owned(), !difference.rows);
         }
         if self.exists && options.truncate_table {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use arrow::array::RecordBatch;
 use bucketline_destination::{Change, Counts};
 use bucketline_source::{End, Owner, Page, ReadContext, Reading, ScanPlan, Slice};
+use futures::StreamExt;
 use serde_json::Value;
 
 use crate::columns::{Layout, build};

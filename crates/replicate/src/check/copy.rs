@@ -125,11 +125,6 @@ impl Copy {
         }
     }
 
-    /// Whether it has rows of a slice.
-    pub(super) fn has(&self, slice: &Option<String>) -> bool {
-        self.slices.get(slice).is_some_and(|rows| !rows.is_empty())
-    }
-
     /// How rows of the source differ from those of the copy.
     pub(super) fn compare(
         &mut self,

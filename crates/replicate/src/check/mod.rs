@@ -201,10 +201,14 @@ pub(crate) async fn compare(
     let mut changes = Vec::new();
     source
         .look(&mut copy, deletes, |look| {
-            let Look { rows, differences } = look;
+            let Look {
+                slice,
+                rows,
+                differences,
+            } = look;
             let keys = copy::keys_of(&rows, prepared.layout.key_schema())?;
             for (row, difference) in &differences {
-                findings.push((copy::describe(&keys, *row)?, *difference));
+                findings.push((slice, copy::describe(&keys, *row)?, *difference));
             }
             if check.repair {
                 changes.extend(sides::picked(&rows, &differences)?.map(Change::Upsert));
@@ -212,6 +216,12 @@ pub(crate) async fn compare(
             Ok(())
         })
         .await?;
+    // In the order of the slices, whichever was read first.
+    findings.sort_by_key(|(slice, ..)| *slice);
+    let found = findings
+        .into_iter()
+        .map(|(_, key, difference)| (key, difference));
+    let mut findings: Vec<_> = found.collect();
     let gone = copy.gone(check)?;
     for row in 0..gone.num_rows() {
         findings.push((copy::describe(&gone, row)?, Difference::Deleted));

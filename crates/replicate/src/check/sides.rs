@@ -6,7 +6,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use bucketline_destination::{ColumnType, convert};
 use bucketline_source::{End, Literal, Operator, Page, Predicate, Reading, ScanPlan, Slice};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::copy::Copy;
 use super::{Check, Difference, taken};
@@ -27,8 +27,32 @@ pub(super) struct Source<'a> {
 
 /// Rows of the source, in the columns of the table, and which of them differ.
 pub(super) struct Look {
+    /// The number of their slice.
+    pub(super) slice: usize,
     pub(super) rows: RecordBatch,
     pub(super) differences: Vec<(usize, Difference)>,
+}
+
+/// What was read of a slice.
+#[derive(Default)]
+struct Seen {
+    rows: usize,
+    /// Some of it could not be read.
+    unread: bool,
+    end: Option<End>,
+}
+
+impl Seen {
+    fn add(&mut self, page: &Page) {
+        self.rows += page.rows.num_rows();
+        self.unread |= !page.unread.is_empty();
+        self.end.clone_from(&page.end);
+    }
+}
+
+fn incomplete(slice: &Slice) -> Error {
+    let what = format!("{}: the answer stopped before its end", slice.label);
+    Error::new(ErrorKind::Incomplete, what).with_hint("run the statement again")
 }
 
 /// The rows that differ, if some do.
@@ -54,20 +78,19 @@ impl Source<'_> {
         mut found: impl FnMut(Look) -> Result<()>,
     ) -> Result<()> {
         match (self.work, &self.prepared.rows) {
-            (Work::Rows(work), Some(rows)) => self.rows(work, rows, copy, &mut found).await?,
-            (Work::Whole(work), _) => self.whole(work, copy, &mut found).await?,
-            (Work::Rows(_), None) => {}
+            (Work::Rows(work), Some(rows)) => {
+                self.rows(work, rows, copy, deletes, &mut found).await
+            }
+            (Work::Whole(work), _) => self.whole(work, copy, deletes, &mut found).await,
+            (Work::Rows(_), None) => Ok(()),
         }
-        if !deletes {
-            copy.see_all(|_| true);
-        }
-        Ok(())
     }
 
     async fn whole(
         &self,
         work: &dyn WholeWork,
         copy: &mut Copy,
+        deletes: bool,
         found: &mut impl FnMut(Look) -> Result<()>,
     ) -> Result<()> {
         let mut batches = work.execute().await?;
@@ -75,12 +98,18 @@ impl Source<'_> {
         while let Some(batch) = batches.try_next().await? {
             read += batch.num_rows();
             let rows = self.prepared.layout.fit(&batch)?;
-            self.compare(copy, &None, rows, found)?;
+            let differences = copy.compare(&None, &rows)?;
+            found(Look {
+                slice: 0,
+                rows,
+                differences,
+            })?;
         }
-        if read == 0 && copy.has(&None) {
-            self.run
-                .voice
-                .note("the result is empty; the rows of the copy are not taken for deleted");
+        if !deletes {
+            copy.see_all(|_| true);
+        } else if read == 0 && copy.has_unseen(&None, self.check) {
+            let voice = &self.run.voice;
+            voice.note("the result is empty; the rows of the copy are not taken for deleted");
             copy.see_all(|_| true);
         }
         Ok(())
@@ -140,17 +169,18 @@ impl Source<'_> {
                 .is_some_and(|rows| !rows.scan.has_start())
     }
 
+    /// Reads the slices, several at a time.
     async fn rows(
         &self,
         work: &dyn RowWork,
         rows: &Rows,
         copy: &mut Copy,
+        deletes: bool,
         found: &mut impl FnMut(Look) -> Result<()>,
     ) -> Result<()> {
-        let slices = work
-            .source()
-            .slices(rows.scan.plan(), &self.run.context)
-            .await?;
+        let source = work.source();
+        let plan = rows.scan.plan();
+        let slices = source.slices(plan, &self.run.context).await?;
         let value = |slice: &Slice| {
             let (_, index) = rows.slice.as_ref()?;
             slice.parents.get(*index).cloned().flatten()
@@ -158,170 +188,166 @@ impl Source<'_> {
         let values: Vec<Option<String>> = slices.iter().map(value).collect();
         // What is listed no more stays, as it does when it is replicated.
         copy.see_all(|slice| !values.contains(slice));
-        for (slice, value) in slices.iter().zip(&values) {
-            self.slice(work, rows, slice, value, copy, found).await?;
+
+        let (plan, reading) = self.plan(work)?;
+        let reader = Reader {
+            source: self,
+            work,
+            rows,
+            plan,
+            reading,
+            keys_only: self.is_keys_only(work),
+        };
+        let read = |slice: usize| reader.pages(&slices[slice]).map(move |page| (slice, page));
+        let pages = stream::iter(0..slices.len()).map(read);
+        let mut pages = pages.flatten_unordered(source.concurrency().max(1));
+        let mut seen: Vec<Seen> = slices.iter().map(|_| Seen::default()).collect();
+        while let Some((slice, page)) = pages.next().await {
+            let page = page?;
+            seen[slice].add(&page);
+            let rows = reader.fitted(&slices[slice], page.rows)?;
+            let differences = copy.compare(&values[slice], &rows)?;
+            found(Look {
+                slice,
+                rows,
+                differences,
+            })?;
+        }
+        drop(pages);
+        if !deletes {
+            copy.see_all(|_| true);
+        }
+        for ((slice, value), seen) in slices.iter().zip(&values).zip(seen) {
+            reader.settle(slice, value, seen, copy).await?;
         }
         Ok(())
     }
+}
 
-    async fn slice(
+/// A way to read the slices of a table.
+struct Reader<'a> {
+    source: &'a Source<'a>,
+    work: &'a dyn RowWork,
+    rows: &'a Rows,
+    plan: Arc<ScanPlan>,
+    reading: Reading,
+    /// The pages have the columns of the key alone.
+    keys_only: bool,
+}
+
+impl Reader<'_> {
+    fn pages(&self, slice: &Slice) -> Pages {
+        let (plan, context) = (Arc::clone(&self.plan), &self.source.run.context);
+        let source = self.work.source();
+        Pages::read(source.read(plan, slice, self.reading.clone(), context))
+    }
+
+    /// The rows of a page that match, in the columns of the table; or their keys.
+    fn fitted(&self, slice: &Slice, page: RecordBatch) -> Result<RecordBatch> {
+        let layout = &self.source.prepared.layout;
+        if self.keys_only {
+            return layout.fit_keys(&page, &self.rows.key, &slice.parents);
+        }
+        let page = self.rows.scan.admit(page)?;
+        self.within_bounds(layout.fit(&self.work.apply(&page, false)?.matching)?)
+    }
+
+    /// Decides which unseen rows of a slice can be taken for deleted.
+    async fn settle(
         &self,
-        work: &dyn RowWork,
-        rows: &Rows,
         slice: &Slice,
         value: &Option<String>,
+        seen: Seen,
         copy: &mut Copy,
-        found: &mut impl FnMut(Look) -> Result<()>,
     ) -> Result<()> {
+        let Source {
+            run,
+            check,
+            prepared,
+            ..
+        } = self.source;
         let this = |other: &Option<String>| other == value;
-        let (plan, reading) = self.plan(work)?;
-        let (end, read, whole) = self
-            .pages(work, rows, slice, (&plan, &reading), |rows| {
-                self.compare(copy, value, rows, found)
-            })
-            .await?;
-        let label = &slice.label;
-        let End::Complete { unstable_pages } = end else {
-            copy.see_all(this);
-            return Ok(());
-        };
-        if !whole {
-            self.run.voice.note(format!(
-                "{label}: not all of it could be read; rows of the copy are not taken for deleted"
-            ));
-            copy.see_all(this);
-        }
-        if read == 0 && copy.has_unseen(value, self.check) {
-            let (source, only) = (work.source(), std::slice::from_ref(slice));
-            let context = &self.run.context;
-            if !(is_narrowed(&plan) && shows_rows(source, &plan, only, context).await?) {
-                self.run.voice.note(format!(
-                    "{label}: the list is empty; the rows of the copy are not taken for deleted"
-                ));
-                copy.see_all(this);
-            }
-        }
-        if unstable_pages > 1 && copy.has_unseen(value, self.check) {
-            self.pages(work, rows, slice, (&plan, &reading), |rows| {
-                copy.see(value, &rows)
-            })
-            .await?;
-        }
-        if self.check.end.is_some() && copy.has_unseen(value, self.check) {
-            // What changed since then is not gone.
-            if self.prepared.mode == Mode::Replace {
+        let unstable_pages = match seen.end {
+            None => return Err(incomplete(slice)),
+            Some(End::Complete { unstable_pages }) => unstable_pages,
+            Some(End::NotApplicable { .. }) => {
                 copy.see_all(this);
                 return Ok(());
             }
-            let keys = keys_plan(work)?;
-            self.keys(work, rows, slice, &keys, |keys| copy.see(value, &keys))
-                .await?;
+        };
+        if !copy.has_unseen(value, check) {
+            return Ok(());
         }
-        Ok(())
+        let doubt = if seen.unread {
+            Some("not all of it could be read")
+        } else if seen.rows == 0 && !self.leaves_rows_out(slice).await? {
+            Some("the list is empty")
+        } else {
+            None
+        };
+        if let Some(doubt) = doubt {
+            run.voice.note(format!(
+                "{}: {doubt}; rows of the copy are not taken for deleted",
+                slice.label
+            ));
+            copy.see_all(this);
+            return Ok(());
+        }
+        if unstable_pages > 1 {
+            self.look_again(slice, value, copy).await?;
+        }
+        if check.end.is_none() || !copy.has_unseen(value, check) {
+            return Ok(());
+        }
+        // What changed since then is not gone.
+        if prepared.mode == Mode::Replace {
+            copy.see_all(this);
+            return Ok(());
+        }
+        let keys = Self {
+            plan: keys_plan(self.work)?,
+            reading: Reading::Listing,
+            keys_only: true,
+            ..*self
+        };
+        keys.look_again(slice, value, copy).await
     }
 
-    fn compare(
+    /// Whether a slice that gave no row has rows, which the conditions leave out.
+    async fn leaves_rows_out(&self, slice: &Slice) -> Result<bool> {
+        let (source, context) = (self.work.source(), &self.source.run.context);
+        let only = std::slice::from_ref(slice);
+        Ok(is_narrowed(&self.plan) && shows_rows(source, &self.plan, only, context).await?)
+    }
+
+    /// Reads a slice to its end, and takes its rows for seen.
+    async fn look_again(
         &self,
+        slice: &Slice,
+        value: &Option<String>,
         copy: &mut Copy,
-        slice: &Option<String>,
-        rows: RecordBatch,
-        found: &mut impl FnMut(Look) -> Result<()>,
     ) -> Result<()> {
-        let differences = copy.compare(slice, &rows)?;
-        found(Look { rows, differences })
-    }
-
-    /// Gives the rows of a slice that match; how it ended, how many rows were read, and whether all of it was.
-    async fn pages(
-        &self,
-        work: &dyn RowWork,
-        rows: &Rows,
-        slice: &Slice,
-        (plan, reading): (&Arc<ScanPlan>, &Reading),
-        mut give: impl FnMut(RecordBatch) -> Result<()>,
-    ) -> Result<(End, usize, bool)> {
-        if self.is_keys_only(work) {
-            return self.keys(work, rows, slice, plan, give).await;
-        }
-        let layout = &self.prepared.layout;
-        let (mut read, mut whole) = (0, true);
-        let mut pages = self.read(work, slice, plan, reading);
+        let mut pages = self.pages(slice);
         loop {
-            let Page {
-                rows: page,
-                unread,
-                end,
-                ..
-            } = self.next(slice, &mut pages).await?;
-            read += page.num_rows();
-            whole &= unread.is_empty();
-            let page = rows.scan.admit(page)?;
-            if page.num_rows() > 0 {
-                let matching = layout.fit(&work.apply(&page, false)?.matching)?;
-                give(self.within_bounds(work, matching)?)?;
-            }
-            if let Some(end) = end {
-                return Ok((end, read, whole));
+            let page = pages.next().await.ok_or_else(|| incomplete(slice))??;
+            let end = page.end.is_some();
+            copy.see(value, &self.fitted(slice, page.rows)?)?;
+            if end {
+                return Ok(());
             }
         }
-    }
-
-    /// The same for their keys alone, whether they match or not.
-    async fn keys(
-        &self,
-        work: &dyn RowWork,
-        rows: &Rows,
-        slice: &Slice,
-        plan: &Arc<ScanPlan>,
-        mut give: impl FnMut(RecordBatch) -> Result<()>,
-    ) -> Result<(End, usize, bool)> {
-        let layout = &self.prepared.layout;
-        let (mut read, mut whole) = (0, true);
-        let mut pages = self.read(work, slice, plan, &Reading::Listing);
-        loop {
-            let page = self.next(slice, &mut pages).await?;
-            read += page.rows.num_rows();
-            whole &= page.unread.is_empty();
-            give(layout.fit_keys(&page.rows, &rows.key, &slice.parents)?)?;
-            if let Some(end) = page.end {
-                return Ok((end, read, whole));
-            }
-        }
-    }
-
-    fn read(
-        &self,
-        work: &dyn RowWork,
-        slice: &Slice,
-        plan: &Arc<ScanPlan>,
-        reading: &Reading,
-    ) -> Pages {
-        let plan = Arc::clone(plan);
-        let context = &self.run.context;
-        Pages::read(work.source().read(plan, slice, reading.clone(), context))
-    }
-
-    async fn next(&self, slice: &Slice, pages: &mut Pages) -> Result<Page> {
-        let page = pages.next().await.ok_or_else(|| {
-            let what = format!("{}: the answer stopped before its end", slice.label);
-            Error::new(ErrorKind::Incomplete, what).with_hint("run the statement again")
-        })?;
-        Ok(page?)
     }
 
     /// The rows whose change column is within the bounds of the check.
-    fn within_bounds(&self, work: &dyn RowWork, rows: RecordBatch) -> Result<RecordBatch> {
-        let cursor = work
-            .table()
-            .cursor
-            .as_ref()
-            .filter(|_| self.check.is_bounded());
-        let layout = &self.prepared.layout;
-        let column = cursor.and_then(|cursor| {
-            let is_it = |pick: &usize| work.outputs()[*pick].plain == Some(cursor.column);
-            let column = layout.picks.iter().position(is_it)?;
-            let field = &layout.columns[column].field;
-            (ColumnType::of(field) == ColumnType::Instant).then_some(column)
+    fn within_bounds(&self, rows: RecordBatch) -> Result<RecordBatch> {
+        let Source {
+            check, prepared, ..
+        } = self.source;
+        let cursor = self.work.table().cursor.as_ref();
+        let layout = &prepared.layout;
+        let column = cursor.filter(|_| check.is_bounded()).and_then(|cursor| {
+            let is_it = |pick: &usize| self.work.outputs()[*pick].plain == Some(cursor.column);
+            layout.picks.iter().position(is_it)
         });
         let Some(column) = column else {
             return Ok(rows);
@@ -331,7 +357,7 @@ impl Source<'_> {
         let kept = moments
             .iter()
             .enumerate()
-            .filter(|(_, it)| self.check.admits(*it));
+            .filter(|(_, it)| check.admits(*it));
         let kept = kept.map(|(row, _)| u32::try_from(row).unwrap_or(u32::MAX));
         taken(&rows, kept.collect())
     }

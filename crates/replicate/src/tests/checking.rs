@@ -292,6 +292,7 @@ async fn a_list_that_shifts_is_read_twice_before_a_row_is_taken_for_deleted() {
     let bench = Bench::filled();
     bench.run(&selection, &statement()).await.unwrap();
     bench.fake.world().unstable = true;
+    bench.fake.world().concurrency = 1;
     let mut page = 0;
     bench.fake.world().before_page = Some(Box::new(move |world| {
         page += 1;

@@ -277,6 +277,21 @@ async fn history_begins_and_ends_with_the_table() {
 }
 
 #[tokio::test]
+async fn history_begins_anew_where_the_table_was_emptied() {
+    let bench = Bench::filled();
+    let issues = Selection::all("Issues");
+    bench.replicate(&issues).await.unwrap();
+    assert!(bench.memory.empty_table(&statement().table));
+    bench.run(&issues, &history()).await.unwrap_err();
+    let anew = with(|options| {
+        options.history = true;
+        options.drop_table = true;
+    });
+    bench.run(&issues, &anew).await.unwrap();
+    assert_eq!(bench.versions().await.len(), 12);
+}
+
+#[tokio::test]
 async fn history_needs_a_change_column_among_the_output() {
     let bench = Bench::filled();
     let without = Selection {
