@@ -19,7 +19,7 @@ async fn outcome(
     let mut events = session.run_with(script, parameters);
     while let Some(event) = events.next().await {
         match event {
-            Event::Rows(batch) => {
+            Event::Rows(batch) if batch.num_rows() > 0 => {
                 let text = |column: &ArrayRef| array_value_to_string(column, 0).unwrap();
                 row = batch.columns().iter().map(text).collect();
             }
@@ -333,4 +333,21 @@ async fn a_file_that_cannot_be_written_is_told() {
         let (_, errors) = outcome(session, &script, &Parameters::new()).await;
         assert_eq!(errors.first().map(Error::code), Some(code), "{script}");
     }
+}
+
+/// The record of a copy names the parameters of its statement, and keeps no value.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_a_statement_with_parameters_is_held_against_a_query() {
+    let world = World::start(small()).await;
+    let session = world.session(&["acme"]);
+    let parameters = Parameters::new().named("repository", "api");
+    let script = "REPLICATE Some SELECT * FROM Issues WHERE Repository = @repository";
+    let (_, errors) = outcome(&session, script, &parameters).await;
+    assert!(errors.is_empty(), "{errors:?}");
+    let (_, errors) = outcome(&session, "CHECKCACHE Some", &parameters).await;
+    assert_eq!(errors[0].code(), "BL7015");
+    assert!(errors[0].hint().unwrap().contains("AGAINST"), "{errors:?}");
+    let script = "CHECKCACHE Some AGAINST (SELECT * FROM Issues WHERE Repository = @repository)";
+    let (rows, errors) = outcome(&session, script, &parameters).await;
+    assert!(rows.is_empty() && errors.is_empty(), "{errors:?}");
 }

@@ -42,16 +42,18 @@ pub(crate) async fn forecast(
     let prepared = prepare(work, statement)?;
     let table = &statement.table;
     let status = destination.inspect(table).await?;
-    let (standing, mut refusal) = match Standing::read(statement, &status) {
+    let (standing, refused) = match Standing::read(statement, &status) {
         Ok(standing) => (standing, None),
         Err(error) => (Standing::default(), Some(error)),
     };
+    let (mut owned, mut fits) = (Ok(()), Ok(()));
     if standing.exists {
-        let owned = standing.check_owner(table, &owners(work, context).await?);
-        let fits = standing.check_schema(&prepared, statement, &status);
-        let history = standing.check_history(&prepared, statement);
-        refusal = owned.and(history).and(fits).err();
+        owned = standing.check_owner(table, &owners(work, context).await?);
+        fits = standing.check_schema(&prepared, statement, &status);
     }
+    // The record of a table that is empty or gone counts as well.
+    let history = standing.check_history(&prepared, statement);
+    let refusal = refused.or(owned.and(history).and(fits).err());
     let slices = (!standing.slices.is_empty()).then_some(standing.slices.len());
     let mut reload = None;
     let (load, reads) = match (work, &prepared.rows) {

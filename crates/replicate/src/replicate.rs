@@ -158,6 +158,18 @@ fn held_against(statement: &sql::CheckCache, status: &TableStatus) -> Result<sql
     let Ok(sql::Statement::Replicate(mut filled)) = parsed else {
         return Err(unfilled());
     };
+    // The record has the names of parameters and never their values.
+    let is_bound = sql::parse_script_with(&record.statement, &sql::Parameters::new())
+        .iter()
+        .all(Result::is_ok);
+    if !is_bound && statement.against.is_none() {
+        let message = format!(
+            "the statement that filled {} takes parameters, whose values are not kept",
+            statement.table
+        );
+        return Err(Error::new(ErrorKind::Check, message)
+            .with_hint("say with AGAINST (SELECT ...) what it is held against"));
+    }
     match &statement.against {
         Some(sql::Against::Table(name)) => filled.source = sql::Source::Table(name.clone()),
         Some(sql::Against::Query(query)) => filled.source = sql::Source::Query(query.clone()),

@@ -45,6 +45,8 @@ pub enum Need {
     Optional,
     /// Any number of times, at least once.
     Repeated,
+    /// Once or not at all, behind the parentheses.
+    Behind,
 }
 
 /// What an argument is taken as; what is of another type is cast.
@@ -93,6 +95,12 @@ impl Argument {
     /// It may be left out.
     pub(super) const fn optional(mut self) -> Self {
         self.need = Need::Optional;
+        self
+    }
+
+    /// It may stand behind the parentheses.
+    pub(super) const fn behind(mut self) -> Self {
+        self.need = Need::Behind;
         self
     }
 
@@ -195,7 +203,7 @@ impl Function {
         let required = self
             .arguments
             .iter()
-            .filter(|argument| argument.need != Need::Optional);
+            .filter(|argument| matches!(argument.need, Need::Required | Need::Repeated));
         let repeats = self
             .arguments
             .iter()
@@ -276,7 +284,8 @@ impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}(", self.name.to_uppercase())?;
         let mut open = 0;
-        for (index, argument) in self.arguments.iter().enumerate() {
+        let within = |argument: &&Argument| argument.need != Need::Behind;
+        for (index, argument) in self.arguments.iter().filter(within).enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             if argument.need == Need::Optional {
                 open += 1;
@@ -289,6 +298,8 @@ impl fmt::Display for Function {
                 f.write_str(", ...")?;
             }
         }
-        write!(f, "{})", "]".repeat(open))
+        write!(f, "{})", "]".repeat(open))?;
+        let mut behind = self.arguments.iter().filter(|argument| !within(argument));
+        behind.try_for_each(|argument| write!(f, " [{}]", argument.name))
     }
 }

@@ -66,14 +66,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     table(
         "jsontable",
-        &[text("json"), text("path").optional(), text(") WITH (name type, ...").optional()],
+        &[text("json"), text("path").optional(), text("WITH (name type, ...)").behind()],
         TableFunction::JsonTable,
         "A row for each value, or element of an array, that the path leads to; its columns are those of WITH.",
     )
     .noting("A column is the member of that name, case apart. Without WITH there is one column, `Value`, of JSON text."),
     table(
         "xmltable",
-        &[text("xml"), text("xpath"), text(") WITH (name type, ...").optional()],
+        &[text("xml"), text("xpath"), text("WITH (name type, ...)").behind()],
         TableFunction::XmlTable,
         "A row for each element that the path leads to; its columns are those of WITH.",
     )

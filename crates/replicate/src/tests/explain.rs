@@ -3,12 +3,13 @@
 use bucketline_destination::TableName;
 
 use super::fake::{ID, STATE, Select, Selection, TITLE, UUID};
-use super::{Bench, Voice, statement};
+use super::{Bench, Voice, statement, with};
 use crate::explain::explain;
+use crate::forecast::forecast;
 use crate::run::Run;
 use crate::statement::Statement;
 use crate::work::Work;
-use crate::{Result, ScriptRun};
+use crate::{ErrorKind, Result, ScriptRun};
 
 async fn lines(bench: &Bench, selection: &Selection, statement: &Statement) -> Result<String> {
     let select = Select::new(&bench.fake, selection);
@@ -95,4 +96,22 @@ async fn it_tells_what_is_filtered_here_after_the_first_load() {
         text.contains("after the first load filtered here"),
         "{text}"
     );
+}
+
+/// As a run would be: the emptied table was loaded without versions.
+#[tokio::test]
+async fn what_a_run_would_refuse_is_forecast() {
+    let bench = Bench::filled();
+    let issues = Selection::all("Issues");
+    bench.replicate(&issues).await.unwrap();
+    assert!(bench.memory.empty_table(&statement().table));
+    let history = with(|options| options.history = true);
+    let run = bench.run(&issues, &history).await.unwrap_err();
+    let select = Select::new(&bench.fake, &issues);
+    let script = ScriptRun::default();
+    let context = Run::new(&script, Voice::new(std::sync::Arc::new(crate::Silent))).context;
+    let ahead = forecast(Work::Rows(&select), &bench.destination, &history, &context).await;
+    let refusal = ahead.unwrap().refusal.unwrap();
+    assert_eq!(refusal.kind(), ErrorKind::Retention);
+    assert_eq!(refusal.to_string(), run.to_string());
 }
