@@ -55,11 +55,6 @@ impl Error {
         Self::new("BL8003", message)
     }
 
-    /// The statement is understood, but it cannot be executed yet.
-    pub(crate) fn not_yet(message: impl Into<String>) -> Self {
-        Self::new("BL8004", message)
-    }
-
     /// Bitbucket is only read.
     pub(crate) fn read_only(message: impl Into<String>) -> Self {
         Self::new("BL8005", message)

@@ -111,7 +111,9 @@ impl Scene<'_> {
             Statement::Execute(execute) => {
                 self.rows(procedure::call(self.session, &execute).await?)
             }
-            other => Err(refused(&other)),
+            write @ (Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_)) => {
+                Err(refused(&write))
+            }
         }
     }
 
@@ -514,6 +516,8 @@ pub(crate) struct Outline {
 }
 
 impl Outline {
+    /// Of a statement that has no plan of its own.
+    ///
     /// # Errors
     /// If the statement cannot be executed.
     pub(crate) fn of(statement: &Statement) -> Result<Self> {
@@ -565,32 +569,31 @@ impl Outline {
                 "gives the keys of rows that the source has deleted",
                 RequestCount::AtLeast(1),
             ),
-            other => return Err(refused(other)),
+            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+                return Err(refused(statement));
+            }
+            Statement::Query(_) | Statement::Replicate(_) | Statement::Explain(_) => {
+                unreachable!("{} has a plan of its own", statement.verb())
+            }
         };
         Ok(Self { does, requests })
     }
 }
 
-/// Why a statement cannot be executed.
+/// Why a statement that would write to the source is not executed.
 fn refused(statement: &Statement) -> Error {
-    let verb = statement.verb();
-    match statement {
-        Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => Error::read_only(
-            format!("{verb} is not possible: Bucketline only reads Bitbucket"),
-        )
-        .with_hint("REPLICATE writes to the destination"),
-        _ => Error::not_yet(format!("{verb} is understood, but it cannot be executed yet")).with_hint(
-            "SELECT, REPLICATE, EXPLAIN, EXEC, USE, SET, SHOW, DESCRIBE and those about connections can be",
-        ),
-    }
+    let text = format!(
+        "{} is not possible: Bucketline only reads Bitbucket",
+        statement.verb()
+    );
+    Error::read_only(text).with_hint("REPLICATE writes to the destination")
 }
 
 fn in_words(requests: RequestCount) -> String {
     match requests {
         RequestCount::Exactly(0) => "none".to_owned(),
-        RequestCount::Exactly(count) => count.to_string(),
         RequestCount::AtLeast(0) => "look-ups at most".to_owned(),
-        RequestCount::AtLeast(count) => format!("at least {count}"),
+        some => some.to_string(),
     }
 }
 

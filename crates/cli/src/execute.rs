@@ -26,7 +26,7 @@ pub(crate) async fn run_all(
     scripts: &[Script],
     stage: &mut Stage,
 ) -> Result<Ending> {
-    if scripts.len() > 1 && !check(session, scripts, &mut stage.reporter) {
+    if !check(session, scripts, &mut stage.reporter) {
         return Ok(Ending::Usage);
     }
     let mut ending = Ending::Success;
@@ -60,7 +60,7 @@ pub(crate) async fn plan_all(
     scripts: &[Script],
     stage: &mut Stage,
 ) -> Result<Ending> {
-    if scripts.len() > 1 && !check(session, scripts, &mut stage.reporter) {
+    if !check(session, scripts, &mut stage.reporter) {
         return Ok(Ending::Usage);
     }
     let mut ending = Ending::Success;
@@ -71,8 +71,11 @@ pub(crate) async fn plan_all(
     Ok(ending)
 }
 
-/// Draws the syntax errors of all scripts; whether there are none.
+/// Draws the syntax errors of several scripts; whether there are none. Those of a single one are drawn when it is run.
 fn check(session: &Session, scripts: &[Script], reporter: &mut Reporter) -> bool {
+    if scripts.len() == 1 {
+        return true;
+    }
     let mut good = true;
     for script in scripts {
         for error in session

@@ -2,13 +2,9 @@
 
 use bucketline_engine::{Session, Work};
 use bucketline_source::ReadContext;
-use bucketline_source::spec::{ColumnKind, TableSpec};
 use bucketline_sql as sql;
 
 use crate::{Error, ErrorKind, Result};
-
-/// The column that says of a row whether it was deleted.
-const DELETED: &str = "Deleted";
 
 /// The query that gives the keys of the rows that a source has deleted.
 ///
@@ -30,28 +26,22 @@ pub async fn deleted_rows(
         return Err(unknown());
     };
     let spec = &plan.scan().request.table;
-    if !has_flag(spec) {
-        return Err(unknown());
-    }
-    let key = spec.key.iter().map(|&column| {
+    let name = |column: usize| {
         let ident = sql::Ident {
             quoted: true,
             ..sql::Ident::new(&spec.columns[column].name)
         };
         ident.to_string()
-    });
+    };
+    let key: Vec<_> = spec.key.iter().map(|&column| name(column)).collect();
     let text = format!(
-        "SELECT {} FROM {table} WHERE {DELETED} = TRUE AND ({})",
-        key.collect::<Vec<_>>().join(", "),
+        "SELECT {} FROM {table} WHERE {} = TRUE AND ({})",
+        key.join(", "),
+        name(spec.deleted.ok_or_else(unknown)?),
         statement.condition
     );
     match sql::parse_statement(&text).map(|located| located.statement) {
         Ok(sql::Statement::Query(query)) => Ok(query),
         _ => Err(unknown()),
     }
-}
-
-fn has_flag(table: &TableSpec) -> bool {
-    let flag = table.column(DELETED).map(|column| &table.columns[column]);
-    flag.is_some_and(|column| column.kind == ColumnKind::Bool)
 }

@@ -70,10 +70,7 @@ impl ScanPlan {
     }
 
     fn requests_in_words(&self, known: Option<usize>) -> String {
-        let count = match self.forecast(known) {
-            RequestCount::Exactly(count) => count.to_string(),
-            RequestCount::AtLeast(count) => format!("at least {count}"),
-        };
+        let count = self.forecast(known);
         match (self.estimate, known) {
             (Estimate::EachSlice(each), Some(_)) => {
                 format!("{count}: the listing, and {} per slice", in_words(each))
@@ -81,7 +78,7 @@ impl ScanPlan {
             (Estimate::EachSlice(each), None) => {
                 format!("{count}, and {} per slice", in_words(each))
             }
-            _ => count,
+            _ => count.to_string(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From what is asked to what will be requested. Pure: no I/O here.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -114,6 +115,16 @@ pub enum RequestCount {
     Exactly(u64),
     /// This many or more.
     AtLeast(u64),
+}
+
+/// `12`, `at least 12`
+impl fmt::Display for RequestCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(count) => write!(f, "{count}"),
+            Self::AtLeast(count) => write!(f, "at least {count}"),
+        }
+    }
 }
 
 /// What will be requested for a [`ScanRequest`].

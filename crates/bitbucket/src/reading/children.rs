@@ -260,11 +260,7 @@ impl ChildrenReader {
         let conditions: Vec<_> = columns
             .filter_map(|(column, above)| {
                 let name = &self.fetch.table().columns[column].name;
-                let value = match value(page, row, above)? {
-                    Literal::Text(text) => format!("'{}'", text.replace('\'', "''")),
-                    other => other.to_string(),
-                };
-                Some(format!("{name} <> {value}"))
+                Some(format!("{name} <> {}", value(page, row, above)?))
             })
             .collect();
         error.with_hint(format!("WHERE {} leaves it out", conditions.join(" OR ")))

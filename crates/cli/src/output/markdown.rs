@@ -4,9 +4,8 @@ use std::io::{self, Write};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use arrow::util::display::ArrayFormatter;
 
-use super::{Printer, names, options, unprintable};
+use super::{Printer, formatters, names, options};
 use crate::escape::escape_except;
 
 /// A table as GitHub and Bitbucket read it: numbers to the right, line breaks as `<br>`, NULL as it is.
@@ -30,11 +29,7 @@ impl Markdown {
 impl Printer for Markdown {
     fn rows(&mut self, batch: &RecordBatch, sink: &mut dyn Write) -> io::Result<()> {
         let options = options("NULL");
-        let columns = batch
-            .columns()
-            .iter()
-            .map(|column| ArrayFormatter::try_new(column, &options));
-        let columns: Vec<_> = columns.collect::<Result<_, _>>().map_err(unprintable)?;
+        let columns = formatters(batch, &options)?;
         for row in 0..batch.num_rows() {
             let cells = columns.iter();
             line(

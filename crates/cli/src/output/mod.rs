@@ -10,7 +10,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::util::display::FormatOptions;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use console::Term;
 
 use crate::arguments::Format;
@@ -116,6 +116,17 @@ fn options(null: &str) -> FormatOptions<'_> {
     FormatOptions::new()
         .with_display_error(true)
         .with_null(null)
+}
+
+/// What writes the values of each column.
+fn formatters<'a>(
+    batch: &'a RecordBatch,
+    options: &'a FormatOptions<'a>,
+) -> io::Result<Vec<ArrayFormatter<'a>>> {
+    let columns = batch.columns().iter();
+    columns
+        .map(|column| ArrayFormatter::try_new(column, options).map_err(unprintable))
+        .collect()
 }
 
 fn names(schema: &Schema) -> impl Iterator<Item = &str> {

@@ -5,10 +5,9 @@ use std::io::{self, Write};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use arrow::util::display::ArrayFormatter;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{Printer, names, options, unprintable};
+use super::{Printer, formatters, names, options};
 use crate::escape::escape;
 
 /// Rows that are held until the widths are fixed.
@@ -157,11 +156,7 @@ fn record(
 impl Printer for Table {
     fn rows(&mut self, batch: &RecordBatch, sink: &mut dyn Write) -> io::Result<()> {
         let options = options("NULL");
-        let columns = batch
-            .columns()
-            .iter()
-            .map(|column| ArrayFormatter::try_new(column, &options));
-        let columns: Vec<_> = columns.collect::<Result<_, _>>().map_err(unprintable)?;
+        let columns = formatters(batch, &options)?;
         for row in 0..batch.num_rows() {
             let cells = columns
                 .iter()

@@ -1,5 +1,7 @@
 //! Numbers written by patterns such as `#,##0.00`.
 
+use bucketline_source::figures::grouped_digits;
+
 /// The number with so many decimals, halves rounded away from zero as people do.
 pub(super) fn fixed(number: f64, decimals: usize) -> String {
     let places = i64::try_from(decimals).unwrap_or(i64::MAX);
@@ -69,7 +71,7 @@ pub(super) fn write(number: f64, pattern: &str) -> String {
     let missing = least(whole_marks).saturating_sub(whole.len());
     whole.insert_str(0, &"0".repeat(missing));
     if whole_marks.contains(',') {
-        whole = grouped(&whole);
+        whole = grouped_digits(&whole);
     }
     let kept = decimals
         .trim_end_matches('0')
@@ -80,15 +82,4 @@ pub(super) fn write(number: f64, pattern: &str) -> String {
     let minus = if negative { "-" } else { "" };
     let point = if decimals.is_empty() { "" } else { "." };
     format!("{minus}{before}{whole}{point}{decimals}{power}{behind}")
-}
-
-fn grouped(digits: &str) -> String {
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

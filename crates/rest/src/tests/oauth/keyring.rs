@@ -26,11 +26,7 @@ impl Ringed {
     }
 
     async fn signed_in(&self) -> OAuth {
-        let oauth = self.oauth();
-        let authorization = oauth.begin();
-        let back = visit(authorization.url()).await.location.unwrap();
-        oauth.finish(&authorization, &back).await.unwrap();
-        oauth
+        sign_in(self.oauth()).await
     }
 
     fn entry(&self) -> Entry {

@@ -81,11 +81,7 @@ impl Stage {
 
     /// An [`OAuth`] whose tokens are in the file.
     async fn signed_in(&self) -> OAuth {
-        let oauth = self.oauth();
-        let authorization = oauth.begin();
-        let back = visit(authorization.url()).await.location.unwrap();
-        oauth.finish(&authorization, &back).await.unwrap();
-        oauth
+        sign_in(self.oauth()).await
     }
 
     fn stored(&self) -> Value {
@@ -139,6 +135,14 @@ fn client(origin: &str, oauth: &OAuth) -> Client {
 
 fn user(origin: &str) -> Url {
     Url::parse(&format!("{origin}/2.0/user")).unwrap()
+}
+
+/// Signs in by the page, which allows at once.
+async fn sign_in(oauth: OAuth) -> OAuth {
+    let authorization = oauth.begin();
+    let back = visit(authorization.url()).await.location.unwrap();
+    oauth.finish(&authorization, &back).await.unwrap();
+    oauth
 }
 
 /// What a browser gets that follows nothing.
