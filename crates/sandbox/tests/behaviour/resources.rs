@@ -473,6 +473,17 @@ pub(crate) fn quiet() -> Sandbox {
     .unwrap()
 }
 
+/// The same, the clock standing still: what runs does not go on between two looks.
+fn frozen() -> Sandbox {
+    let at = "2026-08-10T09:00:00Z".parse().unwrap();
+    Sandbox::start_blocking(Config {
+        clock: Clock::Frozen(at),
+        requests_per_hour: None,
+        ..Config::default()
+    })
+    .unwrap()
+}
+
 #[test]
 fn lists_are_what_the_specification_says() {
     let Some(mut spec) = Spec::read(HOLES) else {
@@ -533,7 +544,7 @@ fn lists_are_what_the_specification_says() {
 
 #[test]
 fn lists_show_what_the_snapshots_say() {
-    let sandbox = quiet();
+    let sandbox = frozen();
     for list in lists(&sandbox) {
         let separator = if list.path.contains('?') { '&' } else { '?' };
         let whole = match list.kind {
@@ -591,13 +602,7 @@ fn what_is_added_appears_and_what_is_deleted_leaves() {
 
 #[test]
 fn what_is_not_changed_stays_as_it_is() {
-    let at = "2026-08-10T09:00:00Z".parse().unwrap();
-    let sandbox = Sandbox::start_blocking(Config {
-        clock: Clock::Frozen(at),
-        requests_per_hour: None,
-        ..Config::default()
-    })
-    .unwrap();
+    let sandbox = frozen();
     let lists = lists(&sandbox);
     let before: Vec<_> = lists
         .iter()
@@ -647,16 +652,7 @@ fn what_is_not_changed_stays_as_it_is() {
 
 #[test]
 fn the_same_seed_gives_the_same_lists() {
-    let start = || {
-        let at = "2026-08-10T09:00:00Z".parse().unwrap();
-        Sandbox::start_blocking(Config {
-            clock: Clock::Frozen(at),
-            requests_per_hour: None,
-            ..Config::default()
-        })
-        .unwrap()
-    };
-    let (one, other) = (start(), start());
+    let (one, other) = (frozen(), frozen());
     let rows = |sandbox: &Sandbox, kind| {
         let rows = json!(sandbox.snapshot(kind, "acme")).to_string();
         rows.replace(sandbox.origin(), "")
