@@ -11,6 +11,8 @@ TEST CONNECTION prod;
 
 USE prod;
 USE prod.[API];
+USE destination;
+USE DESTINATION copies;
 SET MaxRows = 100;
 SET session.Format = csv;
 SET Note = 'it''s';

@@ -10,7 +10,7 @@
 //! - `destination SQL`: a query or statement on the SQLite file, as another program would send it;
 //! - `new session`: a statement; what follows runs as a new process would.
 //!
-//! `BASE` in a statement that names `BaseURL` is the sandbox's address.
+//! Files that statements name are in the folder of the SQLite file. `BASE` in a statement that names `BaseURL` is the sandbox's address.
 //!
 //! `UPDATE_SLT=1 cargo x test` writes the results that the records now have.
 
@@ -20,7 +20,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use bucketline::{Error, Event, Session};
+use bucketline::{Access, Error, Event, Session};
 use bucketline_sandbox::{Change, Fault};
 use futures::StreamExt;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
@@ -62,10 +62,20 @@ impl From<Error> for Failure {
 
 type Output = DBOutput<DefaultColumnType>;
 
+/// A new session, whose statements may name files in the folder of the world.
+fn session(world: &World) -> Session {
+    let access = Access::default().with_files_below(world.folder());
+    world
+        .builder(&["acme", "globex"])
+        .access(access)
+        .build()
+        .unwrap()
+}
+
 impl Database {
     async fn start() -> Self {
         let world = World::start(small()).await;
-        let session = world.session(&["acme", "globex"]);
+        let session = session(&world);
         Self { world, session }
     }
 
@@ -175,7 +185,7 @@ impl AsyncDB for Database {
             });
         }
         if sql == "new session" {
-            self.session = self.world.session(&["acme", "globex"]);
+            self.session = session(&self.world);
             return Ok(DBOutput::StatementComplete(0));
         }
         if let Some(change) = sql.strip_prefix("sandbox ") {
@@ -372,6 +382,7 @@ files!(
     destination_tables,
     options,
     connections,
+    destinations,
     analyze,
     system_facts,
     retention,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bucketline::{ConnectionProperties, Error, Event, Report, Session};
+use bucketline::{Builder, ConnectionProperties, Error, Event, Report, Session};
 use bucketline_sandbox::{Clock, Config, Count, Credential, Day, Kind, Sandbox, WorkspaceConfig};
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
@@ -86,12 +86,17 @@ impl World {
 
     /// A new session with a connection per workspace, named like it, and the SQLite file, at the sandbox's time.
     pub(crate) fn session(&self, workspaces: &[&str]) -> Session {
+        self.builder(workspaces).build().unwrap()
+    }
+
+    /// What such a session is made of.
+    pub(crate) fn builder(&self, workspaces: &[&str]) -> Builder {
         let now = self.sandbox.now();
         let mut builder = Session::builder().sqlite(self.file()).clock(move || now);
         for workspace in workspaces {
             builder = builder.connection(*workspace, self.properties(workspace));
         }
-        builder.build().unwrap()
+        builder
     }
 
     /// Runs a script in a new session, as a new process would.

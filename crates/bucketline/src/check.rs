@@ -1,14 +1,20 @@
 //! Testing a connection step by step.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use bucketline_destination::Destination;
 use bucketline_engine::Error as EngineError;
-use bucketline_source::{Error as SourceError, ErrorKind, ReadContext, ScopeKind, TableSpec};
+use bucketline_source::figures::counted;
+use bucketline_source::{
+    Error as SourceError, ErrorKind, ReadContext, ScopeKind, Source, TableSpec,
+};
 use bucketline_sql::{Ident, Statement, parse_statement};
 use futures::StreamExt;
 
-use crate::connection::{Account, Connection};
+use crate::connection::{Account, Connection, Ends};
 use crate::{Error, Result, Session};
 
 /// Stands for all tables that the service still has.
@@ -34,9 +40,13 @@ pub(crate) async fn check(
         context,
         heard,
     };
+    let source = match &connection.ends {
+        Ends::Source(source) => source,
+        Ends::Destination(destination) => return checking.destination(&**destination).await,
+    };
     let goes_on = match &connection.account {
-        Some(account) => checking.account(account).await,
-        None => checking.archives().await,
+        Some(account) => checking.account(account, source).await,
+        None => checking.archives(source).await,
     };
     if !goes_on {
         return;
@@ -44,17 +54,17 @@ pub(crate) async fn check(
     if let [all] = tables
         && all.eq_ignore_ascii_case(ALL)
     {
-        let there = connection.source.tables().iter();
+        let there = source.tables().iter();
         for table in there.filter(|table| table.removed.is_none()) {
-            checking.table(&table.name).await;
+            checking.table(&table.name, source).await;
         }
     } else if tables.is_empty() {
         for table in connection.sample {
-            checking.table(table).await;
+            checking.table(table, source).await;
         }
     } else {
         for table in tables {
-            checking.table(table).await;
+            checking.table(table, source).await;
         }
     }
 }
@@ -73,7 +83,7 @@ impl Checking<'_> {
     }
 
     /// What Bitbucket says of the account; whether its tables can be looked at.
-    async fn account(&self, account: &Account) -> bool {
+    async fn account(&self, account: &Account, source: &Arc<dyn Source>) -> bool {
         let bitbucket = match account.opened() {
             Ok(opened) => opened.bitbucket,
             Err(error) => {
@@ -81,7 +91,6 @@ impl Checking<'_> {
                 return false;
             }
         };
-        let source = &self.connection.source;
         let asked = match source.identity(self.context).await {
             Ok(identity) if identity.workspace.is_some() => Ok(None),
             Ok(_) => self.workspaces().await.map(Some),
@@ -122,9 +131,21 @@ impl Checking<'_> {
         }
     }
 
+    /// Whether what is written to can be looked into.
+    async fn destination(&self, destination: &dyn Destination) {
+        let tables = destination.tables().await;
+        let found = tables.map(
+            |tables| match tables.iter().filter(|table| table.ours).count() {
+                0 => "reachable, without tables of ours".to_owned(),
+                count => format!("reachable, with {} of ours", counted(count as u64, "table")),
+            },
+        );
+        self.say(destination.label(), found.map_err(Error::from));
+    }
+
     /// The archives that are there; whether there are any.
-    async fn archives(&self) -> bool {
-        let scopes = self.connection.source.scopes(self.context).await;
+    async fn archives(&self, source: &Arc<dyn Source>) -> bool {
+        let scopes = source.scopes(self.context).await;
         let found = scopes.map_err(Error::from).map(|scopes| {
             let archives = scopes
                 .iter()
@@ -138,8 +159,8 @@ impl Checking<'_> {
     }
 
     /// Reads one row of a table.
-    async fn table(&self, table: &str) {
-        let tables = self.connection.source.tables().iter();
+    async fn table(&self, table: &str, source: &Arc<dyn Source>) {
+        let tables = source.tables().iter();
         let spec = tables
             .clone()
             .find(|spec| spec.name.eq_ignore_ascii_case(table));

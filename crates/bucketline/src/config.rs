@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use bucketline_sql::ConnectionString;
 use serde::Deserialize;
 
-use crate::{ConnectionProperties, Error, Result, StatementOptions};
+use crate::{ConnectionProperties, DestinationSetting, Error, Result, StatementOptions};
 
 /// What a configuration file says.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// The SQLite file that is written to.
-    pub destination: Option<PathBuf>,
+    /// What is written to.
+    pub destination: Option<DestinationSetting>,
     /// Connections by name, in the order of the file.
     pub connections: Vec<(String, ConnectionProperties)>,
     /// The options of all statements.
@@ -24,18 +25,12 @@ pub struct Config {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    destination: Option<DestinationTable>,
+    #[serde(default)]
+    destination: toml::Table,
     #[serde(default)]
     connections: toml::Table,
     #[serde(default)]
     replicate: toml::Table,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DestinationTable {
-    path: Option<PathBuf>,
-    connection: Option<String>,
 }
 
 impl Config {
@@ -60,17 +55,13 @@ impl Config {
         let file: File = toml::from_str(text)
             .map_err(|error| Error::configuration(format!("{origin}: {}", masked(&error, text))))?;
         let mut config = Self::default();
-        if let Some(destination) = file.destination {
-            let path = match (destination.path, destination.connection) {
-                (Some(path), None) => path,
-                (None, Some(string)) => data_source(origin, &string)?,
-                _ => {
-                    return Err(Error::configuration(format!(
-                        "{origin}: [destination] needs either path or connection"
-                    )));
-                }
-            };
-            config.destination = Some(folder.join(path));
+        if !file.destination.is_empty() {
+            let place = format!("{origin}, [destination]");
+            let setting = destination(&place, file.destination)?.in_folder(folder);
+            if setting.has_literal_secret() {
+                config.notes.push(in_the_file(&place));
+            }
+            config.destination = Some(setting);
         }
         for (name, value) in file.replicate {
             let value = scalar(value).ok_or_else(|| {
@@ -85,18 +76,7 @@ impl Config {
             let properties = match value {
                 toml::Value::String(text) => ConnectionProperties::parse(place.as_str(), &text)?,
                 toml::Value::Table(table) => {
-                    let pairs: BTreeMap<String, String> = table
-                        .into_iter()
-                        .map(|(key, value)| {
-                            scalar(value).map(|value| (key.clone(), value)).ok_or(key)
-                        })
-                        .collect::<Result<_, String>>()
-                        .map_err(|key| {
-                            Error::configuration(format!(
-                                "{place}: {key} must be a text, a number or a boolean"
-                            ))
-                        })?;
-                    ConnectionProperties::new(place.as_str(), pairs)
+                    ConnectionProperties::new(place.as_str(), pairs(&place, table)?)
                 }
                 _ => {
                     return Err(Error::configuration(format!(
@@ -106,9 +86,7 @@ impl Config {
             };
             let properties = properties.in_folder(folder);
             if properties.has_literal_secret() {
-                config.notes.push(format!(
-                    "{place}: the secret stands in the file; env:NAME or file:PATH would keep it out"
-                ));
+                config.notes.push(in_the_file(&place));
             }
             config.connections.push((name, properties));
         }
@@ -116,14 +94,45 @@ impl Config {
     }
 }
 
-fn data_source(origin: &str, text: &str) -> Result<PathBuf> {
-    let string = bucketline_sql::ConnectionString::parse(text)?;
-    string.get("Data Source").map(PathBuf::from).ok_or_else(|| {
-        Error::configuration(format!(
-            "{origin}: [destination] connection has no Data Source"
-        ))
-        .with_hint("connection = \"Data Source=copy.db\"")
-    })
+/// What a table says of what is written to: one of `path`, `url` and `connection`, or properties.
+fn destination(place: &str, table: toml::Table) -> Result<DestinationSetting> {
+    let pairs = pairs(place, table)?;
+    let first = pairs.first_key_value();
+    match first.map(|(key, value)| (key.as_str(), value)) {
+        Some(("path", path)) if pairs.len() == 1 => Ok(DestinationSetting::file(place, path)),
+        Some(("url", url)) if pairs.len() == 1 => Ok(DestinationSetting::url(place, url)),
+        Some(("connection", text)) if pairs.len() == 1 => match text.contains('=') {
+            false => Ok(DestinationSetting::Connection(text.clone())),
+            true => {
+                let string = ConnectionString::parse(text)
+                    .map_err(|error| Error::from(error).prefixed(&format!("{place}: ")))?;
+                DestinationSetting::properties(place, string.iter())
+            }
+        },
+        _ if ["path", "url", "connection"]
+            .iter()
+            .any(|key| pairs.contains_key(*key)) =>
+        {
+            Err(Error::configuration(format!(
+                "{place} needs one of path, url and connection, or properties with their Type"
+            )))
+        }
+        _ => DestinationSetting::properties(place, pairs),
+    }
+}
+
+fn pairs(place: &str, table: toml::Table) -> Result<BTreeMap<String, String>> {
+    let pair = |(key, value)| match scalar(value) {
+        Some(value) => Ok((key, value)),
+        None => Err(Error::configuration(format!(
+            "{place}: {key} must be a text, a number or a boolean"
+        ))),
+    };
+    table.into_iter().map(pair).collect()
+}
+
+fn in_the_file(place: &str) -> String {
+    format!("{place}: the secret stands in the file; env:NAME or file:PATH would keep it out")
 }
 
 fn scalar(value: toml::Value) -> Option<String> {

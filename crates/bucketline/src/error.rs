@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 
+use bucketline_destination as destination;
 use bucketline_engine as engine;
 use bucketline_replicate as replicate;
 use bucketline_rest as rest;
@@ -196,6 +197,13 @@ impl From<engine::Error> for Error {
 
 impl From<source::Error> for Error {
     fn from(error: source::Error) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        passed_on(error.code(), error.to_string(), hint, None, error)
+    }
+}
+
+impl From<destination::Error> for Error {
+    fn from(error: destination::Error) -> Self {
         let hint = error.hint().map(str::to_owned);
         passed_on(error.code(), error.to_string(), hint, None, error)
     }

@@ -52,7 +52,9 @@ pub use bucketline_rest::{Authorization, OAuth, Opener, Url};
 pub use bucketline_source as source;
 pub use bucketline_sql as sql;
 pub use config::Config;
-pub use connection::{ConnectionProperties, connection_properties, has_literal_secret};
+pub use connection::{
+    ConnectionProperties, DestinationSetting, connection_properties, has_literal_secret,
+};
 pub use csv::CsvFormat;
 pub use error::{Error, Result};
 pub use event::Event;

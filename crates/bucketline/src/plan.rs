@@ -175,11 +175,8 @@ impl Planning<'_> {
     }
 
     async fn replicate(&mut self, statement: &Replicate) -> Result<(Expected, Option<Error>)> {
-        let Session {
-            engine,
-            destination,
-            ..
-        } = self.session;
+        let engine = &self.session.engine;
+        let destination = &self.session.destination();
         let target = statement.destination.to_string();
         let forecast = match replicate::forecast(engine, destination, statement).await {
             Ok(forecast) => forecast,

@@ -1,4 +1,6 @@
-//! A session and how it is made.
+//! A session: its connections, what it writes to, and what it remembers.
+
+mod builder;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,190 +9,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 use bucketline_destination::Destination;
-use bucketline_destination::memory::MemoryDestination;
 use bucketline_engine::{
-    Clock, Connection as Registered, DEFAULT_DESTINATION, Facts, Session as Engine, Settings,
-    Written,
+    Connection as Registered, DEFAULT_DESTINATION, Facts, Session as Engine, Written,
 };
-use bucketline_replicate::{DestinationCatalog, RunOptions};
+use bucketline_replicate::RunOptions;
 use bucketline_rest::{OAuth, Opener};
 use bucketline_source::{ReadContext, Source};
 use bucketline_sql::{Located, Parameters, parse_script_with};
-use bucketline_sqlite::SqliteDestination;
-use chrono::{DateTime, Utc};
 
-use crate::connection::{Connection, Surroundings};
+pub use self::builder::Builder;
+use crate::connection::{Connection, Surroundings, catalog};
 use crate::statement::texts;
 use crate::{
-    Access, Config, ConnectionProperties, Error, Event, Result, Run, StatementOptions, Vocabulary,
-    check, plan, procedure, vocabulary,
+    Access, ConnectionProperties, Error, Event, Result, Run, StatementOptions, Vocabulary, check,
+    plan, procedure, vocabulary,
 };
 
-/// Collects what a [`Session`] is made of.
-#[derive(Default)]
-pub struct Builder {
-    connections: Vec<(String, ConnectionProperties)>,
-    sources: Vec<(String, Arc<dyn Source>)>,
-    destination: Option<Arc<dyn Destination>>,
-    state_dir: Option<PathBuf>,
-    settings: Settings,
-    parameters: Parameters,
-    opener: Option<Opener>,
-    options: StatementOptions,
-    access: Access,
-}
-
-impl fmt::Debug for Builder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("connections", &self.connections)
-            .field("sources", &self.sources)
-            .field("destination", &self.destination)
-            .field("state_dir", &self.state_dir)
-            .field("options", &self.options)
-            .field("access", &self.access)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Builder {
-    /// Takes the connections, the destination and the options of a configuration file.
-    #[must_use]
-    pub fn config(mut self, config: Config) -> Self {
-        self.connections.extend(config.connections);
-        self.options = config.options;
-        match config.destination {
-            Some(path) => self.sqlite(path),
-            None => self,
-        }
-    }
-
-    /// Adds a connection. One of the same name replaces the earlier.
-    #[must_use]
-    pub fn connection(mut self, name: impl Into<String>, properties: ConnectionProperties) -> Self {
-        let name = name.into();
-        self.connections
-            .retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
-        self.connections.push((name, properties));
-        self
-    }
-
-    /// Adds a source of one's own.
-    #[must_use]
-    pub fn source(mut self, name: impl Into<String>, source: Arc<dyn Source>) -> Self {
-        self.sources.push((name.into(), source));
-        self
-    }
-
-    /// Writes to a SQLite file, made when the first table is loaded.
-    #[must_use]
-    pub fn sqlite(self, path: impl Into<PathBuf>) -> Self {
-        self.destination(Arc::new(SqliteDestination::open_file(path.into())))
-    }
-
-    /// Writes to a destination of one's own. Without any, tables are kept in memory.
-    #[must_use]
-    pub fn destination(mut self, destination: Arc<dyn Destination>) -> Self {
-        self.destination = Some(destination);
-        self
-    }
-
-    /// The folder where request budgets and the tokens of sign-ins are kept, so that they hold across processes
-    /// and runs. Without one they hold in this session only.
-    #[must_use]
-    pub fn state_dir(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.state_dir = Some(folder.into());
-        self
-    }
-
-    /// Bytes that a query may hold in memory before it spills or fails.
-    #[must_use]
-    pub fn memory_limit(mut self, bytes: usize) -> Self {
-        self.settings.memory_limit = Some(bytes);
-        self
-    }
-
-    /// Gives the parameters of scripts their values: `@name`, `?` and `{env:name}`. What has none is an error.
-    #[must_use]
-    pub fn parameters(mut self, parameters: Parameters) -> Self {
-        self.parameters = parameters;
-        self
-    }
-
-    /// Tells queries what time it is, in place of the system.
-    #[must_use]
-    pub fn clock(mut self, now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
-        self.settings.clock = Clock::new(now);
-        self
-    }
-
-    /// The time zone of functions of dates, where days begin and what texts without a zone mean: a name such as
-    /// `Europe/Berlin`, or an offset such as `+02:00`. Without it, UTC.
-    #[must_use]
-    pub fn time_zone(mut self, zone: impl Into<String>) -> Self {
-        self.settings.time_zone = Some(zone.into());
-        self
-    }
-
-    /// The options of all statements, unless SET or the statement says otherwise.
-    #[must_use]
-    pub fn options(mut self, options: StatementOptions) -> Self {
-        self.options = options;
-        self
-    }
-
-    /// What statements such as CREATE CONNECTION may reach on this machine. Without this it is nothing.
-    #[must_use]
-    pub fn access(mut self, access: Access) -> Self {
-        self.access = access;
-        self
-    }
-
-    /// Lets a request or procedure that finds nobody signed in show the page on which a user allows the access,
-    /// and wait for the user. Without this nothing is opened.
-    #[must_use]
-    pub fn opener(mut self, opener: Opener) -> Self {
-        self.opener = Some(opener);
-        self
-    }
-
-    /// Makes the session. No request is made, no secret is looked for, and no file is written.
-    ///
-    /// # Errors
-    /// If a connection's properties are wrong, a name is taken, or the time zone is not known.
-    pub fn build(self) -> Result<Session> {
-        let engine = Engine::new(self.settings)?;
-        let destination = self
-            .destination
-            .unwrap_or_else(|| Arc::new(MemoryDestination::new()) as Arc<dyn Destination>);
-        let session = Session {
-            engine,
-            destination: Arc::clone(&destination),
-            run_options: RunOptions::default(),
-            options: Mutex::new(self.options),
-            connections: Mutex::default(),
-            writes: AtomicU64::default(),
-            state_dir: self.state_dir,
-            parameters: self.parameters,
-            opener: self.opener,
-            access: self.access,
-        };
-        for (name, properties) in &self.connections {
-            session.connect(name, properties, false)?;
-        }
-        for (name, source) in self.sources {
-            session.engine.add_source(&name, source)?;
-        }
-        let catalog = Arc::new(DestinationCatalog::new(destination));
-        session.engine.add_catalog(DEFAULT_DESTINATION, catalog)?;
-        Ok(session)
-    }
+/// What is written to.
+#[derive(Debug)]
+struct Destinations {
+    /// What the session began with, or the connection `destination` names since.
+    configured: Arc<dyn Destination>,
+    current: Arc<dyn Destination>,
 }
 
 /// Connections to read from and a destination to write to.
 pub struct Session {
     pub(crate) engine: Engine,
-    pub(crate) destination: Arc<dyn Destination>,
+    destinations: Mutex<Destinations>,
     pub(crate) run_options: RunOptions,
     options: Mutex<StatementOptions>,
     /// Those made from properties, by name.
@@ -207,7 +53,7 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("engine", &self.engine)
-            .field("destination", &self.destination)
+            .field("destinations", &self.destinations)
             .field("options", &self.options)
             .field("connections", &self.connections)
             .finish_non_exhaustive()
@@ -295,18 +141,11 @@ impl Session {
         properties: &ConnectionProperties,
         replaces: bool,
     ) -> Result<()> {
-        if name.eq_ignore_ascii_case(DEFAULT_DESTINATION) {
-            return Err(
-                Error::connection(format!("the name {name} is that of the destination"))
-                    .with_hint("give the connection another name"),
-            );
-        }
         let connection = properties.connect(&Surroundings {
             name,
             state_dir: self.state_dir.as_deref(),
             opener: self.opener.as_ref(),
         })?;
-        let source = Arc::clone(&connection.source);
         let facts = Facts {
             properties: properties.facts(),
             procedures: match connection.account {
@@ -315,22 +154,90 @@ impl Session {
             },
             written: None,
         };
+        if name.eq_ignore_ascii_case(DEFAULT_DESTINATION) {
+            self.configure(&connection)?;
+        }
+        let registered = connection.ends.registered();
         let mut connections = self.made();
         let there = connections
             .iter_mut()
             .find(|(other, _)| other.eq_ignore_ascii_case(name));
         match there {
             Some((name, there)) if replaces => {
-                self.engine.replace_source(name, source)?;
+                self.engine.replace(name, registered);
                 *there = Arc::new(connection);
             }
             _ => {
-                self.engine.add_source(name, source)?;
+                if !name.eq_ignore_ascii_case(DEFAULT_DESTINATION) {
+                    self.engine.add(name, registered)?;
+                }
                 connections.push((name.to_owned(), Arc::new(connection)));
             }
         }
         self.engine.state_facts(name, facts);
         Ok(())
+    }
+
+    /// Writes to a connection that is called `destination`, now and whenever no other one is chosen.
+    fn configure(&self, connection: &Connection) -> Result<()> {
+        let destination = connection.ends.destination().ok_or_else(|| {
+            Error::connection(format!(
+                "the connection {DEFAULT_DESTINATION} is what REPLICATE writes to, and {} can only be read",
+                connection.kind
+            ))
+            .with_hint("give the connection another name")
+        })?;
+        let destination = Arc::clone(destination);
+        self.destinations().configured = Arc::clone(&destination);
+        self.set_destination(destination);
+        Ok(())
+    }
+
+    /// Makes a connection what is written to; `destination` is the one that the session began with.
+    ///
+    /// # Errors
+    /// If there is no such connection, or it can only be read.
+    pub(crate) fn write_to(&self, name: &str) -> Result<()> {
+        if name.eq_ignore_ascii_case(DEFAULT_DESTINATION) {
+            let configured = Arc::clone(&self.destinations().configured);
+            self.set_destination(configured);
+            return Ok(());
+        }
+        let (name, connection) = self.connection(name)?;
+        let destination = connection.ends.destination().ok_or_else(|| {
+            Error::connection(format!(
+                "{name} is a {} connection, which can only be read",
+                connection.kind
+            ))
+            .with_hint("REPLICATE writes to connections of other types, such as SQLite")
+        })?;
+        self.set_destination(Arc::clone(destination));
+        Ok(())
+    }
+
+    /// Whether a connection is one that can be written to and is no source.
+    pub(crate) fn only_written(&self, name: &str) -> bool {
+        let found = self.connection(name);
+        found.is_ok_and(|(name, connection)| {
+            name != DEFAULT_DESTINATION && connection.ends.source().is_none()
+        })
+    }
+
+    fn set_destination(&self, destination: Arc<dyn Destination>) {
+        self.engine
+            .replace(DEFAULT_DESTINATION, catalog(&destination));
+        self.destinations().current = destination;
+    }
+
+    /// What is written to.
+    pub(crate) fn destination(&self) -> Arc<dyn Destination> {
+        Arc::clone(&self.destinations().current)
+    }
+
+    fn destinations(&self) -> MutexGuard<'_, Destinations> {
+        self.destinations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers what a statement has written.
@@ -352,7 +259,13 @@ impl Session {
     /// # Errors
     /// If there is none of that name.
     pub(crate) fn disconnect(&self, name: &str) -> Result<()> {
-        let (name, _) = self.connection(name)?;
+        let (name, connection) = self.connection(name)?;
+        let written = self.destination();
+        let is_written = |destination| Arc::ptr_eq(destination, &written);
+        if connection.ends.destination().is_some_and(is_written) {
+            let text = format!("{name} is what REPLICATE writes to, so it cannot be dropped");
+            return Err(Error::connection(text).with_hint("USE DESTINATION chooses another one"));
+        }
         self.made().retain(|(other, _)| *other != name);
         self.engine.remove(&name);
         Ok(())
@@ -366,6 +279,7 @@ impl Session {
             .find(|(other, _)| other.eq_ignore_ascii_case(name));
         found.cloned().ok_or_else(|| {
             let names = connections.iter().map(|(name, _)| name.as_str());
+            let names = names.filter(|name| *name != DEFAULT_DESTINATION);
             let names = names.collect::<Vec<_>>().join(", ");
             Error::unknown_connection(format!("there is no connection {name}")).with_hint(
                 if names.is_empty() {
@@ -418,15 +332,16 @@ impl Session {
     pub(crate) fn listed(&self) -> Result<RecordBatch> {
         let current = self.engine.current().0;
         let made = self.made();
-        let kind = |name: &str| made.iter().find(|(other, _)| other == name);
+        let kind = |name: &str| {
+            let mut made = made.iter();
+            made.find_map(|(other, connection)| (other == name).then_some(connection.kind))
+        };
         let row = |name: String| {
-            let (kind, address) = match self.engine.connection(&name)? {
-                Registered::Source(source) => (
-                    kind(&name).map_or("source", |(_, connection)| connection.kind),
-                    source.address(),
-                ),
+            let (otherwise, address) = match self.engine.connection(&name)? {
+                Registered::Source(source) => ("source", source.address()),
                 Registered::Catalog(catalog) => ("destination", Some(catalog.label())),
             };
+            let kind = kind(&name).unwrap_or(otherwise);
             let is_current = if name == current { "yes" } else { "no" };
             Some([
                 Some(name),
@@ -457,6 +372,6 @@ impl Session {
 
     /// What is written to, for people.
     pub fn destination_label(&self) -> String {
-        self.destination.label()
+        self.destination().label()
     }
 }

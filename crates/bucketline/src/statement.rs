@@ -14,7 +14,7 @@ use bucketline_source::figures::{Elapsed, counted};
 use bucketline_source::{Observer, ReadContext, RequestCount};
 use bucketline_sql::{
     CheckCache, CreateConnection, CsvTarget, DropConnection, Ident, Name, OptionName, Options,
-    Query, Replicate, Show, ShowKind, Statement, parse_statement,
+    Query, Replicate, Show, ShowKind, Statement, Use, parse_statement,
 };
 use futures::StreamExt;
 use replicate::ScriptRun;
@@ -74,10 +74,10 @@ impl Scene<'_> {
             Statement::CheckCache(check) => self.check_cache(&check).await,
             Statement::Cache(cache) => {
                 let events = self.voice.events();
-                let session = self.session;
+                let destination = self.session.destination();
                 let run = replicate::cache(
-                    &session.engine,
-                    &session.destination,
+                    &self.session.engine,
+                    &destination,
                     &cache,
                     self.shared,
                     &events,
@@ -105,7 +105,8 @@ impl Scene<'_> {
                 self.voice.say(Event::Message(told));
                 Ok(Done::default())
             }
-            Statement::Use(name) => self.use_connection(&name).await,
+            Statement::Use(Use::Connection(name)) => self.use_connection(&name).await,
+            Statement::Use(Use::Destination(name)) => self.use_destination(&name),
             Statement::Show(show) => self.show(&show).await,
             Statement::Describe(table) => self.columns(&table, None).await,
             Statement::Execute(execute) => {
@@ -138,10 +139,10 @@ impl Scene<'_> {
 
     async fn replicate(&self, statement: &Replicate) -> Result<Report, replicate::Error> {
         let events = self.voice.events();
-        let session = self.session;
+        let destination = self.session.destination();
         let run = replicate::replicate(
-            &session.engine,
-            &session.destination,
+            &self.session.engine,
+            &destination,
             statement,
             self.shared,
             &events,
@@ -166,7 +167,7 @@ impl Scene<'_> {
     async fn check_cache(&self, check: &CheckCache) -> Result<Done> {
         let found = replicate::check_cache(
             &self.session.engine,
-            &self.session.destination,
+            &self.session.destination(),
             check,
             self.shared,
             &self.voice.events(),
@@ -231,11 +232,8 @@ impl Scene<'_> {
 
     /// What a statement would do, in lines.
     async fn explained(&self, statement: &Statement) -> Result<Vec<String>> {
-        let Session {
-            engine,
-            destination,
-            ..
-        } = self.session;
+        let engine = &self.session.engine;
+        let destination = &self.session.destination();
         match statement {
             Statement::Query(query) => Ok(engine.explain(query, self.context).await?),
             Statement::Replicate(statement) => {
@@ -384,6 +382,9 @@ impl Scene<'_> {
                 );
             }
         };
+        if schema.is_none() && self.session.only_written(&connection.text) {
+            return self.use_destination(connection);
+        }
         self.session
             .engine
             .use_connection(connection, schema, self.context)
@@ -392,6 +393,15 @@ impl Scene<'_> {
         let schema = schema.map_or_else(String::new, |schema| format!(".{schema}"));
         self.voice
             .say(Event::Message(format!("using {connection}{schema}")));
+        Ok(Done::default())
+    }
+
+    fn use_destination(&self, name: &Ident) -> Result<Done> {
+        let used = self.session.write_to(&name.text);
+        used.map_err(|error| error.at(name.span))?;
+        let label = self.session.destination_label();
+        self.voice
+            .say(Event::Message(format!("REPLICATE writes to {label}")));
         Ok(Done::default())
     }
 
@@ -534,7 +544,11 @@ impl Outline {
                 "takes a connection from this session",
                 RequestCount::Exactly(0),
             ),
-            Statement::Use(name) if name.parts.len() == 1 => (
+            Statement::Use(Use::Destination(_)) => (
+                "changes what REPLICATE writes to in this session",
+                RequestCount::Exactly(0),
+            ),
+            Statement::Use(Use::Connection(name)) if name.parts.len() == 1 => (
                 "changes what names mean in this session",
                 RequestCount::Exactly(0),
             ),

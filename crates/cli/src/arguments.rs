@@ -97,9 +97,10 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "ZONE")]
     pub(crate) time_zone: Option<String>,
 
-    /// SQLite file to write to [default: bucketline.db]
-    #[arg(long, global = true, value_name = "PATH")]
-    pub(crate) destination: Option<PathBuf>,
+    /// What to write to: a SQLite file, a URL such as postgres://user@host/database, or a connection's name
+    /// [default: bucketline.db]
+    #[arg(long, global = true, value_name = "WHERE")]
+    pub(crate) destination: Option<String>,
 
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t)]

@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 
 use bucketline::sql::{ParameterValue, Parameters, is_sensitive};
-use bucketline::{Access, Config, ConnectionProperties, Opener, Session, StatementOptions};
+use bucketline::{
+    Access, Config, ConnectionProperties, DestinationSetting, Opener, Session, StatementOptions,
+};
 
 use crate::arguments::Options;
 use crate::error::{Error, Result};
@@ -52,8 +54,8 @@ impl Surroundings<'_> {
 pub(crate) struct Settings {
     /// Connections by name; the first is the current one.
     pub(crate) connections: Vec<(String, ConnectionProperties)>,
-    /// The SQLite file that is written to.
-    pub(crate) destination: PathBuf,
+    /// What is written to.
+    pub(crate) destination: DestinationSetting,
     /// Where request budgets, tokens and the history are kept.
     pub(crate) state: Option<PathBuf>,
     /// The options of all statements.
@@ -109,12 +111,9 @@ impl Settings {
                 .iter()
                 .flat_map(|(_, properties)| properties.without_effect()),
         );
-        let destination = options
-            .destination
-            .clone()
-            .or_else(|| surroundings.path("BUCKETLINE_DESTINATION"))
+        let destination = destination(options, surroundings, &connections)?
             .or(file.destination)
-            .unwrap_or_else(|| PathBuf::from("bucketline.db"));
+            .unwrap_or_else(|| DestinationSetting::file("the default", "bucketline.db"));
         let state = surroundings
             .path("BUCKETLINE_STATE")
             .or_else(|| surroundings.ours("XDG_STATE_HOME", ".local/state"));
@@ -133,7 +132,7 @@ impl Settings {
     /// page for it with `opener`.
     pub(crate) fn open(&self, opener: Option<Opener>) -> Result<Session> {
         let mut builder = Session::builder()
-            .sqlite(&self.destination)
+            .write_to(self.destination.clone())
             .options(self.options.clone())
             .parameters(self.parameters.clone())
             .access(Access::all());
@@ -229,6 +228,29 @@ fn connection_option(option: &str) -> Result<(String, ConnectionProperties)> {
     Ok((name.to_owned(), properties))
 }
 
+/// What the command line or the environment names as what is written to.
+fn destination(
+    options: &Options,
+    surroundings: &Surroundings<'_>,
+    connections: &[(String, ConnectionProperties)],
+) -> Result<Option<DestinationSetting>> {
+    const OPTION: &str = "--destination";
+    const VARIABLE: &str = "BUCKETLINE_DESTINATION";
+    let is_connection = |name: &str| position(connections, name).is_some();
+    if let Some(text) = &options.destination {
+        let setting = DestinationSetting::parse(OPTION, text, is_connection)?;
+        if setting.has_literal_secret() {
+            return Err(Error::LiteralSecret {
+                place: OPTION.to_owned(),
+            });
+        }
+        return Ok(Some(setting));
+    }
+    let text = (surroundings.variable)(VARIABLE).filter(|text| !text.is_empty());
+    let setting = text.map(|text| DestinationSetting::parse(VARIABLE, &text, is_connection));
+    Ok(setting.transpose()?)
+}
+
 /// The parameters that `--param` binds. The variables of a script are those of the environment but for these.
 fn parameters(options: &Options, surroundings: &Surroundings<'_>) -> Result<Parameters> {
     let mut parameters = Parameters::new();
@@ -280,6 +302,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::{Settings, Surroundings, parameter};
+    use bucketline::DestinationSetting;
     use bucketline::sql::ParameterValue;
 
     use crate::arguments::Options;
@@ -351,7 +374,7 @@ mod tests {
     #[test]
     fn without_anything_there_is_a_default() {
         let settings = resolve("", &[], &Options::default()).unwrap();
-        assert_eq!(settings.destination, Path::new("bucketline.db"));
+        assert!(format!("{:?}", settings.destination).contains("\"bucketline.db\""));
         assert_eq!(
             settings.state.unwrap(),
             Path::new("/nowhere/.local/state/bucketline")
@@ -367,14 +390,39 @@ mod tests {
             ..Options::default()
         };
         let destination = |variables: &[(&str, &str)], options: &Options| {
-            resolve(FILE, variables, options).unwrap().destination
+            let settings = resolve(FILE, variables, options).unwrap();
+            format!("{:?}", settings.destination)
         };
-        assert!(destination(&[], &Options::default()).ends_with("file.db"));
-        assert_eq!(
-            destination(&variable, &Options::default()),
-            Path::new("environment.db")
+        assert!(destination(&[], &Options::default()).contains("\"file.db\""));
+        assert!(destination(&variable, &Options::default()).contains("\"environment.db\""));
+        assert!(destination(&variable, &option).contains("\"option.db\""));
+    }
+
+    #[test]
+    fn a_destination_can_be_a_connection_or_a_server() {
+        let file = "[destination]\nurl = \"postgres://me:planted@db/copy\"\n\
+                    [connections.copies]\nType = \"SQLite\"\nPath = \"copies.db\"\n";
+        let settings = resolve(file, &[], &Options::default()).unwrap();
+        let shown = format!("{:?} {:?}", settings.destination, settings.notes);
+        assert!(shown.contains("postgres://me@db/copy") && !shown.contains("planted"));
+        assert!(
+            shown.contains("[destination]: the secret stands in the file"),
+            "{shown}"
         );
-        assert_eq!(destination(&variable, &option), Path::new("option.db"));
+
+        let given = |text: &str| Options {
+            destination: Some(text.into()),
+            ..Options::default()
+        };
+        let settings = resolve(file, &[], &given("Copies")).unwrap();
+        assert!(
+            matches!(&settings.destination, DestinationSetting::Connection(name) if name == "Copies")
+        );
+        let error = resolve("", &[], &given("postgres://me:planted@db/copy")).unwrap_err();
+        assert!(matches!(error, Error::LiteralSecret { .. }));
+        let url = [("BUCKETLINE_DESTINATION", "postgres://me:planted@db/copy")];
+        let settings = resolve("", &url, &Options::default()).unwrap();
+        assert!(!format!("{settings:?}").contains("planted"));
     }
 
     #[test]

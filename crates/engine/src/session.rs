@@ -149,23 +149,13 @@ impl Session {
         self.add(name, Connection::Catalog(catalog))
     }
 
-    /// Puts a source in the place of the connection of that name, or adds it if there is none.
-    ///
-    /// # Errors
-    /// If the name is that of a connection which is no source.
-    pub fn replace_source(&self, name: &str, source: Arc<dyn Source>) -> Result<()> {
-        {
-            let mut names = self.names();
-            let there = names.connections.iter_mut().find(|other| {
-                other.name.eq_ignore_ascii_case(name)
-                    && matches!(other.connection, Connection::Source(_))
-            });
-            if let Some(there) = there {
-                there.connection = Connection::Source(source);
-                return Ok(());
-            }
+    /// Puts a connection in the place of the one of that name, if there is one.
+    pub fn replace(&self, name: &str, connection: Connection) {
+        let mut names = self.names();
+        let mut all = names.connections.iter_mut();
+        if let Some(there) = all.find(|other| other.name.eq_ignore_ascii_case(name)) {
+            there.connection = connection;
         }
-        self.add_source(name, source)
     }
 
     /// Takes a connection away. If it was the current one, the first source that is left is.
@@ -184,7 +174,11 @@ impl Session {
         }
     }
 
-    fn add(&self, name: &str, connection: Connection) -> Result<()> {
+    /// Adds a connection. The first that is a source becomes the current one.
+    ///
+    /// # Errors
+    /// If the name is taken.
+    pub fn add(&self, name: &str, connection: Connection) -> Result<()> {
         let mut names = self.names();
         if let Some(taken) = names
             .connections

@@ -88,9 +88,9 @@ pub(crate) async fn run(
     let prepared = prepare(work, statement)?;
     prepared.notes.iter().for_each(|note| run.voice.note(note));
     let table = &statement.table;
-    let folded = destination.fold(table);
+    let target = (destination.label(), destination.fold(table));
     run.script
-        .claim(&folded, &prepared.fingerprint.digest(), table)?;
+        .claim(target, &prepared.fingerprint.digest(), table)?;
 
     if statement.options.batch_size.is_some() && !destination.capabilities().batches {
         run.voice.note(format!(

@@ -27,7 +27,9 @@ impl Default for RunOptions {
 #[derive(Debug, Default)]
 pub struct ScriptRun {
     options: RunOptions,
-    targets: Mutex<HashMap<String, String>>,
+    /// The fingerprints of the statements that write to a table of a destination, by the label of that and the
+    /// folded name of the table.
+    targets: Mutex<HashMap<(String, String), String>>,
 }
 
 impl ScriptRun {
@@ -47,17 +49,22 @@ impl ScriptRun {
         }
     }
 
-    /// Claims a table, by its folded name, for a statement with this fingerprint.
-    pub(crate) fn claim(&self, folded: &str, fingerprint: &str, table: &TableName) -> Result<()> {
+    /// Claims a table for a statement with this fingerprint.
+    pub(crate) fn claim(
+        &self,
+        target: (String, String),
+        fingerprint: &str,
+        table: &TableName,
+    ) -> Result<()> {
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-        match targets.get(folded) {
+        match targets.get(&target) {
             Some(other) if other != fingerprint => Err(Error::new(
                 ErrorKind::OneTarget,
                 format!("another statement of this script fills the table {table} with other rows or columns"),
             )
             .with_hint("give one of them another table, by a prefix in its name or by a schema; or combine the two with UNION ALL")),
             _ => {
-                targets.insert(folded.to_owned(), fingerprint.to_owned());
+                targets.insert(target, fingerprint.to_owned());
                 Ok(())
             }
         }

@@ -10,7 +10,7 @@ use nom::multi::many0;
 use nom::sequence::{delimited, pair};
 use nom::{IResult, Parser};
 
-use crate::secret::{MASK, is_sensitive};
+use crate::secret::{MASK, is_sensitive, mask_source};
 use crate::{Error, ErrorKind, Position, Span};
 
 /// The properties of a connection, in the order written.
@@ -97,7 +97,7 @@ impl ConnectionString {
             let value = if is_sensitive(name) {
                 MASK.to_owned()
             } else {
-                value.clone()
+                mask_source(value)
             };
             (name.clone(), value)
         };

@@ -50,6 +50,6 @@ pub use sqlparser;
 pub use statement::{
     Against, Argument, Cache, CacheMode, CheckCache, Column, ColumnList, ConnectionSettings,
     CreateConnection, Delete, DropConnection, Execute, Explain, GetDeleted, Insert, Located,
-    Property, Replicate, Set, Show, ShowKind, SkipCheck, Source, Statement, Update, Value,
+    Property, Replicate, Set, Show, ShowKind, SkipCheck, Source, Statement, Update, Use, Value,
 };
 pub use target::CsvTarget;

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write};
 use crate::secret::{MASK, is_sensitive};
 use crate::{
     Against, CacheMode, ColumnList, ConnectionSettings, CreateConnection, Expression, Ident,
-    Insert, Options, Replicate, ShowKind, SkipCheck, Source, Statement, Value, mask_source,
+    Insert, Options, Replicate, ShowKind, SkipCheck, Source, Statement, Use, Value, mask_source,
 };
 
 impl Display for Statement {
@@ -87,7 +87,8 @@ impl Printer<'_> {
                     printer.expression(&argument.name, &argument.value)
                 })
             }
-            Statement::Use(name) => write!(self.out, "USE {name}"),
+            Statement::Use(Use::Connection(name)) => write!(self.out, "USE {name}"),
+            Statement::Use(Use::Destination(name)) => write!(self.out, "USE DESTINATION {name}"),
             Statement::Set(set) => {
                 write!(self.out, "SET {} = ", set.name)?;
                 self.value(&set.name.last().text, &set.value)

@@ -33,7 +33,7 @@ pub fn is_sensitive(name: &str) -> bool {
 }
 
 /// `text` with `***` for every value that is given to a sensitive name: in properties, arguments
-/// and settings, in connection strings inside literals, and in comments.
+/// and settings, in connection strings inside literals, in URLs (`postgres://user:***@host`), and in comments.
 ///
 /// Works on any text, also on one that does not parse. Line breaks are kept, so that places on
 /// other lines stay right. If in doubt, it hides too much. A place on the line of a secret is
@@ -57,7 +57,7 @@ fn mask(text: &str, is_code: bool) -> String {
             // A quote in a comment opens nothing behind it.
             masked.push_str(&mask(&rest[..comment], false));
             comment
-        } else if let Some(found) = sensitive_value(rest, literal) {
+        } else if let Some(found) = sensitive_value(rest, literal).or_else(|| url_password(rest)) {
             masked.push_str(&rest[..found.start]);
             masked.push_str(&found.replacement(&rest[found.start..found.end]));
             found.end
@@ -184,6 +184,22 @@ fn sensitive_value(text: &str, literal: Option<char>) -> Option<Found> {
         start,
         end: start + length,
         quote,
+    })
+}
+
+/// The password, if `text` begins with what follows the scheme of a URL: `://user:password@host`.
+fn url_password(text: &str) -> Option<Found> {
+    const BEFORE: &str = "://";
+    let authority = text.strip_prefix(BEFORE)?;
+    let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '\'' | '"' | '`' | ';');
+    let authority = &authority[..authority.find(ends).unwrap_or(authority.len())];
+    let (credentials, _) = authority.rsplit_once('@')?;
+    let (user, password) = credentials.split_once(':')?;
+    let start = BEFORE.len() + user.len() + 1;
+    (!password.is_empty()).then_some(Found {
+        start,
+        end: start + password.len(),
+        quote: "",
     })
 }
 
@@ -341,6 +357,13 @@ mod tests {
             ("-- Token='a b\nSELECT 1", "-- Token='***'\nSELECT 1"),
             ("FROM 'User=u;Token=abc", "FROM 'User=u;Token=***"),
             ("Token = 'ä'; ü", "Token = '***'; ü"),
+            (
+                "URL = 'postgres://me:p@ss:w@host:5432/db?sslmode=verify-full'",
+                "URL = 'postgres://me:***@host:5432/db?sslmode=verify-full'",
+            ),
+            ("'postgres://me@host/db'", "'postgres://me@host/db'"),
+            ("'https://host/a:b@c'", "'https://host/a:b@c'"),
+            ("-- postgres://me:abc@host", "-- postgres://me:***@host"),
         ] {
             assert_eq!(mask_source(text), masked, "{text}");
         }

@@ -1,6 +1,6 @@
 //! What a statement says.
 
-use crate::secret::{MASK, is_sensitive};
+use crate::secret::{MASK, is_sensitive, mask_source};
 use crate::{ConnectionString, DataType, Expression, Ident, Name, Options, Query, Span};
 
 /// A statement and where it stands in its script, semicolon excluded.
@@ -28,8 +28,8 @@ pub enum Statement {
     GetDeleted(GetDeleted),
     /// `EXEC ...`
     Execute(Execute),
-    /// `USE connection[.schema]`: a name of one or two parts.
-    Use(Name),
+    /// `USE ...`
+    Use(Use),
     /// `SET name = value`
     Set(Set),
     /// `SHOW ...`
@@ -78,6 +78,15 @@ impl Statement {
             Self::Delete(_) => "DELETE",
         }
     }
+}
+
+/// What names mean from here on, or what is written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Use {
+    /// `USE connection[.schema]`: a name of one or two parts.
+    Connection(Name),
+    /// `USE DESTINATION connection`
+    Destination(Ident),
 }
 
 /// `REPLICATE destination [(columns)] [WITH options] [source] [WITH options]`
@@ -225,7 +234,7 @@ impl std::fmt::Debug for Argument {
         if is_sensitive(&self.name.text) {
             shown.field("value", &MASK).finish()
         } else {
-            let value = crate::mask_source(&self.value.to_string());
+            let value = mask_source(&self.value.to_string());
             shown.field("value", &format_args!("{value}")).finish()
         }
     }
@@ -390,15 +399,19 @@ impl PartialEq for Set {
     }
 }
 
-fn debug_value<'v>(name: &str, value: &'v Value) -> &'v dyn std::fmt::Debug {
-    if is_sensitive(name) { &MASK } else { value }
+fn debug_value(name: &str, value: &Value) -> Value {
+    match value {
+        _ if is_sensitive(name) => Value::Text(MASK.to_owned()),
+        Value::Text(text) => Value::Text(mask_source(text)),
+        other => other.clone(),
+    }
 }
 
 impl std::fmt::Debug for Property {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Property")
             .field("name", &self.name)
-            .field("value", debug_value(&self.name.text, &self.value))
+            .field("value", &debug_value(&self.name.text, &self.value))
             .finish()
     }
 }
@@ -407,7 +420,7 @@ impl std::fmt::Debug for Set {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Set")
             .field("name", &self.name)
-            .field("value", debug_value(&self.name.last().text, &self.value))
+            .field("value", &debug_value(&self.name.last().text, &self.value))
             .finish()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bucketline_archive::{Archives, Limits, Settings};
 
-use super::{Connection, ConnectionProperties, Kind, Property, Surroundings};
+use super::{Connection, ConnectionProperties, Ends, Kind, Property, Surroundings};
 use crate::Result;
 
 pub(super) const KIND: Kind = Kind {
@@ -43,7 +43,7 @@ fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Co
     let archives = archives.map_err(|error| error.about(&properties.origin))?;
     Ok(Connection {
         kind: KIND.names[0],
-        source: Arc::new(archives),
+        ends: Ends::Source(Arc::new(archives)),
         account: None,
         sample: &["Issues", "IssueComments"],
     })

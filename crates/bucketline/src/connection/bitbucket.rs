@@ -15,7 +15,7 @@ use bucketline_source::TableSpec;
 use secrecy::SecretString;
 
 use super::account::{Account, Opened};
-use super::{Connection, ConnectionProperties, Idle, Kind, Property, Surroundings, same};
+use super::{Connection, ConnectionProperties, Ends, Idle, Kind, Property, Surroundings, same};
 use crate::{Error, Result};
 
 pub(super) const KIND: Kind = Kind {
@@ -226,7 +226,7 @@ fn connect(
     ));
     Ok(Connection {
         kind: KIND.names[0],
-        source: account.clone(),
+        ends: Ends::Source(account.clone()),
         account: Some(account),
         sample: &["Projects", "Repositories", "PullRequests", "Branches"],
     })

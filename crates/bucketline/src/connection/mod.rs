@@ -3,19 +3,24 @@
 mod account;
 mod archive;
 mod bitbucket;
+mod destination;
+mod sqlite;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use bucketline_engine::PropertyFact;
+use bucketline_destination::Destination;
+use bucketline_engine::{Connection as Registered, PropertyFact};
+use bucketline_replicate::DestinationCatalog;
 use bucketline_rest::Opener;
 use bucketline_source::Source;
 use bucketline_sql::{ConnectionString, Statement, is_sensitive, nearest};
 use secrecy::SecretString;
 
 pub(crate) use self::account::Account;
+pub use self::destination::DestinationSetting;
 use crate::{Access, Error, Result, secret};
 
 /// A kind of connection. A later source is one more of them.
@@ -29,7 +34,7 @@ struct Kind {
 }
 
 /// The first is meant where nothing else is said.
-const KINDS: &[Kind] = &[bitbucket::KIND, archive::KIND];
+const KINDS: &[Kind] = &[bitbucket::KIND, archive::KIND, sqlite::KIND];
 
 /// Stands for a secret.
 const MASK: &str = "***";
@@ -106,11 +111,49 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) struct Connection {
     /// Its kind, as `Type` names it.
     pub(crate) kind: &'static str,
-    pub(crate) source: Arc<dyn Source>,
+    pub(crate) ends: Ends,
     /// Who signs in at a service, if there is one.
     pub(crate) account: Option<Arc<Account>>,
     /// A few tables, to see whether it can be read.
     pub(crate) sample: &'static [&'static str],
+}
+
+/// What a connection is good for.
+#[derive(Debug)]
+pub(crate) enum Ends {
+    /// Its tables are replicated.
+    Source(Arc<dyn Source>),
+    /// REPLICATE can write to it, and its tables can be read in a SELECT.
+    Destination(Arc<dyn Destination>),
+}
+
+impl Ends {
+    pub(crate) fn source(&self) -> Option<&Arc<dyn Source>> {
+        match self {
+            Self::Source(source) => Some(source),
+            Self::Destination(_) => None,
+        }
+    }
+
+    pub(crate) fn destination(&self) -> Option<&Arc<dyn Destination>> {
+        match self {
+            Self::Destination(destination) => Some(destination),
+            Self::Source(_) => None,
+        }
+    }
+
+    /// How queries read it.
+    pub(crate) fn registered(&self) -> Registered {
+        match self {
+            Self::Source(source) => Registered::Source(Arc::clone(source)),
+            Self::Destination(destination) => catalog(destination),
+        }
+    }
+}
+
+/// The tables of a destination, to be read in queries.
+pub(crate) fn catalog(destination: &Arc<dyn Destination>) -> Registered {
+    Registered::Catalog(Arc::new(DestinationCatalog::new(Arc::clone(destination))))
 }
 
 /// The properties of one connection, as written, and where they stand.
@@ -141,10 +184,11 @@ impl ConnectionProperties {
         origin: impl Into<String>,
         pairs: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
     ) -> Self {
-        let pairs = pairs
+        let mut pairs = pairs
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
+        destination::part_url(&mut pairs);
         Self {
             origin: origin.into(),
             pairs,

@@ -4,14 +4,22 @@ use sqlparser::tokenizer::Token;
 
 use super::Cursor;
 use crate::error::duplicate;
+use crate::lexer::Lexeme;
 use crate::{
-    Argument, Error, ErrorKind, Execute, Explain, Set, Show, ShowKind, Statement, nearest,
+    Argument, Error, ErrorKind, Execute, Explain, Set, Show, ShowKind, Statement, Use, nearest,
 };
 
 impl Cursor<'_> {
     pub(super) fn use_connection(&mut self) -> Result<Statement, Error> {
         self.expect_word("USE")?;
-        Ok(Statement::Use(self.name("the connection's name", 2)?))
+        let what = "the connection's name";
+        // Alone it is the connection of that name.
+        let is_named = |lexeme: &Lexeme| matches!(lexeme.token, Token::Word(_));
+        if self.at_words(&["DESTINATION"]) && self.peek_at(1).is_some_and(is_named) {
+            self.advance();
+            return Ok(Statement::Use(Use::Destination(self.ident(what)?)));
+        }
+        Ok(Statement::Use(Use::Connection(self.name(what, 2)?)))
     }
 
     pub(super) fn set(&mut self) -> Result<Statement, Error> {
