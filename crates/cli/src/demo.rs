@@ -26,16 +26,17 @@ const ACCOUNTS: [(&str, &str); 2] = [("prod", "acme"), ("team", "globex")];
 const REPLICATE: &str = include_str!("demo/replicate.sql");
 const LOOK: &str = include_str!("demo/look.sql");
 
-/// Runs the demonstration.
+/// Runs the demonstration, which writes to a SQLite file unless `--destination` names something else.
 pub(crate) async fn run_demo(
     arguments: &DemoArguments,
+    destination: Option<&str>,
     coloured: bool,
     interrupts: &Interrupts,
 ) -> Result<Ending> {
     let folder = folder(arguments)?;
     let sandbox = Sandbox::start(config(arguments.port)).await?;
-    write_files(&folder, &sandbox.base_url())?;
-    let session = open(&folder)?;
+    write_files(&folder, &sandbox.base_url(), destination.is_none())?;
+    let session = open(&folder, destination)?;
     let mut demo = Demo {
         stage: Stage {
             output: Output::stdout(Format::Table),
@@ -45,6 +46,7 @@ pub(crate) async fn run_demo(
         session,
         sandbox,
         folder,
+        destination: destination.map(str::to_owned),
     };
     let ending = demo.tell().await?;
     if ending != Ending::Success {
@@ -62,6 +64,8 @@ struct Demo {
     session: Session,
     sandbox: Sandbox,
     folder: PathBuf,
+    /// What `--destination` names.
+    destination: Option<String>,
 }
 
 impl Demo {
@@ -69,8 +73,12 @@ impl Demo {
         self.say(&format!(
             "A sandbox plays Bitbucket Cloud at {}. It is 10 August 2026 there, ten days before\n\
              Bitbucket removed its issue tracker. Two connections, prod and team, read the workspaces acme\n\
-             and globex; all is written to one SQLite file.",
-            self.sandbox.base_url()
+             and globex; all is written to {}.",
+            self.sandbox.base_url(),
+            match self.destination {
+                Some(_) => self.session.destination_label(),
+                None => "one SQLite file".to_owned(),
+            }
         ));
         self.title("First run: everything is fetched");
         let (ending, first) = self.replicate().await?;
@@ -178,32 +186,39 @@ impl Demo {
 
     fn what_next(&mut self, serve: bool) {
         let folder = self.folder.display().to_string();
-        let program = std::env::args()
+        let name = std::env::args()
             .next()
             .unwrap_or_else(|| "bucketline".to_owned());
+        let (copy, look, option) = match &self.destination {
+            None => (
+                "demo.db          the copy, for any SQLite program\n  ",
+                format!("sqlite3 {folder}/demo.db 'SELECT COUNT(*) FROM \"PROD.Issues\"'\n  "),
+                String::new(),
+            ),
+            Some(text) => ("", String::new(), format!(" --destination '{text}'")),
+        };
+        let program = format!("{name} --config {folder}/bucketline.toml{option}");
         self.title("What next");
         self.say(&format!(
             "Everything is in {folder}:\n  \
-             demo.db          the copy, for any SQLite program\n  \
-             bucketline.toml  the two connections\n  \
+             {copy}bucketline.toml  the two connections\n  \
              replicate.sql    what was run, twice\n  \
              look.sql         what was asked at the end\n\n\
              Count what is there:\n  \
-             sqlite3 {folder}/demo.db 'SELECT COUNT(*) FROM \"PROD.Issues\"'\n  \
-             {program} --config {folder}/bucketline.toml -e 'SELECT COUNT(*) FROM destination.PROD_Issues;'\n"
+             {look}{program} -e 'SELECT COUNT(*) FROM destination.PROD_Issues;'\n"
         ));
         if serve {
             let origin = self.sandbox.origin().to_owned();
             self.say(&format!(
                 "The sandbox runs until you press Ctrl-C here. In another terminal, change something and replicate again:\n  \
                  curl {origin}/_sandbox/changes --json '{{\"change\": \"update_issue\", \"repository\": \"acme/web\", \"id\": 5, \"title\": \"Mine\"}}'\n  \
-                 {program} --config {folder}/bucketline.toml run {folder}/replicate.sql\n  \
-                 {program} --config {folder}/bucketline.toml        (an interactive session)"
+                 {program} run {folder}/replicate.sql\n  \
+                 {program}        (an interactive session)"
             ));
         } else {
             self.say(&format!(
                 "The sandbox has ended with the demonstration. To go on by hand, with one that stays:\n  \
-                 {program} demo --serve\n\
+                 {name} demo --serve{option}\n\
                  For your own workspace, see the quick start in README.md."
             ));
         }
@@ -260,8 +275,11 @@ fn folder(arguments: &DemoArguments) -> Result<PathBuf> {
     fs::canonicalize(folder).map_err(unwritable)
 }
 
-fn write_files(folder: &Path, base_url: &str) -> Result<()> {
-    let mut configuration = "[destination]\npath = \"demo.db\"\n".to_owned();
+fn write_files(folder: &Path, base_url: &str, to_file: bool) -> Result<()> {
+    let mut configuration = String::new();
+    if to_file {
+        configuration.push_str("[destination]\npath = \"demo.db\"\n");
+    }
     for (connection, slug) in ACCOUNTS {
         let credential = Credential::api_token(slug);
         let token = folder.join(format!("{slug}.token"));
@@ -304,11 +322,12 @@ fn private(path: &Path) -> io::Result<File> {
 
 /// The session that anybody would have with these files, but for the budget: what the sandbox's
 /// made-up people ask for stays in the folder.
-fn open(folder: &Path) -> Result<Session> {
+fn open(folder: &Path, destination: Option<&str>) -> Result<Session> {
     let state = folder.join("state").display().to_string();
     let variable = |name: &str| (name == "BUCKETLINE_STATE").then(|| state.clone());
     let options = Options {
         config: Some(folder.join("bucketline.toml")),
+        destination: destination.map(str::to_owned),
         ..Options::default()
     };
     let surroundings = Surroundings {

@@ -97,7 +97,10 @@ async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
         Some(Command::Man { command }) => {
             return manual::page(command.as_deref()).map(|()| Ending::Success);
         }
-        Some(Command::Demo(demo)) => return demo::run_demo(demo, coloured, &interrupts).await,
+        Some(Command::Demo(demo)) => {
+            let destination = options.destination.as_deref();
+            return demo::run_demo(demo, destination, coloured, &interrupts).await;
+        }
         Some(Command::Connect(connect)) => {
             let settings = settings(options)?;
             let reporter = Reporter::new(options, coloured).without_progress();

@@ -400,7 +400,7 @@ impl ConnectionProperties {
             let (_, named) = named.unwrap_or_default();
             let names: Vec<_> = KINDS.iter().map(|kind| kind.names[0]).collect();
             self.error(format!("there is no Type = {named}"))
-                .with_hint(format!("the types are {}", names.join(" and ")))
+                .with_hint(format!("the types are {}", names.join(", ")))
         })?;
         (kind.connect)(self, surroundings)
     }
