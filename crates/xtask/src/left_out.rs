@@ -9,6 +9,12 @@ pub(crate) fn tell() {
     let shared = root().join("../shared/bitbucket");
     let lacks_specification = !shared.join("openapi-v3.json").exists();
     let lacks_clients = !are_clients_installed();
+    if !is_postgres_installed() {
+        left_out(&[
+            "everything against PostgreSQL, as a destination and as a place to read from",
+            "to run it: apt-get install postgresql (macOS: brew install postgresql@17)",
+        ]);
+    }
     if lacks_specification {
         left_out(&[
             "what is held against the published specification itself (the tables are, against the facts kept of it)",
@@ -24,6 +30,17 @@ pub(crate) fn tell() {
     if lacks_clients || lacks_specification {
         left_out(&["every table against an OpenAPI mock, which needs both"]);
     }
+}
+
+#[cfg(unix)]
+fn is_postgres_installed() -> bool {
+    bucketline_private_postgres::is_available()
+}
+
+/// The tests' servers are started on Unix alone.
+#[cfg(not(unix))]
+fn is_postgres_installed() -> bool {
+    false
 }
 
 fn left_out(lines: &[&str]) {
