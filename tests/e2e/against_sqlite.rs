@@ -84,7 +84,7 @@ async fn standard_queries_answer_as_sqlite_does() {
     let world = World::start(small()).await;
     world.replicate(TABLES).await;
     let session = world.session(&["acme"]);
-    let connection = world.sqlite();
+    let connection = rusqlite::Connection::open(world.file()).unwrap();
     connection
         .execute_batch("PRAGMA case_sensitive_like = ON")
         .unwrap();

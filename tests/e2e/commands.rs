@@ -330,10 +330,12 @@ fn a_file_that_is_no_database() {
 #[test]
 fn a_table_of_the_users_own() {
     in_small_world(|world| {
-        world
-            .sqlite()
-            .execute_batch("CREATE TABLE Issues (mine TEXT); INSERT INTO Issues VALUES ('x')")
-            .unwrap();
+        for sql in [
+            "CREATE TABLE Issues (mine TEXT)",
+            "INSERT INTO Issues VALUES ('x')",
+        ] {
+            world.store.rows(sql).unwrap();
+        }
         assert_output!(Run::new(world, &["-e", "REPLICATE Issues"]));
         assert_eq!(
             world.number("SELECT COUNT(*) FROM Issues WHERE mine = 'x'"),

@@ -528,7 +528,7 @@ async fn a_connection_with_a_schema_reads_that_alone() {
             world.sandbox.base_url()
         );
         let properties = ConnectionProperties::parse("test", &properties).unwrap();
-        let builder = Session::builder().sqlite(world.file());
+        let builder = Session::builder().write_to(world.store.setting());
         builder.connection("one", properties).build().unwrap()
     };
     let all = "SELECT COUNT(*) FROM PullRequests";
@@ -586,7 +586,7 @@ async fn deleted_comments_are_rows_only_where_they_are_asked_for() {
             world.sandbox.base_url()
         );
         let properties = ConnectionProperties::parse("test", &properties).unwrap();
-        let builder = Session::builder().sqlite(world.file());
+        let builder = Session::builder().write_to(world.store.setting());
         builder.connection("one", properties).build().unwrap()
     };
     let comments = world.sandbox.snapshot(Kind::PullRequestComments, "acme");

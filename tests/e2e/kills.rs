@@ -4,13 +4,13 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bucketline::Session;
+use bucketline::{DestinationSetting, Session};
 use bucketline_sandbox::{Change, Config, Count, Fault, FaultKind, IssueEdit};
 
 use crate::world::{World, one, run};
 
 const SCRIPT: &str = "CRASH_TEST_SCRIPT";
-const FILE: &str = "CRASH_TEST_FILE";
+const DESTINATION: &str = "CRASH_TEST_DESTINATION";
 const BASE: &str = "CRASH_TEST_BASE_URL";
 
 /// Rows a page, so that a small load has many moments.
@@ -24,7 +24,10 @@ fn child() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let outcome = run(
-            &session(&std::env::var(FILE).unwrap(), &std::env::var(BASE).unwrap()),
+            &session(
+                &std::env::var(DESTINATION).unwrap(),
+                &std::env::var(BASE).unwrap(),
+            ),
             &script,
         )
         .await;
@@ -32,7 +35,7 @@ fn child() {
     });
 }
 
-fn session(file: &str, base: &str) -> Session {
+fn session(destination: &str, base: &str) -> Session {
     let pairs = [
         ("BaseURL", base),
         ("Workspace", "acme"),
@@ -44,7 +47,7 @@ fn session(file: &str, base: &str) -> Session {
     let properties = bucketline::ConnectionProperties::new("test", pairs);
     Session::builder()
         .connection("acme", properties)
-        .sqlite(file)
+        .write_to(DestinationSetting::parse("test", destination, |_| false).unwrap())
         .build()
         .unwrap()
 }
@@ -53,7 +56,7 @@ fn start(world: &World, script: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kills::child", "--ignored", "--quiet"])
         .env(SCRIPT, script)
-        .env(FILE, world.file())
+        .env(DESTINATION, world.store.address())
         .env(BASE, world.sandbox.base_url())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -89,8 +92,8 @@ fn remove_copy(world: &World) {
 }
 
 async fn finish(world: &World, script: &str) {
-    let file = world.file().display().to_string();
-    let outcome = run(&session(&file, &world.sandbox.base_url()), script).await;
+    let destination = world.store.address();
+    let outcome = run(&session(&destination, &world.sandbox.base_url()), script).await;
     assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
 }
 
@@ -200,11 +203,9 @@ async fn a_pull_request_that_leaves_the_filter_around_a_kill_leaves_the_copy() {
 /// The rows of a table, if it is there.
 fn rows(world: &World, table: &str) -> usize {
     let sql = format!("SELECT COUNT(*) FROM \"{table}\"");
-    let count: i64 = world
-        .sqlite()
-        .query_row(&sql, [], |row| row.get(0))
-        .unwrap_or_default();
-    usize::try_from(count).unwrap()
+    let rows = world.store.rows(&sql).unwrap_or_default();
+    let count = rows.first().and_then(|row| row[0].as_ref());
+    count.map_or(0, |count| count.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -282,9 +283,9 @@ async fn two_processes_on_one_table_do_not_interleave() {
     world.sandbox.fault(hang.after(2));
     let mut child = start(&world, "REPLICATE Issues");
     assert!(wait_for_requests(&world, &mut child, 5));
-    let file = world.file().display().to_string();
+    let destination = world.store.address();
     let refused = run(
-        &session(&file, &world.sandbox.base_url()),
+        &session(&destination, &world.sandbox.base_url()),
         "REPLICATE Issues",
     )
     .await;
@@ -326,9 +327,9 @@ async fn an_issue_updated_while_pages_are_read_is_not_lost() {
             ],
         );
     }
-    let file = world.file().display().to_string();
+    let destination = world.store.address();
     let outcome = run(
-        &session(&file, &world.sandbox.base_url()),
+        &session(&destination, &world.sandbox.base_url()),
         "REPLICATE Issues",
     )
     .await;

@@ -19,6 +19,7 @@ mod processes;
 mod pushdown;
 mod secrets;
 mod slt;
+mod store;
 mod table_pages;
 mod terminal;
 mod time_zones;

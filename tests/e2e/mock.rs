@@ -177,7 +177,7 @@ async fn no_request_of_any_table_is_invalid() {
     ];
     let session = || {
         let properties = ConnectionProperties::new("test", properties);
-        let builder = Session::builder().sqlite(world.file());
+        let builder = Session::builder().write_to(world.store.setting());
         builder.connection("acme", properties).build().unwrap()
     };
     let script = script(&world.sandbox);

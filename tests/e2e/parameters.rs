@@ -222,7 +222,7 @@ async fn what_is_told_of_a_statement_shows_the_parameter_and_not_its_value() {
 fn with_files(world: &World) -> Session {
     Session::builder()
         .connection("acme", world.properties("acme"))
-        .sqlite(world.file())
+        .write_to(world.store.setting())
         .access(Access::all())
         .build()
         .unwrap()

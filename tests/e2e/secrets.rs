@@ -73,7 +73,7 @@ async fn a_secret_is_in_no_event_and_no_file() {
     let mut told = format!("{properties:?}");
     let session = Session::builder()
         .connection("acme", properties)
-        .sqlite(world.file())
+        .write_to(world.store.setting())
         .state_dir(world.folder().join("state"))
         .build()
         .unwrap();
@@ -147,7 +147,7 @@ async fn secrets_of_a_sign_in_are_in_the_token_file_alone() {
     let state = world.folder().join("state");
     let session = Session::builder()
         .connection("acme", properties)
-        .sqlite(world.file())
+        .write_to(world.store.setting())
         .state_dir(&state)
         .build()
         .unwrap();

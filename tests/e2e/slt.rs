@@ -1,13 +1,13 @@
 //! The `.slt` files: SQL and its results, EXPLAIN, and the requests that were made.
 //!
 //! Each file gets its own sandbox (two small workspaces, `acme` and `globex`, the clock standing still at
-//! 2026-08-10) and its own SQLite file. Besides SQL a record may say
+//! 2026-08-10) and its own destination ([`crate::store`]). Besides SQL a record may say
 //!
 //! - `requests`: a query whose rows are the requests since the last such record, in order;
 //! - `count of requests`: only how many;
 //! - `sandbox JSON`: a statement that changes the source (the sandbox's control API);
 //! - `fault JSON`, `no faults`: statements that make answers fail (the same API);
-//! - `destination SQL`: a query or statement on the SQLite file, as another program would send it;
+//! - `destination SQL`: a query or statement of another program on what is replicated into;
 //! - `new session`: a statement; what follows runs as a new process would.
 //!
 //! Files that statements name are in the folder of the SQLite file. `BASE` in a statement that names `BaseURL` is the sandbox's address.
@@ -138,26 +138,19 @@ impl Database {
     }
 
     fn destination(&self, sql: &str) -> Result<Output, Failure> {
-        let failed = |error: rusqlite::Error| Failure {
-            code: "SQLITE".into(),
-            message: error.to_string(),
+        let failed = |message| Failure {
+            code: "DESTINATION".into(),
+            message,
         };
-        let connection = self.world.sqlite();
-        let mut statement = connection.prepare(sql).map_err(failed)?;
-        let width = statement.column_count();
-        if width == 0 {
-            let changed = statement.execute([]).map_err(failed)?;
-            return Ok(DBOutput::StatementComplete(changed as u64));
-        }
-        let mut rows = statement.query([]).map_err(failed)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(failed)? {
-            found.push(
-                (0..width)
-                    .map(|index| sqlite_text(row.get_ref(index).unwrap()))
-                    .collect(),
-            );
-        }
+        let rows = self.world.store.rows(sql).map_err(failed)?;
+        let Some(width) = rows.first().map(Vec::len) else {
+            return Ok(DBOutput::StatementComplete(0));
+        };
+        let cell = |cell: Option<String>| cell.map_or_else(|| "NULL".to_owned(), visible);
+        let found = rows
+            .into_iter()
+            .map(|row| row.into_iter().map(cell).collect())
+            .collect();
         Ok(DBOutput::Rows {
             types: vec![DefaultColumnType::Any; width],
             rows: found,
@@ -220,7 +213,7 @@ impl AsyncDB for Database {
     async fn shutdown(&mut self) {}
 
     fn engine_name(&self) -> &str {
-        "bucketline"
+        self.world.store.kind()
     }
 
     async fn sleep(duration: Duration) {
@@ -276,17 +269,6 @@ fn without_times(text: &str) -> String {
 
 fn is_alphabetic(letter: char) -> bool {
     letter.is_alphabetic()
-}
-
-fn sqlite_text(value: rusqlite::types::ValueRef<'_>) -> String {
-    use rusqlite::types::ValueRef;
-    match value {
-        ValueRef::Null => "NULL".to_owned(),
-        ValueRef::Integer(number) => number.to_string(),
-        ValueRef::Real(number) => number.to_string(),
-        ValueRef::Text(text) => visible(String::from_utf8_lossy(text).into_owned()),
-        ValueRef::Blob(bytes) => format!("{} bytes", bytes.len()),
-    }
 }
 
 fn visible(text: String) -> String {

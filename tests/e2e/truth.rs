@@ -229,26 +229,20 @@ pub(crate) fn copy(world: &World, table: &TableSpec, name: &str) -> Rows {
     let columns = table
         .columns
         .iter()
-        .map(|column| format!("CAST(\"{}\" AS TEXT)", column.name));
+        .map(|column| format!("\"{}\"", column.name));
     let columns: Vec<_> = columns.collect();
     let select = format!("SELECT {} FROM \"{name}\"", columns.join(", "));
-    let database = world.sqlite();
-    let mut statement = database.prepare(&select).unwrap();
-    let mut found = statement.query([]).unwrap();
     let mut rows = Rows::new();
-    while let Some(record) = found.next().unwrap() {
-        let cell = |(index, column): (usize, &ColumnSpec)| {
-            let text: Option<String> = record.get(index).unwrap();
-            match column.kind {
-                // The same value, written in the same way.
-                ColumnKind::Json => text.map(|text| {
-                    let value: Value = serde_json::from_str(&text).unwrap();
-                    value.to_string()
-                }),
-                _ => text,
-            }
+    for record in world.store.rows(&select).unwrap() {
+        let cell = |(column, text): (&ColumnSpec, Option<String>)| match column.kind {
+            // The same value, written in the same way.
+            ColumnKind::Json => text.map(|text| {
+                let value: Value = serde_json::from_str(&text).unwrap();
+                value.to_string()
+            }),
+            _ => text,
         };
-        let row: Row = table.columns.iter().enumerate().map(cell).collect();
+        let row: Row = table.columns.iter().zip(record).map(cell).collect();
         let key = key(table, &row);
         let double = rows.insert(key.clone(), row);
         assert!(double.is_none(), "{name} holds {key} twice");

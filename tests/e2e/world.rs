@@ -1,4 +1,4 @@
-//! A sandbox, a SQLite file, and sessions between them.
+//! A sandbox, what is replicated into, and sessions between them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,12 @@ use futures::StreamExt;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::store::Store;
+
 /// What is tested against: it lives as long as a test.
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
+    pub(crate) store: Store,
     folder: TempDir,
 }
 
@@ -58,12 +61,15 @@ pub(crate) fn one(change: impl Fn(WorkspaceConfig) -> WorkspaceConfig) -> Config
 impl World {
     pub(crate) async fn start(config: Config) -> Self {
         let sandbox = Sandbox::start(config).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
         Self {
             sandbox,
-            folder: tempfile::tempdir().unwrap(),
+            store: Store::new(folder.path()),
+            folder,
         }
     }
 
+    /// The file that the programs which are started in the folder write to.
     pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("copy.db")
     }
@@ -84,7 +90,7 @@ impl World {
         ConnectionProperties::new("test", pairs)
     }
 
-    /// A new session with a connection per workspace, named like it, and the SQLite file, at the sandbox's time.
+    /// A new session with a connection per workspace, named like it, at the sandbox's time.
     pub(crate) fn session(&self, workspaces: &[&str]) -> Session {
         self.builder(workspaces).build().unwrap()
     }
@@ -92,7 +98,9 @@ impl World {
     /// What such a session is made of.
     pub(crate) fn builder(&self, workspaces: &[&str]) -> Builder {
         let now = self.sandbox.now();
-        let mut builder = Session::builder().sqlite(self.file()).clock(move || now);
+        let mut builder = Session::builder()
+            .write_to(self.store.setting())
+            .clock(move || now);
         for workspace in workspaces {
             builder = builder.connection(*workspace, self.properties(workspace));
         }
@@ -111,14 +119,11 @@ impl World {
         outcome.reports
     }
 
-    /// A connection to the SQLite file, as a user's other tool would open it.
-    pub(crate) fn sqlite(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open(self.file()).unwrap()
-    }
-
-    /// One number from the SQLite file.
+    /// One number from what was replicated into.
     pub(crate) fn number(&self, sql: &str) -> i64 {
-        self.sqlite().query_row(sql, [], |row| row.get(0)).unwrap()
+        let rows = self.store.rows(sql).unwrap();
+        let cell = rows[0][0].as_ref().unwrap();
+        cell.parse().unwrap()
     }
 
     /// The rows of a table by (repository, key), some columns as text, to compare with the source.
@@ -131,25 +136,15 @@ impl World {
         let list: Vec<String> = key
             .iter()
             .chain(columns)
-            .map(|column| format!("CAST(\"{column}\" AS TEXT)"))
+            .map(|column| format!("\"{column}\""))
             .collect();
-        let connection = self.sqlite();
-        let mut statement = connection
-            .prepare(&format!("SELECT {} FROM \"{table}\"", list.join(", ")))
-            .unwrap();
-        let mut rows = statement.query([]).unwrap();
+        let rows = self
+            .store
+            .rows(&format!("SELECT {} FROM \"{table}\"", list.join(", ")));
         let mut copy = BTreeMap::new();
-        while let Some(row) = rows.next().unwrap() {
-            let name: Vec<String> = (0..key.len())
-                .map(|index| {
-                    row.get::<_, Option<String>>(index)
-                        .unwrap()
-                        .unwrap_or_default()
-                })
-                .collect();
-            let values = (key.len()..list.len())
-                .map(|index| row.get(index).unwrap())
-                .collect();
+        for mut name in rows.unwrap() {
+            let values = name.split_off(key.len());
+            let name: Vec<String> = name.into_iter().map(Option::unwrap_or_default).collect();
             let double = copy.insert(name.join("/"), values);
             assert!(double.is_none(), "{table} holds {} twice", name.join("/"));
         }

@@ -1,7 +1,7 @@
 //! What Bucketline promises, held against what was measured.
 
 use crate::report::{count, megabytes, times};
-use crate::scenarios::{Kind, Results, Scenario};
+use crate::scenarios::{Destination, Kind, Results, Scenario};
 
 /// Requests beside the pages: the workspace's name is looked up.
 const LOOK_UPS: u64 = 2;
@@ -19,7 +19,7 @@ pub(crate) struct Budget {
 /// All of them, of the scenarios that were run.
 pub(crate) fn held(results: &Results) -> Vec<Budget> {
     let mut budgets = Vec::new();
-    let scenario = |kind| results.of(kind);
+    let scenario = |kind| results.of(Destination::Sqlite, kind);
     if let Some(full) = scenario(Kind::Full) {
         budgets.extend([speed(full), memory(full), requests(full, "full load")]);
     }
@@ -34,6 +34,14 @@ pub(crate) fn held(results: &Results) -> Vec<Budget> {
     }
     if let Some(changed) = scenario(Kind::Changed) {
         budgets.push(requests(changed, "1 % changed"));
+    }
+    for kind in [Kind::Full, Kind::Unchanged, Kind::Changed] {
+        if let Some(scenario) = results.of(Destination::Postgres, kind) {
+            budgets.push(requests(scenario, "PostgreSQL"));
+            if kind == Kind::Full {
+                budgets.extend([speed(scenario), memory(scenario)]);
+            }
+        }
     }
     let start_up = results.start_up;
     budgets.extend([

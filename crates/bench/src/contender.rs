@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::Result;
 use crate::server::{TOKEN, USER, WORKSPACE};
+use crate::store::Store;
 
 const CONFIGURATION: &str = "bucketline.toml";
 
@@ -12,9 +13,9 @@ const CONFIGURATION: &str = "bucketline.toml";
 const TOKEN_VARIABLE: &str = "BUCKETLINE_BENCH_TOKEN";
 
 /// The hand-written loop: this program in another role.
-pub(crate) fn hand_written(base_url: &str, file: &Path) -> Result<Command> {
+pub(crate) fn hand_written(base_url: &str, store: &Store) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("load").arg(base_url).arg(file);
+    command.arg("load").arg(base_url).arg(store.to_string());
     Ok(command)
 }
 
@@ -63,9 +64,9 @@ impl Bucketline {
     }
 
     /// The load that is measured.
-    pub(crate) fn replicate(&self, folder: &Path, file: &Path) -> Command {
-        let mut command = self.command(folder, &["-e", "REPLICATE Issues;", "--destination"]);
-        command.arg(file);
+    pub(crate) fn replicate(&self, folder: &Path, store: &Store) -> Command {
+        let mut command = self.command(folder, &["-e", "REPLICATE Issues;"]);
+        command.env("BUCKETLINE_DESTINATION", store.to_string());
         command
     }
 }

@@ -3,61 +3,99 @@
 use std::path::Path;
 
 use rusqlite::Connection;
+use tokio_postgres::NoTls;
 
 use crate::Result;
 use crate::hand_written::{COLUMNS, Column};
+use crate::store::LOOP_SCHEMA;
 
 /// The characters of a timestamp up to its offset, which one writes as `Z` and the other leaves as
 /// the API gives it, `+00:00`.
 const BEFORE_OFFSET: usize = "2026-10-07T18:39:55.551762".len();
 
-/// Both files have `rows` rows, and the same value in every column of every row.
-///
-/// # Errors
-///
-/// They do not; the message says how many rows differ in which columns.
-pub(crate) fn check(hand_written: &Path, bucketline: &Path, rows: u64) -> Result {
+/// As [`Stores::check`](crate::store::Stores::check), of two files.
+pub(crate) fn check_files(hand_written: &Path, bucketline: &Path, rows: u64) -> Result {
     let rows = i64::try_from(rows)?;
     let database = Connection::open(bucketline)?;
     database.execute("ATTACH ?1 AS hand_written", [path(hand_written)?])?;
-    for (who, schema) in [
-        ("the hand-written loop", "hand_written"),
-        ("Bucketline", "main"),
-    ] {
+    let found = |schema: &str| -> Result<i64> {
         let sql = format!("SELECT count(*) FROM {schema}.Issues");
-        let found: i64 = database.query_row(&sql, [], |row| row.get(0))?;
-        if found != rows {
-            return Err(format!("{who} has {found} rows of {rows}").into());
-        }
-    }
+        Ok(database.query_row(&sql, [], |row| row.get(0))?)
+    };
     let differences = COLUMNS.map(|(name, column)| match column {
         Column::Timestamp => format!(
             "sum(substr(a.{name}, 1, {BEFORE_OFFSET}) IS NOT substr(b.{name}, 1, {BEFORE_OFFSET}))"
         ),
         Column::Text | Column::Integer => format!("sum(a.{name} IS NOT b.{name})"),
     });
-    let sql = format!(
-        "SELECT count(*), {} FROM main.Issues AS a JOIN hand_written.Issues AS b
+    complete(rows, found("hand_written")?, found("main")?)?;
+    let sql = comparison("main", "hand_written", &differences);
+    let counts = database.query_row(&sql, [], |row| {
+        (0..=COLUMNS.len()).map(|n| row.get(n)).collect()
+    })?;
+    equal(rows, counts)
+}
+
+/// As [`Stores::check`](crate::store::Stores::check), of two schemas of a database.
+pub(crate) fn check_database(url: &str, rows: u64) -> Result {
+    let rows = i64::try_from(rows)?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let (database, connection) = tokio_postgres::connect(url, NoTls).await?;
+            tokio::spawn(connection);
+            let mut found = Vec::new();
+            for schema in [LOOP_SCHEMA, "public"] {
+                let sql = format!("SELECT count(*) FROM {schema}.Issues");
+                found.push(database.query_one(&sql, &[]).await?.get(0));
+            }
+            complete(rows, found[0], found[1])?;
+            let differences = COLUMNS.map(|(name, _)| {
+                format!("count(*) FILTER (WHERE a.{name} IS DISTINCT FROM b.{name})")
+            });
+            let sql = comparison("public", LOOP_SCHEMA, &differences);
+            let row = database.query_one(&sql, &[]).await?;
+            equal(rows, (0..=COLUMNS.len()).map(|n| row.get(n)).collect())
+        })
+}
+
+/// Fails unless both have all rows.
+fn complete(rows: i64, hand_written: i64, bucketline: i64) -> Result {
+    let found = [
+        ("the hand-written loop", hand_written),
+        ("Bucketline", bucketline),
+    ];
+    match found.iter().find(|(_, found)| *found != rows) {
+        Some((who, found)) => Err(format!("{who} has {found} rows of {rows}").into()),
+        None => Ok(()),
+    }
+}
+
+/// A query that counts the keys which both have, then the rows that differ in each column.
+fn comparison(one: &str, other: &str, differences: &[String]) -> String {
+    format!(
+        "SELECT count(*), {} FROM {one}.Issues AS a JOIN {other}.Issues AS b
          ON a.RepositoryUUID = b.RepositoryUUID AND a.Id = b.Id",
         differences.join(", ")
-    );
-    let mut wrong = Vec::new();
-    let common: i64 = database.query_row(&sql, [], |row| {
-        for (n, (name, _)) in COLUMNS.iter().enumerate() {
-            match row.get::<_, Option<i64>>(n + 1)? {
-                None | Some(0) => {}
-                Some(rows) => wrong.push(format!("{name} in {rows} rows")),
-            }
-        }
-        row.get(0)
-    })?;
+    )
+}
+
+/// Fails unless what a [`comparison`] has counted says that both are equal.
+fn equal(rows: i64, counts: Vec<Option<i64>>) -> Result {
+    let mut counts = counts.into_iter().map(Option::unwrap_or_default);
+    let common = counts.next().unwrap_or_default();
+    let differing = COLUMNS.iter().zip(counts).filter(|(_, rows)| *rows > 0);
+    let mut wrong: Vec<String> = differing
+        .map(|((name, _), rows)| format!("{name} in {rows} rows"))
+        .collect();
     if common != rows {
         wrong.push(format!("only {common} of {rows} keys are in both"));
     }
-    if wrong.is_empty() {
-        return Ok(());
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(format!("the copies differ: {}", wrong.join(", ")).into()),
     }
-    Err(format!("the copies differ: {}", wrong.join(", ")).into())
 }
 
 fn path(file: &Path) -> Result<&str> {
@@ -71,7 +109,7 @@ mod tests {
 
     use rusqlite::Connection;
 
-    use super::check;
+    use super::check_files;
     use crate::hand_written::{COLUMNS, Column};
 
     type Folder = tempfile::TempDir;
@@ -130,7 +168,7 @@ mod tests {
         ];
         for (change, expected) in cases {
             let (_folder, a, b) = copies(change);
-            let found = check(&a, &b, 2).err().map(|error| error.to_string());
+            let found = check_files(&a, &b, 2).err().map(|error| error.to_string());
             match (&found, expected) {
                 (None, None) => {}
                 (Some(found), Some(expected)) if found.contains(expected) => {}

@@ -19,6 +19,7 @@ mod report;
 mod scenarios;
 mod server;
 mod start_up;
+mod store;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::scenarios::Scale;
+use crate::store::Store;
 
 /// Every failure ends the program with a message.
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -69,7 +71,7 @@ enum Role {
     Serve { issues: u64 },
     /// The hand-written loop.
     #[command(hide = true)]
-    Load { base_url: String, file: PathBuf },
+    Load { base_url: String, store: Store },
     /// Runs a command and prints what it used.
     #[command(hide = true, trailing_var_arg = true)]
     Measure {
@@ -82,7 +84,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.role {
         Some(Role::Serve { issues }) => server::serve(issues),
-        Some(Role::Load { base_url, file }) => hand_written::load(&base_url, &file),
+        Some(Role::Load { base_url, store }) => hand_written::load(&base_url, &store),
         Some(Role::Measure { command }) => measure::print_usage(&command),
         None => direct(&arguments),
     };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::scenarios::{Kind, Results, Run, Scenario};
+use crate::scenarios::{Destination, Kind, Results, Run, Scenario};
 use crate::{Result, budgets, machine};
 
 /// Writes the page. `version` is what the measured program says of itself.
@@ -40,9 +40,11 @@ pub(crate) fn page(results: &Results, version: &str) -> Result<String> {
 const METHOD: &str = "\
 `cargo x bench` repeats it. Server, loop and Bucketline are processes of their own and share the
 machine's cores; the server is the sandbox, with neither budget nor compression. The loop
-(`crates/bench/src/hand_written`) is what one writes in an afternoon without Bucketline: reqwest,
-serde_json and rusqlite, one page after the other, one transaction a page, SQLite in WAL mode with
-its default page size; it reads everything each time. Both read the same issues, 100 a page, and
+(`crates/bench/src/hand_written`) is what one writes in an afternoon without Bucketline: reqwest and
+serde_json, one page after the other, one transaction a page, into SQLite with rusqlite (WAL mode,
+the default page size) or into PostgreSQL with tokio-postgres (binary COPY into a temporary table,
+one `INSERT ... ON CONFLICT` out of it); it reads everything each time. PostgreSQL is a private server on the
+same machine with its default settings; its time is in none of the columns but the first. Both read the same issues, 100 a page, and
 write the same 46 columns under the same key. After each round the two tables are compared value by
 value, and a difference ends the benchmark. Where there are several rounds, the one of median time
 is given. CPU is user and system time, memory the largest resident set.
@@ -50,12 +52,16 @@ is given. CPU is user and system time, memory the largest resident set.
 
 fn situation(scenario: &Scenario, latency_ms: u64) -> String {
     let rows = count(scenario.rows);
+    let empty = match scenario.destination {
+        Destination::Sqlite => "an empty file",
+        Destination::Postgres => "an empty PostgreSQL database",
+    };
     let what = match scenario.kind {
-        Kind::Full => format!("{rows} issues into an empty file"),
+        Kind::Full => format!("{rows} issues into {empty}"),
         Kind::Unchanged => String::from("again, nothing changed"),
         Kind::Changed => String::from("again, 1 % changed"),
-        Kind::Slow => format!("{rows} issues into an empty file, {latency_ms} ms a request"),
-        Kind::Large => format!("{rows} issues into an empty file"),
+        Kind::Slow => format!("{rows} issues into {empty}, {latency_ms} ms a request"),
+        Kind::Large => format!("{rows} issues into {empty}"),
     };
     match scenario.rounds {
         1 => what,

@@ -1,12 +1,15 @@
 //! What is measured.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use bucketline_private_postgres::Server as Postgres;
+
+use crate::Result;
 use crate::contender::{self, Bucketline};
 use crate::measure::{Usage, measure};
 use crate::server::{REPOSITORIES, Served, Server};
 use crate::start_up::{self, StartUp};
-use crate::{Result, copy};
+use crate::store::Stores;
 
 /// Rows a page, on both sides.
 const PAGE: u64 = 100;
@@ -20,6 +23,13 @@ pub(crate) struct Scale {
     pub(crate) rows: u64,
     pub(crate) latency_ms: u64,
     pub(crate) rounds: usize,
+}
+
+/// What both write to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Destination {
+    Sqlite,
+    Postgres,
 }
 
 /// A situation to load in.
@@ -54,6 +64,7 @@ pub(crate) struct Run {
 #[derive(Debug)]
 pub(crate) struct Scenario {
     pub(crate) kind: Kind,
+    pub(crate) destination: Destination,
     /// In the tables afterwards.
     pub(crate) rows: u64,
     pub(crate) rounds: usize,
@@ -71,26 +82,34 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    pub(crate) fn of(&self, kind: Kind) -> Option<&Scenario> {
-        self.scenarios.iter().find(|scenario| scenario.kind == kind)
+    pub(crate) fn of(&self, destination: Destination, kind: Kind) -> Option<&Scenario> {
+        let mut scenarios = self.scenarios.iter();
+        scenarios.find(|scenario| (scenario.destination, scenario.kind) == (destination, kind))
     }
 }
 
 /// Measures everything. Databases and configuration are made in `folder`.
 pub(crate) fn run(scale: &Scale, bucketline: &Bucketline, folder: &Path) -> Result<Results> {
+    let files = &mut Stores::Files(folder);
+    let postgres = Postgres::start()?;
+    let database = &mut Stores::on(&postgres)?;
     let mut bench = Bench::start(scale.rows, bucketline, folder)?;
     let mut scenarios = vec![
-        bench.scenario(Kind::Full, scale.rounds)?,
-        bench.scenario(Kind::Unchanged, scale.rounds)?,
+        bench.scenario(Kind::Full, files, scale.rounds)?,
+        bench.scenario(Kind::Unchanged, files, scale.rounds)?,
+        bench.scenario(Kind::Full, database, scale.rounds)?,
+        bench.scenario(Kind::Unchanged, database, 1)?,
     ];
     bench.server.touch(scale.rows / 100)?;
-    scenarios.push(bench.scenario(Kind::Changed, 1)?);
+    scenarios.push(bench.scenario(Kind::Changed, files, 1)?);
+    scenarios.push(bench.scenario(Kind::Changed, database, 1)?);
     bench.server.set_latency(scale.latency_ms)?;
-    scenarios.push(bench.scenario(Kind::Slow, 1)?);
+    scenarios.push(bench.scenario(Kind::Slow, files, 1)?);
     drop(bench);
     let mut bench = Bench::start(scale.rows * LARGER, bucketline, folder)?;
-    scenarios.push(bench.scenario(Kind::Large, 1)?);
+    scenarios.push(bench.scenario(Kind::Large, files, 1)?);
     drop(bench);
+    scenarios.sort_by_key(|scenario| scenario.destination == Destination::Postgres);
     let start_up = start_up::measure(bucketline, folder)?;
     Ok(Results {
         scale: *scale,
@@ -120,28 +139,31 @@ impl<'a> Bench<'a> {
     }
 
     /// Runs both in turn, the one that begins changing from round to round.
-    fn scenario(&mut self, kind: Kind, rounds: usize) -> Result<Scenario> {
+    fn scenario(&mut self, kind: Kind, stores: &mut Stores<'_>, rounds: usize) -> Result<Scenario> {
         let (mut hand_written, mut bucketline) = (Vec::new(), Vec::new());
-        let [loop_file, bucketline_file] =
-            ["loop.db", "bucketline.db"].map(|name| self.folder.join(name));
         for round in 0..rounds {
             if kind.begins_empty() {
-                remove(&loop_file)?;
-                remove(&bucketline_file)?;
+                stores.clear()?;
             }
             for turn in [round, round + 1] {
                 if turn % 2 == 0 {
-                    let command = contender::hand_written(self.server.base_url(), &loop_file)?;
+                    let store = stores.of_loop();
+                    let command = contender::hand_written(self.server.base_url(), &store)?;
                     hand_written.push(self.run(kind, "loop", &command)?);
                 } else {
-                    let command = self.bucketline.replicate(self.folder, &bucketline_file);
+                    let store = stores.of_bucketline();
+                    let command = self.bucketline.replicate(self.folder, &store);
                     bucketline.push(self.run(kind, "Bucketline", &command)?);
                 }
             }
-            copy::check(&loop_file, &bucketline_file, self.rows)?;
+            stores.check(self.rows)?;
         }
         Ok(Scenario {
             kind,
+            destination: match stores {
+                Stores::Files(_) => Destination::Sqlite,
+                Stores::Database { .. } => Destination::Postgres,
+            },
             rows: self.rows,
             rounds,
             hand_written: median(hand_written)?,
@@ -182,19 +204,6 @@ fn least_requests(kind: Kind, rows: u64) -> u64 {
     };
     let pages = 1 + read.saturating_sub(PAGE).div_ceil(PAGE - 1);
     1 + u64::from(REPOSITORIES) * pages
-}
-
-/// Removes a database and what lies beside it.
-fn remove(file: &Path) -> Result {
-    for suffix in ["", "-wal", "-shm", ".lock"] {
-        let mut path = file.as_os_str().to_owned();
-        path.push(suffix);
-        match std::fs::remove_file(PathBuf::from(path)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

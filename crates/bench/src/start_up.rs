@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::contender::{self, Bucketline};
 use crate::measure::shown;
+use crate::store::Store;
 
 /// Starts of each command; the median is reported.
 const STARTS: usize = 21;
@@ -35,7 +36,7 @@ pub(crate) fn measure(bucketline: &Bucketline, folder: &Path) -> Result<StartUp>
         version: median(|| to_end(&mut bucketline.command(folder, &["--version"])))?,
         select: median(|| to_end(&mut bucketline.command(folder, &["-e", "SELECT 1"])))?,
         first_request: median(|| {
-            let file = folder.join("start-up.db");
+            let file = Store::File(folder.join("start-up.db"));
             to_first_request(&mut bucketline.replicate(folder, &file), &listener)
         })?,
     })

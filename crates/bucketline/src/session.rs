@@ -154,7 +154,8 @@ impl Session {
             },
             written: None,
         };
-        if name.eq_ignore_ascii_case(DEFAULT_DESTINATION) {
+        let is_destination = name.eq_ignore_ascii_case(DEFAULT_DESTINATION);
+        if is_destination {
             self.configure(&connection)?;
         }
         let registered = connection.ends.registered();
@@ -163,12 +164,12 @@ impl Session {
             .iter_mut()
             .find(|(other, _)| other.eq_ignore_ascii_case(name));
         match there {
-            Some((name, there)) if replaces => {
+            Some((name, there)) if replaces || is_destination => {
                 self.engine.replace(name, registered);
                 *there = Arc::new(connection);
             }
             _ => {
-                if !name.eq_ignore_ascii_case(DEFAULT_DESTINATION) {
+                if !is_destination {
                     self.engine.add(name, registered)?;
                 }
                 connections.push((name.to_owned(), Arc::new(connection)));

@@ -1,6 +1,5 @@
 //! An issue as the API gives it and as the table has it.
 
-use rusqlite::types::ToSql;
 use serde::Deserialize;
 
 /// The kinds of column in the table.
@@ -11,14 +10,13 @@ pub(crate) enum Column {
     Timestamp,
 }
 
-impl Column {
-    pub(crate) fn declaration(self) -> &'static str {
-        match self {
-            Self::Text => "TEXT",
-            Self::Integer => "INTEGER",
-            Self::Timestamp => "TIMESTAMP",
-        }
-    }
+/// One value of a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Cell<'a> {
+    Text(Option<&'a str>),
+    Integer(Option<i64>),
+    /// As the API gives it.
+    Timestamp(Option<&'a str>),
 }
 
 /// The table's columns, named as Bucketline names them, in the order of [`Issue::row`].
@@ -157,7 +155,7 @@ struct Link {
 
 impl Issue {
     /// The values of [`COLUMNS`].
-    pub(super) fn row<'a>(&'a self, repository: &'a Repository) -> [&'a dyn ToSql; COLUMNS.len()] {
+    pub(super) fn row<'a>(&'a self, repository: &'a Repository) -> [Cell<'a>; COLUMNS.len()] {
         let [
             reporter_uuid,
             reporter_type,
@@ -182,19 +180,19 @@ impl Issue {
         let [milestone_id, milestone_name] = named(self.milestone.as_ref());
         let [version_id, version_name] = named(self.version.as_ref());
         [
-            &crate::server::WORKSPACE,
-            &repository.slug,
-            &repository.uuid,
-            &self.id,
-            &self.r#type,
-            &self.title,
-            &self.state,
-            &self.kind,
-            &self.priority,
-            &self.votes,
-            &self.content.raw,
-            &self.content.markup,
-            &self.content.html,
+            Cell::Text(Some(crate::server::WORKSPACE)),
+            Cell::Text(Some(&repository.slug)),
+            Cell::Text(Some(&repository.uuid)),
+            Cell::Integer(Some(self.id)),
+            Cell::Text(Some(&self.r#type)),
+            text(&self.title),
+            Cell::Text(Some(&self.state)),
+            text(&self.kind),
+            text(&self.priority),
+            Cell::Integer(self.votes),
+            text(&self.content.raw),
+            text(&self.content.markup),
+            text(&self.content.html),
             reporter_uuid,
             reporter_type,
             reporter_name,
@@ -217,11 +215,11 @@ impl Issue {
             milestone_name,
             version_id,
             version_name,
-            &self.repository.name,
-            &self.repository.full_name,
-            &self.created_on,
-            &self.updated_on,
-            &self.edited_on,
+            text(&self.repository.name),
+            text(&self.repository.full_name),
+            Cell::Timestamp(Some(&self.created_on)),
+            Cell::Timestamp(Some(&self.updated_on)),
+            Cell::Timestamp(self.edited_on.as_deref()),
             href(self.links.api.as_ref()),
             href(self.links.html.as_ref()),
             href(self.links.comments.as_ref()),
@@ -232,32 +230,33 @@ impl Issue {
     }
 }
 
-fn account(account: Option<&Account>) -> [&dyn ToSql; 8] {
+fn account(account: Option<&Account>) -> [Cell<'_>; 8] {
     let Some(account) = account else {
-        return [&None::<String>; 8];
+        return [Cell::Text(None); 8];
     };
     [
-        &account.uuid,
-        &account.r#type,
-        &account.display_name,
-        &account.nickname,
-        &account.account_id,
+        text(&account.uuid),
+        text(&account.r#type),
+        text(&account.display_name),
+        text(&account.nickname),
+        text(&account.account_id),
         href(account.links.api.as_ref()),
         href(account.links.html.as_ref()),
         href(account.links.avatar.as_ref()),
     ]
 }
 
-fn named(named: Option<&Named>) -> [&dyn ToSql; 2] {
+fn named(named: Option<&Named>) -> [Cell<'_>; 2] {
     match named {
-        Some(named) => [&named.id, &named.name],
-        None => [&None::<i64>, &None::<String>],
+        Some(named) => [Cell::Integer(named.id), text(&named.name)],
+        None => [Cell::Integer(None), Cell::Text(None)],
     }
 }
 
-fn href(link: Option<&Link>) -> &dyn ToSql {
-    match link {
-        Some(link) => &link.href,
-        None => &None::<String>,
-    }
+fn href(link: Option<&Link>) -> Cell<'_> {
+    Cell::Text(link.map(|link| link.href.as_str()))
+}
+
+fn text(text: &Option<String>) -> Cell<'_> {
+    Cell::Text(text.as_deref())
 }

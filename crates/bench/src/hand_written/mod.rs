@@ -1,18 +1,18 @@
-//! Issues into SQLite as one would write it in an afternoon, and would not be ashamed of: one
-//! connection kept alive, typed rows, one prepared statement, one transaction a page. It reads page
-//! after page, and everything again the next time.
+//! Issues into a database as one would write it in an afternoon, and would not be ashamed of: one
+//! connection kept alive, typed rows, one transaction a page. It reads page after page, and everything
+//! again the next time.
 
 mod issue;
-
-use std::path::Path;
+mod postgres;
+mod sqlite;
 
 use reqwest::Client;
-use rusqlite::{Connection, params_from_iter};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::Result;
 use crate::server::{TOKEN, USER, WORKSPACE};
+use crate::store::Store;
 pub(crate) use issue::{COLUMNS, Column};
 use issue::{Issue, Repository};
 
@@ -23,32 +23,44 @@ struct Page<T> {
     next: Option<String>,
 }
 
-/// Reads all issues of the workspace into the file.
-pub(crate) fn load(base_url: &str, file: &Path) -> Result {
+/// Where the issues go.
+trait Table {
+    /// Writes a page of a repository's issues in one transaction.
+    async fn write(&mut self, repository: &Repository, issues: &[Issue]) -> Result;
+}
+
+/// Reads all issues of the workspace into the store.
+pub(crate) fn load(base_url: &str, store: &Store) -> Result {
     // The provider is installed already only if this is called twice.
     let _ = rustls::crypto::ring::default_provider().install_default();
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(async {
-            let client = Client::builder().build()?;
-            let mut database = open(file)?;
-            let url = format!("{base_url}/repositories/{WORKSPACE}?pagelen=100");
-            let mut next = Some(url);
-            while let Some(url) = next {
-                let page: Page<Repository> = get(&client, &url).await?;
-                for repository in &page.values {
-                    copy(&client, &mut database, base_url, repository).await?;
-                }
-                next = page.next;
+            match store {
+                Store::File(path) => copy(base_url, sqlite::open(path)?).await,
+                Store::Database(url) => copy(base_url, postgres::open(url).await?).await,
             }
-            Ok(())
         })
 }
 
-async fn copy(
+async fn copy(base_url: &str, mut table: impl Table) -> Result {
+    let client = Client::builder().build()?;
+    let url = format!("{base_url}/repositories/{WORKSPACE}?pagelen=100");
+    let mut next = Some(url);
+    while let Some(url) = next {
+        let page: Page<Repository> = get(&client, &url).await?;
+        for repository in &page.values {
+            copy_issues(&client, &mut table, base_url, repository).await?;
+        }
+        next = page.next;
+    }
+    Ok(())
+}
+
+async fn copy_issues(
     client: &Client,
-    database: &mut Connection,
+    table: &mut impl Table,
     base_url: &str,
     repository: &Repository,
 ) -> Result {
@@ -56,17 +68,9 @@ async fn copy(
         "{base_url}/repositories/{WORKSPACE}/{}/issues?pagelen=100&sort=updated_on",
         repository.slug
     ));
-    let insert = insert();
     while let Some(url) = next {
         let page: Page<Issue> = get(client, &url).await?;
-        let transaction = database.transaction()?;
-        {
-            let mut statement = transaction.prepare_cached(&insert)?;
-            for issue in &page.values {
-                statement.execute(params_from_iter(issue.row(repository)))?;
-            }
-        }
-        transaction.commit()?;
+        table.write(repository, &page.values).await?;
         next = page.next;
     }
     Ok(())
@@ -80,28 +84,4 @@ async fn get<T: DeserializeOwned>(client: &Client, url: &str) -> Result<T> {
         .await?
         .error_for_status()?;
     Ok(serde_json::from_slice(&answer.bytes().await?)?)
-}
-
-fn open(file: &Path) -> Result<Connection> {
-    let database = Connection::open(file)?;
-    database.pragma_update(None, "journal_mode", "WAL")?;
-    database.pragma_update(None, "synchronous", "NORMAL")?;
-    let columns: Vec<String> = COLUMNS
-        .iter()
-        .map(|(name, column)| format!("{name} {}", column.declaration()))
-        .collect();
-    database.execute_batch(&format!(
-        "CREATE TABLE IF NOT EXISTS Issues ({}, PRIMARY KEY (RepositoryUUID, Id))",
-        columns.join(", ")
-    ))?;
-    Ok(database)
-}
-
-fn insert() -> String {
-    let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
-    let marks = vec!["?"; COLUMNS.len()].join(", ");
-    format!(
-        "INSERT OR REPLACE INTO Issues ({}) VALUES ({marks})",
-        names.join(", ")
-    )
 }
