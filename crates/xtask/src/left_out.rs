@@ -32,15 +32,19 @@ pub(crate) fn tell() {
     }
 }
 
-#[cfg(unix)]
-fn is_postgres_installed() -> bool {
-    bucketline_private_postgres::is_available()
-}
-
-/// The tests' servers are started on Unix alone.
-#[cfg(not(unix))]
-fn is_postgres_installed() -> bool {
-    false
+/// Whether PostgreSQL's programs are where `crates/private-postgres` looks for them.
+pub(crate) fn is_postgres_installed() -> bool {
+    let folders_in = |folder: &str| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        entries.filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    folders.extend(std::env::var_os("BUCKETLINE_POSTGRES_BIN").map(PathBuf::from));
+    for folder in ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"] {
+        folders.extend(folders_in(folder));
+    }
+    cfg!(unix) && folders.iter().any(|folder| folder.join("initdb").is_file())
 }
 
 fn left_out(lines: &[&str]) {

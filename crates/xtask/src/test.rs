@@ -1,6 +1,8 @@
 //! `cargo x test`.
 
-use crate::process::{cargo, succeeds, watch};
+use std::process::Command;
+
+use crate::process::{cargo, shown, succeeds, watch};
 use crate::totals::Totals;
 use crate::{Failure, Result, left_out};
 
@@ -18,12 +20,11 @@ pub(crate) fn run(name: Option<&str>) -> Result {
 /// Runs the tests and adds up how many there were.
 pub(crate) fn count(name: Option<&str>, totals: &mut Totals) -> Result {
     let mut failed = Vec::new();
-    for mut arguments in runners() {
-        arguments.extend(name);
-        let ran = watch(&mut cargo(&arguments))?;
+    for mut command in runners(name) {
+        let ran = watch(&mut command)?;
         *totals += Totals::read(&ran.output);
         if !ran.succeeded {
-            failed.push(format!("`cargo {}`", arguments.join(" ")));
+            failed.push(format!("`{}`", shown(&command)));
         }
     }
     if name.is_none() {
@@ -32,24 +33,67 @@ pub(crate) fn count(name: Option<&str>, totals: &mut Totals) -> Result {
     judge(*totals, &failed, name)
 }
 
-/// The commands that together run every test. All name the same packages: another selection has
-/// other features, for which DataFusion is built again (docs/decisions/0004).
-fn runners() -> Vec<Vec<&'static str>> {
-    if succeeds(&mut cargo(&["nextest", "--version"])) {
-        // Whether too few tests ran is judged here, over both runners.
-        let nextest = [
+/// The end-to-end tests that go through a session: what is promised of one destination is promised of each. The
+/// others start the program in a folder that has its SQLite file, or are of one destination.
+const OF_EACH_DESTINATION: [&str; 13] = [
+    "all_tables",
+    "blind_spots",
+    "changes",
+    "destinations",
+    "histories",
+    "issue_tables",
+    "kills",
+    "parameters",
+    "pushdown",
+    "secrets",
+    "slt",
+    "time_zones",
+    "truth",
+];
+
+/// The commands that together run every test, or those of a name. All select the same packages: another selection
+/// has other features, for which DataFusion is built again (docs/decisions/0004).
+fn runners(name: Option<&str>) -> Vec<Command> {
+    let has_nextest = succeeds(&mut cargo(&["nextest", "--version"]));
+    let (mut all, mut of_each, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    if has_nextest {
+        // Whether too few tests ran is judged here, over all runners.
+        all.extend([
             "nextest",
             "run",
             "--workspace",
             "--no-fail-fast",
             "--no-tests=pass",
-        ];
+        ]);
+        let modules = OF_EACH_DESTINATION.join("|");
+        of_each.extend(all.iter().map(|word| (*word).to_owned()));
+        of_each.push(format!("--filterset=binary(e2e) & test(/^({modules})::/)"));
+        of_each.extend(name.map(str::to_owned));
         // nextest runs no doctests.
-        let doctests = ["test", "--workspace", "--doc", "--no-fail-fast"];
-        vec![nextest.to_vec(), doctests.to_vec()]
+        rest.extend(["test", "--workspace", "--doc", "--no-fail-fast"]);
+        rest.extend(name);
     } else {
-        vec![vec!["test", "--workspace", "--no-fail-fast"]]
+        all.extend(["test", "--workspace", "--no-fail-fast"]);
+        of_each.extend(
+            ["test", "--workspace", "--no-fail-fast", "--test=e2e", "--"].map(str::to_owned),
+        );
+        match name {
+            Some(name) => of_each.push(name.to_owned()),
+            None => of_each.extend(OF_EACH_DESTINATION.map(|module| format!("{module}::"))),
+        }
     }
+    all.extend(name);
+    let mut runners = vec![cargo(&all)];
+    if left_out::is_postgres_installed() {
+        let words: Vec<&str> = of_each.iter().map(String::as_str).collect();
+        let mut postgres = cargo(&words);
+        postgres.env("BUCKETLINE_TEST_DESTINATION", "postgres");
+        runners.push(postgres);
+    }
+    if !rest.is_empty() {
+        runners.push(cargo(&rest));
+    }
+    runners
 }
 
 fn judge(totals: Totals, failed: &[String], name: Option<&str>) -> Result {
