@@ -53,4 +53,4 @@ impl Store for Memory {
     }
 }
 
-conformance!(Memory(MemoryDestination::new()));
+conformance!(Some(Memory(MemoryDestination::new())));

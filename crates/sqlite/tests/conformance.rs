@@ -102,4 +102,4 @@ impl Store for File {
     }
 }
 
-conformance!(File::new());
+conformance!(Some(File::new()));

@@ -70,4 +70,4 @@ impl Store for Memory {
     }
 }
 
-conformance!(Memory(Arc::new(SqliteDestination::open_file(":memory:"))));
+conformance!(Some(Memory(Arc::new(SqliteDestination::open_file(":memory:")))));

@@ -1,0 +1,100 @@
+//! Rows on their way, in a temporary table.
+
+use arrow::array::RecordBatch;
+use bucketline_destination::Result;
+use bytes::{Bytes, BytesMut};
+use futures::SinkExt;
+
+use super::Merge;
+use crate::connection::Doing;
+use crate::encode::{self, Rows, sql_type};
+
+/// Bytes that go to the server at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// A page of rows, each with its number in the column `row`.
+pub(super) struct Page {
+    /// The temporary table.
+    pub(super) name: String,
+    /// The places of its columns in the layout.
+    pub(super) places: Vec<usize>,
+}
+
+impl Page {
+    /// The name of the column that has the values of a place.
+    pub(super) fn column(&self, place: usize) -> String {
+        let index = self.places.iter().position(|other| *other == place);
+        format!("c{}", index.unwrap_or_default())
+    }
+
+    /// The columns at some places.
+    pub(super) fn columns(&self, places: &[usize]) -> String {
+        let columns = places.iter().map(|place| format!("page.{}", self.column(*place)));
+        columns.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Merge<'_> {
+    /// Sends rows whose columns are those at the places.
+    pub(super) async fn page(&mut self, places: &[usize], batch: &RecordBatch) -> Result<Page> {
+        let doing = format!("sending rows to {}", self.table);
+        let types = self.types(places);
+        let columns: Vec<String> = types
+            .iter()
+            .enumerate()
+            .map(|(index, column_type)| format!("c{index} {}", sql_type(*column_type)))
+            .collect();
+        let columns = columns.join(", ");
+        let number = self.at.temporary.len();
+        let known = self.at.temporary.get_mut(&columns);
+        let (name, prepare) = match known {
+            Some((name, holds_rows)) => {
+                let prepare = holds_rows.then(|| format!("TRUNCATE {name}"));
+                *holds_rows = true;
+                (name.clone(), prepare)
+            }
+            None => {
+                let name = format!("pg_temp.page_{number}");
+                let make = format!(
+                    "CREATE TEMPORARY TABLE page_{number} (row integer, {columns}) ON COMMIT DELETE ROWS"
+                );
+                self.at.temporary.insert(columns, (name.clone(), true));
+                (name, Some(make))
+            }
+        };
+        if let Some(sql) = prepare {
+            self.at.client.batch_execute(&sql).await.doing(&doing)?;
+        }
+        self.copy(&name, batch, &types, &doing).await?;
+        Ok(Page {
+            name,
+            places: places.to_vec(),
+        })
+    }
+
+    async fn copy(
+        &mut self,
+        name: &str,
+        batch: &RecordBatch,
+        types: &[bucketline_destination::ColumnType],
+        doing: &str,
+    ) -> Result<()> {
+        let sql = format!("COPY {name} FROM STDIN (FORMAT binary)");
+        let statement = self.at.prepared(&sql, doing).await?;
+        let sink = self.at.client.copy_in::<_, Bytes>(&statement).await.doing(doing)?;
+        let mut sink = std::pin::pin!(sink);
+        let rows = Rows::new(batch, types);
+        let mut out = BytesMut::with_capacity(CHUNK + CHUNK / 4);
+        encode::head(&mut out);
+        for row in 0..batch.num_rows() {
+            rows.put(row, &mut out)?;
+            if out.len() >= CHUNK {
+                sink.feed(out.split().freeze()).await.doing(doing)?;
+            }
+        }
+        encode::tail(&mut out);
+        sink.feed(out.freeze()).await.doing(doing)?;
+        sink.as_mut().finish().await.doing(doing)?;
+        Ok(())
+    }
+}
