@@ -23,6 +23,7 @@ pub struct Options {
     settings: Vec<(String, String)>,
     access: String,
     pub(crate) tls: Option<Tls>,
+    pub(crate) parent: Option<PathBuf>,
 }
 
 /// The files of a server that speaks TLS.
@@ -41,6 +42,7 @@ impl Default for Options {
             settings: SETTINGS.map(own).to_vec(),
             access: ACCESS.to_owned(),
             tls: None,
+            parent: None,
         }
     }
 }
@@ -55,6 +57,13 @@ impl Options {
     /// The lines of `pg_hba.conf`, instead of those that let everybody in with a password.
     pub fn access(mut self, lines: &str) -> Self {
         format!("{lines}\n").clone_into(&mut self.access);
+        self
+    }
+
+    /// Makes the server's folder in another, instead of in memory or among the temporary ones. With
+    /// `fsync` on, that shows what a disk costs.
+    pub fn folder_in(mut self, parent: &Path) -> Self {
+        self.parent = Some(parent.to_owned());
         self
     }
 

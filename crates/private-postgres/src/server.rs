@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 use crate::account::Account;
+use crate::place::folder_of;
 use crate::process::{End, Process, Readiness, clear_log};
 use crate::programs::{Programs, output};
-use crate::template::{Template, USER, folder_of};
+use crate::template::{Template, USER};
 use crate::{Options, Result, random};
 
 /// How many ports are tried: between finding one free and listening on it others may take it.
@@ -53,7 +54,7 @@ impl Server {
         let programs = Programs::find()?;
         let account = Account::find()?;
         let template = Template::find(&programs, account)?;
-        let folder = folder_of(account)?;
+        let folder = folder_of(account, options.parent.as_deref())?;
         account.copy(&template.data(), &folder.path().join("data"))?;
         let mut server = Self {
             programs,

@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crate::account::Account;
+use crate::place::folder_of;
 use crate::programs::{Programs, output};
 use crate::{Result, random};
 
@@ -53,7 +54,7 @@ impl Template {
         if self.folder.exists() {
             return Ok(());
         }
-        let made = folder_of(account)?;
+        let made = folder_of(account, None)?;
         let password = made.path().join("password");
         std::fs::write(&password, random::password()?).map_err(failed)?;
         account.own(&password)?;
@@ -94,16 +95,5 @@ fn cache() -> Result<PathBuf> {
         .unwrap_or_else(std::env::temp_dir)
         .join("bucketline/postgres");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    Ok(folder)
-}
-
-/// A temporary folder of an account. Its name is short, since that of a socket in it may have no
-/// more than about 100 bytes.
-pub(crate) fn folder_of(account: Account) -> Result<tempfile::TempDir> {
-    let folder = tempfile::Builder::new()
-        .prefix("bl-pg-")
-        .tempdir()
-        .map_err(|error| format!("temporary folder: {error}"))?;
-    account.own(folder.path())?;
     Ok(folder)
 }
