@@ -66,7 +66,8 @@ pub(crate) enum Recovery {
 
 impl Recovery {
     pub(crate) fn of(error: &Error) -> Self {
-        let mut source: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
+        let mut source: Option<&(dyn std::error::Error + 'static)> =
+            std::error::Error::source(error);
         while let Some(found) = source {
             if let Some(error) = found.downcast_ref::<tokio_postgres::Error>() {
                 return match error.code() {
@@ -76,7 +77,9 @@ impl Recovery {
                     {
                         Self::Repeat
                     }
-                    Some(code) if code.code().starts_with("57P0") || code.code().starts_with("08") => {
+                    Some(code)
+                        if code.code().starts_with("57P0") || code.code().starts_with("08") =>
+                    {
                         Self::Reconnect
                     }
                     Some(_) => Self::None,
@@ -95,7 +98,9 @@ pub(crate) fn failed(doing: &str, error: tokio_postgres::Error) -> Error {
         None => error.to_string(),
     };
     let kind = match error.code().map(SqlState::code) {
-        Some(code) if code.starts_with("22") || code.starts_with("23") || code.starts_with("54") => {
+        Some(code)
+            if code.starts_with("22") || code.starts_with("23") || code.starts_with("54") =>
+        {
             ErrorKind::BadValue
         }
         Some(_) => ErrorKind::Database,

@@ -94,7 +94,8 @@ impl Decoder {
         for (column, field) in self.columns.iter_mut().zip(self.schema.fields()) {
             arrays.push(cast(&column.finish(), field.data_type()).map_err(internal)?);
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
+        let options =
+            RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map_err(internal)
     }

@@ -28,7 +28,11 @@ pub(crate) async fn create(
                 DELETED => " NOT NULL DEFAULT FALSE",
                 _ => "",
             };
-            format!("{} {}{constraint}", quote(name), sql_type(column.column_type))
+            format!(
+                "{} {}{constraint}",
+                quote(name),
+                sql_type(column.column_type)
+            )
         })
         .collect();
     parts.extend(key_definition(layout, names));
@@ -63,10 +67,17 @@ pub(crate) async fn comment(
 ) -> Result<()> {
     let mut sql = String::new();
     for (index, column) in plan.columns.iter().enumerate() {
-        let place = layout.written.get(index).copied().filter(|place| places(*place));
+        let place = layout
+            .written
+            .get(index)
+            .copied()
+            .filter(|place| places(*place));
         if let (Some(place), Some(doc)) = (place, &column.doc) {
             let (table, name) = (table.sql(), quote(&names[place]));
-            sql.push_str(&format!("COMMENT ON COLUMN {table}.{name} IS {};", literal(doc)));
+            sql.push_str(&format!(
+                "COMMENT ON COLUMN {table}.{name} IS {};",
+                literal(doc)
+            ));
         }
     }
     if sql.is_empty() {
@@ -100,7 +111,10 @@ fn depended_on(
     if !depends {
         return failed(doing, error);
     }
-    let detail = error.as_db_error().and_then(|db| db.detail()).unwrap_or_default();
+    let detail = error
+        .as_db_error()
+        .and_then(|db| db.detail())
+        .unwrap_or_default();
     let detail = detail.lines().next().unwrap_or_default();
     Error::new(ErrorKind::Incompatible, format!("{} ({detail})", message()))
         .with_hint("drop what depends on it, and make it again afterwards; nothing was changed")
@@ -187,7 +201,9 @@ pub(crate) async fn evolve(
     if !evolution.retired.is_empty() {
         let retired = || evolution.retired.iter().map(|place| quote(&names[*place]));
         let set: Vec<String> = retired().map(|name| format!("{name} = NULL")).collect();
-        let holds: Vec<String> = retired().map(|name| format!("{name} IS NOT NULL")).collect();
+        let holds: Vec<String> = retired()
+            .map(|name| format!("{name} IS NOT NULL"))
+            .collect();
         let (set, holds) = (set.join(", "), holds.join(" OR "));
         let sql = format!("UPDATE {} SET {set} WHERE {holds}", table.sql());
         client.batch_execute(&sql).await.doing(DOING)?;
@@ -221,9 +237,9 @@ pub(crate) fn converted(sql: &str, from: ColumnType, to: ColumnType) -> String {
                   ELSE replace({sql}::text, 'e+', 'e') END"
         ),
         (T::Date, T::Text) => text("YYYY-MM-DD"),
-        (T::Instant, T::Text) => format!(
-            "to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-        ),
+        (T::Instant, T::Text) => {
+            format!("to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+        }
         (T::LocalTime, T::Text) => text("YYYY-MM-DD\"T\"HH24:MI:SS.US"),
         (T::Time, T::Text) => format!("to_char({sql}, 'HH24:MI:SS.US')"),
         (_, to) => format!("{sql}::{}", sql_type(to)),

@@ -14,5 +14,5 @@ mod read;
 mod session;
 mod state;
 
-pub use destination::PostgresDestination;
 pub use connection::Settings;
+pub use destination::PostgresDestination;

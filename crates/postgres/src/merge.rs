@@ -41,7 +41,10 @@ impl Merge<'_> {
     /// Applies a change that [`Layout::prepare`] has made ready.
     pub(crate) async fn change(&mut self, change: &Change) -> Result<Counts> {
         match change {
-            Change::Upsert(batch) | Change::Insert(batch) | Change::Delete(batch) | Change::Leave(batch)
+            Change::Upsert(batch)
+            | Change::Insert(batch)
+            | Change::Delete(batch)
+            | Change::Leave(batch)
                 if batch.num_rows() > self.batch_size =>
             {
                 let mut counts = Counts::default();
@@ -85,7 +88,10 @@ impl Merge<'_> {
         let inserted = self.insert_new(&page, "TRUE").await?;
         let updated = match rows - inserted {
             0 => 0,
-            _ => self.update_differing(&page, &self.layout.written, "TRUE").await?,
+            _ => {
+                self.update_differing(&page, &self.layout.written, "TRUE")
+                    .await?
+            }
         };
         Ok(Counts {
             inserted,
@@ -252,8 +258,13 @@ impl Merge<'_> {
             self.quoted(deleted),
         );
         let rows = self.query(&sql, &[]).await?;
-        let leaving = rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs();
-        let written = self.update_differing(&page, &self.layout.written, "TRUE").await?;
+        let leaving = rows
+            .first()
+            .map_or(0, |row| row.get::<_, i64>(0))
+            .unsigned_abs();
+        let written = self
+            .update_differing(&page, &self.layout.written, "TRUE")
+            .await?;
         Ok(Counts {
             updated: written.saturating_sub(leaving),
             deleted: leaving,
@@ -358,22 +369,22 @@ impl Merge<'_> {
         let doing = format!("writing to {}", self.table);
         let statement = self.at.prepared(sql, &doing).await;
         let statement = statement.map_err(|error| self.vanished(error))?;
-        let values: Vec<&(dyn ToSql + Sync)> =
-            values.iter().map(|(_, value)| value as &(dyn ToSql + Sync)).collect();
+        let values: Vec<&(dyn ToSql + Sync)> = values
+            .iter()
+            .map(|(_, value)| value as &(dyn ToSql + Sync))
+            .collect();
         let executed = self.at.client.execute(&statement, &values).await;
         executed.map_err(|error| self.vanished(failed(&doing, error)))
     }
 
-    async fn query(
-        &mut self,
-        sql: &str,
-        values: &[Constant],
-    ) -> Result<Vec<tokio_postgres::Row>> {
+    async fn query(&mut self, sql: &str, values: &[Constant]) -> Result<Vec<tokio_postgres::Row>> {
         let doing = format!("reading {}", self.table);
         let statement = self.at.prepared(sql, &doing).await;
         let statement = statement.map_err(|error| self.vanished(error))?;
-        let values: Vec<&(dyn ToSql + Sync)> =
-            values.iter().map(|(_, value)| value as &(dyn ToSql + Sync)).collect();
+        let values: Vec<&(dyn ToSql + Sync)> = values
+            .iter()
+            .map(|(_, value)| value as &(dyn ToSql + Sync))
+            .collect();
         let queried = self.at.client.query(&statement, &values).await;
         queried.map_err(|error| self.vanished(failed(&doing, error)))
     }
@@ -381,7 +392,9 @@ impl Merge<'_> {
     /// Says so if what fails does since the table is not there any more.
     fn vanished(&self, error: Error) -> Error {
         let mut source = std::error::Error::source(&error);
-        let server = source.take().and_then(|it| it.downcast_ref::<tokio_postgres::Error>());
+        let server = source
+            .take()
+            .and_then(|it| it.downcast_ref::<tokio_postgres::Error>());
         let is_gone = server
             .and_then(tokio_postgres::Error::code)
             .is_some_and(|code| *code == SqlState::UNDEFINED_TABLE);
@@ -393,7 +406,13 @@ impl Merge<'_> {
 
     /// The key columns at some places are equal in the table and a page.
     fn matches(&self, page: &Page, places: &[usize]) -> String {
-        let part = |place: &usize| format!("present.{} = page.{}", self.quoted(*place), page.column(*place));
+        let part = |place: &usize| {
+            format!(
+                "present.{} = page.{}",
+                self.quoted(*place),
+                page.column(*place)
+            )
+        };
         places.iter().map(part).collect::<Vec<_>>().join(" AND ")
     }
 
@@ -410,7 +429,8 @@ impl Merge<'_> {
     }
 
     fn assignments(&self, page: &Page, places: &[usize]) -> String {
-        let part = |place: &usize| format!("{} = page.{}", self.quoted(*place), page.column(*place));
+        let part =
+            |place: &usize| format!("{} = page.{}", self.quoted(*place), page.column(*place));
         places.iter().map(part).collect::<Vec<_>>().join(", ")
     }
 

@@ -61,7 +61,10 @@ impl Located {
     /// Where a table of that name is; without a schema it is in the one given.
     pub(crate) fn of(table: &TableName, schema: &str) -> Self {
         Self {
-            schema: table.schema.as_deref().map_or_else(|| schema.to_owned(), fold),
+            schema: table
+                .schema
+                .as_deref()
+                .map_or_else(|| schema.to_owned(), fold),
             name: fold(&table.name),
         }
     }
@@ -132,7 +135,13 @@ mod tests {
 
     #[test]
     fn reserved_names() {
-        for schema in ["pg_catalog", "PG_toast", "_Bucketline", "Information_Schema", ""] {
+        for schema in [
+            "pg_catalog",
+            "PG_toast",
+            "_Bucketline",
+            "Information_Schema",
+            "",
+        ] {
             let table = TableName::qualified(schema, "t");
             assert!(check_table(&table).is_err(), "{schema}");
         }

@@ -30,15 +30,19 @@ pub(crate) fn put(out: &mut BytesMut, unscaled: &str, scale: i8) {
     let groups: Vec<u16> = padded
         .as_bytes()
         .chunks(WIDTH)
-        .map(|group| group.iter().fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0')))
+        .map(|group| {
+            group
+                .iter()
+                .fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'))
+        })
         .collect();
     let first = groups.iter().position(|group| *group != 0);
     let last = groups.iter().rposition(|group| *group != 0);
     let (used, weight, sign) = match (first, last) {
         (Some(first), Some(last)) => {
             let whole_groups = (whole.len() + lead) / WIDTH;
-            let weight = i16::try_from(whole_groups).unwrap_or(0) - 1
-                - i16::try_from(first).unwrap_or(0);
+            let weight =
+                i16::try_from(whole_groups).unwrap_or(0) - 1 - i16::try_from(first).unwrap_or(0);
             (&groups[first..=last], weight, sign)
         }
         _ => (&[][..], 0, 0),

@@ -162,7 +162,11 @@ pub(crate) fn stored_names<'a>(
 ) -> Vec<String> {
     let stored = |name: &str| {
         let is_exact = present.iter().any(|column| column.name == name);
-        if is_exact { name.to_owned() } else { fold(name) }
+        if is_exact {
+            name.to_owned()
+        } else {
+            fold(name)
+        }
     };
     names.into_iter().map(stored).collect()
 }
@@ -173,10 +177,8 @@ pub(crate) async fn status(client: &Client, table: &Located) -> Result<TableStat
     let id = remembered.as_ref().map(|remembered| remembered.id);
     let state = remembered.map(|remembered| remembered.state);
     let mut state = state.filter(|state| state.record != state::ADOPTING);
-    if let (Some(state), Some(id)) = (
-        state.as_mut().filter(|state| state.staged.is_some()),
-        id,
-    ) && find(client, &Located::staging(id)).await?.is_none()
+    if let (Some(state), Some(id)) = (state.as_mut().filter(|state| state.staged.is_some()), id)
+        && find(client, &Located::staging(id)).await?.is_none()
     {
         // Somebody dropped it.
         state.staged = None;
@@ -256,7 +258,13 @@ mod tests {
             ("boolean", ColumnType::Boolean),
             ("integer", ColumnType::Int),
             ("real", ColumnType::Float),
-            ("numeric(10,2)", ColumnType::Decimal { precision: 10, scale: 2 }),
+            (
+                "numeric(10,2)",
+                ColumnType::Decimal {
+                    precision: 10,
+                    scale: 2,
+                },
+            ),
             ("numeric", ColumnType::Text),
             ("character varying(20)", ColumnType::Text),
             ("uuid", ColumnType::Text),

@@ -76,7 +76,9 @@ async fn look(client: &Client, located: &Located) -> Result<Option<Readable>> {
     };
     let remembered = state::read_table(client, &located.sql()).await?;
     let state = remembered.map(|remembered| remembered.state);
-    readable(client, located.clone(), found, state).await.map(Some)
+    readable(client, located.clone(), found, state)
+        .await
+        .map(Some)
 }
 
 async fn readable(
@@ -90,7 +92,10 @@ async fn readable(
     let state = state.filter(|state| found.kind == Kind::Table && state.record != state::ADOPTING);
     let ours = state.as_ref().map(|state| state.columns.clone());
     let shown = |names: &[String], ours: Option<&SchemaRef>| -> Vec<String> {
-        names.iter().map(|name| physical::shown(name, ours)).collect()
+        names
+            .iter()
+            .map(|name| physical::shown(name, ours))
+            .collect()
     };
     let status = TableStatus {
         physical: Physical::Table {
@@ -118,7 +123,9 @@ async fn readable(
 
 /// A reading that starts when it is first polled.
 pub(crate) fn stream(pool: Pool, located: Located, query: Query) -> BatchStream {
-    stream::once(start(pool, located, query)).try_flatten().boxed()
+    stream::once(start(pool, located, query))
+        .try_flatten()
+        .boxed()
 }
 
 /// The rows come as they are asked for. The connection is the reading's own and ends with it, whatever is still to come.
@@ -128,8 +135,10 @@ async fn start(pool: Pool, located: Located, query: Query) -> Result<BatchStream
     let readable = readable.ok_or_else(|| no_table(&query.table))?;
     let schema = readable.projected(&query)?;
     let (sql, values) = readable.select(&query, &schema);
-    let values: Vec<&(dyn ToSql + Sync)> =
-        values.iter().map(|value| value.as_ref() as &(dyn ToSql + Sync)).collect();
+    let values: Vec<&(dyn ToSql + Sync)> = values
+        .iter()
+        .map(|value| value.as_ref() as &(dyn ToSql + Sync))
+        .collect();
     let statement = client.prepare(&sql).await.doing(DOING)?;
     let rows = client.query_raw(&statement, values).await.doing(DOING)?;
     let rows = Box::pin(rows.ready_chunks(BATCH));
@@ -168,7 +177,11 @@ impl Readable {
                     Error::new(ErrorKind::NotFound, message)
                 })
         };
-        let places = query.columns.iter().map(index).collect::<Result<Vec<_>>>()?;
+        let places = query
+            .columns
+            .iter()
+            .map(index)
+            .collect::<Result<Vec<_>>>()?;
         let projected = schema.project(&places);
         let projected = projected.map_err(|error| {
             Error::new(ErrorKind::Database, error.to_string()).with_source(error)
@@ -183,7 +196,11 @@ impl Readable {
         Some((column, ColumnType::of(field)))
     }
 
-    fn select(&self, query: &Query, schema: &SchemaRef) -> (String, Vec<Box<dyn ToSql + Sync + Send>>) {
+    fn select(
+        &self,
+        query: &Query,
+        schema: &SchemaRef,
+    ) -> (String, Vec<Box<dyn ToSql + Sync + Send>>) {
         let columns = schema.fields().iter().filter_map(|field| {
             let (column, column_type) = self.column(field.name())?;
             Some(read_as(&quote(&column.name), column_type, &column.sql_type))
@@ -204,7 +221,10 @@ impl Readable {
             sql.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
         }
         // What is left out here is evaluated by the reader, who may then need more rows.
-        if let Some(limit) = query.limit.filter(|_| conditions.len() == query.conditions.len()) {
+        if let Some(limit) = query
+            .limit
+            .filter(|_| conditions.len() == query.conditions.len())
+        {
             sql.push_str(&format!(" LIMIT {limit}"));
         }
         (sql, values)
@@ -223,12 +243,14 @@ impl Readable {
             _ => return None,
         };
         match (&condition.value, column_type) {
-            (Scalar::Int(value), ColumnType::Int) => {
-                Some((format!("{name} {operator} ${number}::bigint"), Box::new(*value)))
-            }
-            (Scalar::Bool(value), ColumnType::Boolean) => {
-                Some((format!("{name} {operator} ${number}::boolean"), Box::new(*value)))
-            }
+            (Scalar::Int(value), ColumnType::Int) => Some((
+                format!("{name} {operator} ${number}::bigint"),
+                Box::new(*value),
+            )),
+            (Scalar::Bool(value), ColumnType::Boolean) => Some((
+                format!("{name} {operator} ${number}::boolean"),
+                Box::new(*value),
+            )),
             (Scalar::Text(value), ColumnType::Text) if !value.contains('\0') => {
                 let value: Box<dyn ToSql + Sync + Send> = Box::new(value.clone());
                 let plain = column.sql_type == "text";

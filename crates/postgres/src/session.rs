@@ -171,7 +171,10 @@ impl Session {
                 Err(error) => error,
             };
             let recovery = Recovery::of(&error);
-            if self.connected.as_ref().is_some_and(|it| it.client.is_closed())
+            if self
+                .connected
+                .as_ref()
+                .is_some_and(|it| it.client.is_closed())
                 || recovery == Recovery::Reconnect
             {
                 let lost = self.connected.take();
@@ -260,7 +263,11 @@ impl Session {
 
     /// The session, connected anew if the connection was lost. The lease must not have gone to another meanwhile.
     pub(crate) async fn connected(&mut self) -> Result<&mut Connected> {
-        if self.connected.as_ref().is_some_and(|it| it.client.is_closed()) {
+        if self
+            .connected
+            .as_ref()
+            .is_some_and(|it| it.client.is_closed())
+        {
             let lost = self.connected.take();
             self.lost = lost.map(|lost| lost.pid).or(self.lost);
         }
@@ -319,7 +326,10 @@ async fn lock(client: &Client, name: &str) -> Result<bool> {
     let mut key = [0; 8];
     key.copy_from_slice(&digest.finalize()[..8]);
     let row = client
-        .query_one("SELECT pg_try_advisory_lock($1)", &[&i64::from_be_bytes(key)])
+        .query_one(
+            "SELECT pg_try_advisory_lock($1)",
+            &[&i64::from_be_bytes(key)],
+        )
         .await
         .doing("taking the lease")?;
     Ok(row.get(0))

@@ -353,9 +353,8 @@ async fn checkpoints(client: &Client, id: i64, staged: bool) -> Result<Checkpoin
 
 /// `[["Id","int"],["Title","text"]]`.
 fn encode_columns(layout: &Layout) -> String {
-    let pair = |column: &StoredColumn| {
-        serde_json::json!([column.name, column.column_type.to_string()])
-    };
+    let pair =
+        |column: &StoredColumn| serde_json::json!([column.name, column.column_type.to_string()]);
     Value::Array(layout.columns.iter().map(pair).collect()).to_string()
 }
 
@@ -385,5 +384,7 @@ fn damaged(error: &dyn std::fmt::Display) -> Error {
         ErrorKind::Database,
         format!("{DOING}: it is damaged: {error}"),
     )
-    .with_hint("somebody changed the tables of the schema _bucketline; drop it to load the copy anew")
+    .with_hint(
+        "somebody changed the tables of the schema _bucketline; drop it to load the copy anew",
+    )
 }

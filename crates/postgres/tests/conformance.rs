@@ -56,7 +56,10 @@ impl Store for Database {
             Deed::AddTrigger => {
                 String::from("SELECT count(*) = 1 FROM pg_trigger WHERE tgname = 'i'")
             }
-            _ => format!("SELECT count(*) = 2 FROM {} WHERE mine = 'kept, too'", located(table)),
+            _ => format!(
+                "SELECT count(*) = 2 FROM {} WHERE mine = 'kept, too'",
+                located(table)
+            ),
         };
         self.execute(&sql) == "t"
     }

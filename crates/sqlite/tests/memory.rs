@@ -70,4 +70,6 @@ impl Store for Memory {
     }
 }
 
-conformance!(Some(Memory(Arc::new(SqliteDestination::open_file(":memory:")))));
+conformance!(Some(Memory(Arc::new(SqliteDestination::open_file(
+    ":memory:"
+)))));

@@ -78,14 +78,12 @@ pub async fn folding(bench: Bench) {
         .unwrap();
     load.commit("s", None).await.unwrap();
     load.finish(None).await.unwrap();
-    let names: Vec<TableName> = destination
-        .tables()
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|info| info.name)
+    let tables = destination.tables().await.unwrap();
+    let folded: Vec<String> = tables
+        .iter()
+        .map(|info| destination.fold(&info.name))
         .collect();
-    assert_eq!(names, [TableName::bare("Things")]);
+    assert_eq!(folded, [destination.fold(&bench.table)]);
     assert_eq!(bench.rows().await.len(), 2);
 }
 

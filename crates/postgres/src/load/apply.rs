@@ -79,7 +79,9 @@ impl Work for Apply {
             table: &name,
             staging: converted_staging(&layout, &names, staged, &staging)?,
         };
-        counts += replacing.replace(self.replacement != Replacement::Present).await?;
+        counts += replacing
+            .replace(self.replacement != Replacement::Present)
+            .await?;
         let rows = count(client, &staging.sql()).await?;
         counts.unchanged = rows.saturating_sub(counts.inserted + counts.updated);
         state::save(client, &name, &self.record, &layout).await?;
@@ -126,7 +128,11 @@ fn converted_staging(
         };
         columns.push(format!("{value} AS {}", quote(&names[*place])));
     }
-    Ok(format!("(SELECT {} FROM {})", columns.join(", "), staging.sql()))
+    Ok(format!(
+        "(SELECT {} FROM {})",
+        columns.join(", "),
+        staging.sql()
+    ))
 }
 
 struct Replacing<'a> {
@@ -160,7 +166,9 @@ impl Replacing<'_> {
                 ..Counts::default()
             });
         }
-        let matches = self.each(&layout.key, |name| format!("present.{name} = staged.{name}"));
+        let matches = self.each(&layout.key, |name| {
+            format!("present.{name} = staged.{name}")
+        });
         let matches = matches.join(" AND ");
         let lacks = format!("NOT EXISTS (SELECT 1 FROM {staging} AS staged WHERE {matches})");
         let deleted = match layout.keeping {
@@ -174,10 +182,14 @@ impl Replacing<'_> {
                 self.execute(&sql).await?
             }
             Keeping::Nothing | Keeping::Versions(_) => {
-                self.execute(&format!("DELETE FROM {table} AS present WHERE {lacks}")).await?
+                self.execute(&format!("DELETE FROM {table} AS present WHERE {lacks}"))
+                    .await?
             }
         };
-        let values = layout.written.iter().filter(|place| !layout.key.contains(place));
+        let values = layout
+            .written
+            .iter()
+            .filter(|place| !layout.key.contains(place));
         let values: Vec<usize> = values.copied().collect();
         let updated = if values.is_empty() {
             0

@@ -49,7 +49,9 @@ impl Work for Begin {
         let id = match &remembered {
             Some(remembered) if staged && !fresh => remembered.id,
             // Until what is staged is applied, a table that is taken over is not ours.
-            None if staged && !fresh => state::save(client, &name, &state::ADOPTING, &layout).await?,
+            None if staged && !fresh => {
+                state::save(client, &name, &state::ADOPTING, &layout).await?
+            }
             _ => state::save(client, &name, &plan.record, &layout).await?,
         };
         if fresh || status.is_void() {
@@ -83,7 +85,11 @@ impl Work for Begin {
 
 /// The names of the columns of a staging.
 pub(super) fn staging_names(layout: &Layout) -> Vec<String> {
-    layout.columns.iter().map(|column| fold(&column.name)).collect()
+    layout
+        .columns
+        .iter()
+        .map(|column| fold(&column.name))
+        .collect()
 }
 
 impl Begin {

@@ -29,7 +29,9 @@ impl Page {
 
     /// The columns at some places.
     pub(super) fn columns(&self, places: &[usize]) -> String {
-        let columns = places.iter().map(|place| format!("page.{}", self.column(*place)));
+        let columns = places
+            .iter()
+            .map(|place| format!("page.{}", self.column(*place)));
         columns.collect::<Vec<_>>().join(", ")
     }
 }
@@ -81,7 +83,12 @@ impl Merge<'_> {
     ) -> Result<()> {
         let sql = format!("COPY {name} FROM STDIN (FORMAT binary)");
         let statement = self.at.prepared(&sql, doing).await?;
-        let sink = self.at.client.copy_in::<_, Bytes>(&statement).await.doing(doing)?;
+        let sink = self
+            .at
+            .client
+            .copy_in::<_, Bytes>(&statement)
+            .await
+            .doing(doing)?;
         let mut sink = std::pin::pin!(sink);
         let rows = Rows::new(batch, types);
         let mut out = BytesMut::with_capacity(CHUNK + CHUNK / 4);

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, RecordBatch, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, RecordBatch, UInt32Array,
+};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::row::{OwnedRow, RowConverter, SortField};
@@ -56,7 +58,9 @@ impl Merge<'_> {
                     }
                 }
                 Place::New { closes, end } => {
-                    let before = placed.iter_mut().find(|it| Some(it.version.start) == closes);
+                    let before = placed
+                        .iter_mut()
+                        .find(|it| Some(it.version.start) == closes);
                     before.into_iter().for_each(|it| {
                         it.version.active = false;
                         it.version.end = Some(start);
@@ -177,7 +181,10 @@ impl Merge<'_> {
 
     /// The batch with the ends that its new versions have at last; and the versions that are stored with other ends, by
     /// the row of the batch that has their key.
-    #[expect(clippy::type_complexity, reason = "rows and the versions to be changed")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "rows and the versions to be changed"
+    )]
     fn settled(
         &self,
         batch: &RecordBatch,
@@ -208,8 +215,12 @@ impl Merge<'_> {
             }
         }
         let mut arrays = batch.columns().to_vec();
-        let [active_at, end_at] = [versions.active, versions.end]
-            .map(|place| self.in_written(&[place]).first().copied().unwrap_or_default());
+        let [active_at, end_at] = [versions.active, versions.end].map(|place| {
+            self.in_written(&[place])
+                .first()
+                .copied()
+                .unwrap_or_default()
+        });
         arrays[active_at] = Arc::new(BooleanArray::from(active));
         let typed = Moments::from(ends).with_data_type(arrays[end_at].data_type().clone());
         arrays[end_at] = Arc::new(typed);
@@ -221,7 +232,9 @@ impl Merge<'_> {
             .into_iter()
             .map(|row| u32::try_from(row).unwrap_or(u32::MAX))
             .collect();
-        let keys = batch.project(&self.in_written(self.layout.row_key())).map_err(internal)?;
+        let keys = batch
+            .project(&self.in_written(self.layout.row_key()))
+            .map_err(internal)?;
         let keys = take_record_batch(&keys, &UInt32Array::from(of_key)).map_err(internal)?;
         Ok((settled, Some((keys, changed))))
     }
@@ -320,7 +333,9 @@ impl Merge<'_> {
 }
 
 fn convert(columns: &[ArrayRef]) -> Result<Vec<OwnedRow>> {
-    let fields = columns.iter().map(|it| SortField::new(it.data_type().clone()));
+    let fields = columns
+        .iter()
+        .map(|it| SortField::new(it.data_type().clone()));
     let converter = RowConverter::new(fields.collect()).map_err(internal)?;
     let rows = converter.convert_columns(columns).map_err(internal)?;
     Ok(rows.iter().map(|row| row.owned()).collect())
