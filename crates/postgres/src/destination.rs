@@ -27,11 +27,14 @@ pub struct PostgresDestination {
 
 impl PostgresDestination {
     /// The database of these settings. Nothing is connected before it is needed.
-    pub fn new(settings: &Settings) -> Self {
-        Self {
-            pool: Pool::new(settings),
+    ///
+    /// # Errors
+    /// Never, but for a mistake in this program.
+    pub fn new(settings: Settings) -> Result<Self> {
+        Ok(Self {
             label: settings.label(),
-        }
+            pool: Pool::new(settings)?,
+        })
     }
 
     fn located(&self, table: &TableName) -> Located {

@@ -1,4 +1,11 @@
 //! PostgreSQL as a destination, and its tables as something to read.
+//!
+//! A load has one session, which holds the lease of its table and does all its writing: rows come by binary COPY into
+//! a temporary table, and from there into the table, in one transaction with the slice's position. Readings have
+//! connections of their own.
+//!
+//! What is ours in a database: the tables of the loads, and the schema `_bucketline` with the state and the stagings,
+//! made by [`open`](bucketline_destination::Destination::open) and what follows it, never by looking.
 
 mod connection;
 mod decode;
@@ -14,5 +21,5 @@ mod read;
 mod session;
 mod state;
 
-pub use connection::Settings;
+pub use connection::{Client, Dedicated, Environment, Pool, Recovery, Settings};
 pub use destination::PostgresDestination;

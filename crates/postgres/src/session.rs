@@ -13,7 +13,8 @@ use bucketline_destination::{Error, Holder, Result, TableName};
 use sha2::{Digest, Sha256};
 use tokio_postgres::{Client, Statement};
 
-use crate::connection::{Dedicated, Doing, Pool, Recovery};
+use crate::connection::error::Doing;
+use crate::connection::{Dedicated, Pool, Recovery};
 use crate::name::Located;
 use crate::state;
 
@@ -170,7 +171,7 @@ impl Session {
                 Ok(outcome) => return Ok(outcome),
                 Err(error) => error,
             };
-            let recovery = Recovery::of(&error);
+            let recovery = Recovery::from(&error);
             if self
                 .connected
                 .as_ref()

@@ -1,0 +1,234 @@
+//! PostgreSQL's errors as a destination's, and what helps against them.
+
+use std::error::Error as StdError;
+use std::io;
+
+use bucketline_destination::{Error, ErrorKind};
+use rustls::CertificateError;
+use tokio_postgres::error::{DbError, SqlState};
+
+/// What may help against an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// The same transaction once more, in the same session.
+    Repeat,
+    /// A new session: this one is broken, or its server cannot do it now.
+    Reconnect,
+    /// Nothing that a program can do.
+    None,
+}
+
+impl Recovery {
+    /// What may help against an error of this crate, or of the client in it.
+    pub fn from(error: &(dyn StdError + 'static)) -> Self {
+        if find::<rustls::Error>(error).is_some() {
+            return Self::None;
+        }
+        let Some(client) = find::<tokio_postgres::Error>(error) else {
+            return match find::<io::Error>(error) {
+                Some(_) => Self::Reconnect,
+                None => Self::None,
+            };
+        };
+        match client.code() {
+            Some(code) => Self::of_state(code),
+            None if client.is_closed() || find::<io::Error>(client).is_some() => Self::Reconnect,
+            None => Self::None,
+        }
+    }
+
+    fn of_state(code: &SqlState) -> Self {
+        match code.code() {
+            // Serialization, deadlock, a lock that was not to be had.
+            "40001" | "40P01" | "55P03" => Self::Repeat,
+            // Too many sessions; a server that stops, starts, crashed, or is a copy; a session that
+            // was ended for being idle.
+            "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25006" | "25P03" => Self::Reconnect,
+            code if code.starts_with("08") => Self::Reconnect,
+            _ => Self::None,
+        }
+    }
+}
+
+/// The first of a kind in an error and what caused it.
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // An I/O error does not name the one in it as its cause.
+        next = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// An error of PostgreSQL, met while doing what `doing` says.
+pub(crate) fn failed(doing: &str, error: tokio_postgres::Error) -> Error {
+    let (kind, why, hint) = match (error.as_db_error(), find::<rustls::Error>(&error)) {
+        (Some(refusal), _) => told_by_server(refusal),
+        (None, Some(tls)) => told_by_tls(tls),
+        (None, None) => met_on_the_way(&error),
+    };
+    let told = Error::new(kind, format!("{doing}: {why}")).with_source(error);
+    match hint {
+        "" => told,
+        hint => told.with_hint(hint),
+    }
+}
+
+/// Turns the client's results into a destination's.
+pub(crate) trait Doing<T> {
+    /// Says in an error what was being done.
+    fn doing(self, what: &str) -> Result<T, Error>;
+}
+
+impl<T> Doing<T> for Result<T, tokio_postgres::Error> {
+    fn doing(self, what: &str) -> Result<T, Error> {
+        self.map_err(|error| failed(what, error))
+    }
+}
+
+/// What the server says, and what is to be done by the class of it.
+fn told_by_server(refusal: &DbError) -> (ErrorKind, String, &'static str) {
+    use ErrorKind::{BadValue, Database, NotFound, Unavailable, Unsupported};
+
+    let code = refusal.code().code();
+    let (kind, hint) = match code {
+        "28P01" => (
+            Unavailable,
+            "check the user and the password: Password=env:NAME, PGPASSWORD or ~/.pgpass",
+        ),
+        "28000" => (
+            Unavailable,
+            "check the user; what pg_hba.conf of the server says decides who may connect, and whether by TLS alone",
+        ),
+        "3D000" => (
+            Unavailable,
+            "check the name, or have it made: CREATE DATABASE",
+        ),
+        "42501" => (
+            Unavailable,
+            "have the owner grant it to this user (docs/destinations.md has the statements)",
+        ),
+        "53300" => (
+            Unavailable,
+            "wait until others have disconnected, or raise max_connections",
+        ),
+        "53100" => (Unavailable, "make room on the server's disk"),
+        "25006" => (
+            Unavailable,
+            "this server is a copy or set to take no writes: name the primary, or all hosts",
+        ),
+        "57P03" | "57P01" | "57P02" => (Unavailable, "run this again when the server is up"),
+        "55P03" => (
+            Unavailable,
+            "another session holds the table: end its transaction, then run this again",
+        ),
+        "57014" => (
+            Unavailable,
+            "raise statement_timeout of this user, or give options=-c statement_timeout=...",
+        ),
+        "2BP01" => (
+            Database,
+            "drop what stands on it, a view for example, and make that again afterwards",
+        ),
+        "42P01" | "42703" | "3F000" => (NotFound, ""),
+        "0A000" => (Unsupported, ""),
+        code => match &code[..code.len().min(2)] {
+            "22" => (BadValue, ""),
+            "23" => (
+                BadValue,
+                "change or drop the constraint that the message names",
+            ),
+            "08" | "53" | "57" | "58" => (Unavailable, ""),
+            _ => (Database, ""),
+        },
+    };
+    let detail = refusal.detail().map(|detail| format!("; {detail}"));
+    let why = format!(
+        "{}{} ({code})",
+        refusal.message(),
+        detail.as_deref().unwrap_or_default().trim_end_matches('.')
+    );
+    (kind, why, hint)
+}
+
+/// Why the server was not believed.
+fn told_by_tls(error: &rustls::Error) -> (ErrorKind, String, &'static str) {
+    use CertificateError::*;
+
+    let (why, hint) = match error {
+        rustls::Error::InvalidCertificate(certificate) => match certificate {
+            Expired | ExpiredContext { .. } => (
+                "the server's certificate has expired".to_owned(),
+                "have it renewed",
+            ),
+            NotValidYet | NotValidYetContext { .. } => (
+                "the server's certificate is not valid yet".to_owned(),
+                "check this machine's clock",
+            ),
+            NotValidForName | NotValidForNameContext { .. } => (
+                "the server's certificate is for another name".to_owned(),
+                "use a host name that stands in it as a subjectAltName, or sslmode=verify-ca with sslrootcert",
+            ),
+            UnknownIssuer => (
+                "nobody known signed the server's certificate".to_owned(),
+                "name a file with it or with its authority's: sslrootcert=FILE",
+            ),
+            other => (format!("the server's certificate: {other}"), ""),
+        },
+        rustls::Error::AlertReceived(alert) => (
+            format!("the server refused TLS with this client ({alert:?})"),
+            "it may want a certificate of the client: sslcert and sslkey",
+        ),
+        other => (format!("TLS failed: {other}"), ""),
+    };
+    (ErrorKind::Unavailable, why, hint)
+}
+
+/// What the client met before the server said anything, or when it stopped doing so.
+fn met_on_the_way(error: &tokio_postgres::Error) -> (ErrorKind, String, &'static str) {
+    if let Some(met) = find::<io::Error>(error) {
+        return (ErrorKind::Unavailable, met.to_string(), advice(met));
+    }
+    // The client has no types for these.
+    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    let (why, hint) = match cause.as_str() {
+        "server does not support TLS" => (
+            "the server has no TLS",
+            "turn it on there (ssl = on), or say that nothing is encrypted: sslmode=disable",
+        ),
+        "password missing" => (
+            "the server wants a password, and none is given",
+            "give Password=env:NAME, set PGPASSWORD, or write it into ~/.pgpass",
+        ),
+        _ if error.is_closed() => ("the connection broke", "run this again"),
+        "" => return (ErrorKind::Database, error.to_string(), ""),
+        cause => return (ErrorKind::Database, format!("{error}: {cause}"), ""),
+    };
+    (ErrorKind::Unavailable, why.to_owned(), hint)
+}
+
+/// What helps where nobody answers.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            "nothing listens there: check host and port, and whether the server runs"
+        }
+        io::ErrorKind::NotFound => {
+            "there is no socket: check the folder and the port, and whether the server runs"
+        }
+        io::ErrorKind::TimedOut => "check the host, and the firewalls between",
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe => "run this again; if it stays, see the server's log",
+        _ => "check the host and the network",
+    }
+}

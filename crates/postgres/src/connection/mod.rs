@@ -1,0 +1,20 @@
+//! How one connects: what people write, what the environment adds, TLS, and the pool.
+
+pub(crate) mod error;
+mod notation;
+mod parameters;
+mod passfile;
+mod pool;
+mod session;
+mod settings;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::error::Recovery;
+pub use self::pool::{Client, Dedicated, Pool};
+pub use self::settings::Settings;
+
+/// The variables of an environment, by name.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -1,0 +1,1 @@
+//! Connecting, against a private server.
