@@ -6,7 +6,7 @@ use bucketline_destination::{
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use crate::connection::error::{Doing, failed};
+use crate::connection::{Doing, failed};
 use crate::encode::sql_type;
 use crate::name::{Located, literal, quote};
 use crate::physical::{self, quote_all};

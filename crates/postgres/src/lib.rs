@@ -21,5 +21,5 @@ mod read;
 mod session;
 mod state;
 
-pub use connection::{Client, Dedicated, Environment, Pool, Recovery, Settings};
+pub use connection::{Environment, Settings};
 pub use destination::PostgresDestination;

@@ -241,7 +241,9 @@ impl Load for PostgresLoad {
 
     async fn finish(self: Box<Self>, record: Option<Value>) -> Result<()> {
         let name = self.under.located.sql();
-        self.transact(Finish { name, record }).await.map(drop)
+        self.transact(Finish { name, record }).await?;
+        self.under.session.lock().await.release().await;
+        Ok(())
     }
 
     async fn columns(&self) -> Result<SchemaRef> {

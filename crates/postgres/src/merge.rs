@@ -14,7 +14,7 @@ use bucketline_destination::{
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
-use crate::connection::error::failed;
+use crate::connection::failed;
 use crate::decode::Decoder;
 use crate::encode::{Parameter, sql_type};
 use crate::name::{Located, quote};

@@ -6,7 +6,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use bucketline_destination::{ColumnType, Physical, Result, TableState, TableStatus};
 use tokio_postgres::Client;
 
-use crate::connection::error::Doing;
+use crate::connection::Doing;
 use crate::name::{Located, fold, quote};
 use crate::state;
 

@@ -11,8 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
-use crate::connection::Pool;
-use crate::connection::error::Doing;
+use crate::connection::{Doing, Pool};
 use crate::decode::Decoder;
 use crate::name::{Located, is_internal, quote};
 use crate::physical::{self, Column, Found, Kind, read_as};

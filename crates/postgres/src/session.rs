@@ -13,8 +13,7 @@ use bucketline_destination::{Error, Holder, Result, TableName};
 use sha2::{Digest, Sha256};
 use tokio_postgres::{Client, Statement};
 
-use crate::connection::error::Doing;
-use crate::connection::{Dedicated, Pool, Recovery};
+use crate::connection::{Dedicated, Doing, Pool, Recovery};
 use crate::name::Located;
 use crate::state;
 
@@ -25,8 +24,11 @@ const TRIES: u32 = 9;
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How often the lease is asked for again.
+/// How often the lease is asked for again by whom it was lost.
 const REGAINING: u32 = 50;
+
+/// How often by others.
+const GRACE: u32 = 10;
 
 /// Settings under which pages of rows find the table's rows by its key, however little is known of the page.
 const SETTINGS: &str = "
@@ -128,7 +130,16 @@ impl Session {
         let client = &connected.client;
         state::create(client).await?;
         let name = located.sql();
-        if !lock(client, &name).await? {
+        // A session that has just ended may not have ended for the server yet.
+        let mut locked = lock(client, &name).await?;
+        for _ in 0..GRACE {
+            if locked {
+                break;
+            }
+            tokio::time::sleep(PAUSE / 2).await;
+            locked = lock(client, &name).await?;
+        }
+        if !locked {
             return Err(Error::held(table, present(client, &name).await?.as_ref()));
         }
         let row = client
@@ -171,7 +182,7 @@ impl Session {
                 Ok(outcome) => return Ok(outcome),
                 Err(error) => error,
             };
-            let recovery = Recovery::from(&error);
+            let recovery = Recovery::of(&error);
             if self
                 .connected
                 .as_ref()
@@ -259,6 +270,14 @@ impl Session {
         if connected.execute("ROLLBACK").await.is_err() {
             let lost = self.connected.take();
             self.lost = lost.map(|lost| lost.pid).or(self.lost);
+        }
+    }
+
+    /// Lets others take the lease before the session has ended.
+    pub(crate) async fn release(&mut self) {
+        if let Some(connected) = self.connected.take() {
+            // It ends in any case.
+            let _ = connected.execute("SELECT pg_advisory_unlock_all()").await;
         }
     }
 

@@ -9,7 +9,7 @@ use bucketline_destination::{
 use serde_json::Value;
 use tokio_postgres::Client;
 
-use crate::connection::error::Doing;
+use crate::connection::Doing;
 use crate::session::Connected;
 
 /// The version of the tables below. A database of a newer one is left alone.

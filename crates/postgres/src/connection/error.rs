@@ -9,7 +9,7 @@ use tokio_postgres::error::{DbError, SqlState};
 
 /// What may help against an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recovery {
+pub(crate) enum Recovery {
     /// The same transaction once more, in the same session.
     Repeat,
     /// A new session: this one is broken, or its server cannot do it now.
@@ -20,7 +20,7 @@ pub enum Recovery {
 
 impl Recovery {
     /// What may help against an error of this crate, or of the client in it.
-    pub fn from(error: &(dyn StdError + 'static)) -> Self {
+    pub(crate) fn of(error: &(dyn StdError + 'static)) -> Self {
         if find::<rustls::Error>(error).is_some() {
             return Self::None;
         }
@@ -142,7 +142,7 @@ fn told_by_server(refusal: &DbError) -> (ErrorKind, String, &'static str) {
         "42P01" | "42703" | "3F000" => (NotFound, ""),
         "0A000" => (Unsupported, ""),
         code => match &code[..code.len().min(2)] {
-            "22" => (BadValue, ""),
+            "22" | "54" => (BadValue, ""),
             "23" => (
                 BadValue,
                 "change or drop the constraint that the message names",
@@ -178,7 +178,8 @@ fn told_by_tls(error: &rustls::Error) -> (ErrorKind, String, &'static str) {
                 "the server's certificate is for another name".to_owned(),
                 "use a host name that stands in it as a subjectAltName, or sslmode=verify-ca with sslrootcert",
             ),
-            UnknownIssuer => (
+            // A known authority's name over another key is an unknown authority.
+            UnknownIssuer | BadSignature => (
                 "nobody known signed the server's certificate".to_owned(),
                 "name a file with it or with its authority's: sslrootcert=FILE",
             ),

@@ -1,6 +1,6 @@
 //! How one connects: what people write, what the environment adds, TLS, and the pool.
 
-pub(crate) mod error;
+mod error;
 mod notation;
 mod parameters;
 mod passfile;
@@ -12,8 +12,8 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use self::error::Recovery;
-pub use self::pool::{Client, Dedicated, Pool};
+pub(crate) use self::error::{Doing, Recovery, failed};
+pub(crate) use self::pool::{Dedicated, Pool};
 pub use self::settings::Settings;
 
 /// The variables of an environment, by name.

@@ -11,15 +11,15 @@ use tokio_postgres::config::{ChannelBinding as Binding, SslMode};
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::error::{Doing as _, Recovery, failed};
+use super::error::{Doing as _, Recovery};
 use super::session;
 use super::settings::{ChannelBinding, Login, Settings};
 
 /// A connection of the pool, which returns there when it is dropped.
-pub type Client = Object<Connector>;
+pub(crate) type Client = Object<Connector>;
 
 /// A connection of its own, which ends when it is dropped. A lease is one.
-pub type Dedicated = ClientWrapper;
+pub(crate) type Dedicated = ClientWrapper;
 
 /// How many connections of a pool are in use at most. Commits of slices that run at once fit in.
 const SIZE: usize = 8;
@@ -37,18 +37,15 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
 /// Connections to one database.
 #[derive(Debug, Clone)]
-pub struct Pool {
+pub(crate) struct Pool {
     inner: managed::Pool<Connector>,
 }
 
 impl Pool {
     /// A pool without a connection yet.
-    ///
-    /// # Errors
-    /// Never, but for a mistake in this program.
-    pub fn new(settings: Settings) -> Result<Self> {
+    pub(crate) fn new(settings: &Settings) -> Self {
         let connector = Connector {
-            settings,
+            settings: settings.clone(),
             tls: OnceCell::new(),
         };
         let inner = managed::Pool::builder(connector)
@@ -56,12 +53,12 @@ impl Pool {
             .wait_timeout(Some(WAIT))
             .runtime(deadpool::Runtime::Tokio1)
             .build()
-            .map_err(|error| Error::new(ErrorKind::Database, error.to_string()))?;
-        Ok(Self { inner })
+            .expect("a limit of time has its runtime");
+        Self { inner }
     }
 
     /// Where it leads.
-    pub fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.inner.manager().settings
     }
 
@@ -69,7 +66,7 @@ impl Pool {
     ///
     /// # Errors
     /// If no server can be reached, or none lets this user in.
-    pub async fn get(&self) -> Result<Client> {
+    pub(crate) async fn get(&self) -> Result<Client> {
         self.inner.get().await.map_err(|error| match error {
             PoolError::Backend(error) => error,
             other => {
@@ -84,14 +81,14 @@ impl Pool {
     ///
     /// # Errors
     /// If no server can be reached, or none lets this user in.
-    pub async fn dedicated(&self) -> Result<Dedicated> {
+    pub(crate) async fn dedicated(&self) -> Result<Dedicated> {
         self.inner.manager().connect().await
     }
 }
 
 /// Makes connections.
 #[derive(Debug)]
-pub struct Connector {
+pub(crate) struct Connector {
     settings: Settings,
     /// Made with the first connection that is encrypted: reading the system's certificates takes
     /// over 10 ms.
@@ -131,7 +128,7 @@ impl Connector {
         for login in &self.settings.hosts {
             match Box::pin(self.connect_to(login)).await {
                 Ok(client) => return Ok(client),
-                Err(error) if Recovery::from(&error) == Recovery::Reconnect => last = Some(error),
+                Err(error) if Recovery::of(&error) == Recovery::Reconnect => last = Some(error),
                 Err(error) => return Err(error),
             }
         }
@@ -166,12 +163,12 @@ impl Connector {
                 })
                 .await?;
             let connected = config.connect(tls.0.clone()).await;
-            let (client, connection) = connected.map_err(|error| self.refused(place, error))?;
+            let (client, connection) = connected.doing(place)?;
             ClientWrapper::new(client, tokio::spawn(drive(connection)))
         } else {
             config.ssl_mode(SslMode::Disable);
             let connected = config.connect(NoTls).await;
-            let (client, connection) = connected.map_err(|error| self.refused(place, error))?;
+            let (client, connection) = connected.doing(place)?;
             ClientWrapper::new(client, tokio::spawn(drive(connection)))
         };
         self.set_up(&client, place).await?;
@@ -203,10 +200,6 @@ impl Connector {
             config.options(options);
         }
         config
-    }
-
-    fn refused(&self, place: &str, error: tokio_postgres::Error) -> Error {
-        failed(&format!("{place}: user `{}`", self.settings.user), error)
     }
 
     /// Sets a session up, and passes over a server that takes no writes if one is needed that does.

@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 
 use super::Begun;
 use super::begin::staging_names;
-use crate::connection::error::Doing;
+use crate::connection::Doing;
 use crate::evolve::{self, converted};
 use crate::name::{Located, quote};
 use crate::physical::{self, Kind, quote_all};

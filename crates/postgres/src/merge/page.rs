@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures::SinkExt;
 
 use super::Merge;
-use crate::connection::error::Doing;
+use crate::connection::Doing;
 use crate::encode::{self, Rows, sql_type};
 
 /// Bytes that go to the server at a time.
