@@ -1,5 +1,8 @@
 //! A database as a destination.
 
+use std::fmt;
+use std::sync::OnceLock;
+
 use async_trait::async_trait;
 use bucketline_destination::{
     BatchStream, Capabilities, Destination, Holder, Load, Query, Result, TableInfo, TableName,
@@ -19,19 +22,47 @@ const SCHEMA: &str = "public";
 ///
 /// Names are folded to small letters, as the server does with names that are not quoted: `REPLICATE PROD.Issues` makes
 /// the table `issues` in the schema `prod`.
-#[derive(Debug)]
 pub struct PostgresDestination {
-    pool: Pool,
     label: String,
+    settings: Box<dyn Fn() -> Result<Settings> + Send + Sync>,
+    /// Made when it is first needed.
+    pool: OnceLock<Pool>,
+}
+
+impl fmt::Debug for PostgresDestination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PostgresDestination")
+            .field(&self.label)
+            .finish()
+    }
 }
 
 impl PostgresDestination {
     /// The database of these settings. Nothing is connected before it is needed.
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: Settings) -> Self {
+        let label = settings.label();
+        Self::with(label, move || Ok(settings.clone()))
+    }
+
+    /// The same, the settings being looked for when they are first needed. `label` is
+    /// [theirs](Settings::label).
+    pub fn with(
+        label: impl Into<String>,
+        settings: impl Fn() -> Result<Settings> + Send + Sync + 'static,
+    ) -> Self {
         Self {
-            pool: Pool::new(settings),
-            label: settings.label(),
+            label: label.into(),
+            settings: Box::new(settings),
+            pool: OnceLock::new(),
         }
+    }
+
+    fn pool(&self) -> Result<&Pool> {
+        if let Some(pool) = self.pool.get() {
+            return Ok(pool);
+        }
+        let pool = Pool::new(&(self.settings)()?);
+        Ok(self.pool.get_or_init(|| pool))
     }
 
     fn located(&self, table: &TableName) -> Located {
@@ -57,14 +88,14 @@ impl Destination for PostgresDestination {
     }
 
     async fn inspect(&self, table: &TableName) -> Result<TableStatus> {
-        let client = self.pool.get().await?;
+        let client = self.pool()?.get().await?;
         physical::status(&client, &self.located(table)).await
     }
 
     async fn open(&self, table: &TableName, holder: &Holder) -> Result<Box<dyn Load>> {
         name::check_table(table)?;
         let located = self.located(table);
-        let mut session = Session::take(&self.pool, table, &located, holder).await?;
+        let mut session = Session::take(self.pool()?, table, &located, holder).await?;
         let status = physical::status(session.client().await?, &located).await?;
         Ok(Box::new(PostgresLoad::new(
             session,
@@ -75,15 +106,15 @@ impl Destination for PostgresDestination {
     }
 
     async fn tables(&self) -> Result<Vec<TableInfo>> {
-        read::tables(&*self.pool.get().await?).await
+        read::tables(&*self.pool()?.get().await?).await
     }
 
     async fn table(&self, table: &TableName) -> Result<Option<TableInfo>> {
-        read::table(&*self.pool.get().await?, &self.located(table)).await
+        read::table(&*self.pool()?.get().await?, &self.located(table)).await
     }
 
     async fn read(&self, query: &Query) -> Result<BatchStream> {
         let located = self.located(&query.table);
-        Ok(read::stream(self.pool.clone(), located, query.clone()))
+        Ok(read::stream(self.pool()?.clone(), located, query.clone()))
     }
 }

@@ -4,6 +4,7 @@ mod account;
 mod archive;
 mod bitbucket;
 mod destination;
+mod postgres;
 mod sqlite;
 
 use std::fmt;
@@ -34,7 +35,7 @@ struct Kind {
 }
 
 /// The first is meant where nothing else is said.
-const KINDS: &[Kind] = &[bitbucket::KIND, archive::KIND, sqlite::KIND];
+const KINDS: &[Kind] = &[bitbucket::KIND, archive::KIND, sqlite::KIND, postgres::KIND];
 
 /// Stands for a secret.
 const MASK: &str = "***";
@@ -162,6 +163,8 @@ pub struct ConnectionProperties {
     origin: String,
     pairs: Vec<(String, String)>,
     folder: PathBuf,
+    /// What is not said may come from variables of the environment.
+    uses_environment: bool,
 }
 
 impl fmt::Debug for ConnectionProperties {
@@ -193,6 +196,7 @@ impl ConnectionProperties {
             origin: origin.into(),
             pairs,
             folder: PathBuf::new(),
+            uses_environment: true,
         }
     }
 
@@ -275,6 +279,7 @@ impl ConnectionProperties {
             }
         }
         self.pairs = pairs;
+        self.uses_environment = access.has_environment();
         Ok(self)
     }
 

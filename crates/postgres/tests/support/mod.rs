@@ -39,7 +39,7 @@ impl Database {
 
 pub(crate) fn destination(url: &str) -> PostgresDestination {
     let settings = Settings::parse(url, &|_| None).unwrap();
-    PostgresDestination::new(&settings)
+    PostgresDestination::new(settings)
 }
 
 /// A small table, `Id` (its key) and `Text`.

@@ -1,0 +1,116 @@
+//! Connections to databases of PostgreSQL servers.
+
+use std::sync::Arc;
+
+use bucketline_destination::{Error as DestinationError, ErrorKind};
+use bucketline_postgres::{PostgresDestination, Settings};
+use secrecy::ExposeSecret;
+
+use super::destination::URL;
+use super::{Connection, ConnectionProperties, Ends, Holds, Kind, Property, Surroundings};
+use crate::Result;
+
+const PASSWORD: &str = "Password";
+
+pub(super) const KIND: Kind = Kind {
+    names: &["PostgreSQL", "Postgres"],
+    properties: &[
+        Property::plain(
+            &[URL],
+            "`postgres://user@host:5432/database?sslmode=verify-full`; other properties count before it",
+        ),
+        Property::plain(
+            &["Server", "Host"],
+            "the server's name, or several with commas between [PGHOST]",
+        ),
+        Property::plain(&["Port"], "its port, 5432 unless said otherwise [PGPORT]"),
+        Property::plain(&["Database", "DBName"], "the database [PGDATABASE]"),
+        Property::plain(&["User", "UserName"], "who signs in [PGUSER]"),
+        Property::secret(&[PASSWORD], "the password [PGPASSWORD, ~/.pgpass]"),
+        Property::paths(&["PassFile"], "a file of passwords [PGPASSFILE]"),
+        Property::plain(
+            &["SSLMode"],
+            "`verify-full`, which is meant for hosts other than this machine; `verify-ca`, `require`, `disable` [PGSSLMODE]",
+        ),
+        Property::plain(&["UseSSL"], "TRUE is `verify-full`, FALSE `disable`"),
+        Property::paths(
+            &["SSLRootCert", "SSLServerCert"],
+            "the certificates of authorities; without it, those of the system [PGSSLROOTCERT]",
+        ),
+        Property::paths(
+            &["SSLCert", "SSLClientCert"],
+            "the client's certificate [PGSSLCERT]",
+        ),
+        Property::paths(&["SSLKey", "SSLClientKey"], "its key [PGSSLKEY]"),
+        Property::plain(
+            &["ChannelBinding"],
+            "`prefer`, `require` or `disable` [PGCHANNELBINDING]",
+        ),
+        Property::plain(
+            &["TargetSessionAttrs"],
+            "`read-write`, which is meant where there are several hosts, or `any` [PGTARGETSESSIONATTRS]",
+        ),
+        Property::plain(
+            &["ConnectTimeout", "Timeout"],
+            "seconds until the server must have answered [PGCONNECT_TIMEOUT]",
+        ),
+        Property::plain(&["ApplicationName"], "what the server calls us [PGAPPNAME]"),
+        Property::plain(
+            &["Options"],
+            "settings of the sessions, `-c statement_timeout=60s` [PGOPTIONS]",
+        ),
+    ],
+    idle: &[],
+    connect,
+};
+
+fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Connection> {
+    let mut pairs: Vec<(&'static str, String)> = Vec::new();
+    for property in KIND.properties {
+        let name = property.names[0];
+        if let (Some(value), true) = (properties.text(name), property.holds != Holds::Secret) {
+            pairs.push((
+                name,
+                match property.holds {
+                    Holds::Paths => properties.folder.join(value).display().to_string(),
+                    Holds::Plain | Holds::Secret => value.to_owned(),
+                },
+            ));
+        }
+    }
+    let uses_environment = properties.uses_environment;
+    let settings = move |password: Option<&str>| {
+        let pairs = pairs.iter().map(|(name, value)| (*name, value.as_str()));
+        let pairs = pairs.chain(password.map(|password| (PASSWORD, password)));
+        let variable = |name: &str| std::env::var(name).ok().filter(|_| uses_environment);
+        Settings::of_properties(pairs, &variable)
+    };
+    // What is wrong is said at once, but the secret is looked for when it is needed.
+    let later = properties.text(PASSWORD).map(|_| "looked for later");
+    let label = settings(later)
+        .map_err(|error| {
+            let told = properties.error(&error);
+            match error.hint() {
+                Some(hint) => told.with_hint(hint),
+                None => told,
+            }
+        })?
+        .label();
+    let own = properties.clone();
+    let destination = PostgresDestination::with(label, move || {
+        let secret = own.secret(PASSWORD).map_err(|error| {
+            let told = DestinationError::new(ErrorKind::Unavailable, error.to_string());
+            match error.hint() {
+                Some(hint) => told.with_hint(hint),
+                None => told,
+            }
+        })?;
+        settings(secret.as_ref().map(|secret| secret.expose_secret()))
+    });
+    Ok(Connection {
+        kind: KIND.names[0],
+        ends: Ends::Destination(Arc::new(destination)),
+        account: None,
+        sample: &[],
+    })
+}
