@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use bucketline_replicate::{self as replicate, ScriptRun};
+use bucketline_replicate::{self as replicate, Read, ScriptRun};
 use bucketline_source::figures::{Elapsed, counted, grouped};
-use bucketline_source::{ReadContext, RequestCount, RequestShape, ScanPlan, SliceChoice, Source};
+use bucketline_source::{ReadContext, RequestCount, RequestShape, SliceChoice, Source};
 use bucketline_sql::{Located, Query, Replicate, Source as Filled, Statement};
 
 use crate::run::{Voice, parsed};
@@ -166,7 +166,10 @@ impl Planning<'_> {
 
     async fn query(&mut self, query: &Query) -> Result<Expected> {
         match self.session.engine.scans(query, self.context).await {
-            Ok(scans) => Ok(Expected::new("gives rows", self.charge(scans, None, None))),
+            Ok(scans) => Ok(Expected::new(
+                "gives rows",
+                self.charge(scans.into_iter().map(Read::new)),
+            )),
             Err(error) if error.code() == UNKNOWN_TABLE && self.reads_made(query) => {
                 Ok(Self::hanging(None))
             }
@@ -195,17 +198,12 @@ impl Planning<'_> {
             load,
             refusal,
             reads,
-            slices,
-            reload,
         } = forecast;
         self.made.push(table.name.to_lowercase());
         let refusal = refusal.map(Error::from);
         let expected = match &refusal {
             Some(error) => Expected::refused(error),
-            None => Expected::new(
-                format!("{mode}: {load}"),
-                self.charge(reads, slices, reload),
-            ),
+            None => Expected::new(format!("{mode}: {load}"), self.charge(reads)),
         };
         let table = Some(table.to_string());
         Ok((Expected { table, ..expected }, refusal))
@@ -239,24 +237,20 @@ impl Planning<'_> {
         Box::pin(scene.execute(statement)).await.map(drop)
     }
 
-    /// Adds up what a statement reads: so many slices at its last run, or so many requests to load it all.
-    fn charge(
-        &mut self,
-        reads: Vec<(Arc<dyn Source>, Arc<ScanPlan>)>,
-        slices: Option<usize>,
-        reload: Option<u64>,
-    ) -> RequestCount {
+    /// Adds up what a statement reads.
+    fn charge(&mut self, reads: impl IntoIterator<Item = Read>) -> RequestCount {
         let mut sum = RequestCount::Exactly(0);
-        for (source, plan) in reads {
+        for read in reads {
+            let source = &read.source;
             let known = self
                 .asked
                 .iter()
-                .position(|asked| Arc::ptr_eq(&asked.source, &source));
+                .position(|asked| Arc::ptr_eq(&asked.source, source));
             let index = known.unwrap_or_else(|| {
-                self.asked.push(Asked::new(source));
+                self.asked.push(Asked::new(Arc::clone(source)));
                 self.asked.len() - 1
             });
-            sum = added(sum, self.asked[index].charge(&plan, slices, reload));
+            sum = sum + self.asked[index].charge(&read);
         }
         sum
     }
@@ -283,16 +277,12 @@ impl Asked {
     }
 
     /// Adds what a plan requests, less what the script has asked for before.
-    fn charge(
-        &mut self,
-        plan: &ScanPlan,
-        slices: Option<usize>,
-        reload: Option<u64>,
-    ) -> RequestCount {
+    fn charge(&mut self, read: &Read) -> RequestCount {
+        let plan = &read.plan;
         if plan.slices == SliceChoice::Listed {
-            self.slices = slices.or(self.slices);
+            self.slices = read.slices.or(self.slices);
         }
-        let alone = match reload {
+        let alone = match read.reload {
             Some(requests) => RequestCount::AtLeast(requests),
             None => plan.forecast(self.slices),
         };
@@ -305,7 +295,7 @@ impl Asked {
             }
             None => alone,
         };
-        self.requests = added(self.requests, requests);
+        self.requests = self.requests + requests;
         requests
     }
 
@@ -347,17 +337,5 @@ fn less_one(requests: RequestCount) -> RequestCount {
     match requests {
         RequestCount::Exactly(count) => RequestCount::Exactly(count.saturating_sub(1)),
         RequestCount::AtLeast(count) => RequestCount::AtLeast(count.saturating_sub(1).max(1)),
-    }
-}
-
-fn added(one: RequestCount, other: RequestCount) -> RequestCount {
-    match (one, other) {
-        (RequestCount::Exactly(one), RequestCount::Exactly(other)) => {
-            RequestCount::Exactly(one + other)
-        }
-        (RequestCount::Exactly(one) | RequestCount::AtLeast(one), RequestCount::AtLeast(other))
-        | (RequestCount::AtLeast(one), RequestCount::Exactly(other)) => {
-            RequestCount::AtLeast(one + other)
-        }
     }
 }

@@ -32,18 +32,23 @@ struct Layers {
     notes: Vec<String>,
 }
 
-/// Takes a query apart, or says why it cannot be.
-pub(crate) fn flatten(plan: &LogicalPlan) -> Result<Result<Flat, String>> {
+/// Takes a query apart, or says why it cannot be. A UNION ALL gives one part for each of its queries.
+pub(crate) fn flatten(plan: &LogicalPlan) -> Result<Result<Vec<Flat>, String>> {
+    let arms = match layers(plan)? {
+        Ok(arms) => arms,
+        Err(why) => return Ok(Err(why)),
+    };
+    arms.into_iter().map(|arm| flat(plan, arm)).collect()
+}
+
+fn flat(plan: &LogicalPlan, layers: Layers) -> Result<Result<Flat, String>> {
     let Layers {
         table,
         columns,
         conditions,
         mut why,
         notes,
-    } = match layers(plan)? {
-        Ok(layers) => layers,
-        Err(why) => return Ok(Err(why)),
-    };
+    } = layers;
     for (expr, place) in columns
         .iter()
         .map(|it| (it, "an output"))
@@ -70,7 +75,8 @@ pub(crate) fn flatten(plan: &LogicalPlan) -> Result<Result<Flat, String>> {
     }))
 }
 
-fn layers(plan: &LogicalPlan) -> Result<Result<Layers, String>> {
+/// The layers of each query that a UNION ALL puts together; mostly of one.
+fn layers(plan: &LogicalPlan) -> Result<Result<Vec<Layers>, String>> {
     let below = |input: &LogicalPlan| layers(input);
     Ok(match plan {
         LogicalPlan::TableScan(scan) => {
@@ -81,13 +87,13 @@ fn layers(plan: &LogicalPlan) -> Result<Result<Layers, String>> {
                     let columns = names
                         .map(|field| Expr::Column(Column::new_unqualified(field.name().as_str())))
                         .collect();
-                    Ok(Layers {
+                    Ok(vec![Layers {
                         table: table.clone(),
                         columns,
                         conditions: Vec::new(),
                         why: None,
                         notes: Vec::new(),
-                    })
+                    }])
                 }
                 Some(_) => Err("its table is read in part".to_owned()),
                 None => Err(format!("{} is not a table of a source", scan.table_name)),
@@ -95,45 +101,65 @@ fn layers(plan: &LogicalPlan) -> Result<Result<Layers, String>> {
         }
         LogicalPlan::SubqueryAlias(alias) => below(&alias.input)?,
         LogicalPlan::Projection(projection) => match below(&projection.input)? {
-            Ok(mut layers) => {
+            Ok(mut arms) => {
                 let schema = projection.input.schema();
-                let columns = projection
-                    .expr
-                    .iter()
-                    .map(|expr| over(expr, schema, &layers.columns));
-                layers.columns = columns.collect::<Result<_>>()?;
-                Ok(layers)
+                for arm in &mut arms {
+                    let columns = projection
+                        .expr
+                        .iter()
+                        .map(|expr| over(expr, schema, &arm.columns));
+                    arm.columns = columns.collect::<Result<_>>()?;
+                }
+                Ok(arms)
             }
             why => why,
         },
         LogicalPlan::Filter(filter) => match below(&filter.input)? {
-            Ok(mut layers) => {
-                let condition = over(&filter.predicate, filter.input.schema(), &layers.columns)?;
-                layers.conditions.push(condition);
-                Ok(layers)
+            Ok(mut arms) => {
+                for arm in &mut arms {
+                    let condition = over(&filter.predicate, filter.input.schema(), &arm.columns)?;
+                    arm.conditions.push(condition);
+                }
+                Ok(arms)
             }
             why => why,
         },
         LogicalPlan::Sort(sort) => match below(&sort.input)? {
-            Ok(mut layers) if sort.fetch.is_none() => {
-                layers
-                    .notes
-                    .push("ORDER BY without LIMIT changes nothing in a table".to_owned());
-                Ok(layers)
+            Ok(mut arms) if sort.fetch.is_none() => {
+                // Said once, of all of them.
+                let note = "ORDER BY without LIMIT changes nothing in a table".to_owned();
+                arms.iter_mut()
+                    .take(1)
+                    .for_each(|arm| arm.notes.push(note.clone()));
+                Ok(arms)
             }
-            Ok(layers) => Ok(because(layers, "it has a LIMIT")),
+            Ok(arms) => Ok(because(arms, "it has a LIMIT")),
             why => why,
         },
-        LogicalPlan::Limit(limit) => below(&limit.input)?.map(|mut layers| {
+        LogicalPlan::Limit(limit) => below(&limit.input)?.map(|mut arms| {
             // With a limit the order below it does change something.
-            layers.notes.clear();
-            because(layers, "it has a LIMIT")
+            arms.iter_mut().for_each(|arm| arm.notes.clear());
+            because(arms, "it has a LIMIT")
         }),
+        LogicalPlan::Union(union) => {
+            let mut arms = Vec::with_capacity(union.inputs.len());
+            for input in &union.inputs {
+                match below(input)? {
+                    Ok(more) => arms.extend(more),
+                    Err(why) => return Ok(Err(of_an_arm(&why))),
+                }
+            }
+            Ok(arms)
+        }
+        LogicalPlan::Distinct(distinct)
+            if matches!(distinct.input().as_ref(), LogicalPlan::Union(_)) =>
+        {
+            Err("UNION leaves out doubles, as UNION ALL does not".to_owned())
+        }
         LogicalPlan::Distinct(_) => Err("it has DISTINCT".to_owned()),
         LogicalPlan::Aggregate(_) => Err("it has an aggregate".to_owned()),
         LogicalPlan::Window(_) => Err("it has a window function".to_owned()),
         LogicalPlan::Join(_) => Err("it joins tables".to_owned()),
-        LogicalPlan::Union(_) => Err("it unites several queries".to_owned()),
         LogicalPlan::Unnest(_) => Err("it unnests a list".to_owned()),
         LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => {
             Err("it reads no table".to_owned())
@@ -142,9 +168,16 @@ fn layers(plan: &LogicalPlan) -> Result<Result<Layers, String>> {
     })
 }
 
-fn because(mut layers: Layers, why: &str) -> Layers {
-    layers.why.get_or_insert_with(|| why.to_owned());
-    layers
+/// Why a UNION ALL is executed as a whole, if that is because of one of its queries.
+pub(crate) fn of_an_arm(why: &str) -> String {
+    format!("of a query that it unites: {why}")
+}
+
+fn because(mut arms: Vec<Layers>, why: &str) -> Vec<Layers> {
+    for arm in &mut arms {
+        arm.why.get_or_insert_with(|| why.to_owned());
+    }
+    arms
 }
 
 /// An expression over `schema` as one over the table: each column replaced by what it is.

@@ -20,7 +20,7 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 
-use crate::flatten::{Flat, flatten, source_tables};
+use crate::flatten::{Flat, flatten, of_an_arm, source_tables};
 use crate::query::PlannedQuery;
 use crate::scan::{SourceTable, translate};
 use crate::{Error, ErrorKind, Result, explain};
@@ -28,8 +28,9 @@ use crate::{Error, ErrorKind, Result, explain};
 /// What has to be done. Decided on the analysed plan, before constants such as `now()` are folded.
 #[derive(Debug)]
 pub enum Work {
-    /// One table of a source, each row by itself.
-    Rows(Box<RowPlan>),
+    /// One table of a source, each row by itself; or several, whose rows UNION ALL puts together. The outputs of
+    /// all have the same names and types.
+    Rows(Vec<RowPlan>),
     /// Anything else.
     Whole(Box<WholePlan>),
 }
@@ -67,6 +68,8 @@ pub struct Output {
     pub plain: Option<usize>,
     /// The table's columns that it reads.
     pub reads: Vec<usize>,
+    /// The text that it is in every row.
+    pub constant: Option<String>,
     /// One line about it, if it is a plain column.
     pub doc: Option<String>,
 }
@@ -121,20 +124,27 @@ pub(crate) fn work(planned: PlannedQuery) -> Result<Work> {
             notes,
         }))
     };
-    let flat = match flatten(&analysed).map_err(|error| planned.error(error))? {
-        Ok(flat) => flat,
+    let flats = match flatten(&analysed).map_err(|error| planned.error(error))? {
+        Ok(flats) => flats,
         Err(why) => return Ok(whole(planned, why, outputs, None, Vec::new())),
     };
-    let compiled = compile(&planned, flat)?;
-    match compiled {
-        Compiled::Rows(plan) => Ok(Work::Rows(plan)),
-        Compiled::Whole {
-            why,
-            key,
-            fields,
-            notes,
-        } => Ok(whole(planned, why, fields, key, notes)),
+    let is_one = flats.len() == 1;
+    let mut plans = Vec::with_capacity(flats.len());
+    for flat in flats {
+        match compile(&planned, flat)? {
+            Compiled::Rows(plan) => plans.push(*plan),
+            Compiled::Whole {
+                why,
+                key,
+                fields,
+                notes,
+            } if is_one => return Ok(whole(planned, why, fields, key, notes)),
+            Compiled::Whole { why, notes, .. } => {
+                return Ok(whole(planned, of_an_arm(&why), outputs, None, notes));
+            }
+        }
     }
+    Ok(Work::Rows(plans))
 }
 
 enum Compiled {
@@ -236,6 +246,7 @@ fn compile(planned: &PlannedQuery, flat: Flat) -> Result<Compiled> {
             expression: expr.to_string(),
             plain,
             reads: reads(expr, &spec).collect(),
+            constant: constant(expr),
             doc: plain.map(|index| spec.columns[index].doc.clone()),
         });
         expressions.push(expression);
@@ -356,6 +367,13 @@ fn plain(expr: &Expr, spec: &TableSpec) -> Option<usize> {
         Expr::Column(Column { name, .. }) => {
             spec.columns.iter().position(|column| column.name == *name)
         }
+        _ => None,
+    }
+}
+
+fn constant(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_owned),
         _ => None,
     }
 }

@@ -177,6 +177,9 @@ impl Layout {
                     let value = parents.get(*index).cloned().flatten();
                     Arc::new(StringArray::from(vec![value; leaving.num_rows()]))
                 }
+                KeyPart::Constant(value) => {
+                    Arc::new(StringArray::from(vec![value.as_str(); leaving.num_rows()]))
+                }
             }
         };
         build(parts.iter().map(array).collect(), &self.key_schema)
@@ -184,12 +187,14 @@ impl Layout {
 }
 
 /// Where a column of the table's key comes from for a row that leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum KeyPart {
     /// From the source's key, by index.
     Source(usize),
     /// From the slice's parents, by index.
     Parent(usize),
+    /// The same in all rows of the query.
+    Constant(String),
 }
 
 /// Converts arrays to a schema's types.

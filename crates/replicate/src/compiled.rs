@@ -15,7 +15,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// A statement's query, planned by the engine.
 pub(crate) enum Compiled {
-    Rows(CompiledRows),
+    Rows(Vec<Box<dyn RowWork>>),
     Whole(CompiledWhole),
 }
 
@@ -50,7 +50,10 @@ impl Compiled {
 
     fn of_work(work: engine::Work) -> Self {
         match work {
-            engine::Work::Rows(plan) => Self::Rows(CompiledRows::new(plan)),
+            engine::Work::Rows(plans) => {
+                let work = |plan| Box::new(CompiledRows::new(plan)) as Box<dyn RowWork>;
+                Self::Rows(plans.into_iter().map(work).collect())
+            }
             engine::Work::Whole(plan) => Self::Whole(CompiledWhole(plan.into())),
         }
     }
@@ -63,18 +66,19 @@ impl Compiled {
     }
 }
 
-pub(crate) struct CompiledRows {
-    plan: Box<engine::RowPlan>,
+struct CompiledRows {
+    plan: engine::RowPlan,
     outputs: Vec<Output>,
 }
 
 impl CompiledRows {
-    fn new(plan: Box<engine::RowPlan>) -> Self {
+    fn new(plan: engine::RowPlan) -> Self {
         let output = |output: &engine::Output| Output {
             field: output.field.clone(),
             expression: output.expression.clone(),
             plain: output.plain,
             reads: output.reads.clone(),
+            constant: output.constant.clone(),
             doc: output.doc.clone(),
         };
         let outputs = plan.outputs().iter().map(output).collect();
@@ -83,6 +87,10 @@ impl CompiledRows {
 }
 
 impl RowWork for CompiledRows {
+    fn connection(&self) -> &str {
+        self.plan.connection()
+    }
+
     fn source(&self) -> &Arc<dyn Source> {
         self.plan.source()
     }

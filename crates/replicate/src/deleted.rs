@@ -22,9 +22,10 @@ pub async fn deleted_rows(
             .with_hint("REPLICATE with DetectDeletes = KEYS, or CHECKCACHE, finds rows of a copy that are gone")
             .at(table.span())
     };
-    let Work::Rows(plan) = session.work_of_table(table, context).await? else {
+    let Work::Rows(plans) = session.work_of_table(table, context).await? else {
         return Err(unknown());
     };
+    let plan = plans.first().ok_or_else(unknown)?;
     let spec = &plan.scan().request.table;
     let name = |column: usize| {
         let ident = sql::Ident {

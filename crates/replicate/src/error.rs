@@ -23,6 +23,8 @@ pub enum ErrorKind {
     OneTarget,
     /// A scope or slug of the statement means another object than it did, or none.
     NameMoved,
+    /// Two queries of a UNION ALL read the same slice, so that its rows would come twice.
+    Overlap,
     /// Some slices failed; the others were replicated.
     Partial,
     /// Every slice failed.
@@ -77,6 +79,7 @@ impl Error {
             ErrorKind::OtherWorkspace => "BL7002",
             ErrorKind::OneTarget => "BL7003",
             ErrorKind::NameMoved => "BL7004",
+            ErrorKind::Overlap => "BL7017",
             ErrorKind::Partial => "BL7005",
             ErrorKind::AllFailed => "BL7013",
             ErrorKind::Unsupported => "BL7006",
@@ -152,6 +155,11 @@ impl Error {
     /// Whether every slice would meet it, so that the statement ends at once.
     pub(crate) fn is_common(&self) -> bool {
         self.0.common
+    }
+
+    /// Whether a source failed, and neither the statement nor the destination.
+    pub(crate) fn is_of_source(&self) -> bool {
+        self.0.kind == ErrorKind::Source
     }
 
     /// What kind of failure it is.

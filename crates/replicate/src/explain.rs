@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use bucketline_destination::Destination;
 use bucketline_source::spec::{Cursor, Feed, Strategy, TableSpec};
-use bucketline_source::{Pushdown, ReadContext, Reading, ScanPlan};
+use bucketline_source::{Pushdown, ReadContext, Reading, RequestCount, ScanPlan};
 
+use crate::arms::Arm;
 use crate::fingerprint::{Difference, enumerated};
-use crate::prepare::{Prepared, Rows, prepare};
-use crate::record::Slices;
+use crate::prepare::{Prepared, prepare};
+use crate::record::{SliceState, Slices};
 use crate::report::grouped;
 use crate::run::owners;
 use crate::standing::{Approach, Standing};
 use crate::statement::{Deletes, Statement};
-use crate::work::{RowWork, Work};
+use crate::work::Work;
 use crate::{Mode, Result};
 
 /// How the result of a statement that is computed as a whole gets into the table.
@@ -57,33 +58,23 @@ pub(crate) async fn explain(
         }
     }
 
-    match (work, &prepared.rows) {
-        (Work::Rows(work), Some(rows)) => {
-            cursor(work, &prepared, &standing.slices, &mut lines);
+    match work {
+        Work::Rows(works) => {
+            let arms = prepared.arms(works);
+            cursor(&arms, &prepared, &standing.slices, &mut lines);
             let approach = standing.approach(&prepared, statement);
-            loading(&prepared, &standing, &approach, rows, &mut lines);
-            let known = (!standing.slices.is_empty()).then_some(standing.slices.len());
-            let reading = reading(&prepared, &standing.slices, &approach);
-            let plan = work.source().explain(rows.scan.plan(), &reading);
-            lines.extend(work.source().address().map(|it| format!("source: {it}")));
-            lines.extend(plan.explain(known));
-            lines.extend(later_runs(&plan, &reading));
-            if let Some(sweep) = &rows.sweep {
-                let sweep = work.source().explain(sweep, &Reading::Listing);
-                let keys = sweep.requests.last().map(ToString::to_string);
-                let cost = match standing.slices.is_empty() {
-                    true => {
-                        "not in the first load, of which nothing can have been deleted".to_owned()
-                    }
-                    false => format!("{} more", standing.listing_cost(&sweep)),
-                };
-                lines.push(format!(
-                    "deletes: once its changes are read, the keys of each slice: {}; {cost}",
-                    keys.unwrap_or_default()
-                ));
+            loading(&prepared, &standing, &approach, &arms, &mut lines);
+            let mut sum = RequestCount::Exactly(0);
+            for arm in &arms {
+                lines.extend(arm.headline(arms.len()));
+                let requests = reads(arm, &prepared, &standing, &approach, &mut lines);
+                sum = sum + requests;
+            }
+            if arms.len() > 1 {
+                lines.push(format!("requests of all queries: {sum}"));
             }
         }
-        (Work::Whole(work), _) => {
+        Work::Whole(work) => {
             lines.push(format!("load: {WHOLE}"));
             lines.extend(work.explain().await?);
             let mut lists = work.lists().await?.into_iter().peekable();
@@ -94,16 +85,12 @@ pub(crate) async fn explain(
                     .push("owner: the workspace is looked up, one request a connection".to_owned());
             }
         }
-        (Work::Rows(_), None) => {}
     }
-    let of_parents = prepared.rows.as_ref().is_some_and(|rows| {
+    let of_parents = prepared.rows.iter().any(|rows| {
         let table = &rows.scan.plan().request.table;
         matches!(table.strategy(), Strategy::Parent(_))
     });
-    let sweeps = prepared
-        .rows
-        .as_ref()
-        .is_some_and(|rows| rows.sweep.is_some());
+    let sweeps = prepared.rows.iter().any(|rows| rows.sweep.is_some());
     lines.push(merging(&prepared, statement, of_parents, sweeps));
     lines.extend(
         prepared
@@ -115,13 +102,46 @@ pub(crate) async fn explain(
     Ok(lines)
 }
 
+/// What is read of one query; gives the number of its requests.
+fn reads(
+    arm: &Arm<'_>,
+    prepared: &Prepared,
+    standing: &Standing,
+    approach: &Approach,
+    lines: &mut Vec<String>,
+) -> RequestCount {
+    let Arm { number, work, rows } = arm;
+    let known = standing.slices_of(*number).count();
+    let known = (known > 0).then_some(known);
+    let reading = reading(prepared, standing.slices_of(*number), approach);
+    let plan = work.source().explain(rows.scan.plan(), &reading);
+    lines.extend(work.source().address().map(|it| format!("source: {it}")));
+    lines.extend(plan.explain(known));
+    lines.extend(later_runs(&plan, &reading));
+    if let Some(sweep) = &rows.sweep {
+        let sweep = work.source().explain(sweep, &Reading::Listing);
+        let keys = sweep.requests.last().map(ToString::to_string);
+        let cost = match known {
+            None => "not in the first load, of which nothing can have been deleted".to_owned(),
+            Some(_) => format!("{} more", standing.listing_cost(*number, &sweep)),
+        };
+        lines.push(format!(
+            "deletes: once its changes are read, the keys of each slice: {}; {cost}",
+            keys.unwrap_or_default()
+        ));
+    }
+    plan.forecast(known)
+}
+
 /// How most slices will be read: as a later run, once a first load has ended and unless everything is staged anew.
-pub(crate) fn reading(prepared: &Prepared, slices: &Slices, approach: &Approach) -> Reading {
+pub(crate) fn reading<'a>(
+    prepared: &Prepared,
+    mut slices: impl Iterator<Item = &'a SliceState>,
+    approach: &Approach,
+) -> Reading {
     match prepared.mode {
         Mode::Incremental => {
-            let finished = slices
-                .values()
-                .find(|state| state.checkpoint.mark.is_some());
+            let finished = slices.find(|state| state.checkpoint.mark.is_some());
             Reading::Changes(
                 finished
                     .filter(|_| *approach == Approach::Merge)
@@ -134,10 +154,16 @@ pub(crate) fn reading(prepared: &Prepared, slices: &Slices, approach: &Approach)
     }
 }
 
-fn cursor(work: &dyn RowWork, prepared: &Prepared, slices: &Slices, lines: &mut Vec<String>) {
-    let (Mode::Incremental, Some(column)) = (prepared.mode, change_column(work.table())) else {
+fn cursor(arms: &[Arm<'_>], prepared: &Prepared, slices: &Slices, lines: &mut Vec<String>) {
+    let mut columns: Vec<_> = arms
+        .iter()
+        .filter_map(|arm| change_column(arm.work.table()))
+        .collect();
+    columns.dedup();
+    if prepared.mode != Mode::Incremental || columns.is_empty() {
         return;
-    };
+    }
+    let column = columns.join(", ");
     let marks = || slices.values().filter_map(|state| state.checkpoint.mark);
     lines.push(match (marks().min(), marks().max()) {
         (Some(first), Some(last)) => {
@@ -177,14 +203,14 @@ pub(crate) fn load_in_words(
     prepared: &Prepared,
     standing: &Standing,
     approach: &Approach,
-    rows: &Rows,
+    arms: &[Arm<'_>],
 ) -> String {
     match approach {
         Approach::Merge if standing.exists => "changes are merged into the table".to_owned(),
         Approach::Merge => "first load, into a new table".to_owned(),
         Approach::Reload { why, recreate, .. } => {
             let cost = match standing.exists && prepared.mode != Mode::Replace {
-                true => format!(", {}", standing.reload_cost(rows.scan.plan())),
+                true => format!(", {}", standing.reload_cost(arms)),
                 false => String::new(),
             };
             let how = if *recreate {
@@ -201,10 +227,10 @@ fn loading(
     prepared: &Prepared,
     standing: &Standing,
     approach: &Approach,
-    rows: &Rows,
+    arms: &[Arm<'_>],
     lines: &mut Vec<String>,
 ) {
-    let load = load_in_words(prepared, standing, approach, rows);
+    let load = load_in_words(prepared, standing, approach, arms);
     lines.push(format!("load: {load}"));
     let Difference { dropped, .. } = standing.difference(prepared);
     if !dropped.is_empty() {

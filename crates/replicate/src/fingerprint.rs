@@ -60,44 +60,49 @@ impl Difference {
 }
 
 impl Fingerprint {
-    /// The fingerprint of a statement that is read row by row, from `start` on where that has an effect.
+    /// The fingerprint of a statement that is read row by row, each of its queries from its start on where one has
+    /// an effect.
     pub(crate) fn of_rows(
-        work: &dyn RowWork,
+        works: &[Box<dyn RowWork>],
         layout: &Layout,
         mode: Mode,
-        start: Option<DateTime<Utc>>,
+        starts: &[Option<DateTime<Utc>>],
     ) -> Self {
-        let request = &work.scan().request;
-        let table = work.table();
-        let rows = json!({
-            "table": table.name,
-            "path": table.path,
-            "scope": [scope_word(request.scope.kind), request.scope.name.to_lowercase()],
-            "slice": slice_word(table.slice),
-            "key": folded(&layout.key_names()),
-            "cursor": table.cursor.as_ref().map(|cursor| pointer(table, cursor.column)),
-            "condition": work.condition(),
-            "hidden": work.scan().hidden.map(|column| pointer(table, column)),
-            "start": start.map(|start| start.to_rfc3339()),
-            "mode": mode,
+        let rows = works.iter().zip(starts).map(|(work, start)| {
+            let work = work.as_ref();
+            let request = &work.scan().request;
+            let table = work.table();
+            json!({
+                "table": table.name,
+                "path": table.path,
+                "scope": [scope_word(request.scope.kind), request.scope.name.to_lowercase()],
+                "slice": slice_word(table.slice),
+                "key": folded(&layout.key_names()),
+                "cursor": table.cursor.as_ref().map(|cursor| pointer(table, cursor.column)),
+                "condition": work.condition(),
+                "hidden": work.scan().hidden.map(|column| pointer(table, column)),
+                "start": start.map(|start| start.to_rfc3339()),
+                "mode": mode,
+            })
         });
+        let how = |work: &dyn RowWork, pick: usize| {
+            let (output, table) = (&work.outputs()[pick], work.table());
+            let reads: Vec<_> = output
+                .reads
+                .iter()
+                .map(|&read| pointer(table, read))
+                .collect();
+            json!({ "expression": output.expression, "reads": reads })
+        };
         let columns = layout
             .columns
             .iter()
             .zip(&layout.picks)
             .map(|(column, &pick)| {
-                let output = &work.outputs()[pick];
-                let reads: Vec<_> = output
-                    .reads
-                    .iter()
-                    .map(|&read| pointer(table, read))
-                    .collect();
-                (
-                    &column.field,
-                    json!({ "expression": output.expression, "reads": reads }),
-                )
+                let all = works.iter().map(|work| how(work.as_ref(), pick));
+                (&column.field, of_all(all.collect()))
             });
-        Self::new(rows, columns)
+        Self::new(of_all(rows.collect()), columns)
     }
 
     /// The fingerprint of a statement that is executed as a whole.
@@ -169,6 +174,14 @@ pub(crate) fn enumerated(names: &[String]) -> String {
 
 fn folded(names: &[String]) -> Vec<String> {
     names.iter().map(|name| name.to_lowercase()).collect()
+}
+
+/// What the queries of a statement are: of a single one, that one.
+fn of_all(mut queries: Vec<Value>) -> Value {
+    match queries.len() {
+        1 => queries.remove(0),
+        _ => Value::Array(queries),
+    }
 }
 
 /// Where a table column's value comes from, and its type.

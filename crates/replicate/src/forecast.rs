@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bucketline_destination::{Destination, TableName};
 use bucketline_source::{ReadContext, ScanPlan, Source};
 
+use crate::arms::Arm;
 use crate::explain::{WHOLE, load_in_words, reading};
 use crate::prepare::prepare;
 use crate::run::owners;
@@ -25,11 +26,32 @@ pub struct Forecast {
     /// Why it would be refused, if so.
     pub refusal: Option<Error>,
     /// What would be read.
-    pub reads: Vec<(Arc<dyn Source>, Arc<ScanPlan>)>,
+    pub reads: Vec<Read>,
+}
+
+/// What would be read of one table.
+#[derive(Debug)]
+pub struct Read {
+    /// The source.
+    pub source: Arc<dyn Source>,
+    /// How it is read.
+    pub plan: Arc<ScanPlan>,
     /// The slices that the last run found, if there was one.
     pub slices: Option<usize>,
     /// The requests of a full load, where one is needed and the last run tells how many rows there are.
     pub reload: Option<u64>,
+}
+
+impl Read {
+    /// By a statement of which nothing is known of an earlier run.
+    pub fn new((source, plan): (Arc<dyn Source>, Arc<ScanPlan>)) -> Self {
+        Self {
+            source,
+            plan,
+            slices: None,
+            reload: None,
+        }
+    }
 }
 
 /// Looks ahead. Makes no request but look-ups of names, and writes nothing.
@@ -54,21 +76,32 @@ pub(crate) async fn forecast(
     // The record of a table that is empty or gone counts as well.
     let history = standing.check_history(&prepared, statement);
     let refusal = refused.or(owned.and(history).and(fits).err());
-    let slices = (!standing.slices.is_empty()).then_some(standing.slices.len());
-    let mut reload = None;
-    let (load, reads) = match (work, &prepared.rows) {
-        (Work::Rows(work), Some(rows)) => {
+    let (load, reads) = match work {
+        Work::Rows(works) => {
+            let arms = prepared.arms(works);
             let approach = standing.approach(&prepared, statement);
-            let reading = reading(&prepared, &standing.slices, &approach);
-            let plan = work.source().explain(rows.scan.plan(), &reading);
-            if let Approach::Reload { .. } = approach {
-                reload = standing.reload_requests(&plan);
-            }
-            let load = load_in_words(&prepared, &standing, &approach, rows);
-            (load, vec![(Arc::clone(work.source()), Arc::new(plan))])
+            let read = |arm: &Arm<'_>| {
+                let reading = reading(&prepared, standing.slices_of(arm.number), &approach);
+                let plan = arm.work.source().explain(arm.rows.scan.plan(), &reading);
+                let known = standing.slices_of(arm.number).count();
+                let reload = match approach {
+                    Approach::Reload { .. } => standing.reload_requests(arm.number, &plan),
+                    Approach::Merge => None,
+                };
+                Read {
+                    source: Arc::clone(arm.work.source()),
+                    plan: Arc::new(plan),
+                    slices: (known > 0).then_some(known),
+                    reload,
+                }
+            };
+            let load = load_in_words(&prepared, &standing, &approach, &arms);
+            (load, arms.iter().map(read).collect())
         }
-        (Work::Whole(work), _) => (WHOLE.to_owned(), work.lists().await?),
-        (Work::Rows(_), None) => unreachable!("a row-by-row statement is prepared as one"),
+        Work::Whole(work) => {
+            let lists = work.lists().await?;
+            (WHOLE.to_owned(), lists.into_iter().map(Read::new).collect())
+        }
     };
     Ok(Forecast {
         table: table.clone(),
@@ -76,7 +109,5 @@ pub(crate) async fn forecast(
         load,
         refusal,
         reads,
-        slices,
-        reload,
     })
 }

@@ -9,10 +9,11 @@ use bucketline_destination::{
 };
 use bucketline_source::SliceChoice;
 use chrono::Utc;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, try_join_all};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
+use crate::arms::Arm;
 use crate::fingerprint::enumerated;
 use crate::keep::Keeper;
 use crate::lazy::LazyLoad;
@@ -23,11 +24,11 @@ use crate::report::counted;
 use crate::run::Run;
 use crate::standing::{Approach, Standing};
 use crate::statement::{Deletes, Statement};
-use crate::survey::{Known, Survey, survey};
+use crate::survey::{Known, Part, Survey, survey};
 use crate::tally::Tally;
 use crate::walk::{Walker, new_rows};
-use crate::work::{RowWork, WholeWork};
-use crate::{Error, Event, Mode, Outcome, Report, Result};
+use crate::work::WholeWork;
+use crate::{Error, Event, Mode, Outcome, Report, Result, SliceReport};
 
 /// The slice under which a result is written that has none.
 const WHOLE: &str = "result";
@@ -230,20 +231,23 @@ impl Job<'_> {
     }
 
     /// The same for a query that is read row by row.
-    async fn any_shows_rows(&self, walker: &Walker<'_>, survey: &Survey) -> Result<bool> {
-        let plan = walker.rows.scan.plan();
-        let source = walker.work.source();
-        Ok(
-            is_narrowed(plan)
-                && shows_rows(source, plan, &survey.slices, &self.run.context).await?,
-        )
+    async fn any_shows_rows(&self, walkers: &[Walker<'_>], survey: &Survey) -> Result<bool> {
+        for walker in walkers {
+            let plan = walker.rows.scan.plan();
+            let slices = survey.slices.iter().filter(|part| part.arm == walker.arm);
+            let slices: Vec<_> = slices.map(|part| part.slice.clone()).collect();
+            let source = walker.work.source();
+            if is_narrowed(plan) && shows_rows(source, plan, &slices, &self.run.context).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    /// Reads slices row by row.
+    /// Reads the slices of queries row by row.
     pub(crate) async fn rows(
         &self,
-        work: &dyn RowWork,
-        rows: &Rows,
+        arms: &[Arm<'_>],
         record: &mut Record,
         load: Box<dyn Load>,
         tally: &mut Tally,
@@ -260,11 +264,11 @@ impl Job<'_> {
         let no_names = BTreeMap::new();
         let names = before.map_or(&no_names, |record| &record.names);
         let context = &self.run.context;
-        let workspace = record.owners.first().and_then(|it| it.workspace.as_deref());
-        let survey = survey(work, &rows.scan, known, names, workspace, context).await?;
+        let merges = self.approach == Approach::Merge;
+        let how = (same_rows, merges);
+        let survey = survey(arms, known, names, &record.owners, how, context).await?;
         record.names.clone_from(&survey.names);
 
-        let merges = self.approach == Approach::Merge;
         let was_off = before.is_some_and(|record| record.deletes_off);
         let guarded = was_off || self.standing.credential_changed(&record.owners);
         record.deletes_off = merges && guarded;
@@ -285,12 +289,14 @@ impl Job<'_> {
             (false, None) => Slices::new(),
         };
         let resumes = staged.is_some();
-        self.announce(rows, &states);
+        self.announce(arms, &states);
         self.say_started(survey.slices.len());
         let stored = record.to_json();
+        let may_delete = !record.deletes_off;
         let load = self.lazy(load, record, resumes);
 
-        let walker = Walker {
+        let walkers = arms.iter().map(|&Arm { number, work, rows }| Walker {
+            arm: number,
             work,
             rows,
             layout: &self.prepared.layout,
@@ -298,22 +304,23 @@ impl Job<'_> {
             load: &load,
             voice: &self.run.voice,
             context,
-            deletes: !record.deletes_off,
-            sweep: rows.sweep.as_ref().filter(|_| !record.deletes_off),
+            deletes: may_delete,
+            sweep: rows.sweep.as_ref().filter(|_| may_delete),
             skips: self.statement.options.deletes == Deletes::Skip,
             keeps: self.retention() != Retention::Nothing,
             proofs: !guarded,
-        };
-        let failure = self.walk(&walker, &survey, &states, tally).await?;
+        });
+        let walkers: Vec<_> = walkers.collect();
+        let failure = self.walk(&walkers, &survey, &states, tally).await?;
         if merges {
-            self.settle_missing(&load, rows, &survey, tally).await?;
+            self.settle_missing(&load, arms, &survey, tally).await?;
             let complete = tally
                 .slices
                 .iter()
                 .all(|slice| !matches!(slice.outcome, Outcome::Failed(_) | Outcome::Vanished));
             record.deletes_off &= !complete;
             if record.deletes_off {
-                self.tell_guarded(work, tally);
+                self.tell_guarded(arms, tally);
             }
         } else if let Some(failure) = failure {
             self.note(format!(
@@ -325,7 +332,7 @@ impl Job<'_> {
         } else {
             record.deletes_off = guarded;
             if !self
-                .replace(&walker, &survey, &states, record, tally)
+                .replace(&walkers, &survey, &states, record, tally)
                 .await?
             {
                 return Ok(load.finish(None).await?);
@@ -343,21 +350,21 @@ impl Job<'_> {
     /// Puts what is staged, and what of the table stays, in the table's place. Says whether it did.
     async fn replace(
         &self,
-        walker: &Walker<'_>,
+        walkers: &[Walker<'_>],
         survey: &Survey,
         states: &Slices,
         record: &mut Record,
         tally: &mut Tally,
     ) -> Result<bool> {
-        let Approach::Reload { keep, .. } = &self.approach else {
+        let (Approach::Reload { keep, .. }, [Walker { load, .. }, ..]) = (&self.approach, walkers)
+        else {
             return Ok(false);
         };
-        let Walker { rows, load, .. } = walker;
         let keeper = Keeper {
             destination: self.destination.as_ref(),
             table: &self.statement.table,
             known: &self.standing.slices,
-            walker,
+            walkers,
         };
         let drops = self.statement.options.drop_missing && !survey.slices.is_empty();
         let keeps_vanished = *keep && !drops;
@@ -368,16 +375,18 @@ impl Job<'_> {
             let staged = states.get(&known.id);
             if keeps_vanished {
                 keeper.keep_vanished(known, staged).await?;
-            } else if staged.is_some() {
-                remove(load, rows, known).await?;
+            } else if let Some(staged) = staged {
+                remove(load, walkers[staged.arm].rows, known).await?;
             }
         }
-        for known in survey.left.iter().filter(|it| states.contains_key(&it.id)) {
-            remove(load, rows, known).await?;
+        for known in &survey.left {
+            if let Some(staged) = states.get(&known.id) {
+                remove(load, walkers[staged.arm].rows, known).await?;
+            }
         }
         if !*keep
             && self
-                .is_doubtful(tally, self.any_shows_rows(walker, survey))
+                .is_doubtful(tally, self.any_shows_rows(walkers, survey))
                 .await?
         {
             return Ok(false);
@@ -392,7 +401,10 @@ impl Job<'_> {
             for known in &survey.left {
                 tally.add_outcome(known, Outcome::Left, Counts::default());
             }
-        } else if rows.scan.plan().slices != SliceChoice::Listed {
+        } else if walkers
+            .iter()
+            .any(|walker| walker.rows.scan.plan().slices != SliceChoice::Listed)
+        {
             return Ok(true);
         }
         for known in &survey.vanished {
@@ -410,13 +422,9 @@ impl Job<'_> {
     }
 
     /// Says that the credential changed and what that still means, where it means something.
-    fn tell_guarded(&self, work: &dyn RowWork, tally: &Tally) {
-        let proved = work.table().unchanged_by_proof;
-        let sweeps = self
-            .prepared
-            .rows
-            .as_ref()
-            .is_some_and(|rows| rows.sweep.is_some());
+    fn tell_guarded(&self, arms: &[Arm<'_>], tally: &Tally) {
+        let proved = arms.iter().any(|arm| arm.work.table().unchanged_by_proof);
+        let sweeps = arms.iter().any(|arm| arm.rows.sweep.is_some());
         if self.prepared.mode != Mode::Listing && !proved && !sweeps {
             return;
         }
@@ -438,13 +446,13 @@ impl Job<'_> {
     }
 
     /// Says what is about to happen to the whole table.
-    fn announce(&self, rows: &Rows, states: &Slices) {
+    fn announce(&self, arms: &[Arm<'_>], states: &Slices) {
         let table = &self.statement.table;
         if let Approach::Reload { why, .. } = &self.approach
             && self.prepared.mode != Mode::Replace
             && self.standing.exists
         {
-            let cost = self.standing.reload_cost(rows.scan.plan());
+            let cost = self.standing.reload_cost(arms);
             let resumed = if states.is_empty() {
                 ""
             } else {
@@ -465,54 +473,60 @@ impl Job<'_> {
         }
     }
 
-    /// Walks all slices, several at a time. Gives the failure of the statement if some failed.
+    /// Walks the slices of all queries, several at a time. Gives the failure of the statement if some failed.
     async fn walk(
         &self,
-        walker: &Walker<'_>,
+        walkers: &[Walker<'_>],
         survey: &Survey,
         states: &Slices,
         tally: &mut Tally,
     ) -> Result<Option<Error>> {
-        // Boxed one by one: a closure that returns them would keep the whole run from being `Send`.
-        let mut walks: Vec<BoxFuture<'_, Result<_>>> = Vec::with_capacity(survey.slices.len());
-        // What was never read comes first: a run that ends for lack of requests must not keep it waiting for ever.
-        let mut order: Vec<_> = survey.slices.iter().enumerate().collect();
-        order.sort_by_key(|(_, slice)| {
-            states
-                .get(&slice.id.0)
-                .is_some_and(|state| !state.is_unread())
-        });
-        for (place, slice) in order {
-            let state = states.get(&slice.id.0).cloned();
-            walks.push(Box::pin(async move {
-                let (report, failure) = walker.walk(slice, state).await?;
-                Ok((place, report, failure))
-            }));
-        }
-        let mut walks =
-            stream::iter(walks).buffer_unordered(walker.work.source().concurrency().max(1));
-        let (mut failures, mut last) = (0, None);
-        let mut places = Vec::with_capacity(survey.slices.len());
-        while let Some((place, report, failure)) = walks.try_next().await? {
-            places.push(place);
-            tally.add(report);
-            if let Some(failure) = failure {
-                failures += 1;
-                last = Some(failure);
-            }
+        let unlisted = |arm: usize| survey.unlisted.iter().any(|(number, _)| *number == arm);
+        let read = walkers.iter().filter(|walker| !unlisted(walker.arm));
+        let mut read: Vec<BoxFuture<'_, Result<Walked>>> = read
+            .map(|walker| Box::pin(walk(walker, walkers.len() > 1, survey, states)) as _)
+            .collect();
+        let mut walked = match (read.pop(), read.is_empty()) {
+            // A run without a second query does not go through what joins them.
+            (Some(only), true) => vec![only.await?],
+            (last, _) => try_join_all(read.into_iter().chain(last)).await?,
+        };
+        let mut last = None;
+        let mut reports = Vec::with_capacity(survey.slices.len());
+        for Walked { ended, failure } in walked.drain(..) {
+            reports.extend(ended);
+            last = failure.or(last);
         }
         // In the order of the survey, whichever ended first.
-        let mut reports: Vec<_> = places.into_iter().zip(tally.slices.drain(..)).collect();
         reports.sort_by_key(|(place, _)| *place);
-        tally.slices = reports.into_iter().map(|(_, report)| report).collect();
-        Ok(last.map(|failure| {
-            let failure = match survey.slices.len() {
-                1 => failure,
-                all => tally
-                    .partial(&self.statement.table, failures, all)
-                    .with_cause(failure),
-            };
-            failure.of_slices()
+        reports
+            .into_iter()
+            .for_each(|(_, report)| tally.add(report));
+        for (arm, error) in &survey.unlisted {
+            let of_arm = survey.unread.iter().filter(|it| it.state.arm == *arm);
+            let mut labels: Vec<_> = of_arm.map(Known::label).collect();
+            if labels.is_empty() {
+                labels.push(walkers[*arm].work.connection().to_owned());
+            }
+            for label in labels {
+                tally.add(SliceReport::failed(label, error));
+            }
+        }
+        let failed = |slice: &&SliceReport| matches!(slice.outcome, Outcome::Failed(_));
+        let failures = tally.slices.iter().filter(failed).count();
+        if failures == 0 {
+            return Ok(None);
+        }
+        Ok(Some(match (last, tally.slices.len()) {
+            (Some(failure), 1) => failure.of_slices(),
+            (failure, all) => {
+                let partial = tally.partial(&self.statement.table, failures, all);
+                match failure {
+                    Some(failure) => partial.with_cause(failure),
+                    None => partial,
+                }
+                .of_slices()
+            }
         }))
     }
 
@@ -520,12 +534,12 @@ impl Job<'_> {
     async fn settle_missing(
         &self,
         load: &LazyLoad,
-        rows: &Rows,
+        arms: &[Arm<'_>],
         survey: &Survey,
         tally: &mut Tally,
     ) -> Result<()> {
         for known in &survey.left {
-            let counts = remove(load, rows, known).await?;
+            let counts = remove(load, arms[known.state.arm].rows, known).await?;
             self.note(format!(
                 "{}: no longer what the statement asks for; its rows were removed",
                 known.label()
@@ -533,11 +547,12 @@ impl Job<'_> {
             tally.add_outcome(known, Outcome::Left, counts);
         }
         let drop = self.statement.options.drop_missing;
-        let listed_none = survey.slices.is_empty();
         for known in &survey.vanished {
+            let mut of_arm = survey.slices.iter().map(|part| part.arm);
+            let listed_none = !of_arm.any(|arm| arm == known.state.arm);
             let label = known.label();
             if drop && !listed_none {
-                let counts = remove(load, rows, known).await?;
+                let counts = remove(load, arms[known.state.arm].rows, known).await?;
                 self.note(format!("{label}: listed no more; its rows were removed"));
                 tally.add_outcome(known, Outcome::Dropped, counts);
                 continue;
@@ -553,6 +568,75 @@ impl Job<'_> {
         }
         Ok(())
     }
+}
+
+/// What became of the slices of a query, by their places in the survey.
+struct Walked {
+    ended: Vec<(usize, SliceReport)>,
+    /// The failure of one of them, if some failed.
+    failure: Option<Error>,
+}
+
+/// Walks the slices of one query. One `of_several` that meets what all of its slices would fails alone.
+async fn walk(
+    walker: &Walker<'_>,
+    of_several: bool,
+    survey: &Survey,
+    states: &Slices,
+) -> Result<Walked> {
+    let parts = survey.slices.iter().enumerate();
+    let mut order: Vec<(usize, &Part)> = parts.filter(|(_, it)| it.arm == walker.arm).collect();
+    // What was never read comes first: a run that ends for lack of requests must not keep it waiting for ever.
+    order.sort_by_key(|(_, part)| states.get(&part.id).is_some_and(|state| !state.is_unread()));
+    // Boxed one by one: a closure that returns them would keep the whole run from being `Send`.
+    let mut walks: Vec<BoxFuture<'_, Result<_>>> = Vec::with_capacity(order.len());
+    for &(place, part) in &order {
+        // Of a slice that is another query's now, nothing is known of how this one reads it.
+        let state = states.get(&part.id).map(|state| match state.arm {
+            arm if arm == part.arm => state.clone(),
+            _ => state.unread(part.arm),
+        });
+        walks.push(Box::pin(async move {
+            let (report, failure) = walker.walk(part, state).await?;
+            Ok((place, report, failure))
+        }));
+    }
+    let mut walks = stream::iter(walks).buffer_unordered(walker.work.source().concurrency().max(1));
+    let mut ended = Vec::with_capacity(order.len());
+    let mut last = None;
+    let mut broken = None;
+    while let Some(walked) = walks.next().await {
+        match walked {
+            Ok((place, report, failure)) => {
+                ended.push((place, report));
+                last = failure.or(last);
+            }
+            Err(error) if of_several && error.is_of_source() => {
+                broken = Some(error);
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    drop(walks);
+    if let Some(error) = broken {
+        let is_unread = |place: usize| ended.iter().all(|(other, _)| *other != place);
+        let unread: Vec<_> = order
+            .into_iter()
+            .filter(|(place, _)| is_unread(*place))
+            .collect();
+        for (place, part) in unread {
+            walker.load.discard(&part.id).await?;
+            let report = SliceReport::failed(part.slice.label.clone(), &error);
+            walker.voice.say(&Event::SliceEnded { slice: &report });
+            ended.push((place, report));
+        }
+        last = Some(error);
+    }
+    Ok(Walked {
+        ended,
+        failure: last,
+    })
 }
 
 /// Removes a slice's rows and its checkpoint.

@@ -8,13 +8,12 @@ use arrow::error::ArrowError;
 use bucketline_destination::{
     Change, Condition, DELETED, Destination, Query, RowFilter, Scalar, TableName,
 };
-use bucketline_source::{Checkpoint, Slice};
 use futures::TryStreamExt;
 
-use crate::columns::build;
+use crate::columns::{Layout, build};
 use crate::record::{SliceState, Slices};
 use crate::report::grouped;
-use crate::survey::{Known, Survey};
+use crate::survey::{Known, Part, Survey};
 use crate::walk::Walker;
 use crate::{Error, ErrorKind, Outcome, Result, SliceReport};
 
@@ -24,7 +23,8 @@ pub(crate) struct Keeper<'a> {
     pub(crate) table: &'a TableName,
     /// What the table holds.
     pub(crate) known: &'a Slices,
-    pub(crate) walker: &'a Walker<'a>,
+    /// Of each query of the statement.
+    pub(crate) walkers: &'a [Walker<'a>],
 }
 
 impl Keeper<'_> {
@@ -44,18 +44,18 @@ impl Keeper<'_> {
     /// The same for slices that do not have the table any more, and those whose answer was empty.
     /// `reports` are those of the survey's slices, in order.
     pub(crate) async fn keep_unread(&self, survey: &Survey, reports: &[SliceReport]) -> Result<()> {
-        for (slice, report) in survey.slices.iter().zip(reports) {
+        for (part, report) in survey.slices.iter().zip(reports) {
             // With the names that its rows show: the next run compares them with those of then.
-            let Some(state) = self.known.get(&slice.id.0) else {
+            let Some(state) = self.known.get(&part.id) else {
                 continue;
             };
             let known = Known {
-                id: slice.id.0.clone(),
+                id: part.id.clone(),
                 state: state.clone(),
             };
             match &report.outcome {
                 Outcome::NotApplicable(why) => self.copy(&known, why).await?,
-                Outcome::Done if report.read == 0 && self.is_doubtful(slice, &known).await? => {
+                Outcome::Done if report.read == 0 && self.is_doubtful(part, &known).await? => {
                     self.copy(&known, "its answer is empty").await?;
                 }
                 _ => {}
@@ -65,30 +65,23 @@ impl Keeper<'_> {
     }
 
     /// Nothing is staged of the slice, and not because no row of it matches.
-    async fn is_doubtful(&self, slice: &Slice, known: &Known) -> Result<bool> {
-        let walker = self.walker;
+    async fn is_doubtful(&self, part: &Part, known: &Known) -> Result<bool> {
+        let walker = &self.walkers[part.arm];
         Ok(!walker.holds(&known.state.parents).await?
-            && !walker.leaves_rows_out(slice, walker.context).await?)
+            && !walker.leaves_rows_out(&part.slice, walker.context).await?)
     }
 
     async fn copy(&self, known: &Known, why: &str) -> Result<()> {
+        let walker = &self.walkers[known.state.arm];
         let Walker {
             rows, load, voice, ..
-        } = self.walker;
+        } = walker;
         let filter = rows.of_slice(&known.state.parents);
         load.write(&known.id, Change::DeleteWhere(filter.clone()))
             .await?;
-        let copied = self.copy_rows(&known.id, &filter).await?;
+        let copied = self.copy_rows(walker, &known.id, &filter).await?;
         // Nothing was read: if the slice can be read again, it is loaded from its beginning.
-        let state = SliceState {
-            checkpoint: Checkpoint::default(),
-            ..known.state.clone()
-        };
-        let state = SliceState {
-            proof: None,
-            walk_proof: None,
-            ..state
-        };
+        let state = known.state.unread(known.state.arm);
         let checkpoint = (copied > 0).then(|| state.to_json(&known.id));
         load.commit(&known.id, checkpoint).await?;
         if copied > 0 {
@@ -100,11 +93,11 @@ impl Keeper<'_> {
         Ok(())
     }
 
-    async fn copy_rows(&self, id: &str, filter: &RowFilter) -> Result<u64> {
+    async fn copy_rows(&self, walker: &Walker<'_>, id: &str, filter: &RowFilter) -> Result<u64> {
         let Some(there) = self.destination.table(self.table).await? else {
             return Ok(0);
         };
-        let columns = self.walker.layout.columns.iter().filter_map(|column| {
+        let columns = walker.layout.columns.iter().filter_map(|column| {
             let name = column.field.name();
             there
                 .schema
@@ -113,7 +106,7 @@ impl Keeper<'_> {
                 .find(|field| field.name().eq_ignore_ascii_case(name))
         });
         let mut columns: Vec<String> = columns.map(|field| field.name().clone()).collect();
-        if self.walker.keeps && there.schema.field_with_name(DELETED).is_ok() {
+        if walker.keeps && there.schema.field_with_name(DELETED).is_ok() {
             columns.push(DELETED.to_owned());
         }
         let conditions = filter.0.iter().filter(|(_, value)| *value != Scalar::Null);
@@ -131,63 +124,63 @@ impl Keeper<'_> {
         let mut batches = self.destination.read(&query).await?;
         let mut copied = 0;
         while let Some(batch) = batches.try_next().await? {
-            let rows = self.fit(&batch, filter)?;
+            let rows = fit(walker.layout, &batch, filter)?;
             copied += rows.num_rows() as u64;
             if rows.num_rows() == 0 {
                 continue;
             }
-            let Walker { load, layout, .. } = self.walker;
+            let Walker { load, layout, .. } = walker;
             load.write(id, Change::Upsert(rows)).await?;
             let Some(left) = batch.column_by_name(DELETED) else {
                 continue;
             };
             // What is marked stays so.
             let left = filter_record_batch(&batch, left.as_boolean()).map_err(unusable)?;
-            let left = layout.keys_of(&self.fit(&left, filter)?)?;
+            let left = layout.keys_of(&fit(layout, &left, filter)?)?;
             load.write(id, Change::Delete(left)).await?;
         }
         Ok(copied)
     }
+}
 
-    /// The rows of a batch that match the filter, with all columns of the layout.
-    fn fit(&self, batch: &RecordBatch, filter: &RowFilter) -> Result<RecordBatch> {
-        let column = |name: &str| {
-            let fields = batch.schema();
-            let index = fields
-                .fields()
-                .iter()
-                .position(|f| f.name().eq_ignore_ascii_case(name));
-            index.map(|index| Arc::clone(batch.column(index)))
-        };
-        let schema = self.walker.layout.schema();
-        let arrays: Vec<ArrayRef> = schema
+/// The rows of a batch that match the filter, with all columns of the layout.
+fn fit(layout: &Layout, batch: &RecordBatch, filter: &RowFilter) -> Result<RecordBatch> {
+    let column = |name: &str| {
+        let fields = batch.schema();
+        let index = fields
             .fields()
             .iter()
-            .map(|field| {
-                let nulls = || new_null_array(field.data_type(), batch.num_rows());
-                column(field.name()).unwrap_or_else(nulls)
-            })
-            .collect();
-        let rows = build(arrays, schema)?;
-        // A destination may give more rows than asked for.
-        let mut keep = vec![true; rows.num_rows()];
-        for (name, value) in &filter.0 {
-            let Some(values) = rows.column_by_name(name) else {
-                continue;
+            .position(|f| f.name().eq_ignore_ascii_case(name));
+        index.map(|index| Arc::clone(batch.column(index)))
+    };
+    let schema = layout.schema();
+    let arrays: Vec<ArrayRef> = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            let nulls = || new_null_array(field.data_type(), batch.num_rows());
+            column(field.name()).unwrap_or_else(nulls)
+        })
+        .collect();
+    let rows = build(arrays, schema)?;
+    // A destination may give more rows than asked for.
+    let mut keep = vec![true; rows.num_rows()];
+    for (name, value) in &filter.0 {
+        let Some(values) = rows.column_by_name(name) else {
+            continue;
+        };
+        let texts = values.as_string_opt::<i32>();
+        for (row, keep) in keep.iter_mut().enumerate() {
+            let text = texts
+                .filter(|texts| texts.is_valid(row))
+                .map(|texts| texts.value(row));
+            *keep &= match value {
+                Scalar::Text(wanted) => text == Some(wanted.as_str()),
+                _ => text.is_none(),
             };
-            let texts = values.as_string_opt::<i32>();
-            for (row, keep) in keep.iter_mut().enumerate() {
-                let text = texts
-                    .filter(|texts| texts.is_valid(row))
-                    .map(|texts| texts.value(row));
-                *keep &= match value {
-                    Scalar::Text(wanted) => text == Some(wanted.as_str()),
-                    _ => text.is_none(),
-                };
-            }
         }
-        filter_record_batch(&rows, &BooleanArray::from(keep)).map_err(unusable)
     }
+    filter_record_batch(&rows, &BooleanArray::from(keep)).map_err(unusable)
 }
 
 fn unusable(error: ArrowError) -> Error {

@@ -5,6 +5,7 @@
 //! page together with the position that it leads to. What it does, and what it never does, is
 //! section 5 of the design.
 
+mod arms;
 mod cache;
 mod catalog;
 mod check;
@@ -45,7 +46,7 @@ pub use check::{Comparison, Difference};
 pub use deleted::deleted_rows;
 pub use error::{Error, ErrorKind, Result};
 pub use events::{Event, Events, Silent};
-pub use forecast::Forecast;
+pub use forecast::{Forecast, Read};
 pub use replicate::{check_cache, explain, explain_check, forecast, replicate};
 pub use report::{Failure, Mode, Outcome, Report, SliceReport};
 pub use script::{RunOptions, ScriptRun};

@@ -1,14 +1,16 @@
 //! From a statement to the way it is replicated. Pure: no I/O here.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch, Scalar, TimestampMicrosecondArray};
 use arrow::compute::{filter_record_batch, kernels::cmp};
 use bucketline_destination::{Column, ColumnType, RowFilter, Scalar as Value};
 use bucketline_source::spec::{Origin, Parent, Strategy, TableSpec};
-use bucketline_source::{Literal, Operator, Predicate, ScanPlan, ScanRequest};
+use bucketline_source::{Literal, Operator, Predicate, ScanPlan, ScanRequest, Slice};
 use chrono::{DateTime, Utc};
 
+use crate::arms::{self, Apart, Arm};
 use crate::columns::{KeyPart, Layout};
 use crate::fingerprint::Fingerprint;
 use crate::owners::OwnerColumns;
@@ -31,41 +33,88 @@ pub(crate) struct Prepared {
     pub(crate) notes: Vec<String>,
     /// The column that versions start by, if they are kept.
     pub(crate) history: Option<String>,
-    /// How a row-by-row statement is read.
-    pub(crate) rows: Option<Rows>,
+    /// How each query of a row-by-row statement is read.
+    pub(crate) rows: Vec<Rows>,
 }
 
-/// How a row-by-row statement is read.
+impl Prepared {
+    /// The queries of a row-by-row statement.
+    pub(crate) fn arms<'a>(&'a self, works: &'a [Box<dyn RowWork>]) -> Vec<Arm<'a>> {
+        let arms = works.iter().zip(&self.rows).enumerate();
+        arms.map(|(number, (work, rows))| Arm {
+            number,
+            work: work.as_ref(),
+            rows,
+        })
+        .collect()
+    }
+}
+
+/// How a query is read row by row.
 #[derive(Debug, Clone)]
 pub(crate) struct Rows {
     /// The scan.
     pub(crate) scan: Scan,
     /// Where the table's key comes from for rows that leave.
     pub(crate) key: Vec<KeyPart>,
-    /// The table's column that names a row's slice and its index among the parents; `None` if all
-    /// rows are of one slice.
-    pub(crate) slice: Option<(String, usize)>,
+    /// The table's columns by which the rows of a slice are found, and what they have in them; none if all rows
+    /// are of one slice.
+    place: Vec<(String, Place)>,
+    /// What tells its slices from those of another query that reads the same ones.
+    suffix: Option<String>,
     /// The columns that name the parent of a row, in a table that hangs on another one.
     pub(crate) owner: OwnerColumns,
     /// How all keys are read, to find out what the source has deleted; the columns are those of [`RowWork::key`].
     pub(crate) sweep: Option<Arc<ScanPlan>>,
 }
 
+/// What the rows of a slice have in a column.
+#[derive(Debug, Clone)]
+enum Place {
+    /// The slice's parent of this index.
+    Parent(usize),
+    /// The same in all slices of the query.
+    Constant(String),
+}
+
 impl Rows {
     /// The rows of a slice in the destination's table.
     pub(crate) fn of_slice(&self, parents: &[Option<String>]) -> RowFilter {
-        let condition = self.slice.as_ref().map(|(column, index)| {
-            let value = parents.get(*index).cloned().flatten();
-            (column.clone(), value.map_or(Value::Null, Value::Text))
+        let values = self.place(parents).into_iter();
+        let conditions = self.place_columns().zip(values).map(|(column, value)| {
+            let value = value.map_or(Value::Null, Value::Text);
+            (column.to_owned(), value)
         });
-        RowFilter(condition.into_iter().collect())
+        RowFilter(conditions.collect())
+    }
+
+    /// The columns by which the rows of a slice are found.
+    pub(crate) fn place_columns(&self) -> impl Iterator<Item = &str> {
+        self.place.iter().map(|(column, _)| column.as_str())
+    }
+
+    /// What the rows of a slice have in them.
+    pub(crate) fn place(&self, parents: &[Option<String>]) -> Vec<Option<String>> {
+        let places = self.place.iter().map(|(_, place)| match place {
+            Place::Parent(index) => parents.get(*index).cloned().flatten(),
+            Place::Constant(value) => Some(value.clone()),
+        });
+        places.collect()
+    }
+
+    /// The name of a slice in the destination's state.
+    pub(crate) fn id(&self, slice: &Slice) -> String {
+        match &self.suffix {
+            Some(suffix) => format!("{}#{suffix}", slice.id),
+            None => slice.id.to_string(),
+        }
     }
 }
 
 /// Lays out the columns, finds the key and decides the mode.
 pub(crate) fn prepare(work: Work<'_>, statement: &Statement) -> Result<Prepared> {
     match work {
-        Work::Rows(work) => prepare_rows(work, statement),
+        Work::Rows(works) => prepare_rows(works, statement),
         Work::Whole(work) => prepare_whole(work, statement),
     }
 }
@@ -98,32 +147,36 @@ fn prepare_whole(work: &dyn WholeWork, statement: &Statement) -> Result<Prepared
         fingerprint,
         notes,
         history: None,
-        rows: None,
+        rows: Vec::new(),
     })
 }
 
-fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
-    let columns: Vec<_> = work
-        .outputs()
-        .iter()
-        .map(|output| Column {
-            field: output.field.clone(),
-            doc: output.doc.clone(),
-        })
-        .collect();
-    let layout = Layout::new(&columns, statement.declared.as_ref(), work.key())?;
-    let key = key_parts(work, &layout);
-    let table = work.table();
-    let (mode, why) = match &key {
-        Err(why) => (
-            Mode::Replace,
-            format!("{why}, so the result replaces the one before"),
-        ),
-        Ok(_) => mode(table, &layout.key_names().join(", ")),
+fn prepare_rows(works: &[Box<dyn RowWork>], statement: &Statement) -> Result<Prepared> {
+    let apart = Apart::of(works);
+    let source_key = match (&apart, works) {
+        (Ok(apart), [first, ..]) => apart.key(first.key()),
+        _ => Vec::new(),
     };
-    let mut notes = work.notes().to_vec();
+    let layout = Layout::new(
+        &arms::columns(works),
+        statement.declared.as_ref(),
+        &source_key,
+    )?;
+    let keys = apart.as_ref().map_err(Clone::clone).and_then(|apart| {
+        let parts = |work: &Box<dyn RowWork>| key_parts(work.as_ref(), &layout, *apart);
+        works.iter().map(parts).collect::<Result<Vec<_>, String>>()
+    });
+    let merged = match &keys {
+        Ok(_) => modes(works, &layout.key_names().join(", ")),
+        Err(why) => Err(why.clone()),
+    };
+    let (mode, why) = merged.unwrap_or_else(|why| {
+        let why = format!("{why}, so the result replaces the one before");
+        (Mode::Replace, why)
+    });
+
+    let mut notes = Vec::new();
     notes.extend(check_deletes(statement, &layout)?);
-    notes.extend(check_columns(table, statement)?);
     if statement.options.windows {
         notes.push(
             "ReplicateInterval has no effect: a first load that is interrupted goes on where it was, page by page"
@@ -132,40 +185,53 @@ fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
     }
     let history = match statement.options.history {
         true if mode == Mode::Replace => return Err(no_history(&why)),
-        true => Some(change_column(work, &layout).map_err(|why| no_history(&why))?),
+        true => Some(change_column(works, &layout).map_err(|why| no_history(&why))?),
         false => None,
     };
-    let start = match (statement.options.start, mode) {
-        (Some(start), Mode::Incremental) if table.cursor.is_some() => Some(start),
-        (Some(_), _) => {
+    let mut rows = Vec::with_capacity(works.len());
+    let mut starts = Vec::with_capacity(works.len());
+    for (number, work) in works.iter().enumerate() {
+        let work = work.as_ref();
+        notes.extend_from_slice(work.notes());
+        notes.extend(check_columns(work.table(), statement)?);
+        let starts_late = mode == Mode::Incremental && work.table().cursor.is_some();
+        let start = statement.options.start.filter(|_| starts_late);
+        if statement.options.start.is_some() && !starts_late {
             notes.push(format!("ReplicateStartDate has no effect: {why}"));
-            None
         }
-        (None, _) => None,
-    };
-    let sweep = match (statement.options.detect_deletes, table.strategy()) {
-        (true, Strategy::Cursor(_)) if mode == Mode::Incremental => {
-            let skips = statement.options.deletes == Deletes::Skip;
-            if skips {
-                notes.push("DetectDeletes has no effect: deletes are skipped".to_owned());
-            }
-            (!skips).then(|| keys_plan(work)).transpose()?
-        }
-        (true, _) => {
-            notes.push(format!("DetectDeletes has no effect: {why}"));
-            None
-        }
-        (false, _) => None,
-    };
-    let fingerprint = Fingerprint::of_rows(work, &layout, mode, start);
-    let slice = slice_column(work, &layout);
-    let rows = Rows {
-        scan: Scan::new(work, start)?,
-        key: key.unwrap_or_default(),
-        slice,
-        owner: OwnerColumns::new(work, &layout),
-        sweep,
-    };
+        let (sweep, note) = sweep(work, statement, mode, &why)?;
+        notes.extend(note);
+        let constant = match &apart {
+            Ok(apart) => apart.constant(),
+            Err(_) => None,
+        };
+        let constant = constant.and_then(|output| {
+            let column = &layout.columns[layout.column_of(output)?];
+            let value = work.outputs()[output].constant.clone()?;
+            Some((column.field.name().clone(), value))
+        });
+        let suffix = match &apart {
+            Ok(_) => constant.as_ref().map(|(_, value)| value.clone()),
+            Err(_) => Some(number.to_string()),
+        };
+        let slice = slice_column(work, &layout).map(|(name, parent)| (name, Place::Parent(parent)));
+        let constant = constant.map(|(name, value)| (name, Place::Constant(value)));
+        rows.push(Rows {
+            scan: Scan::new(work, start)?,
+            key: keys
+                .as_ref()
+                .map_or_else(|_| Vec::new(), |keys| keys[number].clone()),
+            place: slice.into_iter().chain(constant).collect(),
+            suffix,
+            owner: OwnerColumns::new(work, &layout),
+            sweep,
+        });
+        starts.push(start);
+    }
+    // Said once, of however many queries.
+    let mut said = HashSet::new();
+    notes.retain(|note| said.insert(note.clone()));
+    let fingerprint = Fingerprint::of_rows(works, &layout, mode, &starts);
     Ok(Prepared {
         mode,
         why,
@@ -173,8 +239,31 @@ fn prepare_rows(work: &dyn RowWork, statement: &Statement) -> Result<Prepared> {
         fingerprint,
         notes,
         history,
-        rows: Some(rows),
+        rows,
     })
+}
+
+/// How all keys of a query are read, if the statement wants that; with a note where it has no effect.
+fn sweep(
+    work: &dyn RowWork,
+    statement: &Statement,
+    mode: Mode,
+    why: &str,
+) -> Result<(Option<Arc<ScanPlan>>, Option<String>)> {
+    if !statement.options.detect_deletes {
+        return Ok((None, None));
+    }
+    let why = match (mode, work.table().strategy()) {
+        (Mode::Incremental, Strategy::Cursor(_)) => {
+            if statement.options.deletes != Deletes::Skip {
+                return Ok((Some(keys_plan(work)?), None));
+            }
+            "deletes are skipped"
+        }
+        _ => why,
+    };
+    let note = format!("DetectDeletes has no effect: {why}");
+    Ok((None, Some(note)))
 }
 
 /// Whether what the statement wants of deleted rows can be done; with a note where it has no effect.
@@ -242,8 +331,23 @@ fn no_history(why: &str) -> Error {
     .with_hint("leave EnableHistoryMode out, or select one table with its key and its change column")
 }
 
-/// The column that has the source's change column as it is; or why there is none.
-pub(crate) fn change_column(work: &dyn RowWork, layout: &Layout) -> Result<String, String> {
+/// The column that has the change column of each query as it is; or why there is none.
+pub(crate) fn change_column(works: &[Box<dyn RowWork>], layout: &Layout) -> Result<String, String> {
+    let mut columns = works
+        .iter()
+        .map(|work| change_column_of(work.as_ref(), layout));
+    let first = columns
+        .next()
+        .unwrap_or_else(|| Err("nothing is read".to_owned()))?;
+    for column in columns {
+        if column? != first {
+            return Err("the queries that it unites have other change columns".to_owned());
+        }
+    }
+    Ok(first)
+}
+
+fn change_column_of(work: &dyn RowWork, layout: &Layout) -> Result<String, String> {
     let table = work.table();
     let Some(cursor) = table.cursor.as_ref().filter(|cursor| !cursor.nullable) else {
         return Err(format!("{} has no change column", table.name));
@@ -258,6 +362,24 @@ pub(crate) fn change_column(work: &dyn RowWork, layout: &Layout) -> Result<Strin
             let name = &table.columns[cursor.column].name;
             format!("{name} is not selected as it is")
         })
+}
+
+/// How the rows of all queries can be merged by their key, and why; or why they cannot.
+fn modes(works: &[Box<dyn RowWork>], key: &str) -> Result<(Mode, String), String> {
+    let mut modes = Vec::with_capacity(works.len());
+    let mut reasons: Vec<String> = Vec::new();
+    for work in works {
+        let (mode, why) = mode(work.table(), key);
+        modes.push(mode);
+        if !reasons.contains(&why) {
+            reasons.push(why);
+        }
+    }
+    modes.dedup();
+    match modes.as_slice() {
+        [mode] => Ok((*mode, reasons.join("; "))),
+        _ => Err("the queries that it unites are not kept up to date in the same way".to_owned()),
+    }
 }
 
 /// The plan by which the keys of all rows are read, whether they match or not: rows that do not are not in the copy.
@@ -315,8 +437,9 @@ fn mode(table: &TableSpec, key: &str) -> (Mode, String) {
 }
 
 /// Where the table's key columns come from; or why rows cannot be merged by them.
-fn key_parts(work: &dyn RowWork, layout: &Layout) -> Result<Vec<KeyPart>, String> {
+fn key_parts(work: &dyn RowWork, layout: &Layout, apart: Apart) -> Result<Vec<KeyPart>, String> {
     let source_key = work.key();
+    let needed = apart.key(source_key);
     let parents: Vec<_> = work.table().parents().collect();
     if source_key.is_empty() {
         return Err("it reads a single row".to_owned());
@@ -326,7 +449,7 @@ fn key_parts(work: &dyn RowWork, layout: &Layout) -> Result<Vec<KeyPart>, String
         .iter()
         .map(|&column| layout.picks[column])
         .collect();
-    if let Some(missing) = source_key.iter().find(|output| !outputs.contains(output)) {
+    if let Some(missing) = needed.iter().find(|output| !outputs.contains(output)) {
         let name = work.outputs()[*missing].field.name();
         return Err(format!(
             "the key of the table lacks {name}, which tells its rows apart"
@@ -340,6 +463,9 @@ fn key_parts(work: &dyn RowWork, layout: &Layout) -> Result<Vec<KeyPart>, String
             return Ok(KeyPart::Source(index));
         }
         let output = &work.outputs()[*output];
+        if let Some(constant) = &output.constant {
+            return Ok(KeyPart::Constant(constant.clone()));
+        }
         let uuid = output.plain.filter(|&column| {
             work.table().columns[column].origin == Origin::Parent(Parent::RepositoryUuid)
         });

@@ -17,7 +17,8 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     version: u32,
-    /// The sources that it is filled from, ordered.
+    /// The sources that it is filled from: those of the queries that a UNION ALL puts together in their order, others
+    /// ordered and each once.
     pub(crate) owners: Vec<Owner>,
     /// The statement's fingerprint.
     pub(crate) fingerprint: Fingerprint,
@@ -157,6 +158,8 @@ pub(crate) struct SliceState {
     pub(crate) proof: Option<String>,
     /// What the listing said before the unfinished walk began.
     pub(crate) walk_proof: Option<String>,
+    /// The number of the query that its rows came from, in a UNION ALL.
+    pub(crate) arm: usize,
 }
 
 /// The stored form of a [`SliceState`], short because there may be ten thousand. A parent that equals
@@ -171,13 +174,33 @@ struct Stored {
     proof: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     walk_proof: Option<String>,
+    #[serde(default, skip_serializing_if = "is_first")]
+    arm: usize,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_first(arm: &usize) -> bool {
+    *arm == 0
 }
 
 impl SliceState {
     /// A slice of which nothing was read yet.
-    pub(crate) fn new(slice: &Slice) -> Self {
+    pub(crate) fn new(slice: &Slice, arm: usize) -> Self {
         Self {
             parents: slice.parents.clone(),
+            arm,
+            ..Self::default()
+        }
+    }
+
+    /// The same rows, of which nothing was read that could be gone on from: the first rows read take their place.
+    pub(crate) fn unread(&self, arm: usize) -> Self {
+        Self {
+            parents: self.parents.clone(),
+            arm,
             ..Self::default()
         }
     }
@@ -213,6 +236,7 @@ impl SliceState {
                 .collect(),
             proof: self.proof.clone(),
             walk_proof: self.walk_proof.clone(),
+            arm: self.arm,
         })
     }
 
@@ -222,6 +246,7 @@ impl SliceState {
             parents,
             proof,
             walk_proof,
+            arm,
         } = Stored::deserialize(value).map_err(|error| unreadable("checkpoint", &error))?;
         let lengthen = |value: String| match value.strip_prefix('=') {
             Some("") => id.to_owned(),
@@ -237,6 +262,7 @@ impl SliceState {
             parents,
             proof,
             walk_proof,
+            arm,
         })
     }
 }

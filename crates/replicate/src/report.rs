@@ -8,6 +8,8 @@ use bucketline_source::figures::Elapsed;
 pub(crate) use bucketline_source::figures::{counted, grouped};
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 /// How a table is kept up to date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -68,6 +70,25 @@ pub struct SliceReport {
     pub requests: u64,
     /// From its start to its end.
     pub elapsed: Duration,
+}
+
+impl SliceReport {
+    /// A slice of which nothing was read.
+    pub(crate) fn unread(slice: String, outcome: Outcome, counts: Counts) -> Self {
+        Self {
+            slice,
+            outcome,
+            read: 0,
+            counts,
+            requests: 0,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// One that failed before anything was read of it.
+    pub(crate) fn failed(slice: String, error: &Error) -> Self {
+        Self::unread(slice, Outcome::Failed(error.into()), Counts::default())
+    }
 }
 
 /// How a slice ended.

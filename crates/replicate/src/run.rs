@@ -39,26 +39,46 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The sources that a statement reads, and whose data they are.
+/// Whose data a statement reads: of queries that are read row by row, each in its place.
 pub(crate) async fn owners(work: Work<'_>, context: &ReadContext) -> Result<Vec<Owner>> {
+    owners_or(work, &[], context).await
+}
+
+/// The same, where those of `known` stand for queries of a UNION ALL whose source does not answer: nothing is going
+/// to be read of it.
+async fn owners_or(work: Work<'_>, known: &[Owner], context: &ReadContext) -> Result<Vec<Owner>> {
     let sources: Vec<Arc<dyn Source>> = match work {
-        Work::Rows(work) => vec![Arc::clone(work.source())],
+        Work::Rows(works) => works.iter().map(|it| Arc::clone(it.source())).collect(),
         Work::Whole(work) => work.sources(),
     };
     let mut owners = Vec::with_capacity(sources.len());
-    for source in sources {
-        owners.push(Owner::from(source.identity(context).await?));
+    for (number, source) in sources.iter().enumerate() {
+        let known = known.get(number).filter(|_| is_union(work));
+        owners.push(match (source.identity(context).await, known) {
+            (Ok(identity), _) => Owner::from(identity),
+            (Err(_), Some(known)) => known.clone(),
+            (Err(error), None) => return Err(error.into()),
+        });
     }
-    owners.sort();
-    owners.dedup();
+    if let Work::Whole(_) = work {
+        owners.sort();
+        owners.dedup();
+    }
     Ok(owners)
+}
+
+fn is_union(work: Work<'_>) -> bool {
+    matches!(work, Work::Rows(works) if works.len() > 1)
 }
 
 /// Lists or looks up the repositories, which is done anyway: it says whose they are, and without it the
 /// identity would cost a look-up of its own.
 pub(crate) async fn list(work: Work<'_>, context: &ReadContext) -> Result<()> {
     let lists = match work {
-        Work::Rows(work) => vec![(Arc::clone(work.source()), Arc::clone(work.scan()))],
+        Work::Rows(works) => works
+            .iter()
+            .map(|work| (Arc::clone(work.source()), Arc::clone(work.scan())))
+            .collect(),
         Work::Whole(work) => work.lists().await?,
     };
     for (source, plan) in lists {
@@ -66,8 +86,8 @@ pub(crate) async fn list(work: Work<'_>, context: &ReadContext) -> Result<()> {
             continue;
         }
         match source.slices(&plan, context).await {
-            // What the lost name meant before, the survey knows.
-            Err(error) if !is_lost(&error) => return Err(error.into()),
+            // What the lost name meant before, the survey knows, and whether other queries go on without this one.
+            Err(error) if !is_lost(&error) && !is_union(work) => return Err(error.into()),
             Ok(_) | Err(_) => {}
         }
     }
@@ -102,7 +122,13 @@ pub(crate) async fn run(
     let load = destination.open(table, &run.script.holder()).await?;
     let standing = Standing::read(statement, load.status())?;
     list(work, &run.context).await?;
-    let owners = owners(work, &run.context).await?;
+    let known = match &standing.record {
+        Some(record) if standing.exists && record.fingerprint == prepared.fingerprint => {
+            record.owners.as_slice()
+        }
+        _ => &[],
+    };
+    let owners = owners_or(work, known, &run.context).await?;
     standing.check_owner(table, &owners)?;
     standing.check_history(&prepared, statement)?;
     let approach = standing.approach(&prepared, statement);
@@ -135,10 +161,12 @@ pub(crate) async fn run(
         staged,
         ..Tally::default()
     };
-    let ended = match (work, &prepared.rows) {
-        (Work::Rows(work), Some(rows)) => job.rows(work, rows, &mut record, load, &mut tally).await,
-        (Work::Whole(work), _) => job.whole(work, &mut record, load, &mut tally).await,
-        (Work::Rows(_), None) => unreachable!("a row-by-row statement is prepared as one"),
+    let ended = match work {
+        Work::Rows(works) => {
+            let arms = prepared.arms(works);
+            job.rows(&arms, &mut record, load, &mut tally).await
+        }
+        Work::Whole(work) => job.whole(work, &mut record, load, &mut tally).await,
     };
     let report = job.report(tally);
     run.voice.say(&Event::Ended { report: &report });

@@ -5,9 +5,10 @@ use bucketline_destination::{DELETED, Physical, START, TableName, TableStatus};
 use bucketline_source::ScanPlan;
 use bucketline_source::spec::{ChildRows, ParentTable};
 
+use crate::arms::Arm;
 use crate::fingerprint::Difference;
 use crate::prepare::Prepared;
-use crate::record::{Owner, Record, Slices, read_slices};
+use crate::record::{Owner, Record, SliceState, Slices, read_slices};
 use crate::report::counted;
 use crate::statement::{Deletes, Statement};
 use crate::{Error, ErrorKind, Mode, Result};
@@ -111,12 +112,12 @@ impl Standing {
             return Ok(());
         };
         let before = &record.owners;
-        let same = before.len() == owners.len()
-            && before
-                .iter()
-                .zip(owners)
-                .all(|(before, now)| before.same_data(now));
-        if same {
+        let within = |some: &[Owner], all: &[Owner]| {
+            let mut some = some.iter();
+            some.all(|one| all.iter().any(|other| one.same_data(other)))
+        };
+        // A query that joins a UNION ALL, or leaves it, is a change of the statement.
+        if within(before, owners) || within(owners, before) {
             return Ok(());
         }
         Err(Error::new(
@@ -200,17 +201,13 @@ impl Standing {
 
     /// The credential's identity or scopes are not those of the last run.
     pub(crate) fn credential_changed(&self, owners: &[Owner]) -> bool {
-        let credentials = |owners: &[Owner]| -> Vec<_> {
-            owners
-                .iter()
-                .map(|owner| owner.credential.clone())
-                .collect()
+        let Some(record) = self.record.as_ref().filter(|_| self.exists) else {
+            return false;
         };
-        self.exists
-            && self
-                .record
-                .as_ref()
-                .is_some_and(|record| credentials(&record.owners) != credentials(owners))
+        owners.iter().any(|now| {
+            let mut before = record.owners.iter().filter(|it| it.same_data(now));
+            before.any(|before| before.credential != now.credential)
+        })
     }
 
     /// Decides how the rows get into the table.
@@ -250,16 +247,21 @@ impl Standing {
     }
 
     /// How many requests a full load takes, as far as the last run tells: a sentence's end.
-    pub(crate) fn reload_cost(&self, plan: &ScanPlan) -> String {
-        if let Some(ParentTable {
-            table,
-            rows: ChildRows::Listed { .. },
-            ..
-        }) = &plan.request.table.parent
-        {
-            return format!("at least one request for each row of {}", table.name);
+    pub(crate) fn reload_cost(&self, arms: &[Arm<'_>]) -> String {
+        for arm in arms {
+            if let Some(ParentTable {
+                table,
+                rows: ChildRows::Listed { .. },
+                ..
+            }) = &arm.work.table().parent
+            {
+                return format!("at least one request for each row of {}", table.name);
+            }
         }
-        let Some(requests) = self.reload_requests(plan) else {
+        let requests = arms
+            .iter()
+            .map(|arm| self.reload_requests(arm.number, arm.rows.scan.plan()));
+        let Some(requests) = requests.sum::<Option<u64>>() else {
             return "the number of requests is not known beforehand".to_owned();
         };
         let requests = counted(requests, "request");
@@ -268,19 +270,27 @@ impl Standing {
         format!("about {requests} ({rows} in {slices} at the last run)")
     }
 
-    /// The requests of a full load of as many rows and slices as the last run left.
-    pub(crate) fn reload_requests(&self, plan: &ScanPlan) -> Option<u64> {
-        (!self.slices.is_empty()).then(|| self.pages(plan) + 1)
+    /// The requests of a full load of one query, of as many rows and slices as the last run left.
+    pub(crate) fn reload_requests(&self, arm: usize, plan: &ScanPlan) -> Option<u64> {
+        (!self.slices.is_empty()).then(|| self.pages(arm, plan) + 1)
     }
 
-    /// How many requests it takes to list all rows once the slices are known, as far as the last run tells.
-    pub(crate) fn listing_cost(&self, plan: &ScanPlan) -> String {
-        format!("about {}", counted(self.pages(plan), "request"))
+    /// How many requests it takes to list all rows of a query once the slices are known, as far as the last run
+    /// tells.
+    pub(crate) fn listing_cost(&self, arm: usize, plan: &ScanPlan) -> String {
+        format!("about {}", counted(self.pages(arm, plan), "request"))
     }
 
-    fn pages(&self, plan: &ScanPlan) -> u64 {
-        let slices = self.slices.len() as u64;
-        slices.max(self.rows.div_ceil(plan.page_size.max(1) as u64))
+    /// The slices of one query.
+    pub(crate) fn slices_of(&self, arm: usize) -> impl Iterator<Item = &SliceState> {
+        self.slices.values().filter(move |state| state.arm == arm)
+    }
+
+    /// The pages of a query, supposed that each slice has as many rows as the others.
+    fn pages(&self, arm: usize, plan: &ScanPlan) -> u64 {
+        let (slices, all) = (self.slices_of(arm).count() as u64, self.slices.len() as u64);
+        let rows = self.rows * slices / all.max(1);
+        slices.max(rows.div_ceil(plan.page_size.max(1) as u64))
     }
 
     /// Whose rows the table holds, for people.
@@ -294,7 +304,9 @@ impl Standing {
             (Some(workspace), _) => format!("{workspace} at {}", owner.origin),
             (None, _) => owner.origin.clone(),
         };
-        owners.iter().map(place).collect::<Vec<_>>().join(", ")
+        let mut places: Vec<_> = owners.iter().map(place).collect();
+        places.dedup();
+        places.join(", ")
     }
 }
 

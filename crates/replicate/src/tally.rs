@@ -1,7 +1,5 @@
 //! What a run has done so far.
 
-use std::time::Duration;
-
 use bucketline_destination::{Counts, TableName};
 
 use crate::survey::Known;
@@ -27,14 +25,7 @@ impl Tally {
     }
 
     pub(crate) fn add_outcome(&mut self, known: &Known, outcome: Outcome, counts: Counts) {
-        self.add(SliceReport {
-            slice: known.label(),
-            outcome,
-            read: 0,
-            counts,
-            requests: 0,
-            elapsed: Duration::ZERO,
-        });
+        self.add(SliceReport::unread(known.label(), outcome, counts));
     }
 
     /// The failure of a statement of which slices failed.

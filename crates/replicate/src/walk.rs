@@ -18,11 +18,14 @@ use crate::prepare::{Renaming, Rows, renaming};
 use crate::probe::{is_narrowed, shows_rows};
 use crate::record::SliceState;
 use crate::report::grouped;
+use crate::survey::Part;
 use crate::work::RowWork;
 use crate::{Error, ErrorKind, Event, Mode, Outcome, Result, SliceReport};
 
 /// What the slices of one run share.
 pub(crate) struct Walker<'a> {
+    /// The number of the query whose slices it reads.
+    pub(crate) arm: usize,
     pub(crate) work: &'a dyn RowWork,
     pub(crate) rows: &'a Rows,
     pub(crate) layout: &'a Layout,
@@ -50,16 +53,16 @@ impl Walker<'_> {
     /// What every other slice would meet, too.
     pub(crate) async fn walk(
         &self,
-        slice: &Slice,
+        Part { id, slice, .. }: &Part,
         state: Option<SliceState>,
     ) -> Result<(SliceReport, Option<Error>)> {
         let started = Instant::now();
         self.voice.say(&Event::SliceStarted {
             slice: &slice.label,
         });
-        let id = slice.id.0.as_str();
         let mut visit = Visit {
             walker: self,
+            id,
             slice,
             context: self.context.part(),
             stored: state.as_ref().map(|state| state.to_json(id)),
@@ -117,6 +120,8 @@ impl Walker<'_> {
 /// One slice being read.
 struct Visit<'w> {
     walker: &'w Walker<'w>,
+    /// The slice's name in the destination's state.
+    id: &'w str,
     slice: &'w Slice,
     context: ReadContext,
     /// The slice's checkpoint as it is stored.
@@ -128,10 +133,6 @@ struct Visit<'w> {
 }
 
 impl Visit<'_> {
-    fn id(&self) -> &str {
-        &self.slice.id.0
-    }
-
     /// The proof to remember, where the table's rows are covered by it.
     fn proof(&self) -> Option<String> {
         let covered = self.walker.work.table().unchanged_by_proof;
@@ -179,18 +180,14 @@ impl Visit<'_> {
     }
 
     async fn write(&self, change: Change) -> Result<()> {
-        Ok(self.walker.load.write(self.id(), change).await?)
+        Ok(self.walker.load.write(self.id, change).await?)
     }
 
     /// Commits what was written, with the state if it is another than the stored one.
     async fn commit(&mut self, state: Option<&SliceState>) -> Result<()> {
-        let json = state.map(|state| state.to_json(self.id()));
+        let json = state.map(|state| state.to_json(self.id));
         let checkpoint = json.filter(|json| self.stored.as_ref() != Some(json));
-        self.counts += self
-            .walker
-            .load
-            .commit(self.id(), checkpoint.clone())
-            .await?;
+        self.counts += self.walker.load.commit(self.id, checkpoint.clone()).await?;
         self.stored = checkpoint.or(self.stored.take());
         let progress = Event::SliceProgress {
             slice: &self.slice.label,
@@ -266,7 +263,7 @@ impl Visit<'_> {
         // Rows of a slice that is known and unread were carried over from another load: they
         // give way to the first rows read.
         let mut replaces = known.as_ref().is_some_and(SliceState::is_unread);
-        let mut state = known.unwrap_or_else(|| SliceState::new(self.slice));
+        let mut state = known.unwrap_or_else(|| SliceState::new(self.slice, self.walker.arm));
         // Rows that give way are not computed again.
         let recompute = self.rename(&mut state).await? && !replaces;
         let begins = state.checkpoint.walk.is_none();
@@ -433,7 +430,7 @@ impl Visit<'_> {
                 self.write(Change::Delete(absent)).await?;
             }
         }
-        let mut state = SliceState::new(self.slice);
+        let mut state = SliceState::new(self.slice, self.walker.arm);
         state.proof = self.proof().filter(|_| settled && self.is_believed());
         self.commit(Some(&state)).await?;
         Ok(Outcome::Done)

@@ -16,6 +16,8 @@ use crate::Result;
 
 /// One source table, row by row.
 pub(crate) trait RowWork: Send + Sync {
+    /// The name of the connection that it reads.
+    fn connection(&self) -> &str;
     /// The source.
     fn source(&self) -> &Arc<dyn Source>;
     /// How its table is read.
@@ -63,6 +65,8 @@ pub(crate) struct Output {
     pub(crate) plain: Option<usize>,
     /// The table columns that it reads.
     pub(crate) reads: Vec<usize>,
+    /// The text that it is in every row.
+    pub(crate) constant: Option<String>,
     /// One line about it.
     pub(crate) doc: Option<String>,
 }
@@ -107,6 +111,7 @@ pub(crate) trait WholeWork: Send + Sync {
 /// What a statement reads.
 #[derive(Clone, Copy)]
 pub(crate) enum Work<'a> {
-    Rows(&'a dyn RowWork),
+    /// Row by row: a query, or those that a UNION ALL puts together.
+    Rows(&'a [Box<dyn RowWork>]),
     Whole(&'a dyn WholeWork),
 }

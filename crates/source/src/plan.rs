@@ -117,6 +117,18 @@ pub enum RequestCount {
     AtLeast(u64),
 }
 
+impl std::ops::Add for RequestCount {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Exactly(one), Self::Exactly(other)) => Self::Exactly(one + other),
+            (Self::Exactly(one) | Self::AtLeast(one), Self::AtLeast(other))
+            | (Self::AtLeast(one), Self::Exactly(other)) => Self::AtLeast(one + other),
+        }
+    }
+}
+
 /// `12`, `at least 12`
 impl fmt::Display for RequestCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

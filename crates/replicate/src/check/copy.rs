@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::filter_record_batch;
 use arrow::compute::kernels::boolean::not;
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
@@ -26,9 +26,12 @@ type Key = Box<[u8]>;
 /// The first bytes of a SHA-256.
 type Values = [u8; 16];
 
-/// What the copy has, by the value of the column that names a row's slice.
+/// The values of the columns by which the rows of a slice are found.
+pub(super) type Place = Vec<Option<String>>;
+
+/// What the copy has, by slice.
 pub(super) struct Copy {
-    slices: HashMap<Option<String>, BTreeMap<Key, Row>>,
+    slices: HashMap<Place, BTreeMap<Key, Row>>,
     encoder: Encoder,
     key_schema: SchemaRef,
     change: Option<String>,
@@ -61,10 +64,14 @@ impl Copy {
         let key = layout.key_names();
         let is_read =
             |name: &str| with_values || key.iter().any(|it| it == name) || change == Some(name);
-        let slice = prepared.rows.as_ref().and_then(|rows| rows.slice.as_ref());
+        // Those of one query are those of all.
+        let place: Vec<&str> = match prepared.rows.first() {
+            Some(rows) => rows.place_columns().collect(),
+            None => Vec::new(),
+        };
         let names = schema.fields().iter().map(|field| field.name().as_str());
         let mut names: Vec<&str> = names
-            .filter(|name| is_read(name) || slice.is_some_and(|(slice, _)| slice == name))
+            .filter(|name| is_read(name) || place.contains(name))
             .collect();
         let marks = [DELETED, ACTIVE];
         let marks = marks
@@ -85,20 +92,22 @@ impl Copy {
         };
         let mut batches = destination.read(&query).await?;
         while let Some(batch) = batches.try_next().await? {
-            copy.add(&present(batch)?, slice.map(|(name, _)| name.as_str()))?;
+            copy.add(&present(batch)?, &place)?;
         }
         Ok(copy)
     }
 
-    fn add(&mut self, rows: &RecordBatch, slice: Option<&str>) -> Result<()> {
+    fn add(&mut self, rows: &RecordBatch, place: &[&str]) -> Result<()> {
         let (keys, values) = self.encoder.encode(rows)?;
         let changes = self.changes(rows);
-        let slices = slice.and_then(|name| column(rows, name));
-        let slices = slices.and_then(|column| column.as_string_opt::<i32>());
+        let texts = |name: &&str| column(rows, name).and_then(|it| it.as_string_opt::<i32>());
+        let texts: Vec<_> = place.iter().map(texts).collect();
         for (index, (key, values)) in keys.into_iter().zip(values).enumerate() {
-            let slice = slices
-                .filter(|it| it.is_valid(index))
-                .map(|it| it.value(index).to_owned());
+            let text = |texts: &Option<&StringArray>| {
+                let texts = texts.filter(|it| it.is_valid(index))?;
+                Some(texts.value(index).to_owned())
+            };
+            let slice = texts.iter().map(text).collect();
             let row = Row {
                 values,
                 change: changes[index],
@@ -128,7 +137,7 @@ impl Copy {
     /// How rows of the source differ from those of the copy.
     pub(super) fn compare(
         &mut self,
-        slice: &Option<String>,
+        slice: &Place,
         rows: &RecordBatch,
     ) -> Result<Vec<(usize, Difference)>> {
         let (keys, values) = self.encoder.encode(rows)?;
@@ -158,7 +167,7 @@ impl Copy {
     }
 
     /// Takes rows of these keys for seen.
-    pub(super) fn see(&mut self, slice: &Option<String>, keys: &RecordBatch) -> Result<()> {
+    pub(super) fn see(&mut self, slice: &Place, keys: &RecordBatch) -> Result<()> {
         let keys = self.encoder.encode_keys(keys)?;
         if let Some(rows) = self.slices.get_mut(slice) {
             for key in keys {
@@ -171,7 +180,7 @@ impl Copy {
     }
 
     /// Takes all rows of some slices for seen.
-    pub(super) fn see_all(&mut self, which: impl Fn(&Option<String>) -> bool) {
+    pub(super) fn see_all(&mut self, which: impl Fn(&Place) -> bool) {
         for (slice, rows) in &mut self.slices {
             if which(slice) {
                 rows.values_mut().for_each(|row| row.seen = true);
@@ -180,7 +189,7 @@ impl Copy {
     }
 
     /// Whether rows of a slice are left that a check is about and that were not seen.
-    pub(super) fn has_unseen(&self, slice: &Option<String>, check: &Check) -> bool {
+    pub(super) fn has_unseen(&self, slice: &Place, check: &Check) -> bool {
         let mut rows = self
             .slices
             .get(slice)

@@ -142,8 +142,8 @@ fn settle(
     }
     let change = match work {
         _ if !check.is_bounded() => None,
-        Work::Rows(work) => {
-            let change = change_column(work, &prepared.layout);
+        Work::Rows(works) => {
+            let change = change_column(works, &prepared.layout);
             Some(change.map_err(|why| no_bounds(&why))?)
         }
         Work::Whole(work) => return Err(no_bounds(work.why())),
@@ -352,13 +352,18 @@ pub(crate) fn explain(
         (false, true) => "rows that are missing or modified",
     };
     lines.push(format!("finds: {what}"));
-    if let Work::Rows(work) = work {
-        let (plan, reading) = source.plan(work)?;
-        let known = (!standing.slices.is_empty()).then_some(standing.slices.len());
-        let plan = work.source().explain(&plan, &reading);
-        lines.extend(plan.explain(known));
+    let arms = match work {
+        Work::Rows(works) => prepared.arms(works),
+        Work::Whole(_) => Vec::new(),
+    };
+    for arm in &arms {
+        lines.extend(arm.headline(arms.len()));
+        let (plan, reading) = source.plan(arm)?;
+        let known = standing.slices_of(arm.number).count();
+        let plan = arm.work.source().explain(&plan, &reading);
+        lines.extend(plan.explain((known > 0).then_some(known)));
         if reading == Reading::Listing {
-            let cost = standing.listing_cost(&plan);
+            let cost = standing.listing_cost(arm.number, &plan);
             lines.push(format!(
                 "all rows: {cost}, besides the listing of the slices"
             ));

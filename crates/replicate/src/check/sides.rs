@@ -1,5 +1,6 @@
 //! What a copy is held against: the rows of the source.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -8,8 +9,9 @@ use bucketline_destination::{ColumnType, convert};
 use bucketline_source::{End, Literal, Operator, Page, Predicate, Reading, ScanPlan, Slice};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::copy::Copy;
+use super::copy::{Copy, Place};
 use super::{Check, Difference, taken};
+use crate::arms::Arm;
 use crate::pages::Pages;
 use crate::prepare::{Prepared, Rows, keys_plan};
 use crate::probe::{is_narrowed, shows_rows};
@@ -77,12 +79,12 @@ impl Source<'_> {
         deletes: bool,
         mut found: impl FnMut(Look) -> Result<()>,
     ) -> Result<()> {
-        match (self.work, &self.prepared.rows) {
-            (Work::Rows(work), Some(rows)) => {
-                self.rows(work, rows, copy, deletes, &mut found).await
+        match self.work {
+            Work::Rows(works) => {
+                let arms = self.prepared.arms(works);
+                self.rows(&arms, copy, deletes, &mut found).await
             }
-            (Work::Whole(work), _) => self.whole(work, copy, deletes, &mut found).await,
-            (Work::Rows(_), None) => Ok(()),
+            Work::Whole(work) => self.whole(work, copy, deletes, &mut found).await,
         }
     }
 
@@ -98,7 +100,7 @@ impl Source<'_> {
         while let Some(batch) = batches.try_next().await? {
             read += batch.num_rows();
             let rows = self.prepared.layout.fit(&batch)?;
-            let differences = copy.compare(&None, &rows)?;
+            let differences = copy.compare(&Place::new(), &rows)?;
             found(Look {
                 slice: 0,
                 rows,
@@ -107,7 +109,7 @@ impl Source<'_> {
         }
         if !deletes {
             copy.see_all(|_| true);
-        } else if read == 0 && copy.has_unseen(&None, self.check) {
+        } else if read == 0 && copy.has_unseen(&Place::new(), self.check) {
             let voice = &self.run.voice;
             voice.note("the result is empty; the rows of the copy are not taken for deleted");
             copy.see_all(|_| true);
@@ -116,12 +118,10 @@ impl Source<'_> {
     }
 
     /// How rows are read: with all values, or by their keys alone where nothing else is asked for.
-    pub(super) fn plan(&self, work: &dyn RowWork) -> Result<(Arc<ScanPlan>, Reading)> {
-        let Some(rows) = &self.prepared.rows else {
-            return Ok((Arc::clone(work.scan()), Reading::Scan));
-        };
+    pub(super) fn plan(&self, arm: &Arm<'_>) -> Result<(Arc<ScanPlan>, Reading)> {
+        let Arm { work, rows, .. } = *arm;
         let plan = rows.scan.plan();
-        if self.is_keys_only(work) {
+        if self.is_keys_only(arm) {
             return Ok((keys_plan(work)?, Reading::Listing));
         }
         let Some(cursor) = work
@@ -151,7 +151,7 @@ impl Source<'_> {
         Ok((Arc::new(work.source().plan(request)?), Reading::Scan))
     }
 
-    fn is_keys_only(&self, work: &dyn RowWork) -> bool {
+    fn is_keys_only(&self, arm: &Arm<'_>) -> bool {
         let Check {
             repair,
             skip_modified,
@@ -160,55 +160,77 @@ impl Source<'_> {
         *skip_modified
             && !repair
             && !self.check.is_bounded()
-            && work.condition().is_none()
+            && arm.work.condition().is_none()
             && self.prepared.mode != Mode::Replace
-            && self
-                .prepared
-                .rows
-                .as_ref()
-                .is_some_and(|rows| !rows.scan.has_start())
+            && !arm.rows.scan.has_start()
     }
 
-    /// Reads the slices, several at a time.
+    /// Reads the slices of each query, several at a time.
     async fn rows(
         &self,
-        work: &dyn RowWork,
-        rows: &Rows,
+        arms: &[Arm<'_>],
         copy: &mut Copy,
         deletes: bool,
         found: &mut impl FnMut(Look) -> Result<()>,
     ) -> Result<()> {
-        let source = work.source();
-        let plan = rows.scan.plan();
-        let slices = source.slices(plan, &self.run.context).await?;
-        let value = |slice: &Slice| {
-            let (_, index) = rows.slice.as_ref()?;
-            slice.parents.get(*index).cloned().flatten()
-        };
-        let values: Vec<Option<String>> = slices.iter().map(value).collect();
+        let mut parts = Vec::with_capacity(arms.len());
+        for arm in arms {
+            let plan = arm.rows.scan.plan();
+            let slices = arm.work.source().slices(plan, &self.run.context).await?;
+            let place = |slice: Slice| (arm.rows.place(&slice.parents), slice);
+            parts.push(slices.into_iter().map(place).collect::<Vec<_>>());
+        }
         // What is listed no more stays, as it does when it is replicated.
-        copy.see_all(|slice| !values.contains(slice));
+        let places: HashSet<&Place> = parts.iter().flatten().map(|(place, _)| place).collect();
+        copy.see_all(|place| !places.contains(place));
+        let mut before = 0;
+        for (arm, slices) in arms.iter().zip(&parts) {
+            let numbered = |look: Look| {
+                found(Look {
+                    slice: before + look.slice,
+                    ..look
+                })
+            };
+            self.arm(arm, slices, copy, deletes, numbered).await?;
+            before += slices.len();
+        }
+        Ok(())
+    }
 
-        let (plan, reading) = self.plan(work)?;
+    async fn arm(
+        &self,
+        arm: &Arm<'_>,
+        slices: &[(Place, Slice)],
+        copy: &mut Copy,
+        deletes: bool,
+        mut found: impl FnMut(Look) -> Result<()>,
+    ) -> Result<()> {
+        let Arm { work, rows, .. } = *arm;
+        let (plan, reading) = self.plan(arm)?;
         let reader = Reader {
             source: self,
             work,
             rows,
             plan,
             reading,
-            keys_only: self.is_keys_only(work),
+            keys_only: self.is_keys_only(arm),
         };
-        let read = |slice: usize| reader.pages(&slices[slice]).map(move |page| (slice, page));
+        let read = |slice: usize| {
+            reader
+                .pages(&slices[slice].1)
+                .map(move |page| (slice, page))
+        };
         let pages = stream::iter(0..slices.len()).map(read);
-        let mut pages = pages.flatten_unordered(source.concurrency().max(1));
+        let mut pages = pages.flatten_unordered(work.source().concurrency().max(1));
         let mut seen: Vec<Seen> = slices.iter().map(|_| Seen::default()).collect();
-        while let Some((slice, page)) = pages.next().await {
+        while let Some((number, page)) = pages.next().await {
             let page = page?;
-            seen[slice].add(&page);
-            let rows = reader.fitted(&slices[slice], page.rows)?;
-            let differences = copy.compare(&values[slice], &rows)?;
+            let (place, slice) = &slices[number];
+            seen[number].add(&page);
+            let rows = reader.fitted(slice, page.rows)?;
+            let differences = copy.compare(place, &rows)?;
             found(Look {
-                slice,
+                slice: number,
                 rows,
                 differences,
             })?;
@@ -217,8 +239,8 @@ impl Source<'_> {
         if !deletes {
             copy.see_all(|_| true);
         }
-        for ((slice, value), seen) in slices.iter().zip(&values).zip(seen) {
-            reader.settle(slice, value, seen, copy).await?;
+        for ((place, slice), seen) in slices.iter().zip(seen) {
+            reader.settle(slice, place, seen, copy).await?;
         }
         Ok(())
     }
@@ -256,7 +278,7 @@ impl Reader<'_> {
     async fn settle(
         &self,
         slice: &Slice,
-        value: &Option<String>,
+        value: &Place,
         seen: Seen,
         copy: &mut Copy,
     ) -> Result<()> {
@@ -266,7 +288,7 @@ impl Reader<'_> {
             prepared,
             ..
         } = self.source;
-        let this = |other: &Option<String>| other == value;
+        let this = |other: &Place| other == value;
         let unstable_pages = match seen.end {
             None => return Err(incomplete(slice)),
             Some(End::Complete { unstable_pages }) => unstable_pages,
@@ -321,12 +343,7 @@ impl Reader<'_> {
     }
 
     /// Reads a slice to its end, and takes its rows for seen.
-    async fn look_again(
-        &self,
-        slice: &Slice,
-        value: &Option<String>,
-        copy: &mut Copy,
-    ) -> Result<()> {
+    async fn look_again(&self, slice: &Slice, value: &Place, copy: &mut Copy) -> Result<()> {
         let mut pages = self.pages(slice);
         loop {
             let page = pages.next().await.ok_or_else(|| incomplete(slice))??;

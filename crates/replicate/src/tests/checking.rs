@@ -2,8 +2,8 @@
 
 use bucketline_source::ErrorKind as SourceError;
 
-use super::fake::{Select, Selection, instant};
-use super::{Bench, statement, with};
+use super::fake::{Selection, instant};
+use super::{Bench, select, statement, with};
 use crate::check::{Check, Comparison, Difference, compare};
 use crate::events::Voice;
 use crate::run::Run;
@@ -17,7 +17,7 @@ pub(super) async fn check(
     statement: &Statement,
     check: &Check,
 ) -> Result<Comparison> {
-    let select = Select::new(&bench.fake, selection);
+    let works = select(&bench.fake, selection);
     let script = ScriptRun::default();
     let run = Run::new(&script, Voice::new(std::sync::Arc::new(crate::Silent)));
     let status = bench.destination.inspect(&statement.table).await.unwrap();
@@ -30,7 +30,7 @@ pub(super) async fn check(
         ),
         false => None,
     };
-    let work = Work::Rows(&select);
+    let work = Work::Rows(&works);
     compare(
         &run,
         work,

@@ -245,6 +245,10 @@ struct Select {
 }
 
 impl RowWork for Select {
+    fn connection(&self) -> &str {
+        "acme"
+    }
+
     fn source(&self) -> &Arc<dyn Source> {
         &self.source
     }
@@ -324,6 +328,7 @@ impl Bench {
             expression: table.columns[column].name.clone(),
             plain: Some(column),
             reads: vec![column],
+            constant: None,
             doc: None,
         };
         let select = Select {
@@ -331,9 +336,10 @@ impl Bench {
             scan: Arc::new(self.script.plan(request).unwrap()),
             source: Arc::new(self.script.clone()),
         };
+        let works: [Box<dyn RowWork>; 1] = [Box::new(select)];
         let script = ScriptRun::new(RunOptions::default());
         let run_ = Run::new(&script, Voice::new(Arc::new(crate::Silent)));
-        run(&run_, Work::Rows(&select), &self.destination, &statement())
+        run(&run_, Work::Rows(&works), &self.destination, &statement())
             .await
             .unwrap()
     }

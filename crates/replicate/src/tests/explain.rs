@@ -2,8 +2,8 @@
 
 use bucketline_destination::TableName;
 
-use super::fake::{ID, STATE, Select, Selection, TITLE, UUID};
-use super::{Bench, Voice, statement, with};
+use super::fake::{ID, STATE, Selection, TITLE, UUID};
+use super::{Bench, Voice, select, statement, with};
 use crate::explain::explain;
 use crate::forecast::forecast;
 use crate::run::Run;
@@ -12,11 +12,11 @@ use crate::work::Work;
 use crate::{ErrorKind, Result, ScriptRun};
 
 async fn lines(bench: &Bench, selection: &Selection, statement: &Statement) -> Result<String> {
-    let select = Select::new(&bench.fake, selection);
+    let works = select(&bench.fake, selection);
     let script = ScriptRun::default();
     let run = Run::new(&script, Voice::new(std::sync::Arc::new(crate::Silent)));
     let lines = explain(
-        Work::Rows(&select),
+        Work::Rows(&works),
         &bench.destination,
         statement,
         &run.context,
@@ -107,10 +107,10 @@ async fn what_a_run_would_refuse_is_forecast() {
     assert!(bench.memory.empty_table(&statement().table));
     let history = with(|options| options.history = true);
     let run = bench.run(&issues, &history).await.unwrap_err();
-    let select = Select::new(&bench.fake, &issues);
+    let works = select(&bench.fake, &issues);
     let script = ScriptRun::default();
     let context = Run::new(&script, Voice::new(std::sync::Arc::new(crate::Silent))).context;
-    let ahead = forecast(Work::Rows(&select), &bench.destination, &history, &context).await;
+    let ahead = forecast(Work::Rows(&works), &bench.destination, &history, &context).await;
     let refusal = ahead.unwrap().refusal.unwrap();
     assert_eq!(refusal.kind(), ErrorKind::Retention);
     assert_eq!(refusal.to_string(), run.to_string());

@@ -65,6 +65,8 @@ pub(crate) struct World {
     /// Called before each page of rows.
     pub(crate) before_page: Option<Hook>,
     pub(crate) listings: usize,
+    /// Whatever is asked fails so.
+    pub(crate) refuses: Option<ErrorKind>,
     /// The repositories were listed since [`Source::forget_listing`].
     pub(crate) listed: bool,
     pub(crate) row_requests: usize,
@@ -95,6 +97,13 @@ impl World {
         let repository = self.repository(repository);
         repository.rows.remove(&id);
         repository.moved = now;
+    }
+
+    fn admit(&self) -> Result<()> {
+        match self.refuses {
+            Some(kind) => Err(SourceError::new(kind, "BL4003", "the service refused")),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn repository(&mut self, uuid: &str) -> &mut Repository {
@@ -332,6 +341,7 @@ impl Source for Fake {
 
     async fn slices(&self, plan: &ScanPlan, context: &ReadContext) -> Result<Vec<Slice>> {
         let mut world = self.world();
+        world.admit()?;
         if !world.listed {
             context.count_request();
             world.listings += 1;
@@ -366,7 +376,7 @@ impl Source for Fake {
             .filter(|(_, repository)| fits(repository))
             .map(|(uuid, repository)| Slice {
                 id: SliceId(uuid.clone()),
-                label: format!("acme/{}", repository.slug),
+                label: format!("{workspace}/{}", repository.slug),
                 parents: vec![
                     Some(workspace.to_owned()),
                     Some(repository.slug.clone()),
@@ -420,6 +430,7 @@ impl Source for Fake {
 
     async fn identity(&self, _: &ReadContext) -> Result<Identity> {
         let world = self.world();
+        world.admit()?;
         Ok(Identity {
             origin: "https://api.example.org".to_owned(),
             workspace: Some(world.workspace.clone()),
@@ -633,6 +644,7 @@ impl FakeWalk {
 
 /// A query over one of the fake tables.
 pub(crate) struct Select {
+    connection: &'static str,
     source: Arc<dyn Source>,
     scan: Arc<ScanPlan>,
     outputs: Vec<Output>,
@@ -645,6 +657,7 @@ pub(crate) struct Select {
 /// What to select.
 #[derive(Debug, Clone)]
 pub(crate) struct Selection {
+    pub(crate) connection: &'static str,
     pub(crate) table: &'static str,
     pub(crate) columns: Vec<usize>,
     /// `WHERE State = ...`, pushed down in first loads.
@@ -658,11 +671,14 @@ pub(crate) struct Selection {
     pub(crate) scope: Option<Scope>,
     /// `Repository || '#' || Id AS Label`
     pub(crate) label: bool,
+    /// `'...' AS Account`
+    pub(crate) account: Option<&'static str>,
 }
 
 impl Selection {
     pub(crate) fn all(table: &'static str) -> Self {
         Self {
+            connection: "acme",
             table,
             columns: (0..=UPDATED).collect(),
             state: None,
@@ -671,6 +687,7 @@ impl Selection {
             in_workspace: None,
             scope: None,
             label: false,
+            account: None,
         }
     }
 }
@@ -737,6 +754,7 @@ impl Select {
             expression: spec.columns[column].name.clone(),
             plain: Some(column),
             reads: vec![column],
+            constant: None,
             doc: None,
         };
         let mut outputs: Vec<_> = selection.columns.iter().map(plain).collect();
@@ -746,6 +764,17 @@ impl Select {
                 expression: "Repository || '#' || Id".to_owned(),
                 plain: None,
                 reads: vec![REPOSITORY, ID],
+                constant: None,
+                doc: None,
+            });
+        }
+        if let Some(account) = selection.account {
+            outputs.push(Output {
+                field: Field::new("Account", DataType::Utf8, false),
+                expression: format!("'{account}'"),
+                plain: None,
+                reads: Vec::new(),
+                constant: Some(account.to_owned()),
                 doc: None,
             });
         }
@@ -753,6 +782,7 @@ impl Select {
         let key = [UUID, ID].into_iter().filter_map(place).collect();
         let state = selection.state;
         Self {
+            connection: selection.connection,
             source,
             scan,
             outputs,
@@ -774,10 +804,12 @@ impl Select {
         let columns: Vec<ArrayRef> = self
             .outputs
             .iter()
-            .map(|output| {
-                output
-                    .plain
-                    .map_or_else(label, |column| Arc::clone(page.column(column)))
+            .map(|output| match (output.plain, &output.constant) {
+                (Some(column), _) => Arc::clone(page.column(column)),
+                (None, Some(text)) => {
+                    Arc::new(StringArray::from(vec![text.as_str(); page.num_rows()]))
+                }
+                (None, None) => label(),
             })
             .collect();
         let fields: Vec<_> = self
@@ -790,6 +822,10 @@ impl Select {
 }
 
 impl RowWork for Select {
+    fn connection(&self) -> &str {
+        self.connection
+    }
+
     fn source(&self) -> &Arc<dyn Source> {
         &self.source
     }

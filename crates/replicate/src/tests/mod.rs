@@ -15,6 +15,7 @@ mod report;
 mod retention;
 mod statement;
 mod sweeps;
+mod union;
 mod whole;
 
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ use futures::TryStreamExt;
 use crate::events::Voice;
 use crate::run::{Run, run};
 use crate::statement::{Options, Statement};
-use crate::work::Work;
+use crate::work::{RowWork, Work};
 use crate::{Outcome, Report, Result, RunOptions, ScriptRun};
 use fake::{Fake, Select, Selection, clock_of};
 
@@ -85,10 +86,10 @@ impl Bench {
         selection: &Selection,
         statement: &Statement,
     ) -> Result<Report> {
-        let select = Select::new(&self.fake, selection);
+        let works = select(&self.fake, selection);
         let voice = Voice::new(Arc::new(crate::Silent));
         let run_ = Run::new(script, voice);
-        run(&run_, Work::Rows(&select), &self.destination, statement).await
+        run(&run_, Work::Rows(&works), &self.destination, statement).await
     }
 
     /// The titles in the copy, by repository and id.
@@ -220,6 +221,11 @@ struct Version {
     title: String,
     end: Option<i64>,
     active: bool,
+}
+
+/// The only query of a statement.
+fn select(fake: &Fake, selection: &Selection) -> [Box<dyn RowWork>; 1] {
+    [Box::new(Select::new(fake, selection))]
 }
 
 fn statement() -> Statement {

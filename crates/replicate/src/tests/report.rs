@@ -51,6 +51,7 @@ fn the_summary_is_one_line() {
 fn a_slice_s_state_is_short_and_comes_back() {
     let id = "{0a1b2c3d-0000-4000-8000-123456789abc}";
     let mut state = SliceState {
+        arm: 0,
         checkpoint: Checkpoint {
             mark: Some(instant(5)),
             ..Checkpoint::default()
