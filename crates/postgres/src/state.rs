@@ -19,8 +19,13 @@ const VERSION: i32 = 1;
 const MAKING: i64 = 0x6275_636b_6574_6c69;
 
 const TABLES: &str = "
-CREATE SCHEMA IF NOT EXISTS _bucketline;
-COMMENT ON SCHEMA _bucketline IS 'The state of the tables that Bucketline loads.';
+DO $$ BEGIN
+  -- IF NOT EXISTS asks for the right to make schemas even where there is nothing to make.
+  IF pg_catalog.to_regnamespace('_bucketline') IS NULL THEN
+    CREATE SCHEMA _bucketline;
+    COMMENT ON SCHEMA _bucketline IS 'The state of the tables that Bucketline loads.';
+  END IF;
+END $$;
 CREATE TABLE IF NOT EXISTS _bucketline.version (version integer NOT NULL);
 INSERT INTO _bucketline.version SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM _bucketline.version);
 CREATE TABLE IF NOT EXISTS _bucketline.leases (
