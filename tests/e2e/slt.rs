@@ -30,6 +30,8 @@ use crate::world::{World, small};
 struct Database {
     world: World,
     session: Session,
+    /// What the destination calls itself.
+    label: String,
 }
 
 /// What a record failed with: the code is its SQL state.
@@ -76,7 +78,11 @@ impl Database {
     async fn start() -> Self {
         let world = World::start(small()).await;
         let session = session(&world);
-        Self { world, session }
+        Self {
+            label: session.destination_label(),
+            world,
+            session,
+        }
     }
 
     async fn sql(&self, sql: &str) -> Result<Output, Failure> {
@@ -109,7 +115,10 @@ impl Database {
         let folder = self.world.folder().display().to_string();
         let base = self.world.sandbox.base_url();
         for cell in rows.iter_mut().flatten() {
-            *cell = cell.replace(&folder, "FOLDER").replace(&base, "BASE");
+            *cell = cell
+                .replace(&self.label, "DESTINATION")
+                .replace(&folder, "FOLDER")
+                .replace(&base, "BASE");
             if sql.contains("ANALYZE") {
                 *cell = without_times(cell);
             }

@@ -213,7 +213,11 @@ fn text(kind: ColumnKind, value: Option<&Value>) -> Option<String> {
             time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
         }
         (ColumnKind::Text, Value::String(text)) => text.clone(),
-        (_, value) => value.to_string(),
+        (_, value) => {
+            let mut value = value.clone();
+            value.sort_all_objects();
+            value.to_string()
+        }
     })
 }
 
@@ -237,7 +241,8 @@ pub(crate) fn copy(world: &World, table: &TableSpec, name: &str) -> Rows {
         let cell = |(column, text): (&ColumnSpec, Option<String>)| match column.kind {
             // The same value, written in the same way.
             ColumnKind::Json => text.map(|text| {
-                let value: Value = serde_json::from_str(&text).unwrap();
+                let mut value: Value = serde_json::from_str(&text).unwrap();
+                value.sort_all_objects();
                 value.to_string()
             }),
             _ => text,

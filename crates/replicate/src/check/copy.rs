@@ -12,6 +12,7 @@ use arrow::row::{RowConverter, SortField};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bucketline_destination::{ACTIVE, ColumnType, DELETED, Destination, Query, convert};
 use futures::TryStreamExt;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Check, Difference};
@@ -259,7 +260,12 @@ impl Encoder {
             let values = vec![Values::default(); keys.len()];
             return Ok((keys, values));
         }
-        let arrays = stored(rows, &self.others)?;
+        let mut arrays = stored(rows, &self.others)?;
+        for (array, (_, column_type)) in arrays.iter_mut().zip(&self.others) {
+            if *column_type == ColumnType::Json {
+                *array = in_one_spelling(array);
+            }
+        }
         let rows = self.converter.convert_columns(&arrays).map_err(unusable)?;
         let values = rows.iter().map(|row| {
             let mut values = Values::default();
@@ -282,6 +288,38 @@ impl Encoder {
         let parser = self.key_converter.parser();
         let rows = keys.iter().map(|key| parser.parse(key));
         self.key_converter.convert_rows(rows).map_err(unusable)
+    }
+}
+
+/// JSON texts of which those of equal values are equal: a destination may keep the value and not its spelling.
+fn in_one_spelling(texts: &ArrayRef) -> ArrayRef {
+    let spelled = |text: &str| match serde_json::from_str::<Value>(text) {
+        Ok(mut value) => {
+            plain_numbers(&mut value);
+            value.sort_all_objects();
+            value.to_string()
+        }
+        Err(_) => text.to_owned(),
+    };
+    let texts = texts.as_string::<i32>().iter();
+    Arc::new(texts.map(|text| text.map(spelled)).collect::<StringArray>())
+}
+
+/// Writes `1.0` and `1e0` as `1`.
+fn plain_numbers(value: &mut Value) {
+    const EXACT: f64 = 9e15;
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(plain_numbers),
+        Value::Object(members) => members.values_mut().for_each(plain_numbers),
+        Value::Number(number) => {
+            let whole = number
+                .as_f64()
+                .filter(|it| it.fract() == 0.0 && it.abs() < EXACT);
+            if let (Some(whole), false) = (whole, number.is_i64()) {
+                *value = Value::from(whole as i64);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 
