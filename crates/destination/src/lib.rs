@@ -26,7 +26,7 @@ pub use destination::{BatchStream, Capabilities, Condition, Destination, Query, 
 pub use error::{Error, ErrorKind, Result};
 pub use layout::{Evolution, Keeping, Layout, StoredColumn, Versions, check_name, describe_row};
 pub use load::{Column, Holder, Load, LoadPlan, Replacement, Target};
-pub use name::TableName;
+pub use name::{Exact, TableName};
 pub use pending::{Pending, Uncommitted};
 pub use retention::{ACTIVE, DELETED, END, Place, Retention, START, Version};
 pub use state::{Checkpoints, Physical, Staged, TableState, TableStatus};

@@ -57,6 +57,9 @@ pub struct LoadPlan {
     pub columns: Vec<Column>,
     /// Names of the key columns, all among `columns`, all NOT NULL. Empty: no key.
     pub key: Vec<String>,
+    /// Names of columns by which people look for rows: a server has an index on each. A destination that is one file
+    /// may leave them out, since every index slows each load.
+    pub indexes: Vec<String>,
     /// What is kept beside the rows that there are. Anything but [`Retention::Nothing`] needs a key.
     pub retention: Retention,
     /// Where the rows go.

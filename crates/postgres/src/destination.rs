@@ -110,11 +110,19 @@ impl Destination for PostgresDestination {
     }
 
     async fn table(&self, table: &TableName) -> Result<Option<TableInfo>> {
-        read::table(&*self.pool()?.get().await?, &self.located(table)).await
+        read::table(
+            &*self.pool()?.get().await?,
+            &Located::candidates(table, SCHEMA),
+        )
+        .await
     }
 
     async fn read(&self, query: &Query) -> Result<BatchStream> {
-        let located = self.located(&query.table);
-        Ok(read::stream(self.pool()?.clone(), located, query.clone()))
+        let candidates = Located::candidates(&query.table, SCHEMA);
+        Ok(read::stream(
+            self.pool()?.clone(),
+            candidates,
+            query.clone(),
+        ))
     }
 }

@@ -40,6 +40,25 @@ pub(crate) async fn create(
     client.batch_execute(&sql).await.doing("creating the table")
 }
 
+/// Makes the indexes that a plan wants.
+pub(crate) async fn index(
+    client: &Client,
+    table: &Located,
+    layout: &Layout,
+    names: &[String],
+    plan: &LoadPlan,
+) -> Result<()> {
+    for wanted in &plan.indexes {
+        let mut columns = layout.columns.iter().zip(names);
+        let found = columns.find(|(column, _)| column.name.eq_ignore_ascii_case(wanted));
+        if let Some((_, name)) = found {
+            let sql = format!("CREATE INDEX ON {} ({})", table.sql(), quote(name));
+            client.batch_execute(&sql).await.doing("making an index")?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes a schema that is missing.
 pub(crate) async fn create_schema(client: &Client, schema: &str) -> Result<()> {
     let sql = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1";

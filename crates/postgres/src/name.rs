@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bucketline_destination::{Error, ErrorKind, Result, TableName, check_name};
+use bucketline_destination::{Error, ErrorKind, Exact, Result, TableName, check_name};
 use sha2::{Digest, Sha256};
 
 /// The schema of all that is ours beside the tables of the loads: state, and stagings.
@@ -34,6 +34,14 @@ pub(crate) fn fold(name: &str) -> String {
     shortened(name.to_ascii_lowercase())
 }
 
+fn spelled(name: &str, exact: bool) -> String {
+    if exact {
+        shortened(name.to_owned())
+    } else {
+        fold(name)
+    }
+}
+
 fn shortened(name: String) -> String {
     if name.len() <= LONGEST {
         return name;
@@ -61,12 +69,28 @@ impl Located {
     /// Where a table of that name is; without a schema it is in the one given.
     pub(crate) fn of(table: &TableName, schema: &str) -> Self {
         Self {
-            schema: table
-                .schema
-                .as_deref()
-                .map_or_else(|| schema.to_owned(), fold),
-            name: fold(&table.name),
+            schema: match &table.schema {
+                Some(schema) => spelled(schema, table.exact.schema),
+                None => schema.to_owned(),
+            },
+            name: spelled(&table.name, table.exact.name),
         }
+    }
+
+    /// Where a table may be that a query names: there are tables of others whose names have capitals, so what is spelled
+    /// exactly so comes first.
+    pub(crate) fn candidates(table: &TableName, schema: &str) -> Vec<Self> {
+        let exact = Exact {
+            schema: true,
+            name: true,
+        };
+        let exact = TableName {
+            exact,
+            ..table.clone()
+        };
+        let mut candidates = vec![Self::of(&exact, schema), Self::of(table, schema)];
+        candidates.dedup();
+        candidates
     }
 
     /// The staging of a table, by its number in the state.
@@ -84,7 +108,13 @@ impl Located {
 
     /// The name for messages and lists.
     pub(crate) fn table_name(&self) -> TableName {
-        TableName::qualified(self.schema.clone(), self.name.clone())
+        TableName {
+            exact: Exact {
+                schema: true,
+                name: true,
+            },
+            ..TableName::qualified(self.schema.clone(), self.name.clone())
+        }
     }
 }
 

@@ -61,9 +61,20 @@ pub(crate) async fn tables(client: &Client) -> Result<Vec<TableInfo>> {
     Ok(tables)
 }
 
-/// One table or view.
-pub(crate) async fn table(client: &Client, located: &Located) -> Result<Option<TableInfo>> {
-    Ok(look(client, located).await?.map(|readable| readable.info))
+/// One table or view, of those that a query may mean.
+pub(crate) async fn table(client: &Client, candidates: &[Located]) -> Result<Option<TableInfo>> {
+    Ok(first(client, candidates)
+        .await?
+        .map(|readable| readable.info))
+}
+
+async fn first(client: &Client, candidates: &[Located]) -> Result<Option<Readable>> {
+    for located in candidates {
+        if let Some(readable) = look(client, located).await? {
+            return Ok(Some(readable));
+        }
+    }
+    Ok(None)
 }
 
 async fn look(client: &Client, located: &Located) -> Result<Option<Readable>> {
@@ -122,16 +133,16 @@ async fn readable(
 }
 
 /// A reading that starts when it is first polled.
-pub(crate) fn stream(pool: Pool, located: Located, query: Query) -> BatchStream {
-    stream::once(start(pool, located, query))
+pub(crate) fn stream(pool: Pool, candidates: Vec<Located>, query: Query) -> BatchStream {
+    stream::once(start(pool, candidates, query))
         .try_flatten()
         .boxed()
 }
 
 /// The rows come as they are asked for. The connection is the reading's own and ends with it, whatever is still to come.
-async fn start(pool: Pool, located: Located, query: Query) -> Result<BatchStream> {
+async fn start(pool: Pool, candidates: Vec<Located>, query: Query) -> Result<BatchStream> {
     let client = pool.dedicated().await?;
-    let readable = look(&client, &located).await?;
+    let readable = first(&client, &candidates).await?;
     let readable = readable.ok_or_else(|| no_table(&query.table))?;
     let schema = readable.projected(&query)?;
     let (sql, values) = readable.select(&query, &schema);

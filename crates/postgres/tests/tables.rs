@@ -4,10 +4,12 @@
 
 mod support;
 
-use bucketline_destination::{Change, Counts, ErrorKind, LoadPlan, Replacement, Target};
+use bucketline_destination::{
+    Change, Counts, Destination, ErrorKind, Exact, LoadPlan, Replacement, TableName, Target,
+};
 use serde_json::json;
 
-use self::support::{Database, batch, begun, open, plan};
+use self::support::{Database, batch, begun, holder, open, plan};
 
 /// How many rows there are, and how many that are dead or were written over.
 fn dead(database: &Database) -> String {
@@ -65,11 +67,14 @@ async fn columns_have_types_and_comments() {
     let Some(database) = Database::new() else {
         return;
     };
-    begun(&database.destination())
-        .await
-        .finish(None)
-        .await
-        .unwrap();
+    let load = open(&database.destination()).await.unwrap();
+    load.begin(LoadPlan {
+        indexes: vec!["Text".into()],
+        ..plan(Target::Table)
+    })
+    .await
+    .unwrap();
+    load.finish(None).await.unwrap();
     let columns = database.execute(
         "SELECT attname, format_type(atttypid, atttypmod), attnotnull, col_description(attrelid, attnum)
          FROM pg_attribute WHERE attrelid = 'public.things'::regclass AND attnum > 0 ORDER BY attnum",
@@ -82,6 +87,51 @@ async fn columns_have_types_and_comments() {
         "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'public.things'::regclass",
     );
     assert_eq!(key, "PRIMARY KEY (id)");
+    let index = database.execute(
+        "SELECT indexdef FROM pg_indexes WHERE tablename = 'things' AND indexdef NOT LIKE '%UNIQUE%'",
+    );
+    assert_eq!(
+        index,
+        "CREATE INDEX things_text_idx ON public.things USING btree (text)"
+    );
+}
+
+#[tokio::test]
+async fn a_name_in_double_quotes_is_exact_and_others_are_folded() {
+    let Some(database) = Database::new() else {
+        return;
+    };
+    let destination = database.destination();
+    let exact = TableName {
+        exact: Exact {
+            schema: false,
+            name: true,
+        },
+        ..TableName::qualified("PROD", "Things")
+    };
+    for table in [TableName::qualified("PROD", "Things"), exact] {
+        let load = destination.open(&table, &holder()).await.unwrap();
+        load.begin(plan(Target::Table)).await.unwrap();
+        load.write("s", Change::Upsert(batch(0..2))).await.unwrap();
+        load.commit("s", None).await.unwrap();
+        load.finish(None).await.unwrap();
+    }
+    let names = database.execute(
+        "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = 'prod' ORDER BY tablename COLLATE \"C\"",
+    );
+    assert_eq!(names, "prod|Things\nprod|things");
+    // What is read is what is spelled exactly so, if there is such a table.
+    for (asked, found) in [("Things", "Things"), ("THINGS", "things")] {
+        let table = TableName::qualified("prod", asked);
+        let info = destination.table(&table).await.unwrap().unwrap();
+        assert_eq!(info.name.name, found);
+        assert!(info.ours);
+    }
+    let long = TableName::bare("x".repeat(80));
+    let load = destination.open(&long, &holder()).await.unwrap();
+    load.begin(plan(Target::Table)).await.unwrap();
+    load.finish(None).await.unwrap();
+    assert!(destination.table(&long).await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -186,6 +186,7 @@ fn plan(
     Ok(LoadPlan {
         columns: layout.columns.clone(),
         key,
+        indexes: Vec::new(),
         retention: Retention::Nothing,
         target,
         forget_checkpoints: false,

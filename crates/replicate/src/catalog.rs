@@ -83,11 +83,13 @@ impl Catalog for DestinationCatalog {
         let wanted = TableName {
             schema: schema.map(str::to_owned),
             name: name.to_owned(),
+            ..TableName::default()
         };
         let Some(info) = self.destination.table(&wanted).await.map_err(failed)? else {
             return Ok(None);
         };
-        if exact && info.name.to_string() != wanted.to_string() {
+        // Where names are folded, the destination has looked for the exact one first.
+        if exact && !self.has_schemas() && info.name.to_string() != wanted.to_string() {
             return Ok(None);
         }
         let (_, name) = self.spelling(&info.name);

@@ -96,6 +96,7 @@ impl Job<'_> {
         LoadPlan {
             columns: self.prepared.layout.columns.clone(),
             key: self.prepared.layout.key_names(),
+            indexes: self.prepared.indexes.clone(),
             retention: self.retention(),
             target,
             forget_checkpoints: !self.standing.exists,

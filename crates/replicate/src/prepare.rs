@@ -31,6 +31,8 @@ pub(crate) struct Prepared {
     pub(crate) fingerprint: Fingerprint,
     /// What the user should know beforehand.
     pub(crate) notes: Vec<String>,
+    /// The columns that say when a row changed, which people look for.
+    pub(crate) indexes: Vec<String>,
     /// The column that versions start by, if they are kept.
     pub(crate) history: Option<String>,
     /// How each query of a row-by-row statement is read.
@@ -146,6 +148,7 @@ fn prepare_whole(work: &dyn WholeWork, statement: &Statement) -> Result<Prepared
         layout,
         fingerprint,
         notes,
+        indexes: Vec::new(),
         history: None,
         rows: Vec::new(),
     })
@@ -232,12 +235,18 @@ fn prepare_rows(works: &[Box<dyn RowWork>], statement: &Statement) -> Result<Pre
     let mut said = HashSet::new();
     notes.retain(|note| said.insert(note.clone()));
     let fingerprint = Fingerprint::of_rows(works, &layout, mode, &starts);
+    let changes = works.iter().filter(|_| mode == Mode::Incremental);
+    let mut indexes: Vec<String> = changes
+        .filter_map(|work| change_column_of(work.as_ref(), &layout).ok())
+        .collect();
+    indexes.dedup();
     Ok(Prepared {
         mode,
         why,
         layout,
         fingerprint,
         notes,
+        indexes,
         history,
         rows,
     })

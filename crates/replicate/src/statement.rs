@@ -1,7 +1,7 @@
 //! The statement as the executor needs it: target, declared columns, options.
 
 use arrow::datatypes::{DataType, TimeUnit};
-use bucketline_destination::TableName;
+use bucketline_destination::{Exact, TableName};
 use bucketline_engine::DEFAULT_DESTINATION;
 use bucketline_sql as sql;
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -114,14 +114,18 @@ impl Statement {
 /// schema.
 pub(crate) fn target(name: &sql::Name, options: &sql::Options) -> TableName {
     let schema = name.qualifier().last();
-    let schema = schema
-        .filter(|schema| !schema.is(DEFAULT_DESTINATION))
-        .map(|schema| schema.text.as_str())
-        .or(options.text(OptionName::CacheSchema));
+    let schema = schema.filter(|schema| !schema.is(DEFAULT_DESTINATION));
     let prefix = options.text(OptionName::TableNamePrefix);
     TableName {
-        schema: schema.map(str::to_owned),
+        schema: schema
+            .map(|schema| schema.text.as_str())
+            .or(options.text(OptionName::CacheSchema))
+            .map(str::to_owned),
         name: format!("{}{}", prefix.unwrap_or_default(), name.last().text),
+        exact: Exact {
+            schema: schema.is_some_and(|schema| schema.exact),
+            name: name.last().exact,
+        },
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Ident {
     pub text: String,
     /// Whether it was quoted: `[text]`, `"text"` or `` `text` ``.
     pub quoted: bool,
+    /// Whether it was quoted as `"text"`, which is exact where other names are folded.
+    pub exact: bool,
     /// Where it stands, quotes included.
     pub span: Span,
 }
@@ -23,6 +25,7 @@ impl Ident {
         let text = text.into();
         Self {
             quoted: !is_bare(&text),
+            exact: false,
             text,
             span: Span::point(Position::START),
         }
@@ -49,7 +52,9 @@ impl Eq for Ident {}
 
 impl fmt::Display for Ident {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.quoted {
+        if self.exact {
+            write!(f, "\"{}\"", self.text.replace('"', "\"\""))
+        } else if self.quoted {
             write!(f, "[{}]", self.text.replace(']', "]]"))
         } else {
             f.write_str(&self.text)

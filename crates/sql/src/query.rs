@@ -174,6 +174,7 @@ impl Query {
             part.as_ident().map(|ident| Ident {
                 text: ident.value.clone(),
                 quoted: ident.quote_style.is_some(),
+                exact: ident.quote_style == Some('"'),
                 span: self.locate(ident.span),
             })
         };

@@ -103,6 +103,7 @@ async fn measure(rows: usize, pages: usize) {
                 })
                 .collect(),
             key: vec!["RepositoryUUID".into(), "Id".into()],
+            indexes: Vec::new(),
             retention: Retention::Nothing,
             target: Target::Table,
             forget_checkpoints: false,

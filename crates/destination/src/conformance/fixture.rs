@@ -165,6 +165,7 @@ pub(super) fn plan() -> LoadPlan {
             column("Size", DataType::Int64),
         ],
         key: vec!["Kind".into(), "Id".into()],
+        indexes: Vec::new(),
         retention: Retention::Nothing,
         target: Target::Table,
         forget_checkpoints: false,

@@ -44,6 +44,7 @@ impl Work for Begin {
             evolve::create_schema(client, &located.schema).await?;
             evolve::create(client, located, &layout, &names).await?;
             evolve::comment(client, located, &layout, &names, plan, |_| true).await?;
+            evolve::index(client, located, &layout, &names, plan).await?;
         }
         let remembered = state::read_table(client, &name).await?;
         let id = match &remembered {

@@ -54,6 +54,7 @@ pub(crate) fn plan(target: Target) -> LoadPlan {
             column("Text", DataType::Utf8),
         ],
         key: vec!["Id".into()],
+        indexes: Vec::new(),
         retention: Retention::Nothing,
         target,
         forget_checkpoints: false,
@@ -73,12 +74,17 @@ pub(crate) fn batch(ids: Range<i64>) -> RecordBatch {
     RecordBatch::try_from_iter([("Id", ids), ("Text", texts)]).unwrap()
 }
 
-pub(crate) async fn open(destination: &PostgresDestination) -> Result<Box<dyn Load>> {
-    let holder = Holder {
+pub(crate) fn holder() -> Holder {
+    Holder {
         who: format!("bucketline (pid {})", std::process::id()),
         since: "2026-11-22T10:00:00Z".into(),
-    };
-    destination.open(&TableName::bare("Things"), &holder).await
+    }
+}
+
+pub(crate) async fn open(destination: &PostgresDestination) -> Result<Box<dyn Load>> {
+    destination
+        .open(&TableName::bare("Things"), &holder())
+        .await
 }
 
 /// A load that has begun.

@@ -295,6 +295,7 @@ async fn repair(
     let plan = LoadPlan {
         columns: prepared.layout.columns.clone(),
         key: prepared.layout.key_names(),
+        indexes: Vec::new(),
         retention,
         target: Target::Table,
         forget_checkpoints: false,

@@ -223,6 +223,7 @@ impl<'l> Cursor<'l> {
         Ok(Ident {
             text: word.value.clone(),
             quoted,
+            exact: word.quote_style == Some('"'),
             span: lexeme.span,
         })
     }

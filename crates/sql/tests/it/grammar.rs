@@ -121,7 +121,7 @@ fn prints_canonically() {
         ("replicate   Issues ;", "REPLICATE Issues"),
         (
             "replicate \"a b\".`c` with droptable",
-            "REPLICATE [a b].[c] WITH DropTable = TRUE",
+            "REPLICATE \"a b\".[c] WITH DropTable = TRUE",
         ),
         (
             "replicate T (id INT,primary key(ID)) select id /* x */ from U with batchsize='5'",

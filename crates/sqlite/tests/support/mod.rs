@@ -38,6 +38,7 @@ pub(crate) fn plan(target: Target) -> LoadPlan {
             column("Text", DataType::Utf8),
         ],
         key: vec!["Id".into()],
+        indexes: Vec::new(),
         retention: Retention::Nothing,
         target,
         forget_checkpoints: false,
