@@ -12,6 +12,11 @@ use crate::world::{World, one};
 
 const OPEN: &str = "REPLICATE Open SELECT * FROM PullRequests WHERE State = 'OPEN';";
 
+/// Each row is of one of its queries, and goes from one to the other.
+const BOTH: &str = "REPLICATE Both \
+    SELECT 'open' AS Kind, * FROM PullRequests WHERE State = 'OPEN' \
+    UNION ALL SELECT 'closed', * FROM PullRequests WHERE State <> 'OPEN';";
+
 /// Commits of before have no rows in the tables that are bounded.
 const SINCE: &str = "2026-07-01";
 
@@ -70,7 +75,7 @@ async fn the_copies_end_as_the_source_is() {
         .iter()
         .map(|table| statement(table, SINCE))
         .collect();
-    script.push(OPEN.to_owned());
+    script.extend([OPEN, BOTH].map(str::to_owned));
     let script = script.join("\n");
     for seed in 0..seeds {
         let mut config = one(|it| {
@@ -128,5 +133,8 @@ async fn the_copies_end_as_the_source_is() {
             .collect();
         assert!(wrong.is_empty(), "seed {seed}:\n{}", wrong.join("\n"));
         world.assert_pull_requests("Open", "acme", Some("OPEN"));
+        world.assert_pull_requests("Both", "acme", None);
+        let astray = "SELECT 1 FROM \"Both\" WHERE (\"Kind\" = 'open') <> (\"State\" = 'OPEN')";
+        assert_eq!(world.store.rows(astray), Ok(Vec::new()), "seed {seed}");
     }
 }

@@ -380,5 +380,6 @@ files!(
     adoption,
     sweeps,
     check_cache,
+    union,
     cache
 );

@@ -166,8 +166,10 @@ fn prepare_rows(works: &[Box<dyn RowWork>], statement: &Statement) -> Result<Pre
         &source_key,
     )?;
     let keys = apart.as_ref().map_err(Clone::clone).and_then(|apart| {
-        let parts = |work: &Box<dyn RowWork>| key_parts(work.as_ref(), &layout, *apart);
-        works.iter().map(parts).collect::<Result<Vec<_>, String>>()
+        let parts = works
+            .iter()
+            .map(|work| key_parts(work.as_ref(), &layout, *apart));
+        parts.collect::<Result<Vec<_>, String>>()
     });
     let merged = match &keys {
         Ok(_) => modes(works, &layout.key_names().join(", ")),
@@ -386,6 +388,13 @@ fn modes(works: &[Box<dyn RowWork>], key: &str) -> Result<(Mode, String), String
     }
     modes.dedup();
     match modes.as_slice() {
+        [mode] if works.len() > 1 => {
+            let why = reasons.join("; ");
+            Ok((
+                *mode,
+                format!("each of {} queries by itself: {why}", works.len()),
+            ))
+        }
         [mode] => Ok((*mode, reasons.join("; "))),
         _ => Err("the queries that it unites are not kept up to date in the same way".to_owned()),
     }

@@ -109,7 +109,7 @@ pub(crate) async fn survey(
         }
     }
     for (name, before) in names.before {
-        if names.now.get(name).is_none() && !unlisted.is_empty() {
+        if !names.now.contains_key(name) && !unlisted.is_empty() {
             names.now.insert(name.clone(), before.clone());
             continue;
         }
