@@ -196,6 +196,9 @@ impl Options {
                 (OptionName::ReplicateStartDate, OptionValue::DateTime(text)) => {
                     options.start = Some(instant(text).ok_or_else(|| unsupported(option))?);
                 }
+                (OptionName::ReplicateStartDate, OptionValue::Int(_)) => {
+                    return Err(no_date(option));
+                }
                 // The first two are in the table's name; who runs the statement carries out the others.
                 (
                     OptionName::CacheSchema
@@ -236,6 +239,15 @@ fn unsupported(option: &ReplicateOption) -> Error {
         format!("the option {option} is understood, but it cannot be carried out yet"),
     )
     .with_hint("leave it out; SHOW OPTIONS lists all that there are")
+    .at(option.written.span.to(option.value_span))
+}
+
+fn no_date(option: &ReplicateOption) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("{option}: a number says nothing, since every change column is a time"),
+    )
+    .with_hint("write 'yyyy-mm-dd' or 'yyyy-mm-dd hh:mm:ss'; without it all rows are read")
     .at(option.written.span.to(option.value_span))
 }
 

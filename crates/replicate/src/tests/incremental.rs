@@ -206,6 +206,35 @@ async fn a_killed_load_goes_on_and_fetches_at_most_two_pages_twice() {
 }
 
 #[tokio::test]
+async fn windows_cost_nothing_and_a_killed_first_load_goes_on_at_its_page() {
+    let windows = with(|options| {
+        options.windows = true;
+        options.start = Some(instant(6));
+    });
+    for polls in 1..60 {
+        let bench = Bench::new();
+        (1..=30).for_each(|id| bench.put("{a}", id, "first", "open"));
+        let issues = Selection::all("Issues");
+        let ended = killed_after(polls, bench.run(&issues, &windows)).await;
+        let before = bench.row_requests();
+        let report = bench.run(&issues, &windows).await.unwrap();
+        assert_eq!(bench.copy().await.len(), 25, "from the sixth on");
+        assert!(
+            report.notes[0].starts_with("ReplicateInterval has no effect"),
+            "{:?}",
+            report.notes
+        );
+        if !ended {
+            let all = before + bench.row_requests();
+            assert!(
+                all <= 12,
+                "10 pages took {all} requests after {polls} polls"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_failed_slice_keeps_its_rows_and_the_others_go_on() {
     for fault in [
         SourceError::Forbidden,
