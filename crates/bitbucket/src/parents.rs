@@ -31,11 +31,15 @@ pub(crate) fn plan_parents(
         return Ok(None);
     };
     let above = Arc::clone(&parent.table);
-    let predicates: Vec<_> = request
+    let mut predicates: Vec<_> = request
         .predicates
         .iter()
         .filter_map(|predicate| lifted(&request.table, &above, predicate))
         .collect();
+    // Parents that are named need no list that could be shortened.
+    if !names_parents(parent, &predicates) {
+        predicates.extend(moved_since(request, parent));
+    }
     let mut columns = shown(request, parent);
     columns.extend(predicates.iter().map(|predicate| predicate.column));
     columns.extend(versions(&above));
@@ -69,6 +73,44 @@ fn lifted(child: &TableSpec, above: &TableSpec, predicate: &Predicate) -> Option
     Some(Predicate {
         column,
         ..predicate.clone()
+    })
+}
+
+/// Whether the conditions name the parents whose rows are asked for.
+fn names_parents(parent: &ParentTable, predicates: &[Predicate]) -> bool {
+    let ChildRows::Listed { bind } = &parent.rows else {
+        return false;
+    };
+    predicates.iter().any(|predicate| {
+        matches!(predicate.operator, Operator::Eq | Operator::In)
+            && bind.iter().any(|(_, column)| *column == predicate.column)
+    })
+}
+
+/// The change of a parent without which none of its rows can be as late as is asked for.
+fn moved_since(request: &ScanRequest, parent: &ParentTable) -> Option<Predicate> {
+    let column = request.table.column(parent.moved_by.as_deref()?)?;
+    let Cursor {
+        column: cursor,
+        look_back,
+        ..
+    } = parent.table.cursor.as_ref()?;
+    let bounds = request.predicates.iter().filter(|predicate| {
+        predicate.column == column
+            && matches!(
+                predicate.operator,
+                Operator::Gt | Operator::GtEq | Operator::Eq
+            )
+    });
+    let moments = bounds.flat_map(|predicate| &predicate.values);
+    let latest = moments.filter_map(|value| match value {
+        Literal::Timestamp(moment) => Some(*moment),
+        _ => None,
+    });
+    Some(Predicate {
+        column: *cursor,
+        operator: Operator::GtEq,
+        values: vec![Literal::Timestamp(latest.max()? - *look_back)],
     })
 }
 

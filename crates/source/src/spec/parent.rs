@@ -28,6 +28,8 @@ pub struct ParentTable {
     pub also: Option<Revisit>,
     /// An empty list says nothing of a parent's rows.
     pub empty_is_unknown: bool,
+    /// The child's column that is never later than the parent's last change by more than the look-back of its cursor.
+    pub moved_by: Option<String>,
     /// There are so many parents that a statement must say which it means. All of those are visited on each run.
     pub bounded: bool,
 }
@@ -85,6 +87,7 @@ pub(super) fn parent(mut entry: Entry<'_>, known: &[Arc<TableSpec>]) -> Option<P
     let unreadable = statuses(&mut entry, "unreadable");
     let also = entry.entry("also");
     let empty_is_unknown = entry.flag("empty_is_unknown");
+    let moved_by = entry.text("moved_by");
     let bounded = entry.flag("bounded");
     entry.finish();
     let table = table?;
@@ -119,6 +122,7 @@ pub(super) fn parent(mut entry: Entry<'_>, known: &[Arc<TableSpec>]) -> Option<P
         unreadable,
         also,
         empty_is_unknown,
+        moved_by,
         bounded,
     })
 }
@@ -202,6 +206,15 @@ pub(super) fn check(entry: &Entry<'_>, parent: &ParentTable, child: &TableSpec) 
     }
     if child.cursor.is_some() {
         entry.mistake("`cursor`: a table with a parent is read by the parent's changes");
+    }
+    if let Some(name) = &parent.moved_by {
+        let is_moment = |column: usize| child.columns[column].kind == ColumnKind::Timestamp;
+        if !child.column(name).is_some_and(is_moment) || table.cursor.is_none() {
+            entry.mistake(&format!(
+                "parent, moved_by: `{name}` must be a timestamp, and {} must have a cursor",
+                table.name
+            ));
+        }
     }
     let owner = parent.owner(child);
     let key = table.key.iter().copied();

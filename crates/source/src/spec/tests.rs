@@ -504,6 +504,11 @@ fn mistakes_of_children_are_named() {
         ("{thing}/notes", "notes", "`path` must contain {thing}"),
         (
             "absent = [404]",
+            "moved_by = \"Id\"",
+            "parent, moved_by: `Id` must be a timestamp, and Things must have a cursor",
+        ),
+        (
+            "absent = [404]",
             "absent = [200]",
             "`absent` must list HTTP statuses from 400 to 599",
         ),
