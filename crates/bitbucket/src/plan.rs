@@ -303,14 +303,23 @@ fn rows(plan: &ScanPlan, access: Access<'_>, purpose: Purpose) -> RequestShape {
         SliceChoice::Named(names) if names.len() == 1 => query::segment(&names[0]),
         _ => "{repository}".to_owned(),
     };
-    let shape = Shape::of(plan, purpose);
+    let named = shape::named(plan).filter(|_| purpose == Purpose::Scan);
+    let mut shape = Shape::of(plan, purpose);
     let path = shape
         .path
         .replace("{workspace}", &address(access))
         .replace("{repository}", &repository);
-    let (condition, sort, paging) = first_page(plan, purpose);
+    let (condition, sort, mut paging) = first_page(plan, purpose);
     let table = &plan.request.table;
     let mut parameters = Vec::new();
+    if let Some(hashes) = named {
+        shape.page_size = 1;
+        "one page each".clone_into(&mut paging);
+        parameters.push(Parameter {
+            name: "include".to_owned(),
+            value: hashes.join(" | "),
+        });
+    }
     if let (Strategy::Heads(_), Purpose::Changes) = (table.strategy(), purpose) {
         let heads = [("include", "new heads"), ("exclude", "heads known before")];
         parameters.extend(heads.map(|(name, value)| Parameter {

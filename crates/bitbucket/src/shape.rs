@@ -253,6 +253,36 @@ pub(crate) fn sort(plan: &ScanPlan) -> Option<String> {
     }
 }
 
+/// The most rows that are read one by one instead of by their list.
+const NAMED_LIMIT: usize = 50;
+
+/// The hashes of the commits that the conditions of a scan name: a list of commits begins where it is told to.
+pub(crate) fn named(plan: &ScanPlan) -> Option<Vec<&str>> {
+    let table = &plan.request.table;
+    let Strategy::Heads(_) = table.strategy() else {
+        return None;
+    };
+    let hash = table
+        .key
+        .iter()
+        .find(|&&column| table.columns[column].origin.is_own())?;
+    let named = plan.request.predicates.iter().find(|predicate| {
+        predicate.column == *hash
+            && matches!(predicate.operator, Operator::Eq | Operator::In)
+            && predicate.values.len() <= NAMED_LIMIT
+    })?;
+    // What is no whole hash may be the name of a branch, from which a list may begin as well.
+    let is_hash = |text: &&str| text.len() == 40 && text.bytes().all(|it| it.is_ascii_hexdigit());
+    let texts = named.values.iter().map(|value| match value {
+        Literal::Text(text) => Some(text.as_str()).filter(is_hash),
+        _ => None,
+    });
+    let mut hashes: Vec<&str> = texts.collect::<Option<_>>()?;
+    hashes.sort_unstable();
+    hashes.dedup();
+    Some(hashes)
+}
+
 /// Where the scan of a list that comes newest first may end: once a page's values of this column are all before this
 /// moment, since the conditions want none from there on.
 pub(crate) fn until(plan: &ScanPlan) -> Option<(usize, DateTime<Utc>)> {

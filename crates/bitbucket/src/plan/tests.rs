@@ -251,6 +251,8 @@ fn plans() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+const HASH: &str = "0123456789abcdef0123456789abcdef01234567";
+
 /// Tables whose rows hang on others: the parents are asked for first, unless the conditions name them.
 #[test]
 fn plans_of_children() {
@@ -286,6 +288,31 @@ fn plans_of_children() {
                 .filter("CreatedOn", Gt, &[time("2026-01-01T00:00:00Z")])
                 .shown(),
             format!("GET /repositories/acme/%7B1f%7D/pullrequests?state=OPEN&q=state = \"OPEN\"&sort=id&pagelen=50&fields={ENVELOPE},values.id,values.state,values.updated_on (PullRequests to visit; id > last seen)\nGET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/comments?q=created_on > 2026-01-01T00:00:00.000000+00:00&sort=id&pagelen=100&fields={ENVELOPE},values.id,values.deleted (rows; id > last seen)\nPullRequestState = 'OPEN' Exact\nCreatedOn > '2026-01-01T00:00:00Z' Exact\nordered=false limited=false AtLeast(1)"),
+        ),
+        (
+            "a parent moves with its rows, so that it is as late as they are",
+            Ask::new("PullRequestComments", &["Id"])
+                .scope(ScopeKind::Repository, "api")
+                .filter("UpdatedOn", Gt, &[time("2026-01-01T00:00:00Z")])
+                .shown(),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests?{ALL_STATES}&q=updated_on >= 2025-12-31T23:00:00.000000+00:00&sort=id&pagelen=50&fields={ENVELOPE},values.id,values.updated_on (PullRequests to visit; id > last seen)\nGET /repositories/acme/%7B1f%7D/pullrequests/{{pull_request}}/comments?q=updated_on > 2026-01-01T00:00:00.000000+00:00&sort=id&pagelen=100&fields={ENVELOPE},values.id,values.deleted (rows; id > last seen)\nUpdatedOn > '2026-01-01T00:00:00Z' Exact\nordered=false limited=false AtLeast(1)"),
+        ),
+        (
+            "unless it is named",
+            Ask::new("PullRequestComments", &["Id"])
+                .scope(ScopeKind::Repository, "api")
+                .filter("PullRequestId", Eq, &[Literal::Int(5)])
+                .filter("UpdatedOn", Gt, &[time("2026-01-01T00:00:00Z")])
+                .shown(),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests/5/comments?q=updated_on > 2026-01-01T00:00:00.000000+00:00&sort=id&pagelen=100&fields={ENVELOPE},values.id,values.deleted (rows; id > last seen)\nPullRequestId = 5 Exact\nUpdatedOn > '2026-01-01T00:00:00Z' Exact\nordered=false limited=false AtLeast(1)"),
+        ),
+        (
+            "a commit whose date is wanted is asked for by its hash",
+            Ask::new("CommitStatuses", &["CommitDate", "Key"])
+                .scope(ScopeKind::Repository, "api")
+                .filter("CommitHash", Eq, &[text(HASH)])
+                .shown(),
+            format!("GET /repositories/acme/%7B1f%7D/commits?include={HASH}&pagelen=1&fields={ENVELOPE},values.hash,values.date (Commits to visit; one page each)\nGET /repositories/acme/%7B1f%7D/commit/{{commit}}/statuses?sort=created_on&pagelen=100&fields={ENVELOPE},values.key (rows; next link)\nCommitHash = '{HASH}' Kept\nordered=false limited=false AtLeast(1)"),
         ),
         (
             "members of the parents' rows cost nothing more",

@@ -6,6 +6,7 @@ mod feed;
 mod fetch;
 mod heads;
 mod links;
+mod named;
 mod page_sizes;
 mod parents;
 mod whole;
@@ -28,6 +29,7 @@ use self::feed::FeedReader;
 use self::fetch::Fetch;
 use self::heads::HeadsReader;
 use self::links::LinksReader;
+use self::named::NamedReader;
 pub(crate) use self::page_sizes::PageSizes;
 use self::whole::KeysetReader;
 use crate::api::Api;
@@ -109,6 +111,7 @@ enum Reader {
     Heads(HeadsReader),
     Keyset(KeysetReader),
     Links(LinksReader),
+    Named(NamedReader),
     Workspaces(WorkspacesReader),
 }
 
@@ -186,6 +189,19 @@ impl Reader {
                     }
                 }
             }
+            Reading::Scan if shape::named(&plan).is_some() => {
+                let mut one_row = plan.as_ref().clone();
+                one_row.page_size = 1;
+                let (purpose, hashes) = (Purpose::Scan, shape::named(&plan).unwrap_or_default());
+                let fetch = Fetch::new(
+                    connection.clone(),
+                    Arc::new(one_row),
+                    slice.clone(),
+                    purpose,
+                    context.clone(),
+                );
+                Self::Named(NamedReader::new(fetch, &hashes))
+            }
             Reading::Listing | Reading::Scan => match shape::paging(&plan) {
                 Paging::Keyset { column, unique } => {
                     Self::Keyset(KeysetReader::new(fetch(Purpose::Scan), column, unique))
@@ -205,7 +221,9 @@ impl Reader {
             Self::Children(reader) => reader.before(),
             Self::Feed(reader) => reader.before(),
             Self::Heads(reader) => reader.before(),
-            Self::Keyset(_) | Self::Links(_) | Self::Workspaces(_) => Checkpoint::default(),
+            Self::Keyset(_) | Self::Links(_) | Self::Named(_) | Self::Workspaces(_) => {
+                Checkpoint::default()
+            }
         }
     }
 
@@ -217,6 +235,7 @@ impl Reader {
             Self::Heads(reader) => reader.page().await,
             Self::Keyset(reader) => reader.page().await,
             Self::Links(reader) => reader.page().await,
+            Self::Named(reader) => reader.page().await,
             Self::Workspaces(reader) => Ok(reader.page().await?),
         }
     }
