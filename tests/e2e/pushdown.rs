@@ -197,7 +197,7 @@ fn literal(kind: ColumnKind, text: &str) -> String {
     match kind {
         ColumnKind::Int | ColumnKind::Float => text.to_owned(),
         ColumnKind::Bool => (text == "1").to_string(),
-        ColumnKind::Text | ColumnKind::Timestamp | ColumnKind::Json => {
+        ColumnKind::Text | ColumnKind::Timestamp | ColumnKind::Json | ColumnKind::Plain(_) => {
             format!("'{}'", text.replace('\'', "''"))
         }
     }
@@ -213,7 +213,7 @@ fn filters(table: &TableSpec, values: &BTreeMap<&str, Vec<String>>) -> Vec<Filte
             ColumnKind::Int | ColumnKind::Float => "424242",
             ColumnKind::Bool => "0",
             ColumnKind::Timestamp => "2001-02-03T04:05:06Z",
-            ColumnKind::Text | ColumnKind::Json => "Nobody's 50% _",
+            ColumnKind::Text | ColumnKind::Json | ColumnKind::Plain(_) => "Nobody's 50% _",
         };
         let known = &values[name.as_str()];
         let some = [known.first(), known.get(known.len() / 2)];

@@ -57,6 +57,7 @@ fn kind(column: &ColumnSpec) -> &'static str {
         ColumnKind::Text => "VARCHAR",
         ColumnKind::Timestamp => "TIMESTAMP",
         ColumnKind::Json => "JSON",
+        ColumnKind::Plain(_) => unreachable!("no table file names it"),
     }
 }
 

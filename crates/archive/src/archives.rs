@@ -1,5 +1,6 @@
 //! The source itself.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -89,8 +90,8 @@ fn of_archive(archive: &Archive) -> Scope {
 
 #[async_trait]
 impl Source for Archives {
-    fn tables(&self) -> &[Arc<TableSpec>] {
-        tables()
+    fn tables(&self) -> Cow<'_, [Arc<TableSpec>]> {
+        Cow::Borrowed(tables())
     }
 
     fn default_scope(&self) -> Scope {

@@ -63,6 +63,7 @@ pub(crate) fn plan(request: ScanRequest, settings: &Settings) -> Result<ScanPlan
         ordered: false,
         limited,
         page_size,
+        answers: "the archive",
         requests: vec![reading(&table, settings)],
         estimate: Estimate::Exactly(0),
         notes: Vec::new(),

@@ -80,7 +80,8 @@ async fn a_large_archive_is_streamed() {
     })
     .unwrap();
     let before = peak();
-    let mut tables = source.tables().iter();
+    let tables = source.tables();
+    let mut tables = tables.iter();
     assert_eq!(count(&source, tables.next().unwrap()).await, ISSUES);
     assert_eq!(count(&source, tables.next().unwrap()).await, 0);
     let grown = peak() - before;

@@ -1,5 +1,6 @@
 //! The source itself.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -201,8 +202,8 @@ fn in_scope(scope: &Scope, repository: &Repository) -> bool {
 
 #[async_trait]
 impl Source for Bitbucket {
-    fn tables(&self) -> &[Arc<TableSpec>] {
-        tables()
+    fn tables(&self) -> Cow<'_, [Arc<TableSpec>]> {
+        Cow::Borrowed(tables())
     }
 
     fn default_scope(&self) -> Scope {

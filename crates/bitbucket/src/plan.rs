@@ -86,6 +86,7 @@ pub(crate) fn plan(
         ordered,
         limited,
         page_size,
+        answers: "the API",
         requests: Vec::new(),
         estimate: Estimate::AtLeast(1),
         notes: notes(&request, hidden, limited, exact, orderable),

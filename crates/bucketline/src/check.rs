@@ -54,8 +54,8 @@ pub(crate) async fn check(
     if let [all] = tables
         && all.eq_ignore_ascii_case(ALL)
     {
-        let there = source.tables().iter();
-        for table in there.filter(|table| table.removed.is_none()) {
+        let tables = source.tables();
+        for table in tables.iter().filter(|table| table.removed.is_none()) {
             checking.table(&table.name, source).await;
         }
     } else if tables.is_empty() {
@@ -160,7 +160,8 @@ impl Checking<'_> {
 
     /// Reads one row of a table.
     async fn table(&self, table: &str, source: &Arc<dyn Source>) {
-        let tables = source.tables().iter();
+        let tables = source.tables();
+        let mut tables = tables.iter();
         let spec = tables
             .clone()
             .find(|spec| spec.name.eq_ignore_ascii_case(table));

@@ -137,7 +137,7 @@ impl Resolver<'_> {
                 name,
                 connection: Connection::Source(source),
                 ..
-            }) => match find(source, table) {
+            }) => match source.find_table(&table.text).await? {
                 Some(spec) => {
                     let scope = self.current_scope(source).await?;
                     Some(self.source_table(name, source, spec, scope, 1))
@@ -203,7 +203,7 @@ impl Resolver<'_> {
         if let Some(registered) = self.connection(&first.text) {
             match &registered.connection {
                 Connection::Source(source) => {
-                    if let Some(spec) = find(source, table) {
+                    if let Some(spec) = source.find_table(&table.text).await? {
                         let scope = self.home_scope(&registered.name, source).await?;
                         let mut found = self.source_table(&registered.name, source, spec, scope, 2);
                         found.spelling[0].clone_from(&registered.name);
@@ -340,7 +340,7 @@ impl Resolver<'_> {
         else {
             return Ok(None);
         };
-        let Some(spec) = find(source, table) else {
+        let Some(spec) = source.find_table(&table.text).await? else {
             return Ok(None);
         };
         Ok(find_scope(source, schema, self.context)
@@ -474,14 +474,18 @@ impl Resolver<'_> {
             .with_hint("a connection says where to read: its address, workspace and credential")
             .at(name.span());
         }
-        let tables: Vec<&str> = self
+        let known: Vec<_> = self
             .connections
             .iter()
             .filter_map(|registered| match &registered.connection {
                 Connection::Source(source) => Some(source),
                 Connection::Catalog(_) => None,
             })
-            .flat_map(|source| source.tables().iter().map(|table| table.name.as_str()))
+            .map(|source| source.tables())
+            .collect();
+        let tables: Vec<&str> = known
+            .iter()
+            .flat_map(|tables| tables.iter().map(|table| table.name.as_str()))
             .chain(SystemTable::names().map(|name| -> &str { name }))
             .collect();
         let wanted = &name.last().text;
@@ -599,14 +603,6 @@ pub(crate) async fn find_scope(
         .at(schema.span));
     }
     Ok(scopes.pop())
-}
-
-fn find(source: &Arc<dyn Source>, table: &Ident) -> Option<Arc<TableSpec>> {
-    source
-        .tables()
-        .iter()
-        .find(|spec| spec.name.eq_ignore_ascii_case(&table.text))
-        .cloned()
 }
 
 fn other(

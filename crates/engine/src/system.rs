@@ -365,7 +365,7 @@ async fn rows(
                 Connection::Source(source),
             ) => {
                 let scope = scope(source, within);
-                for spec in tables_in(source, &scope) {
+                for spec in &tables_in(source, &scope).await? {
                     let place = [name.as_str(), &scope.name, &spec.name];
                     rows.extend(key_rows(table, &KeyOf::of_spec(place, spec)));
                     match table {
@@ -411,7 +411,7 @@ async fn rows(
                 rows.extend(schemas.iter().map(|schema| vec![text(name), text(schema)]));
             }
             (SystemTable::Tables, Connection::Source(source)) => {
-                rows.extend(source_tables(name, source, &scope(source, within)));
+                rows.extend(source_tables(name, source, &scope(source, within)).await?);
             }
             (SystemTable::Tables, Connection::Catalog(catalog)) => {
                 rows.extend(catalog_tables(catalog, within).await?.iter().map(|table| {
@@ -424,7 +424,7 @@ async fn rows(
                 }));
             }
             (SystemTable::TableColumns, Connection::Source(source)) => {
-                rows.extend(source_columns(name, source, &scope(source, within)));
+                rows.extend(source_columns(name, source, &scope(source, within)).await?);
             }
             (SystemTable::TableColumns, Connection::Catalog(catalog)) => {
                 rows.extend(
@@ -460,11 +460,9 @@ fn scope(source: &Arc<dyn Source>, within: Option<&Within>) -> Scope {
 }
 
 /// The tables that a scope has.
-fn tables_in<'a>(
-    source: &'a Arc<dyn Source>,
-    scope: &'a Scope,
-) -> impl Iterator<Item = &'a Arc<TableSpec>> {
-    source.tables().iter().filter(|table| {
+async fn tables_in(source: &Arc<dyn Source>, scope: &Scope) -> Result<Vec<Arc<TableSpec>>> {
+    let mut tables = source.list_tables().await?;
+    tables.retain(|table| {
         let request = ScanRequest {
             table: Arc::clone(table),
             scope: scope.clone(),
@@ -476,7 +474,8 @@ fn tables_in<'a>(
         };
         let planned = source.plan(request);
         !matches!(planned, Err(error) if error.kind() == SourceErrorKind::Name)
-    })
+    });
+    Ok(tables)
 }
 
 /// The tables of a catalog, or of one of its schemas.
@@ -491,9 +490,15 @@ async fn catalog_tables(
     Ok(tables)
 }
 
-fn source_tables(catalog: &str, source: &Arc<dyn Source>, scope: &Scope) -> Vec<Vec<Cell>> {
-    let tables =
-        tables_in(source, scope).map(|table| (table.name.as_str(), "TABLE", table.doc.as_str()));
+async fn source_tables(
+    catalog: &str,
+    source: &Arc<dyn Source>,
+    scope: &Scope,
+) -> Result<Vec<Vec<Cell>>> {
+    let tables = tables_in(source, scope).await?;
+    let tables = tables
+        .iter()
+        .map(|table| (table.name.as_str(), "TABLE", table.doc.as_str()));
     let system = ALL
         .into_iter()
         .map(|table| (table.name(), "SYSTABLE", table.doc()));
@@ -507,13 +512,19 @@ fn source_tables(catalog: &str, source: &Arc<dyn Source>, scope: &Scope) -> Vec<
             Cell::Flag(false),
         ]
     };
-    tables.chain(system).map(row).collect()
+    Ok(tables.chain(system).map(row).collect())
 }
 
-fn source_columns(catalog: &str, source: &Arc<dyn Source>, scope: &Scope) -> Vec<Vec<Cell>> {
-    tables_in(source, scope)
-        .flat_map(|table| spec_rows(table, [catalog, &scope.name, &table.name]))
-        .collect()
+async fn source_columns(
+    catalog: &str,
+    source: &Arc<dyn Source>,
+    scope: &Scope,
+) -> Result<Vec<Vec<Cell>>> {
+    let tables = tables_in(source, scope).await?;
+    let rows = tables
+        .iter()
+        .flat_map(|table| spec_rows(table, [catalog, &scope.name, &table.name]));
+    Ok(rows.collect())
 }
 
 /// The columns of a source's table, which is at a place: connection, schema, table.
@@ -671,6 +682,7 @@ impl SqlType {
             ColumnKind::Text => Self::VARCHAR,
             ColumnKind::Timestamp => Self::TIMESTAMP,
             ColumnKind::Json => Self::JSON,
+            ColumnKind::Plain(_) => Self::of_field(&Field::new("", kind.data_type(), true)),
         }
     }
 

@@ -141,7 +141,7 @@ pub(crate) fn reading<'a>(
 ) -> Reading {
     match prepared.mode {
         Mode::Incremental => {
-            let finished = slices.find(|state| state.checkpoint.mark.is_some());
+            let finished = slices.find(|state| state.checkpoint.is_loaded());
             Reading::Changes(
                 finished
                     .filter(|_| *approach == Approach::Merge)
@@ -165,11 +165,18 @@ fn cursor(arms: &[Arm<'_>], prepared: &Prepared, slices: &Slices, lines: &mut Ve
     }
     let column = columns.join(", ");
     let marks = || slices.values().filter_map(|state| state.checkpoint.mark);
+    let mut values = slices
+        .values()
+        .filter_map(|state| state.checkpoint.values.as_ref());
+    if let Some(value) = values.find_map(|values| values.mark.as_ref()) {
+        lines.push(format!("cursor: {column}, read up to {value}"));
+        return;
+    }
     lines.push(match (marks().min(), marks().max()) {
         (Some(first), Some(last)) => {
             let unfinished = slices
                 .values()
-                .filter(|state| state.checkpoint.walk.is_some())
+                .filter(|state| state.checkpoint.is_walking())
                 .count();
             let rest = match unfinished {
                 0 => String::new(),
@@ -243,7 +250,7 @@ fn loading(
 
 /// Conditions that only the first load hands to the source.
 fn later_runs(plan: &ScanPlan, reading: &Reading) -> Option<String> {
-    let first = matches!(reading, Reading::Changes(checkpoint) if checkpoint.mark.is_none());
+    let first = matches!(reading, Reading::Changes(checkpoint) if !checkpoint.is_loaded());
     let mutable: Vec<_> = plan
         .predicates
         .iter()

@@ -36,7 +36,7 @@ impl Keeper<'_> {
         staged: Option<&SliceState>,
     ) -> Result<()> {
         match staged {
-            Some(state) if state.checkpoint.mark.is_some() => Ok(()),
+            Some(state) if state.checkpoint.is_loaded() => Ok(()),
             _ => self.copy(known, "listed no more").await,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{BooleanArray, RecordBatch, Scalar, TimestampMicrosecondArray};
 use arrow::compute::{filter_record_batch, kernels::cmp};
 use bucketline_destination::{Column, ColumnType, RowFilter, Scalar as Value};
-use bucketline_source::spec::{Origin, Parent, Strategy, TableSpec};
+use bucketline_source::spec::{ColumnKind, Origin, Parent, Strategy, TableSpec};
 use bucketline_source::{Literal, Operator, Predicate, ScanPlan, ScanRequest, Slice};
 use chrono::{DateTime, Utc};
 
@@ -199,9 +199,16 @@ fn prepare_rows(works: &[Box<dyn RowWork>], statement: &Statement) -> Result<Pre
         let work = work.as_ref();
         notes.extend_from_slice(work.notes());
         notes.extend(check_columns(work.table(), statement)?);
-        let starts_late = mode == Mode::Incremental && work.table().cursor.is_some();
+        let table = work.table();
+        let starts_late = mode == Mode::Incremental && has_dated_cursor(table);
         let start = statement.options.start.filter(|_| starts_late);
         if statement.options.start.is_some() && !starts_late {
+            let why = match (mode, &table.cursor) {
+                (Mode::Incremental, Some(_)) => {
+                    &format!("the change column of {} has no dates", table.name)
+                }
+                _ => &why,
+            };
             notes.push(format!("ReplicateStartDate has no effect: {why}"));
         }
         let (sweep, note) = sweep(work, statement, mode, &why)?;
@@ -275,6 +282,12 @@ fn sweep(
     };
     let note = format!("DetectDeletes has no effect: {why}");
     Ok((None, Some(note)))
+}
+
+/// Whether changes are found by a column of moments.
+fn has_dated_cursor(table: &TableSpec) -> bool {
+    let cursor = table.cursor.as_ref();
+    cursor.is_some_and(|cursor| table.columns[cursor.column].kind == ColumnKind::Timestamp)
 }
 
 /// Whether what the statement wants of deleted rows can be done; with a note where it has no effect.

@@ -266,7 +266,7 @@ impl Visit<'_> {
         let mut state = known.unwrap_or_else(|| SliceState::new(self.slice, self.walker.arm));
         // Rows that give way are not computed again.
         let recompute = self.rename(&mut state).await? && !replaces;
-        let begins = state.checkpoint.walk.is_none();
+        let begins = !state.checkpoint.is_walking();
         if begins && !recompute && self.is_proved(&state) {
             self.commit(Some(&state)).await?;
             return Ok(Outcome::Unchanged);
@@ -282,13 +282,10 @@ impl Visit<'_> {
             .cursor
             .as_ref()
             .is_some_and(|cursor| cursor.nullable);
-        let is_first = begins && state.checkpoint.mark.is_none() && !nullable;
+        let is_first = begins && !state.checkpoint.is_loaded() && !nullable;
 
         // Before the first walk has ended, nothing that was deleted since can be told from what was not read yet.
-        let sweep = self
-            .walker
-            .sweep
-            .filter(|_| state.checkpoint.mark.is_some());
+        let sweep = self.walker.sweep.filter(|_| state.checkpoint.is_loaded());
         let mut pages = self.pages(Reading::Changes(state.checkpoint.clone()));
         loop {
             let Some(page) = pages.next().await else {

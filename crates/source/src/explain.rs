@@ -16,10 +16,14 @@ impl ScanPlan {
                 lines.push(format!("   next page: {}", request.paging));
             }
         }
+        let by = self.answers;
         for (pushdown, words) in [
-            (Pushdown::Exact, "filtered by the API"),
-            (Pushdown::Narrowing, "narrowed by the API, decided here"),
-            (Pushdown::Kept, "filtered here"),
+            (Pushdown::Exact, format!("filtered by {by}")),
+            (
+                Pushdown::Narrowing,
+                format!("narrowed by {by}, decided here"),
+            ),
+            (Pushdown::Kept, "filtered here".to_owned()),
         ] {
             let conditions = self.conditions(pushdown);
             if !conditions.is_empty() {

@@ -21,7 +21,8 @@ pub use plan::{
 };
 pub use predicate::{Literal, Operator, Predicate};
 pub use slice::{
-    Checkpoint, End, FeedPosition, Owner, Page, Position, Reading, Slice, SliceId, Visits,
+    Checkpoint, End, FeedPosition, Owner, Page, Position, Reading, Slice, SliceId, ValuePosition,
+    Visits,
 };
 pub use source::{Identity, Observer, PageStream, ReadContext, Scope, ScopeKind, Source};
 pub use spec::{ColumnSpec, TableSpec};

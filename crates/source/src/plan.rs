@@ -160,6 +160,8 @@ pub struct ScanPlan {
     pub limited: bool,
     /// Rows a page.
     pub page_size: usize,
+    /// Who answers the conditions that are pushed down, for people: `the API`.
+    pub answers: &'static str,
     /// The requests, for people: look-ups and listing first, then the rows' first page.
     pub requests: Vec<RequestShape>,
     /// Requests when the number of slices is `slices`.

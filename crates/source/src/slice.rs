@@ -6,6 +6,7 @@ use std::fmt;
 use arrow::array::RecordBatch;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::Literal;
 
@@ -58,9 +59,25 @@ pub struct Checkpoint {
     /// Where an unfinished walk of a feed stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed: Option<FeedPosition>,
+    /// Where the walks of a table stand whose change column may be of any type, instead of `mark` and `walk`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValuePosition>,
     /// The heads of the branches whose commits were read, by branch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub heads: BTreeMap<String, String>,
+}
+
+impl Checkpoint {
+    /// The first load has ended.
+    pub fn is_loaded(&self) -> bool {
+        self.mark.is_some() || self.values.as_ref().is_some_and(|values| values.is_loaded)
+    }
+
+    /// A walk is unfinished.
+    pub fn is_walking(&self) -> bool {
+        let walks = |values: &ValuePosition| values.until.is_some();
+        self.walk.is_some() || self.values.as_ref().is_some_and(walks)
+    }
 }
 
 /// How far the parents of a page have been visited.
@@ -83,6 +100,24 @@ impl Visits {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Where a walk by a change column of any type stands. Values are written as the source writes them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ValuePosition {
+    /// The first load has ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_loaded: bool,
+    /// The column's highest value when the last finished walk began; what has it is read again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Value>,
+    /// The column's highest value when the unfinished walk began; the walk ends there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Value>,
+    /// The column's value in the last row read by the unfinished walk, and what tells rows of one value apart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Value>,
 }
 
 /// The position of an unfinished walk of a feed, newest first.

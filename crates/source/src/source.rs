@@ -1,5 +1,6 @@
 //! The contract of a source.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -109,8 +110,21 @@ pub type PageStream = BoxStream<'static, Result<Page>>;
 /// A place that rows come from.
 #[async_trait]
 pub trait Source: Send + Sync + fmt::Debug + 'static {
-    /// Its tables. Fixed while the source lives; no I/O.
-    fn tables(&self) -> &[Arc<TableSpec>];
+    /// Its tables, as far as they are known. No I/O.
+    fn tables(&self) -> Cow<'_, [Arc<TableSpec>]>;
+
+    /// Its tables, looked for where only looking tells.
+    async fn list_tables(&self) -> Result<Vec<Arc<TableSpec>>> {
+        Ok(self.tables().into_owned())
+    }
+
+    /// The table of a name, compared without regard to case; looked for where only looking tells.
+    async fn find_table(&self, name: &str) -> Result<Option<Arc<TableSpec>>> {
+        let tables = self.tables();
+        let mut tables = tables.iter();
+        let found = tables.find(|table| table.name.eq_ignore_ascii_case(name));
+        Ok(found.cloned())
+    }
 
     /// The scope that names without a schema mean (`Information`).
     fn default_scope(&self) -> Scope;

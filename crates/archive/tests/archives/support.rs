@@ -127,7 +127,8 @@ impl Client {
 
     /// A request for these columns, or for all that come from the rows.
     pub(crate) fn request(&self, table: &str, columns: &[&str]) -> ScanRequest {
-        let mut tables = self.source.tables().iter();
+        let tables = self.source.tables();
+        let mut tables = tables.iter();
         let table = tables.find(|known| known.name == table).unwrap().clone();
         let parents = table.parents().count();
         ScanRequest {

@@ -20,7 +20,7 @@ pub(super) async fn small() -> Sandbox {
 /// rows, so that lists have several.
 pub(super) async fn walk(client: &Client, sandbox: &Sandbox, page_size: usize) {
     let commit = annotated(sandbox);
-    for table in client.source.tables() {
+    for table in client.source.tables().iter() {
         let mut request = client.request(&table.name, &["*"]);
         request.page_size = Some(page_size);
         if table.parent.as_ref().is_some_and(|parent| parent.bounded) {

@@ -1,5 +1,6 @@
 //! An account at Bitbucket that is opened when it is first used.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -97,8 +98,8 @@ impl fmt::Debug for Account {
 
 #[async_trait]
 impl Source for Account {
-    fn tables(&self) -> &[Arc<TableSpec>] {
-        &self.tables
+    fn tables(&self) -> Cow<'_, [Arc<TableSpec>]> {
+        Cow::Borrowed(&self.tables)
     }
 
     fn default_scope(&self) -> Scope {

@@ -174,7 +174,7 @@ pub(super) fn change_columns(connections: &[Registered]) -> String {
             Connection::Catalog(_) => None,
         });
     let mut names: Vec<String> = sources
-        .flat_map(|source| source.tables())
+        .flat_map(|source| source.tables().into_owned())
         .filter_map(|table| {
             let cursor = table.cursor.as_ref()?;
             Some(table.columns[cursor.column].name.clone())

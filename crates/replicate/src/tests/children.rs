@@ -1,5 +1,6 @@
 //! Rows that hang on others: what of a parent's rows is gone leaves, and nothing else.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
@@ -102,8 +103,8 @@ const NAME: usize = 4;
 
 #[async_trait]
 impl Source for Script {
-    fn tables(&self) -> &[Arc<TableSpec>] {
-        &self.tables
+    fn tables(&self) -> Cow<'_, [Arc<TableSpec>]> {
+        Cow::Borrowed(&self.tables)
     }
 
     fn default_scope(&self) -> Scope {
@@ -141,6 +142,7 @@ impl Source for Script {
             ordered: false,
             limited: false,
             page_size: 100,
+            answers: "the API",
             requests: Vec::new(),
             estimate: Estimate::AtLeast(1),
             notes: Vec::new(),

@@ -1,5 +1,6 @@
 //! A source in memory whose data change while it is read, and queries over it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -272,8 +273,8 @@ pub(crate) fn text(value: &str) -> bucketline_source::Literal {
 
 #[async_trait]
 impl Source for Fake {
-    fn tables(&self) -> &[Arc<TableSpec>] {
-        &self.tables
+    fn tables(&self) -> Cow<'_, [Arc<TableSpec>]> {
+        Cow::Borrowed(&self.tables)
     }
 
     fn default_scope(&self) -> Scope {
@@ -332,6 +333,7 @@ impl Source for Fake {
             ordered: false,
             limited: false,
             page_size: self.world().page_size,
+            answers: "the API",
             requests: Vec::new(),
             estimate: Estimate::AtLeast(1),
             notes: Vec::new(),

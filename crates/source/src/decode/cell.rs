@@ -32,7 +32,10 @@ impl Cell {
             ColumnKind::Bool => Self::Bool(BooleanBuilder::with_capacity(ROWS)),
             ColumnKind::Int => Self::Int(Int64Builder::with_capacity(ROWS)),
             ColumnKind::Float => Self::Float(Float64Builder::with_capacity(ROWS)),
-            ColumnKind::Text => Self::Text(StringBuilder::with_capacity(ROWS, TEXT)),
+            // No table file names another type.
+            ColumnKind::Text | ColumnKind::Plain(_) => {
+                Self::Text(StringBuilder::with_capacity(ROWS, TEXT))
+            }
             ColumnKind::Json => Self::Json(StringBuilder::with_capacity(ROWS, TEXT)),
             ColumnKind::Timestamp => Self::Timestamp(
                 TimestampMicrosecondBuilder::with_capacity(ROWS)

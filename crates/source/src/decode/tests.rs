@@ -252,6 +252,7 @@ fn held(rows: &RecordBatch, column: usize, row: usize, kind: ColumnKind) -> Opti
             .as_primitive::<TimestampMicrosecondType>()
             .value(row)
             .into(),
+        ColumnKind::Plain(_) => unreachable!("no table file names it"),
     })
 }
 

@@ -91,13 +91,13 @@ pub enum SliceKind {
 /// The change column of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// Index of the column; a sortable, range-filterable timestamp.
+    /// Index of the column; sortable and range-filterable, and a timestamp where a service is asked.
     pub column: usize,
     /// Read again before the mark when a new walk starts.
     pub look_back: Duration,
     /// Rows may lack a value; they are walked by key on each run.
     pub nullable: bool,
-    /// Index of the whole-number key column that orders rows of one cursor value.
+    /// Index of the key column that orders rows of one cursor value; a whole number where a service is asked.
     pub tie: usize,
 }
 
@@ -193,8 +193,7 @@ pub struct ColumnSpec {
 }
 
 /// The type of a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ColumnKind {
     /// A boolean.
     Bool,
@@ -208,6 +207,30 @@ pub enum ColumnKind {
     Timestamp,
     /// Any JSON value as its text.
     Json,
+    /// What no table file names, since no JSON has it, and a source of another form may.
+    Plain(Plain),
+}
+
+/// The types of columns that JSON does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Plain {
+    /// Bytes.
+    Binary,
+    /// A day.
+    Date,
+    /// A time of day, with microseconds.
+    Time,
+    /// A date and a time in no particular zone, with microseconds.
+    LocalTime,
+    /// A span of time, with microseconds.
+    Duration,
+    /// An exact number.
+    Decimal {
+        /// Digits in all, at most 76.
+        precision: u8,
+        /// Digits after the point.
+        scale: i8,
+    },
 }
 
 /// Where a column's value comes from.
@@ -278,6 +301,23 @@ impl ColumnKind {
             Self::Float => DataType::Float64,
             Self::Text | Self::Json => DataType::Utf8,
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
+            Self::Plain(plain) => plain.data_type(),
+        }
+    }
+}
+
+impl Plain {
+    fn data_type(self) -> DataType {
+        match self {
+            Self::Binary => DataType::Binary,
+            Self::Date => DataType::Date32,
+            Self::Time => DataType::Time64(TimeUnit::Microsecond),
+            Self::LocalTime => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::Duration => DataType::Duration(TimeUnit::Microsecond),
+            Self::Decimal { precision, scale } if precision <= 38 => {
+                DataType::Decimal128(precision, scale)
+            }
+            Self::Decimal { precision, scale } => DataType::Decimal256(precision, scale),
         }
     }
 }

@@ -245,6 +245,7 @@ fn check_column(facts: &Facts, rows: &[String], column: &ColumnSpec, add: &mut i
             ColumnKind::Text => kind == "string",
             ColumnKind::Timestamp => kind == "date-time",
             ColumnKind::Json => !["string", "integer", "boolean"].contains(&kind.as_str()),
+            ColumnKind::Plain(_) => false,
         };
         if kinds.is_empty() {
             add(format!("`{path}` of {} is not published", column.name));
