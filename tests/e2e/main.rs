@@ -19,6 +19,7 @@ mod processes;
 mod pushdown;
 mod secrets;
 mod slt;
+mod sqlite_source;
 mod store;
 mod table_pages;
 mod terminal;

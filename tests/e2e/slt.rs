@@ -8,7 +8,9 @@
 //! - `sandbox JSON`: a statement that changes the source (the sandbox's control API);
 //! - `fault JSON`, `no faults`: statements that make answers fail (the same API);
 //! - `destination SQL`: a query or statement of another program on what is replicated into;
-//! - `new session`: a statement; what follows runs as a new process would.
+//! - `shop SQL`: the same on a SQLite file `shop.db`;
+//! - `new session`: a statement; what follows runs as a new process would;
+//! - `new session with shop`: the same, with a connection `shop` to that file; more of its properties may follow.
 //!
 //! Files that statements name are in the folder of the SQLite file. `BASE` in a statement that names `BaseURL` is the sandbox's address.
 //!
@@ -25,6 +27,7 @@ use bucketline_sandbox::{Change, Fault};
 use futures::StreamExt;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
 
+use crate::store::Row;
 use crate::world::{World, small};
 
 struct Database {
@@ -146,12 +149,12 @@ impl Database {
             .collect()
     }
 
-    fn destination(&self, sql: &str) -> Result<Output, Failure> {
+    fn another_program(&self, rows: Result<Vec<Row>, String>) -> Result<Output, Failure> {
         let failed = |message| Failure {
             code: "DESTINATION".into(),
             message,
         };
-        let rows = self.world.store.rows(sql).map_err(failed)?;
+        let rows = rows.map_err(failed)?;
         let Some(width) = rows.first().map(Vec::len) else {
             return Ok(DBOutput::StatementComplete(0));
         };
@@ -213,8 +216,15 @@ impl AsyncDB for Database {
             self.world.sandbox.fault(fault);
             return Ok(DBOutput::StatementComplete(0));
         }
+        if let Some(properties) = sql.strip_prefix("new session with shop") {
+            self.session = self.world.session_with_shop(properties);
+            return Ok(DBOutput::StatementComplete(0));
+        }
+        if let Some(sql) = sql.strip_prefix("shop ") {
+            return self.another_program(self.world.shop_rows(sql));
+        }
         match sql.strip_prefix("destination ") {
-            Some(sql) => self.destination(sql),
+            Some(sql) => self.another_program(self.world.store.rows(sql)),
             None => self.sql(sql).await,
         }
     }
@@ -381,5 +391,6 @@ files!(
     sweeps,
     check_cache,
     union,
-    cache
+    cache,
+    sqlite_source
 );

@@ -84,7 +84,8 @@ impl Store {
     }
 }
 
-fn from_file(path: &Path, sql: &str) -> rusqlite::Result<Vec<Row>> {
+/// The rows that a query gives of a SQLite file; none of a statement.
+pub(crate) fn from_file(path: &Path, sql: &str) -> rusqlite::Result<Vec<Row>> {
     let connection = rusqlite::Connection::open(path)?;
     let mut statement = connection.prepare(sql)?;
     let width = statement.column_count();

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::store::Store;
+use crate::store::{Row, Store, from_file};
 
 /// What is tested against: it lives as long as a test.
 pub(crate) struct World {
@@ -97,14 +97,32 @@ impl World {
 
     /// What such a session is made of.
     pub(crate) fn builder(&self, workspaces: &[&str]) -> Builder {
-        let now = self.sandbox.now();
-        let mut builder = Session::builder()
-            .write_to(self.store.setting())
-            .clock(move || now);
+        let mut builder = self.session_builder();
         for workspace in workspaces {
             builder = builder.connection(*workspace, self.properties(workspace));
         }
         builder
+    }
+
+    /// A new session that reads the file `shop.db`; `properties` are more of its connection's.
+    pub(crate) fn session_with_shop(&self, properties: &str) -> Session {
+        let file = self.folder().join("shop.db");
+        let text = format!("Type=SQLite;Data Source={};{properties}", file.display());
+        let properties = ConnectionProperties::parse("test", &text).unwrap();
+        let builder = self.session_builder().connection("shop", properties);
+        builder.build().unwrap()
+    }
+
+    fn session_builder(&self) -> Builder {
+        let now = self.sandbox.now();
+        Session::builder()
+            .write_to(self.store.setting())
+            .clock(move || now)
+    }
+
+    /// What the program that writes the file `shop.db` reads there, or changes.
+    pub(crate) fn shop_rows(&self, sql: &str) -> Result<Vec<Row>, String> {
+        from_file(&self.folder().join("shop.db"), sql).map_err(|error| error.to_string())
     }
 
     /// Runs a script in a new session, as a new process would.

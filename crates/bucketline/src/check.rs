@@ -20,6 +20,9 @@ use crate::{Error, Result, Session};
 /// Stands for all tables that the service still has.
 const ALL: &str = "all";
 
+/// Tables that are looked at where a connection cannot say beforehand which it has.
+const FEW: usize = 2;
+
 /// Hears of each step what was looked at, and what is well or missing.
 pub(crate) type Heard<'a> = &'a (dyn Fn(String, Result<String>) + Send + Sync);
 
@@ -41,12 +44,12 @@ pub(crate) async fn check(
         heard,
     };
     let source = match &connection.ends {
-        Ends::Source(source) => source,
+        Ends::Source(source) | Ends::Both(source, _) => source,
         Ends::Destination(destination) => return checking.destination(&**destination).await,
     };
     let goes_on = match &connection.account {
         Some(account) => checking.account(account, source).await,
-        None => checking.archives(source).await,
+        None => checking.contents(source).await,
     };
     if !goes_on {
         return;
@@ -54,9 +57,12 @@ pub(crate) async fn check(
     if let [all] = tables
         && all.eq_ignore_ascii_case(ALL)
     {
-        let tables = source.tables();
-        for table in tables.iter().filter(|table| table.removed.is_none()) {
-            checking.table(&table.name, source).await;
+        for table in checking.tables(source).await {
+            checking.table(&table, source).await;
+        }
+    } else if tables.is_empty() && connection.sample.is_empty() {
+        for table in checking.tables(source).await.iter().take(FEW) {
+            checking.table(table, source).await;
         }
     } else if tables.is_empty() {
         for table in connection.sample {
@@ -143,30 +149,46 @@ impl Checking<'_> {
         self.say(destination.label(), found.map_err(Error::from));
     }
 
-    /// The archives that are there; whether there are any.
-    async fn archives(&self, source: &Arc<dyn Source>) -> bool {
-        let scopes = source.scopes(self.context).await;
-        let found = scopes.map_err(Error::from).map(|scopes| {
-            let archives = scopes
-                .iter()
-                .filter(|scope| scope.kind == ScopeKind::Repository);
-            let names: Vec<_> = archives.map(|scope| scope.name.as_str()).collect();
-            names.join(", ")
-        });
+    /// What is there where no service is asked: archives, or else the tables of a file; whether there is anything.
+    async fn contents(&self, source: &Arc<dyn Source>) -> bool {
+        let (what, found) = match self.connection.sample {
+            [] => {
+                let tables = source.list_tables().await;
+                let name = |table: &Arc<TableSpec>| table.name.clone();
+                let names = tables.map(|tables| tables.iter().map(name).collect::<Vec<_>>());
+                ("tables", names)
+            }
+            _ => {
+                let scopes = source.scopes(self.context).await;
+                let archives = scopes.map(|mut scopes| {
+                    scopes.retain(|scope| scope.kind == ScopeKind::Repository);
+                    scopes.into_iter().map(|scope| scope.name).collect()
+                });
+                ("archives", archives)
+            }
+        };
         let goes_on = found.is_ok();
-        self.say("archives", found);
+        let found = found.map_err(Error::from);
+        self.say(what, found.map(|names| names.join(", ")));
         goes_on
+    }
+
+    /// The names of the tables that there are; none if they cannot be listed, which a step before has told.
+    async fn tables(&self, source: &Arc<dyn Source>) -> Vec<String> {
+        let tables = source.list_tables().await;
+        let mut tables = tables.unwrap_or_default();
+        tables.retain(|table| table.removed.is_none());
+        tables.iter().map(|table| table.name.clone()).collect()
     }
 
     /// Reads one row of a table.
     async fn table(&self, table: &str, source: &Arc<dyn Source>) {
-        let tables = source.tables();
-        let mut tables = tables.iter();
-        let spec = tables
-            .clone()
-            .find(|spec| spec.name.eq_ignore_ascii_case(table));
-        let name = spec.map_or(table, |spec| &spec.name);
+        let spec = source.find_table(table).await;
+        // What keeps it from being found keeps it from being read.
+        let spec = spec.ok().flatten();
+        let name = spec.as_ref().map_or(table, |spec| &spec.name);
         let scope = spec
+            .as_ref()
             .and_then(|spec| self.needed_scope(spec))
             .unwrap_or_default();
         let sql = format!("SELECT * FROM {} LIMIT 1", self.qualified(table));

@@ -280,7 +280,7 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Option<Connection>> {
     Ok(Some(connection))
 }
 
-fn prepare_for_reading(connection: Connection) -> rusqlite::Result<Connection> {
+pub(crate) fn prepare_for_reading(connection: Connection) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
@@ -289,7 +289,7 @@ fn prepare_for_reading(connection: Connection) -> rusqlite::Result<Connection> {
 
 /// Reads a database with a write-ahead log in a folder where nothing may be written. Nobody else writes
 /// there either, so the file alone can be trusted if it has no log beside it.
-fn read_immutable(path: &Path) -> Option<Connection> {
+pub(crate) fn read_immutable(path: &Path) -> Option<Connection> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     if Path::new(&log).exists() {

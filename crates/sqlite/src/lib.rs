@@ -21,6 +21,9 @@ mod name;
 mod packed;
 mod physical;
 mod read;
+mod source;
 mod state;
+mod stream;
 
 pub use destination::SqliteDestination;
+pub use source::{SourceSettings, SqliteSource};

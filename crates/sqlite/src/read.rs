@@ -1,33 +1,26 @@
 //! Reading tables and views, ours and others'.
 
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
 use bucketline_destination::{
     BatchStream, ColumnType, Condition, Error, ErrorKind, Query, Result, Scalar, TableInfo,
-    TableName, TableStatus,
+    TableName, TableState, TableStatus,
 };
-use futures::{Stream, StreamExt, stream};
-use rusqlite::{Connection, InterruptHandle};
-use tokio::sync::mpsc;
+use futures::StreamExt;
+use rusqlite::Connection;
 
-use crate::database::{self, Database, Location, Thread};
+use crate::database::{self, Database, Location};
 use crate::decode::Decoder;
 use crate::error::Doing;
 use crate::name::{self, quote, quote_all};
 use crate::physical::{self, Declared, Found};
-use crate::state;
+use crate::{state, stream};
 
 /// Rows a batch.
 const BATCH: usize = 4096;
-
-/// Batches that wait for the reader.
-const AHEAD: usize = 2;
 
 /// The rows that a listing of tables looks at to tell the types of a table that is not ours.
 const SAMPLE: usize = 1000;
@@ -74,16 +67,10 @@ fn readable(
     let view = found.kind == "view";
     let columns = physical::columns(connection, &found.name)?;
     let key = physical::key(connection, &found.name, &columns)?;
-    let folded = found.name.to_ascii_lowercase();
-    let remembered = state::read_table(connection, &folded)?.filter(|_| !view);
-    let state = remembered.map(|remembered| remembered.state);
-    let status = TableStatus {
-        physical: physical::fact(connection, &found.name, None)?,
-        state: state.filter(|state| state.record != state::ADOPTING),
-    };
-    let ours = status.is_ours();
+    let state = own_state(connection, &found)?;
+    let ours = state.is_some();
     let known = |column: &Declared| {
-        let state = status.state.as_ref().filter(|_| ours)?;
+        let state = state.as_ref()?;
         let mut fields = state.columns.fields().iter();
         let field = fields.find(|field| field.name().eq_ignore_ascii_case(&column.name))?;
         Some(ColumnType::of(field))
@@ -109,6 +96,23 @@ fn readable(
         view,
     };
     Ok(Some(Readable { info, found }))
+}
+
+/// What we remember of a table, which has the exact types of its columns, if the table is ours.
+pub(crate) fn own_state(connection: &Connection, found: &Found) -> Result<Option<TableState>> {
+    if found.kind == "view" {
+        return Ok(None);
+    }
+    let remembered = state::read_table(connection, &found.name.to_ascii_lowercase())?;
+    let state = remembered.map(|remembered| remembered.state);
+    let status = TableStatus {
+        physical: physical::fact(connection, &found.name, None)?,
+        state: state.filter(|state| state.record != state::ADOPTING),
+    };
+    Ok(match status.is_ours() {
+        true => status.state,
+        false => None,
+    })
 }
 
 /// The types of columns: as declared if all values are of that type, else what they are, else text.
@@ -221,77 +225,28 @@ pub(crate) fn stream(
                 database
                     .call(read)
                     .await
-                    .map(|batches| stream::iter(batches).boxed())
+                    .map(|batches| futures::stream::iter(batches).boxed())
             }
             (Location::Memory, None) => Err(no_table(&query.table)),
         }
     };
-    stream::once(batches)
+    futures::stream::once(batches)
         .flat_map(|started| match started {
             Ok(batches) => batches,
-            Err(error) => stream::iter([Err(error)]).boxed(),
+            Err(error) => futures::stream::iter([Err(error)]).boxed(),
         })
         .boxed()
 }
 
 /// Starts a thread that opens the file, reads it and closes it.
 fn from_file(path: PathBuf, query: Query) -> Result<BatchStream> {
-    let (batches, receiver) = mpsc::channel(AHEAD);
-    let interrupt = Arc::new(OnceLock::new());
-    let interruptible = Arc::clone(&interrupt);
-    let thread = Thread::spawn(move || {
-        let result = database::open_for_reading(&path).and_then(|connection| {
-            let connection = connection.ok_or_else(|| no_table(&query.table))?;
-            interruptible.get_or_init(|| connection.get_interrupt_handle());
-            // Whoever sees the end of the stream, or an error in it, finds the file closed.
-            read(&connection, &query, |batch| {
-                batches.blocking_send(Ok(batch)).is_ok()
-            })
-        });
-        if let Err(error) = result {
-            // A reader that has gone needs no error.
-            let _ = batches.blocking_send(Err(error));
-        }
+    let batches = stream::from_thread(move |giver| {
+        let connection =
+            database::open_for_reading(&path)?.ok_or_else(|| no_table(&query.table))?;
+        giver.interrupts(&connection);
+        read(&connection, &query, |batch| giver.give(batch))
     })?;
-    Ok(Batches {
-        receiver,
-        interrupt,
-        thread,
-    }
-    .boxed())
-}
-
-/// Batches from a reading thread, which stops when this is dropped.
-struct Batches {
-    receiver: mpsc::Receiver<Result<RecordBatch>>,
-    /// There once the file is open.
-    interrupt: Arc<OnceLock<InterruptHandle>>,
-    thread: Thread,
-}
-
-impl Stream for Batches {
-    type Item = Result<RecordBatch>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.receiver.poll_recv(context)
-    }
-}
-
-impl Drop for Batches {
-    fn drop(&mut self) {
-        /// An interruption ends what runs at that moment, and the thread may be about to run something.
-        const AGAIN: Duration = Duration::from_millis(20);
-        self.receiver.close();
-        let started = Instant::now();
-        loop {
-            if let Some(interrupt) = self.interrupt.get() {
-                interrupt.interrupt();
-            }
-            if self.thread.wait(AGAIN) || started.elapsed() > database::ENDING {
-                return;
-            }
-        }
-    }
+    Ok(batches.boxed())
 }
 
 /// Reads the rows of a query, batch by batch, until `give` refuses one.

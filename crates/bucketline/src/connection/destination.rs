@@ -9,6 +9,9 @@ use crate::{Error, Result};
 /// The property of a SQLite file.
 const DATA_SOURCE: &str = "Data Source";
 
+/// A password among the parameters of a URL.
+const PASSWORD: &str = "password=";
+
 /// The property of a server's address.
 pub(super) const URL: &str = "URL";
 
@@ -121,18 +124,32 @@ pub(super) fn part_url(pairs: &mut Vec<(String, String)>) {
     }
 }
 
-/// Takes the password out of `scheme://user:password@host`.
+/// Takes the password out of `scheme://user:password@host` or `scheme://host?password=...`.
 fn take_password(url: &mut String) -> Option<String> {
     let authority = url.find("://")? + "://".len();
     let end = url[authority..].find(['/', '?', '#']);
     let end = end.map_or(url.len(), |end| authority + end);
-    let at = authority + url[authority..end].rfind('@')?;
-    let colon = authority + url[authority..at].find(':')?;
-    let password = percent_decode_str(&url[colon + 1..at])
-        .decode_utf8()
-        .ok()?
-        .into_owned();
-    url.replace_range(colon..at, "");
+    let at = url[authority..end].rfind('@').map(|at| authority + at);
+    let colon = at.and_then(|at| Some(authority + url[authority..at].find(':')?));
+    let (range, password) = match (colon, at) {
+        (Some(colon), Some(at)) => (colon..at, colon + 1..at),
+        _ => {
+            let query = end + url[end..].find('?')? + 1;
+            let mut pairs = url[query..].split_inclusive('&');
+            let mut start = query;
+            let length = pairs.find_map(|pair| {
+                let is_it = pair.to_ascii_lowercase().starts_with(PASSWORD);
+                start += if is_it { 0 } else { pair.len() };
+                is_it.then_some(pair.len())
+            })?;
+            let value = start + PASSWORD.len()..start + length;
+            let value = value.start..value.end - usize::from(url[value.clone()].ends_with('&'));
+            (start..start + length, value)
+        }
+    };
+    let password = percent_decode_str(&url[password]).decode_utf8();
+    let password = password.ok()?.into_owned();
+    url.replace_range(range, "");
     (!password.is_empty()).then_some(password)
 }
 
@@ -185,6 +202,33 @@ mod tests {
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect();
             assert_eq!(properties(text), pairs, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_taken_out_of_a_url_wherever_it_stands() {
+        for (url, without) in [
+            ("postgres://me:planted@db/copy", "postgres://me@db/copy"),
+            ("postgres://db/copy?password=planted", "postgres://db/copy?"),
+            (
+                "postgres://me@db/copy?a=b&Password=planted&c=d",
+                "postgres://me@db/copy?a=b&c=d",
+            ),
+        ] {
+            let mut left = url.to_owned();
+            assert_eq!(
+                super::take_password(&mut left).as_deref(),
+                Some("planted"),
+                "{url}"
+            );
+            assert_eq!(left, without);
+        }
+        for url in [
+            "postgres://me@db/copy?sslpassword=x",
+            "postgres://[::1]:5432/copy",
+            "x",
+        ] {
+            assert_eq!(super::take_password(&mut url.to_owned()), None, "{url}");
         }
     }
 

@@ -72,6 +72,8 @@ fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Co
             pairs.push((
                 name,
                 match property.holds {
+                    // Not a file, but what this machine trusts.
+                    Holds::Paths if value.eq_ignore_ascii_case("system") => value.to_owned(),
                     Holds::Paths => properties.folder.join(value).display().to_string(),
                     Holds::Plain | Holds::Secret => value.to_owned(),
                 },

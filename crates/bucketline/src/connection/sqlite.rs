@@ -1,19 +1,29 @@
-//! Connections to SQLite files.
+//! Connections to SQLite files, which are read and written to.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use bucketline_sqlite::SqliteDestination;
+use bucketline_sqlite::{SourceSettings, SqliteDestination, SqliteSource};
 
 use super::{Connection, ConnectionProperties, Ends, Kind, Property, Surroundings};
 use crate::Result;
 
 pub(super) const KIND: Kind = Kind {
     names: &["SQLite"],
-    properties: &[Property::paths(
-        &["Data Source", "Path", "Database"],
-        "the file; `:memory:` is a database that ends with the session",
-    )],
+    properties: &[
+        Property::plain(
+            &["AsText"],
+            "columns that are read as texts whatever they hold, `Table.column` with commas between them",
+        ),
+        Property::plain(
+            &["Cursor"],
+            "the columns by which changes are found, `Table=column` with commas between them, or one name for every table that has it",
+        ),
+        Property::paths(
+            &["Data Source", "Path", "Database"],
+            "the file; `:memory:` is a database that ends with the session",
+        ),
+    ],
     idle: &[],
     connect,
 };
@@ -22,16 +32,28 @@ fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Co
     let path = properties.text("Data Source").ok_or_else(|| {
         properties
             .error("a SQLite connection needs Data Source")
-            .with_hint("[Data Source] = 'copy.db'")
+            .with_hint("\"Data Source\" = 'copy.db'")
     })?;
-    let path = match path {
-        ":memory:" => PathBuf::from(path),
-        path => properties.folder.join(Path::new(path)),
-    };
-    Ok(Connection {
+    let connection = |ends| Connection {
         kind: KIND.names[0],
-        ends: Ends::Destination(Arc::new(SqliteDestination::open_file(path))),
+        ends,
         account: None,
         sample: &[],
-    })
+    };
+    if path == ":memory:" {
+        let memory = SqliteDestination::open_file(Path::new(path));
+        return Ok(connection(Ends::Destination(Arc::new(memory))));
+    }
+    let path = properties.folder.join(path);
+    let source = SqliteSource::new(SourceSettings {
+        path: path.clone(),
+        cursor: properties.text("Cursor").unwrap_or_default().to_owned(),
+        as_text: properties.text("AsText").unwrap_or_default().to_owned(),
+    });
+    let source = source.map_err(|error| error.about(&properties.origin))?;
+    let destination = SqliteDestination::open_file(path);
+    Ok(connection(Ends::Both(
+        Arc::new(source),
+        Arc::new(destination),
+    )))
 }
