@@ -287,7 +287,7 @@ async fn what_sqlite_answers_is_what_would_be_found_here() {
         found
     };
     let (mut found, mut pushed) = (0, 0);
-    for _ in 0..250 {
+    for _ in 0..80 {
         let condition = condition(&mut random, 2);
         let (column, ..) = VALUES[random.usize(..VALUES.len())];
         let direction = random.choice(["ASC", "DESC"]).unwrap();
@@ -306,7 +306,7 @@ async fn what_sqlite_answers_is_what_would_be_found_here() {
         pushed += u32::from(plan.contains("filtered by SQLite"));
     }
     assert!(
-        found > 500 && pushed > 80,
+        found > 150 && pushed > 25,
         "{found} rows, {pushed} conditions"
     );
 }
@@ -375,5 +375,5 @@ async fn source_and_destination_may_be_one_file() {
     assert!(rows(&file, "SELECT * FROM Items") == rows(&file, "SELECT * FROM Copy ORDER BY Id"));
 
     let refused = run(&session, "REPLICATE Items SELECT * FROM shop.Items").await;
-    assert_eq!(refused.errors[0].code(), "BL6003");
+    assert_eq!(refused.errors[0].code(), "BL7001");
 }

@@ -88,10 +88,7 @@ impl<'c> Look<'c> {
             look: self,
             key: key.unwrap_or_default(),
             is_ours: state.is_some(),
-            kinds: columns
-                .iter()
-                .map(|column| known(column))
-                .collect::<Vec<_>>(),
+            kinds: columns.iter().map(known).collect(),
             shape,
             columns,
             seen,

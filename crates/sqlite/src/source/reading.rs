@@ -7,7 +7,8 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use bucketline_destination::ColumnType;
 use bucketline_source::spec::{ColumnKind, Plain};
 use bucketline_source::{
-    Checkpoint, End, Error, ErrorKind, Page, PageStream, Reading, Result, ScanPlan, ValuePosition,
+    Checkpoint, End, Error, ErrorKind, Operator, Page, PageStream, Reading, Result, ScanPlan,
+    ValuePosition,
 };
 use futures::StreamExt;
 use rusqlite::types::{Value, ValueRef};
@@ -167,58 +168,51 @@ impl<'r> Rows<'r> {
             )));
         };
         let column = name(&table.columns[cursor.column]);
-        let before = checkpoint.values.clone().unwrap_or_default();
-        let mut walk = before.clone();
-        if walk.until.is_none() {
-            walk.until = self.highest(&column)?.as_ref().map(position::to_json);
-            walk.after = Vec::new();
-        }
-        let mut order = vec![column.clone()];
-        order.extend(self.walk.iter().filter(|it| **it != column).cloned());
-        let checkpoint = |values: &ValuePosition| Checkpoint {
-            values: Some(values.clone()),
+        let mut walk = checkpoint.values.clone().unwrap_or_default();
+        let checkpoint = |walk: &ValuePosition| Checkpoint {
+            values: Some(walk.clone()),
             ..checkpoint.clone()
         };
+        let mut order = vec![column.clone()];
+        order.extend(self.walk.iter().filter(|it| **it != column).cloned());
         if cursor.nullable {
             self.without_cursor(&column, &checkpoint(&walk))?;
         }
-        let mut mark = walk.mark.clone();
-        if let Some(until) = walk.until.as_ref().map(stored).transpose()? {
-            loop {
-                let mut sql = self.select(&order);
-                let after = walk
-                    .after
-                    .iter()
-                    .map(stored)
-                    .collect::<Result<Vec<_>, _>>()?;
-                if !after.is_empty() {
-                    sql.bound(&order, ">", after);
-                } else if let Some(mark) = &walk.mark {
-                    sql.bound(std::slice::from_ref(&column), ">=", vec![stored(mark)?]);
-                }
-                sql.bound(std::slice::from_ref(&column), "<=", vec![until.clone()]);
-                sql.page(&order, self.plan.page_size);
-                let read = self.page(&sql)?;
-                if read.rows.num_rows() < self.plan.page_size {
-                    mark.clone_from(&walk.until);
-                    let ended = ValuePosition {
-                        is_loaded: true,
-                        mark,
-                        ..ValuePosition::default()
-                    };
-                    return self.give(read.rows, Some(checkpoint(&ended)), true);
-                }
-                walk.after = read.last.iter().map(position::to_json).collect();
-                self.give(read.rows, Some(checkpoint(&walk)), false)?;
+        // A walk that was broken off ends where it was to end, and another one brings what changed since.
+        let mut is_resumed = walk.until.is_some();
+        if !is_resumed {
+            walk.until = self.highest(&column)?;
+        }
+        while let Some(until) = &walk.until {
+            let mut sql = self.select(&order);
+            let after: Vec<_> = walk.after.iter().map(stored).collect::<Result<_, _>>()?;
+            if !after.is_empty() {
+                sql.bound(&order, ">", after);
+            } else if let Some(mark) = &walk.mark {
+                sql.bound(std::slice::from_ref(&column), ">=", vec![stored(mark)?]);
+            }
+            sql.bound(std::slice::from_ref(&column), "<=", vec![stored(until)?]);
+            sql.page(&order, self.plan.page_size);
+            let read = self.page(&sql)?;
+            let is_walked = read.rows.num_rows() < self.plan.page_size;
+            if is_walked {
+                walk.is_loaded = true;
+                walk.mark = walk.until.take();
+            }
+            walk.after = read.last.iter().map(position::to_json).collect();
+            let is_last = is_walked && !is_resumed;
+            self.give(read.rows, Some(checkpoint(&walk)), is_last)?;
+            if is_last {
+                return Ok(());
+            }
+            if is_walked {
+                is_resumed = false;
+                walk.until = self.highest(&column)?;
             }
         }
-        let ended = ValuePosition {
-            is_loaded: true,
-            mark,
-            ..ValuePosition::default()
-        };
+        walk.is_loaded = true;
         let rows = self.decoder.finish()?;
-        self.give(rows, Some(checkpoint(&ended)), true)
+        self.give(rows, Some(checkpoint(&walk)), true)
     }
 
     /// The rows whose change column is NULL: nothing tells which of them changed, so all are read on each run.
@@ -244,17 +238,17 @@ impl<'r> Rows<'r> {
         }
     }
 
-    /// The highest value of the change column; `None` if there is none.
-    fn highest(&self, column: &str) -> Result<Option<Value>, Fault> {
+    /// The highest value of the change column, as a checkpoint keeps it; `None` if there is none.
+    fn highest(&self, column: &str) -> Result<Option<serde_json::Value>, Fault> {
         let outputs = [column.to_owned()];
         let mut sql = Sql::select(&outputs, &self.plan.request.table);
         sql.null(column, false);
         sql.page(&[format!("{column} DESC")], 1);
-        let value = self
+        let value: Option<Value> = self
             .connection
             .query_row(&sql.text, [], |row| row.get(0))
             .optional()?;
-        Ok(value)
+        Ok(value.as_ref().map(position::to_json))
     }
 
     /// A statement for the asked-for columns, then the ones given, with the conditions.
@@ -294,10 +288,7 @@ impl<'r> Rows<'r> {
         for (place, &index) in request.columns.iter().enumerate() {
             let column = &request.table.columns[index];
             let value = row.get_ref(place)?;
-            let is_mixed = !column
-                .filter
-                .exact
-                .contains(&bucketline_source::Operator::Eq);
+            let is_mixed = !column.filter.exact.contains(&Operator::Eq);
             let is_well = match value {
                 ValueRef::Null => column.nullable,
                 value => holds(column.kind, is_mixed, value),

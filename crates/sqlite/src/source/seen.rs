@@ -105,7 +105,8 @@ impl Seen {
 
     /// The values may be a key's: none is missing, and two that differ are read as two that differ.
     pub(super) fn may_be_key(&self) -> bool {
-        !self.null && !self.real && !self.blob && !self.broken && !(self.integer && self.text)
+        let is_of_two_kinds = self.integer && self.text;
+        !(self.null || self.real || self.blob || self.broken || is_of_two_kinds)
     }
 
     /// The type of a key column: dates stay texts, since one day has several spellings.
