@@ -61,7 +61,7 @@ pub struct Checkpoint {
     pub feed: Option<FeedPosition>,
     /// Where the walks of a table stand whose change column may be of any type, instead of `mark` and `walk`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub values: Option<ValuePosition>,
+    pub values: Option<Box<ValuePosition>>,
     /// The heads of the branches whose commits were read, by branch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub heads: BTreeMap<String, String>,
@@ -75,8 +75,8 @@ impl Checkpoint {
 
     /// A walk is unfinished.
     pub fn is_walking(&self) -> bool {
-        let walks = |values: &ValuePosition| values.until.is_some();
-        self.walk.is_some() || self.values.as_ref().is_some_and(walks)
+        let values = self.values.as_ref();
+        self.walk.is_some() || values.is_some_and(|values| values.until.is_some())
     }
 }
 

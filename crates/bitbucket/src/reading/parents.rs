@@ -35,7 +35,7 @@ enum Stage {
     /// Those that are visited on each run; all up to `last` have been.
     Again {
         reader: Box<Reader>,
-        checkpoint: Checkpoint,
+        checkpoint: Box<Checkpoint>,
         last: i64,
     },
     /// Those that the conditions name.
@@ -119,7 +119,7 @@ impl ParentPages {
                     let reader = self.opening.again(&also, last)?;
                     self.stage = Stage::Again {
                         reader,
-                        checkpoint: after.clone(),
+                        checkpoint: Box::new(after.clone()),
                         last,
                     };
                     after.visits.again = Some(last);
@@ -140,7 +140,7 @@ impl ParentPages {
             } => {
                 let Page { rows, end, .. } = Box::pin(reader.page()).await?;
                 let at = |again| {
-                    let mut checkpoint = checkpoint.clone();
+                    let mut checkpoint = checkpoint.as_ref().clone();
                     checkpoint.visits.again = again;
                     checkpoint
                 };
@@ -185,7 +185,7 @@ impl Opening {
             checkpoint.visits.above = visits.above;
             return Ok(Stage::Again {
                 reader: self.again(also, last)?,
-                checkpoint,
+                checkpoint: Box::new(checkpoint),
                 last,
             });
         }

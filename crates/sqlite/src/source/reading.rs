@@ -168,9 +168,9 @@ impl<'r> Rows<'r> {
             )));
         };
         let column = name(&table.columns[cursor.column]);
-        let mut walk = checkpoint.values.clone().unwrap_or_default();
+        let mut walk = checkpoint.values.as_deref().cloned().unwrap_or_default();
         let checkpoint = |walk: &ValuePosition| Checkpoint {
-            values: Some(walk.clone()),
+            values: Some(Box::new(walk.clone())),
             ..checkpoint.clone()
         };
         let mut order = vec![column.clone()];
