@@ -332,6 +332,40 @@ fn issues_are_replicated_from_an_archive() {
     assert_eq!(rows, 2);
 }
 
+#[test]
+fn archives_of_two_workspaces_fill_one_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, older] = ["archives", "older"].map(|name| folder.path().join(name));
+    let write = |folder: &Path, name: &str, issues: &[(u32, &str)]| {
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join(name), archive(issues)).unwrap();
+    };
+    let script = format!(
+        "CREATE CONNECTION older TYPE Archive WITH (Path = '{}', Workspace = 'globex'); \
+         REPLICATE Both SELECT 'old' AS Account, * FROM old.Issues \
+         UNION ALL SELECT 'older', * FROM older.Issues;",
+        older.display()
+    );
+    let replicate = || {
+        let (told, code) = with_archives(folder.path(), &["-e", &script]);
+        assert_eq!(code, Some(0), "{told}");
+        told
+    };
+    write(&old, "api-issues.zip", &[(1, "One"), (2, "Two")]);
+    write(&older, "web-issues.zip", &[(1, "Three"), (2, "Four")]);
+    let told = replicate();
+    assert!(told.contains("4 inserted"), "{told}");
+
+    write(&old, "api-issues.zip", &[(1, "One")]);
+    write(&older, "web-issues.zip", &[(1, "Three"), (2, "Five")]);
+    let told = replicate();
+    assert!(told.contains("1 updated, 1 deleted"), "{told}");
+    let copy = rusqlite::Connection::open(folder.path().join("copy.db")).unwrap();
+    let titles = "SELECT group_concat(Account || ' ' || Title, ', ') FROM (SELECT * FROM Both ORDER BY Account, Id)";
+    let titles: String = copy.query_row(titles, [], |row| row.get(0)).unwrap();
+    assert_eq!(titles, "old One, older Three, older Five");
+}
+
 /// A session whose current connection signs in by OAuth.
 pub(crate) fn oauth_session(world: &World, secret: &str) -> Session {
     let base = world.sandbox.base_url();

@@ -10,6 +10,7 @@ use super::{Bench, killed_after, outcome, statement, with};
 use crate::check::{Check, Comparison, Difference, compare};
 use crate::events::Voice;
 use crate::explain::explain;
+use crate::forecast::forecast;
 use crate::run::{Run, run};
 use crate::statement::{Declared, Statement};
 use crate::work::{RowWork, Work};
@@ -411,4 +412,19 @@ async fn explain_tells_of_each_query_and_of_all() {
     let text = two.explain().await;
     assert!(text.contains("slices: 2 in the last run"), "{text}");
     assert!(text.contains("slices: 1 in the last run"), "{text}");
+}
+
+#[tokio::test]
+async fn a_look_ahead_counts_each_account_by_itself() {
+    let two = Two::filled("Issues");
+    two.replicate().await;
+    let script = ScriptRun::default();
+    let context = Run::new(&script, Voice::new(Arc::new(crate::Silent))).context;
+    let (works, statement) = (two.works(), statement());
+    let destination = &two.prod.destination;
+    let ahead = forecast(Work::Rows(&works), destination, &statement, &context);
+    let ahead = ahead.await.unwrap();
+    assert!(ahead.refusal.is_none());
+    let slices: Vec<_> = ahead.reads.iter().map(|read| read.slices).collect();
+    assert_eq!(slices, [Some(2), Some(1)]);
 }
