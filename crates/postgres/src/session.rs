@@ -6,10 +6,10 @@
 //! commits, which tells after a lost connection whether the last one was carried out.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bucketline_destination::{Error, Holder, Result, TableName};
+use bucketline_destination::{Error, ErrorKind, Holder, Result, TableName};
 use sha2::{Digest, Sha256};
 use tokio_postgres::{Client, Statement};
 
@@ -17,8 +17,8 @@ use crate::connection::{Dedicated, Doing, Pool, Recovery};
 use crate::name::Located;
 use crate::state;
 
-/// How often a transaction is tried that meets what passes: a lost connection, a deadlock.
-const TRIES: u32 = 9;
+/// How long a transaction is tried again that meets what passes: a lost connection, a deadlock, a failover.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The pause before the second try; each one after it is twice as long, up to the longest.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -59,8 +59,19 @@ pub(crate) struct Connected {
     /// Of the server's process.
     pid: i32,
     statements: HashMap<String, Statement>,
-    /// The names of the temporary tables by the columns that they are made with, and whether they hold rows.
-    pub(crate) temporary: HashMap<String, (String, bool)>,
+    /// The temporary tables by the columns that they are made with.
+    temporary: HashMap<String, Temporary>,
+    /// How many temporary tables were made.
+    made: usize,
+}
+
+/// A table that is empty at the end of every transaction.
+struct Temporary {
+    name: String,
+    /// The present transaction put rows into it.
+    holds_rows: bool,
+    /// The transaction that made it was committed.
+    is_kept: bool,
 }
 
 impl Connected {
@@ -79,6 +90,7 @@ impl Connected {
             pid: row.get(0),
             statements: HashMap::new(),
             temporary: HashMap::new(),
+            made: 0,
         })
     }
 
@@ -97,6 +109,47 @@ impl Connected {
         self.statements.clear();
     }
 
+    /// The name of an empty temporary table of these columns, which are given as SQL.
+    pub(crate) async fn temporary(&mut self, columns: &str, doing: &str) -> Result<String> {
+        if let Some(known) = self.temporary.get_mut(columns) {
+            if std::mem::replace(&mut known.holds_rows, true) {
+                let sql = format!("TRUNCATE {}", known.name);
+                self.client.batch_execute(&sql).await.doing(doing)?;
+            }
+            return Ok(known.name.clone());
+        }
+        let name = format!("pg_temp.page_{}", self.made);
+        self.made += 1;
+        let sql = format!("CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DELETE ROWS");
+        self.client.batch_execute(&sql).await.doing(doing)?;
+        self.temporary.insert(
+            columns.to_owned(),
+            Temporary {
+                name: name.clone(),
+                holds_rows: true,
+                is_kept: false,
+            },
+        );
+        Ok(name)
+    }
+
+    /// A transaction was committed.
+    fn committed(&mut self) {
+        for table in self.temporary.values_mut() {
+            table.holds_rows = false;
+            table.is_kept = true;
+        }
+    }
+
+    /// A transaction was rolled back: what it made is gone, and what it changed is as it was.
+    fn rolled_back(&mut self) {
+        self.temporary.retain(|_, table| {
+            table.holds_rows = false;
+            table.is_kept
+        });
+        self.statements.clear();
+    }
+
     async fn execute(&self, sql: &str) -> Result<()> {
         self.client.batch_execute(sql).await.doing("writing")
     }
@@ -112,6 +165,8 @@ pub(crate) struct Session {
     commits: i64,
     /// The process that had the lock last, if its connection was lost.
     lost: Option<i32>,
+    /// It was not found out whether a commit was carried out.
+    in_doubt: bool,
     connected: Option<Connected>,
 }
 
@@ -159,6 +214,7 @@ impl Session {
             epoch: row.get(0),
             commits: row.get(1),
             lost: None,
+            in_doubt: false,
             connected: Some(connected),
         })
     }
@@ -172,10 +228,14 @@ impl Session {
     /// connection was lost is found out.
     ///
     /// # Errors
-    /// What the work fails with; [`Fenced`](bucketline_destination::ErrorKind::Fenced) if another has taken the lease.
+    /// What the work fails with; [`Fenced`](ErrorKind::Fenced) if another has taken the lease. When a commit stays
+    /// unknown, nothing is written any more: the same changes might be applied twice.
     pub(crate) async fn transact<W: Work>(&mut self, work: &W) -> Result<W::Outcome> {
+        if self.in_doubt {
+            return Err(in_doubt(&self.table));
+        }
         let mut pause = PAUSE;
-        let mut tries = 1;
+        let mut first_failure: Option<Instant> = None;
         let mut unknown: Option<(W::Outcome, i64)> = None;
         loop {
             let error = match self.attempt(work, &mut unknown).await {
@@ -189,15 +249,16 @@ impl Session {
                 .is_some_and(|it| it.client.is_closed())
                 || recovery == Recovery::Reconnect
             {
-                let lost = self.connected.take();
-                self.lost = lost.map(|lost| lost.pid).or(self.lost);
+                self.disconnect();
             }
-            if recovery == Recovery::None || tries == TRIES {
+            let since = *first_failure.get_or_insert_with(Instant::now);
+            if recovery == Recovery::None || since.elapsed() > PATIENCE {
+                self.in_doubt = unknown.is_some();
                 return Err(error);
             }
+            tracing::debug!(%error, ?pause, "a transaction is tried again");
             tokio::time::sleep(pause).await;
             pause = LONGEST_PAUSE.min(pause * 2);
-            tries += 1;
         }
     }
 
@@ -245,15 +306,16 @@ impl Session {
         };
         match connected.execute("COMMIT").await {
             Ok(()) => {
-                for (_, holds_rows) in connected.temporary.values_mut() {
-                    *holds_rows = false;
-                }
+                connected.committed();
                 self.commits = commits;
                 Ok(outcome)
             }
             Err(error) => {
-                if connected.client.is_closed() {
+                if connected.client.is_closed() || Recovery::of(&error) == Recovery::Reconnect {
                     *unknown = Some((outcome, commits));
+                } else {
+                    // Refused, by a deferred constraint for example.
+                    self.roll_back().await;
                 }
                 Err(error)
             }
@@ -264,12 +326,15 @@ impl Session {
         let Some(connected) = &mut self.connected else {
             return;
         };
-        // What the transaction made is gone; a connection that is lost takes it along.
-        connected.temporary.clear();
-        connected.forget_statements();
+        connected.rolled_back();
         if connected.execute("ROLLBACK").await.is_err() {
-            let lost = self.connected.take();
-            self.lost = lost.map(|lost| lost.pid).or(self.lost);
+            self.disconnect();
+        }
+    }
+
+    fn disconnect(&mut self) {
+        if let Some(lost) = self.connected.take() {
+            self.lost = Some(lost.pid);
         }
     }
 
@@ -288,8 +353,7 @@ impl Session {
             .as_ref()
             .is_some_and(|it| it.client.is_closed())
         {
-            let lost = self.connected.take();
-            self.lost = lost.map(|lost| lost.pid).or(self.lost);
+            self.disconnect();
         }
         if self.connected.is_none() {
             let connected = Connected::open(&self.pool).await?;
@@ -328,8 +392,9 @@ impl Session {
             client
                 .execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_locks
-                     WHERE locktype = 'advisory' AND granted AND pid = $1",
-                    &[&lost],
+                     WHERE locktype = 'advisory' AND granted AND pid = $1 AND objsubid = 1
+                       AND (classid::bigint << 32 | objid::bigint) = $2",
+                    &[&lost, &lock_key(&self.name)],
                 )
                 .await
                 .doing("taking the lease again")?;
@@ -338,18 +403,28 @@ impl Session {
     }
 }
 
-/// Takes the lock of a name for the session; false if another has it.
-async fn lock(client: &Client, name: &str) -> Result<bool> {
+fn in_doubt(table: &TableName) -> Error {
+    let message = format!(
+        "the connection was lost while rows of {table} were committed, and whether they were is not known yet"
+    );
+    Error::new(ErrorKind::Unavailable, message)
+        .with_hint("run the statement again: it goes on from where the table really is")
+}
+
+/// The number that stands for a name among the server's advisory locks.
+fn lock_key(name: &str) -> i64 {
     let mut digest = Sha256::new();
     digest.update(b"bucketline ");
     digest.update(name.as_bytes());
     let mut key = [0; 8];
     key.copy_from_slice(&digest.finalize()[..8]);
+    i64::from_be_bytes(key)
+}
+
+/// Takes the lock of a name for the session; false if another has it.
+async fn lock(client: &Client, name: &str) -> Result<bool> {
     let row = client
-        .query_one(
-            "SELECT pg_try_advisory_lock($1)",
-            &[&i64::from_be_bytes(key)],
-        )
+        .query_one("SELECT pg_try_advisory_lock($1)", &[&lock_key(name)])
         .await
         .doing("taking the lease")?;
     Ok(row.get(0))

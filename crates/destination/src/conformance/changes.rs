@@ -213,6 +213,31 @@ pub async fn failures_change_nothing(bench: Bench) {
     );
 }
 
+/// What is committed before and after a commit that failed is not touched by it.
+pub async fn failures_pass(bench: Bench) {
+    let load = bench.load(plan()).await;
+    load.write("s", upsert("a 1 x 1")).await.unwrap();
+    load.commit("s", Some(json!(1))).await.unwrap();
+    for round in [2, 3] {
+        load.write("s", upsert(&format!("b {round} y {round}")))
+            .await
+            .unwrap();
+        load.write("s", delete("a 1")).await.unwrap();
+        load.write("s", Change::Insert(rows("c 1 z 1, c 1 z 2")))
+            .await
+            .unwrap();
+        assert!(load.commit("s", Some(json!(9))).await.is_err());
+        load.discard("s").await.unwrap();
+        load.write("s", upsert(&format!("a {round} x {round}, a 1 x 1")))
+            .await
+            .unwrap();
+        let counted = load.commit("s", Some(json!(round))).await.unwrap();
+        assert_eq!(counted, counts(1, 0, 1, 0));
+        assert_eq!(bench.checkpoints().await, json!({ "s": round }));
+    }
+    assert_eq!(bench.rows().await, ["a 1 x 1", "a 2 x 2", "a 3 x 3"]);
+}
+
 /// What was not committed goes with the load; what was committed stays.
 pub async fn dropping_discards(bench: Bench) {
     let load = bench.load(plan()).await;

@@ -96,7 +96,7 @@ macro_rules! conformance {
             changes {
                 order, duplicates_in_a_batch, updates_and_counts, unchanged_rows_are_not_written,
                 deletes, deletes_where, assigns, inserts_must_be_new, empty_loads, slices_are_apart,
-                failures_change_nothing, dropping_discards, discarding, null_keys, wrong_columns,
+                failures_change_nothing, failures_pass, dropping_discards, discarding, null_keys, wrong_columns,
                 many_rows,
             }
             checkpoints {

@@ -46,27 +46,8 @@ impl Merge<'_> {
             .enumerate()
             .map(|(index, column_type)| format!("c{index} {}", sql_type(*column_type)))
             .collect();
-        let columns = columns.join(", ");
-        let number = self.at.temporary.len();
-        let known = self.at.temporary.get_mut(&columns);
-        let (name, prepare) = match known {
-            Some((name, holds_rows)) => {
-                let prepare = holds_rows.then(|| format!("TRUNCATE {name}"));
-                *holds_rows = true;
-                (name.clone(), prepare)
-            }
-            None => {
-                let name = format!("pg_temp.page_{number}");
-                let make = format!(
-                    "CREATE TEMPORARY TABLE page_{number} (row integer, {columns}) ON COMMIT DELETE ROWS"
-                );
-                self.at.temporary.insert(columns, (name.clone(), true));
-                (name, Some(make))
-            }
-        };
-        if let Some(sql) = prepare {
-            self.at.client.batch_execute(&sql).await.doing(&doing)?;
-        }
+        let columns = format!("row integer, {}", columns.join(", "));
+        let name = self.at.temporary(&columns, &doing).await?;
         self.copy(&name, batch, &types, &doing).await?;
         Ok(Page {
             name,
