@@ -71,6 +71,8 @@ pub struct LoadPlan {
     pub adopts: bool,
     /// Go on with the staging that the status showed: it was begun with the same columns and key.
     pub resumes: bool,
+    /// One line about the table, for destinations that keep comments.
+    pub doc: Option<String>,
     /// Names of columns that the plan before had and this one has not: they become NULL in all rows.
     pub dropped: Vec<String>,
     /// The executor's record to keep with the table (or with the staging).

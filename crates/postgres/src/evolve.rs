@@ -13,6 +13,23 @@ use crate::physical::{self, quote_all};
 
 const DOING: &str = "changing the table";
 
+/// Makes a table as a plan wants it, with its indexes and comments.
+pub(crate) async fn make(
+    client: &Client,
+    table: &Located,
+    layout: &Layout,
+    names: &[String],
+    plan: &LoadPlan,
+) -> Result<()> {
+    create(client, table, layout, names).await?;
+    if let Some(doc) = &plan.doc {
+        let sql = format!("COMMENT ON TABLE {} IS {}", table.sql(), literal(doc));
+        client.batch_execute(&sql).await.doing(DOING)?;
+    }
+    comment(client, table, layout, names, plan, |_| true).await?;
+    index(client, table, layout, names, plan).await
+}
+
 /// Makes a table. `names` are those of the layout's columns.
 pub(crate) async fn create(
     client: &Client,
@@ -41,7 +58,7 @@ pub(crate) async fn create(
 }
 
 /// Makes the indexes that a plan wants.
-pub(crate) async fn index(
+async fn index(
     client: &Client,
     table: &Located,
     layout: &Layout,

@@ -77,8 +77,8 @@ impl Located {
         }
     }
 
-    /// Where a table may be that a query names: there are tables of others whose names have capitals, so what is spelled
-    /// exactly so comes first.
+    /// Where a table may be that is read: where a load of that name writes; or, for there are tables of others whose
+    /// names have capitals, where its very spelling is.
     pub(crate) fn candidates(table: &TableName, schema: &str) -> Vec<Self> {
         let exact = Exact {
             schema: true,
@@ -88,7 +88,7 @@ impl Located {
             exact,
             ..table.clone()
         };
-        let mut candidates = vec![Self::of(&exact, schema), Self::of(table, schema)];
+        let mut candidates = vec![Self::of(table, schema), Self::of(&exact, schema)];
         candidates.dedup();
         candidates
     }

@@ -90,6 +90,8 @@ async fn columns_have_types_and_comments() {
     let index = database.execute(
         "SELECT indexdef FROM pg_indexes WHERE tablename = 'things' AND indexdef NOT LIKE '%UNIQUE%'",
     );
+    let doc = database.execute("SELECT obj_description('public.things'::regclass)");
+    assert_eq!(doc, "Things of a test.");
     assert_eq!(
         index,
         "CREATE INDEX things_text_idx ON public.things USING btree (text)"
@@ -120,9 +122,19 @@ async fn a_name_in_double_quotes_is_exact_and_others_are_folded() {
         "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = 'prod' ORDER BY tablename COLLATE \"C\"",
     );
     assert_eq!(names, "prod|Things\nprod|things");
-    // What is read is what is spelled exactly so, if there is such a table.
-    for (asked, found) in [("Things", "Things"), ("THINGS", "things")] {
-        let table = TableName::qualified("prod", asked);
+    // What is read is what a load of that name writes.
+    for (name, exact, found) in [
+        ("Things", true, "Things"),
+        ("Things", false, "things"),
+        ("THINGS", false, "things"),
+    ] {
+        let table = TableName {
+            exact: Exact {
+                schema: false,
+                name: exact,
+            },
+            ..TableName::qualified("prod", name)
+        };
         let info = destination.table(&table).await.unwrap().unwrap();
         assert_eq!(info.name.name, found);
         assert!(info.ours);

@@ -192,6 +192,7 @@ fn plan(
         forget_checkpoints: false,
         adopts: false,
         resumes: false,
+        doc: None,
         dropped,
         record,
         batch_size: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
-use bucketline_destination::{Condition, Destination, Query, Scalar, TableInfo, TableName};
+use bucketline_destination::{Condition, Destination, Exact, Query, Scalar, TableInfo, TableName};
 use bucketline_engine::{Catalog, CatalogEntry, CatalogTable, Error, ErrorKind, Result};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result as PlanResult, ScalarValue};
@@ -80,15 +80,23 @@ impl Catalog for DestinationCatalog {
         name: &str,
         exact: bool,
     ) -> Result<Option<CatalogEntry>> {
-        let wanted = TableName {
+        let mut wanted = TableName {
             schema: schema.map(str::to_owned),
             name: name.to_owned(),
-            ..TableName::default()
+            exact: Exact {
+                schema: exact,
+                name: exact,
+            },
         };
-        let Some(info) = self.destination.table(&wanted).await.map_err(failed)? else {
+        let mut found = self.destination.table(&wanted).await.map_err(failed)?;
+        if found.is_none() && exact {
+            // Where names are folded, a table may have been made under the same one without the quotes.
+            wanted.exact = Exact::default();
+            found = self.destination.table(&wanted).await.map_err(failed)?;
+        }
+        let Some(info) = found else {
             return Ok(None);
         };
-        // Where names are folded, the destination has looked for the exact one first.
         if exact && !self.has_schemas() && info.name.to_string() != wanted.to_string() {
             return Ok(None);
         }

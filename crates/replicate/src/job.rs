@@ -102,6 +102,7 @@ impl Job<'_> {
             forget_checkpoints: !self.standing.exists,
             adopts: self.standing.adopts,
             resumes,
+            doc: self.prepared.doc.clone(),
             dropped: self.dropped(),
             record,
             batch_size: self.statement.options.batch_size,

@@ -27,6 +27,8 @@ pub(crate) struct Prepared {
     pub(crate) why: String,
     /// The table's columns.
     pub(crate) layout: Layout,
+    /// One line about the table.
+    pub(crate) doc: Option<String>,
     /// What makes a later statement another one.
     pub(crate) fingerprint: Fingerprint,
     /// What the user should know beforehand.
@@ -146,6 +148,7 @@ fn prepare_whole(work: &dyn WholeWork, statement: &Statement) -> Result<Prepared
         mode: Mode::Replace,
         why,
         layout,
+        doc: None,
         fingerprint,
         notes,
         indexes: Vec::new(),
@@ -249,9 +252,12 @@ fn prepare_rows(works: &[Box<dyn RowWork>], statement: &Statement) -> Result<Pre
         .filter_map(|work| change_column_of(work.as_ref(), &layout).ok())
         .collect();
     indexes.dedup();
+    let mut docs = works.iter().map(|work| &work.table().doc);
+    let doc = docs.next().filter(|first| docs.all(|doc| doc == *first));
     Ok(Prepared {
         mode,
         why,
+        doc: doc.cloned(),
         layout,
         fingerprint,
         notes,

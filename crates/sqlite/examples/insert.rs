@@ -109,6 +109,7 @@ async fn measure(rows: usize, pages: usize) {
             forget_checkpoints: false,
             adopts: false,
             resumes: false,
+            doc: None,
             dropped: Vec::new(),
             record: serde_json::Value::Null,
             batch_size: None,

@@ -171,6 +171,7 @@ pub(super) fn plan() -> LoadPlan {
         forget_checkpoints: false,
         adopts: false,
         resumes: false,
+        doc: None,
         dropped: Vec::new(),
         record: record(1),
         batch_size: None,

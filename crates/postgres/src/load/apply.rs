@@ -58,9 +58,7 @@ impl Work for Apply {
             counts.deleted = count(client, &name).await?;
             evolve::drop_table(client, located).await?;
             let names = staging_names(staged);
-            evolve::create(client, located, staged, &names).await?;
-            evolve::comment(client, located, staged, &names, &begun.plan, |_| true).await?;
-            evolve::index(client, located, staged, &names, &begun.plan).await?;
+            evolve::make(client, located, staged, &names, &begun.plan).await?;
             (staged.clone(), names)
         } else {
             if begun.evolution.rekeyed {

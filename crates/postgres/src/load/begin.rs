@@ -42,9 +42,7 @@ impl Work for Begin {
         }
         if fresh {
             evolve::create_schema(client, &located.schema).await?;
-            evolve::create(client, located, &layout, &names).await?;
-            evolve::comment(client, located, &layout, &names, plan, |_| true).await?;
-            evolve::index(client, located, &layout, &names, plan).await?;
+            evolve::make(client, located, &layout, &names, plan).await?;
         }
         let remembered = state::read_table(client, &name).await?;
         let id = match &remembered {

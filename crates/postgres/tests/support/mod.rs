@@ -60,6 +60,7 @@ pub(crate) fn plan(target: Target) -> LoadPlan {
         forget_checkpoints: false,
         adopts: false,
         resumes: false,
+        doc: Some("Things of a test.".into()),
         dropped: Vec::new(),
         record: serde_json::json!("test"),
         batch_size: None,

@@ -301,6 +301,7 @@ async fn repair(
         forget_checkpoints: false,
         adopts: false,
         resumes: false,
+        doc: None,
         dropped: Vec::new(),
         record: state.record.clone(),
         batch_size: None,

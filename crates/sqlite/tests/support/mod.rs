@@ -44,6 +44,7 @@ pub(crate) fn plan(target: Target) -> LoadPlan {
         forget_checkpoints: false,
         adopts: false,
         resumes: false,
+        doc: None,
         dropped: Vec::new(),
         record: serde_json::json!("test"),
         batch_size: None,
