@@ -15,6 +15,7 @@ mod layout;
 mod load;
 pub mod memory;
 mod name;
+pub mod packed;
 mod pending;
 mod retention;
 mod state;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use bucketline_destination::{
     Checkpoints, ColumnType, Error, ErrorKind, Layout, Result, Staged, StoredColumn, TableState,
+    packed,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
 use crate::connection::Doing;
@@ -49,11 +51,16 @@ CREATE TABLE IF NOT EXISTS _bucketline.tables (
 CREATE TABLE IF NOT EXISTS _bucketline.checkpoints (
   table_id bigint NOT NULL,
   staged boolean NOT NULL,
-  slice text NOT NULL,
-  checkpoint json NOT NULL,
-  PRIMARY KEY (table_id, staged, slice)
-) WITH (fillfactor = 80);
+  part smallint NOT NULL,
+  checkpoints bytea NOT NULL,
+  PRIMARY KEY (table_id, staged, part)
+) WITH (fillfactor = 60);
 ";
+
+/// Into how many parts the checkpoints of a table are divided, by a digest of the slice. A row of the server's has 70
+/// bytes of its own, which is more than most checkpoints, and is written anew for each change: ten thousand slices are
+/// ten to a part.
+const PARTS: u16 = 1024;
 
 /// The record of a table that is to be taken over, until that is done.
 pub(crate) const ADOPTING: Value = Value::Null;
@@ -287,35 +294,51 @@ pub(crate) async fn set_rows(client: &Client, name: &str, rows: u64) -> Result<(
     Ok(())
 }
 
-/// Saves a slice's checkpoint.
+/// Saves a slice's checkpoint, or removes it.
 pub(crate) async fn save_checkpoint(
     at: &mut Connected,
     id: i64,
     staged: bool,
     slice: &str,
-    checkpoint: &Value,
+    checkpoint: Option<&Value>,
 ) -> Result<()> {
-    const SQL: &str = "INSERT INTO _bucketline.checkpoints VALUES ($1, $2, $3, $4::text::json)
-         ON CONFLICT (table_id, staged, slice) DO UPDATE SET checkpoint = EXCLUDED.checkpoint";
-    let statement = at.prepared(SQL, SAVING).await?;
+    const READ: &str = "SELECT checkpoints FROM _bucketline.checkpoints
+         WHERE table_id = $1 AND staged = $2 AND part = $3";
+    const WRITE: &str = "INSERT INTO _bucketline.checkpoints VALUES ($1, $2, $3, $4)
+         ON CONFLICT (table_id, staged, part) DO UPDATE SET checkpoints = EXCLUDED.checkpoints";
+    let part = part(slice);
+    let read = at.prepared(READ, SAVING).await?;
+    let row = at.client.query_opt(&read, &[&id, &staged, &part]).await;
+    let mut slices = match row.doing(SAVING)? {
+        Some(row) => unpack(row.get(0))?,
+        None => Map::new(),
+    };
+    let before = match checkpoint {
+        Some(checkpoint) => slices.insert(slice.to_owned(), checkpoint.clone()),
+        None => slices.remove(slice),
+    };
+    if before.as_ref() == checkpoint {
+        return Ok(());
+    }
+    let write = at.prepared(WRITE, SAVING).await?;
+    let packed = packed::pack(&Value::Object(slices));
     at.client
-        .execute(&statement, &[&id, &staged, &slice, &checkpoint.to_string()])
+        .execute(&write, &[&id, &staged, &part, &packed])
         .await
         .doing(SAVING)?;
     Ok(())
 }
 
-/// Removes a slice's checkpoint.
-pub(crate) async fn forget(client: &Client, id: i64, staged: bool, slice: &str) -> Result<()> {
-    client
-        .execute(
-            "DELETE FROM _bucketline.checkpoints
-             WHERE table_id = $1 AND staged = $2 AND slice = $3",
-            &[&id, &staged, &slice],
-        )
-        .await
-        .doing(SAVING)?;
-    Ok(())
+fn part(slice: &str) -> i16 {
+    let digest = Sha256::digest(slice.as_bytes());
+    (u16::from_be_bytes([digest[0], digest[1]]) % PARTS).cast_signed()
+}
+
+fn unpack(part: &[u8]) -> Result<Map<String, Value>> {
+    match packed::unpack(part) {
+        Some(Value::Object(slices)) => Ok(slices),
+        _ => Err(damaged(&"a checkpoint cannot be read")),
+    }
 }
 
 /// Removes all checkpoints of a table or of its staging.
@@ -346,14 +369,17 @@ pub(crate) async fn promote_checkpoints(client: &Client, id: i64) -> Result<()> 
 async fn checkpoints(client: &Client, id: i64, staged: bool) -> Result<Checkpoints> {
     let rows = client
         .query(
-            "SELECT slice, checkpoint::text FROM _bucketline.checkpoints
+            "SELECT checkpoints FROM _bucketline.checkpoints
              WHERE table_id = $1 AND staged = $2",
             &[&id, &staged],
         )
         .await
         .doing(DOING)?;
-    let checkpoint = |row: &tokio_postgres::Row| Ok((row.get(0), json(row.get(1))?));
-    rows.iter().map(checkpoint).collect()
+    let mut checkpoints = Checkpoints::new();
+    for row in &rows {
+        checkpoints.extend(unpack(row.get(0))?);
+    }
+    Ok(checkpoints)
 }
 
 /// `[["Id","int"],["Title","text"]]`.

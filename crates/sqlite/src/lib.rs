@@ -18,7 +18,6 @@ mod lease;
 mod load;
 mod merge;
 mod name;
-mod packed;
 mod physical;
 mod read;
 mod source;

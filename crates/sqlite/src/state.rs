@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use bucketline_destination::{
-    Checkpoints, ColumnType, Error, ErrorKind, Layout, Result, Staged, TableState,
+    Checkpoints, ColumnType, Error, ErrorKind, Layout, Result, Staged, TableState, packed,
 };
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use crate::error::Doing;
-use crate::packed;
 
 /// The version of the tables below. A file of a newer one is left alone.
 const VERSION: i64 = 1;

@@ -30,10 +30,10 @@ impl Work for Commit {
         }
         let (id, staged) = (self.begun.id, self.begun.staging.is_some());
         if self.work.forget {
-            state::forget(&at.client, id, staged, &self.slice).await?;
+            state::save_checkpoint(at, id, staged, &self.slice, None).await?;
         }
         if let Some(checkpoint) = &self.checkpoint {
-            state::save_checkpoint(at, id, staged, &self.slice, checkpoint).await?;
+            state::save_checkpoint(at, id, staged, &self.slice, Some(checkpoint)).await?;
         }
         Ok(counts)
     }

@@ -9,8 +9,9 @@
 
 use std::borrow::Cow;
 
-use bucketline_destination::iso8601;
 use serde_json::{Map, Value};
+
+use crate::iso8601;
 
 /// A simple value: the number is one of those below.
 const SIMPLE: u8 = 0;
@@ -52,20 +53,20 @@ const TIME_BYTES: usize = 7;
 const DEPTH: usize = 64;
 
 /// Packs a value.
-pub(crate) fn pack(value: &Value) -> Vec<u8> {
+pub fn pack(value: &Value) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
     put(&mut out, value);
     out
 }
 
 /// The value that was packed; `None` if that is not what these bytes are.
-pub(crate) fn unpack(mut bytes: &[u8]) -> Option<Value> {
+pub fn unpack(mut bytes: &[u8]) -> Option<Value> {
     let value = take(&mut bytes, DEPTH)?;
     bytes.is_empty().then_some(value)
 }
 
 /// The 16 bytes of a UUID in braces and lower case.
-pub(crate) fn uuid(text: &str) -> Option<[u8; 16]> {
+pub fn uuid(text: &str) -> Option<[u8; 16]> {
     let inner = text.strip_prefix('{')?.strip_suffix('}')?;
     let mut bytes = [0; 16];
     let mut digits = inner.bytes().filter(|byte| *byte != b'-');
@@ -77,7 +78,7 @@ pub(crate) fn uuid(text: &str) -> Option<[u8; 16]> {
 }
 
 /// The text of a UUID's bytes, in braces.
-pub(crate) fn uuid_text(bytes: [u8; 16]) -> String {
+pub fn uuid_text(bytes: [u8; 16]) -> String {
     let number = u128::from_be_bytes(bytes);
     let digits = format!("{number:032x}");
     let (a, b, c, d, e) = (
