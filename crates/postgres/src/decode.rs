@@ -7,7 +7,6 @@ use arrow::array::{
     ArrayRef, BinaryBuilder, BooleanBuilder, Decimal128Array, Decimal256Array, PrimitiveBuilder,
     RecordBatch, RecordBatchOptions, StringBuilder,
 };
-use arrow::compute::cast;
 use arrow::datatypes::{
     Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, Float64Type, Int64Type,
     SchemaRef, Time64MicrosecondType, TimestampMicrosecondType, i256,
@@ -16,7 +15,7 @@ use bucketline_destination::{ColumnType, Error, ErrorKind, Result};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
-use crate::encode::{EPOCH, EPOCH_DAYS, JSONB};
+use crate::encode::{EPOCH, EPOCH_DAYS};
 use crate::numeric;
 
 const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
@@ -90,10 +89,7 @@ impl Decoder {
         let internal = |error: arrow::error::ArrowError| {
             Error::new(ErrorKind::Database, error.to_string()).with_source(error)
         };
-        let mut arrays = Vec::with_capacity(self.columns.len());
-        for (column, field) in self.columns.iter_mut().zip(self.schema.fields()) {
-            arrays.push(cast(&column.finish(), field.data_type()).map_err(internal)?);
-        }
+        let arrays = self.columns.iter_mut().map(Column::finish).collect();
         let options =
             RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
@@ -108,7 +104,6 @@ enum Column {
     Decimal(PrimitiveBuilder<Decimal128Type>, u8, i8),
     WideDecimal(PrimitiveBuilder<Decimal256Type>, u8, i8),
     Text(StringBuilder),
-    Json(StringBuilder),
     Binary(BinaryBuilder),
     Date(PrimitiveBuilder<Date32Type>),
     Time(PrimitiveBuilder<Time64MicrosecondType>),
@@ -128,12 +123,14 @@ impl Column {
             ColumnType::Decimal { precision, scale } => {
                 Self::WideDecimal(PrimitiveBuilder::new(), precision, scale)
             }
-            ColumnType::Text => Self::Text(StringBuilder::new()),
-            ColumnType::Json => Self::Json(StringBuilder::new()),
+            ColumnType::Text | ColumnType::Json => Self::Text(StringBuilder::new()),
             ColumnType::Binary => Self::Binary(BinaryBuilder::new()),
             ColumnType::Date => Self::Date(PrimitiveBuilder::new()),
             ColumnType::Time => Self::Time(PrimitiveBuilder::new()),
-            ColumnType::Instant | ColumnType::LocalTime => Self::Moment(PrimitiveBuilder::new()),
+            ColumnType::Instant | ColumnType::LocalTime => {
+                let builder = PrimitiveBuilder::new();
+                Self::Moment(builder.with_data_type(column_type.data_type()))
+            }
             ColumnType::Duration => Self::Duration(PrimitiveBuilder::new()),
         }
     }
@@ -145,7 +142,7 @@ impl Column {
             Self::Float(builder) => builder.append_null(),
             Self::Decimal(builder, ..) => builder.append_null(),
             Self::WideDecimal(builder, ..) => builder.append_null(),
-            Self::Text(builder) | Self::Json(builder) => builder.append_null(),
+            Self::Text(builder) => builder.append_null(),
             Self::Binary(builder) => builder.append_null(),
             Self::Date(builder) => builder.append_null(),
             Self::Time(builder) => builder.append_null(),
@@ -169,10 +166,6 @@ impl Column {
                 builder.append_value(i256::from_string(&numeric::read(bytes, *scale)?)?);
             }
             Self::Text(builder) => builder.append_value(std::str::from_utf8(bytes).ok()?),
-            Self::Json(builder) => {
-                let text = bytes.strip_prefix(&[JSONB])?;
-                builder.append_value(std::str::from_utf8(text).ok()?);
-            }
             Self::Binary(builder) => builder.append_value(bytes),
             Self::Date(builder) => {
                 let days = i32::from_be_bytes(bytes.try_into().ok()?);
@@ -216,7 +209,7 @@ impl Column {
                 let typed = array.clone().with_precision_and_scale(precision, scale);
                 Arc::new(typed.unwrap_or(array))
             }
-            Self::Text(builder) | Self::Json(builder) => Arc::new(builder.finish()),
+            Self::Text(builder) => Arc::new(builder.finish()),
             Self::Binary(builder) => Arc::new(builder.finish()),
             Self::Date(builder) => Arc::new(builder.finish()),
             Self::Time(builder) => Arc::new(builder.finish()),

@@ -25,7 +25,7 @@ pub(crate) const EPOCH: i64 = 946_684_800_000_000;
 pub(crate) const EPOCH_DAYS: i32 = 10_957;
 
 /// The first version of the form of `jsonb`.
-pub(crate) const JSONB: u8 = 1;
+const JSONB: u8 = 1;
 
 /// The SQL type of a column.
 pub(crate) fn sql_type(column_type: ColumnType) -> String {
@@ -117,7 +117,7 @@ impl<'a> Cells<'a> {
             Self::Text(array) => out.put_slice(without_nul(array.value(row))?.as_bytes()),
             Self::Json(array) => {
                 out.put_u8(JSONB);
-                out.put_slice(array.value(row).as_bytes());
+                out.put_slice(without_escaped_nul(array.value(row))?.as_bytes());
             }
             Self::Binary(array) => out.put_slice(array.value(row)),
             Self::Date(array) => out.put_i32(days(array.value(row))?),
@@ -161,6 +161,21 @@ fn without_nul(text: &str) -> Result<&str> {
         .with_hint("REPLACE(column, CHR(0), '') takes it out"));
     }
     Ok(text)
+}
+
+/// Neither has `jsonb`, whose texts are read as such.
+fn without_escaped_nul(json: &str) -> Result<&str> {
+    let escaped = |at: usize| {
+        let before = json.as_bytes()[..at].iter().rev();
+        before.take_while(|byte| **byte == b'\\').count() % 2 == 0
+    };
+    if json.match_indices("\\u0000").any(|(at, _)| escaped(at)) {
+        return Err(bad_value(
+            "a JSON value has the character U+0000 in a text, which PostgreSQL has no place for",
+        )
+        .with_hint("take the value apart with JSON functions, or leave the column out"));
+    }
+    Ok(json)
 }
 
 /// The largest and the smallest number of a type stand for infinity.

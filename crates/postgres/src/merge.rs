@@ -11,14 +11,16 @@ use bucketline_destination::{
     Change, ColumnType, Counts, Error, ErrorKind, Keeping, Layout, Result, RowFilter, Scalar,
     TableName, describe_row,
 };
+use futures::TryStreamExt;
+use tokio_postgres::Statement;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
-use crate::connection::failed;
+use crate::connection::{Doing, failed};
 use crate::decode::Decoder;
 use crate::encode::{Parameter, sql_type};
 use crate::name::{Located, quote};
-use crate::physical::quote_all;
+use crate::physical::{quote_all, read_as};
 use crate::session::Connected;
 
 use self::page::Page;
@@ -324,8 +326,17 @@ impl Merge<'_> {
         );
         let mut decoder = Decoder::new(self.layout.key_schema());
         let mut batches = Vec::new();
-        for row in &self.query(&sql, &values).await? {
-            decoder.push(row)?;
+        let doing = format!("reading {}", self.table);
+        let statement = self.prepared(&sql, &doing).await?;
+        let rows = self
+            .at
+            .client
+            .query_raw(&statement, values.iter().map(|(_, value)| value))
+            .await
+            .map_err(|error| self.vanished(failed(&doing, error)))?;
+        let mut rows = std::pin::pin!(rows);
+        while let Some(row) = rows.try_next().await.doing(&doing)? {
+            decoder.push(&row)?;
             if decoder.rows() == BATCH {
                 batches.push(decoder.finish()?);
             }
@@ -365,10 +376,14 @@ impl Merge<'_> {
         values.into_iter().map(parameter).collect()
     }
 
+    async fn prepared(&mut self, sql: &str, doing: &str) -> Result<Statement> {
+        let statement = self.at.prepared(sql, doing).await;
+        statement.map_err(|error| self.vanished(error))
+    }
+
     async fn execute(&mut self, sql: &str, values: &[Constant]) -> Result<u64> {
         let doing = format!("writing to {}", self.table);
-        let statement = self.at.prepared(sql, &doing).await;
-        let statement = statement.map_err(|error| self.vanished(error))?;
+        let statement = self.prepared(sql, &doing).await?;
         let values: Vec<&(dyn ToSql + Sync)> = values
             .iter()
             .map(|(_, value)| value as &(dyn ToSql + Sync))
@@ -379,8 +394,7 @@ impl Merge<'_> {
 
     async fn query(&mut self, sql: &str, values: &[Constant]) -> Result<Vec<tokio_postgres::Row>> {
         let doing = format!("reading {}", self.table);
-        let statement = self.at.prepared(sql, &doing).await;
-        let statement = statement.map_err(|error| self.vanished(error))?;
+        let statement = self.prepared(sql, &doing).await?;
         let values: Vec<&(dyn ToSql + Sync)> = values
             .iter()
             .map(|(_, value)| value as &(dyn ToSql + Sync))
@@ -389,15 +403,15 @@ impl Merge<'_> {
         queried.map_err(|error| self.vanished(failed(&doing, error)))
     }
 
-    /// Says so if what fails does since the table is not there any more.
+    /// Says so if what fails does since the table is not there any more. What a trigger's function misses is another.
     fn vanished(&self, error: Error) -> Error {
-        let mut source = std::error::Error::source(&error);
-        let server = source
-            .take()
-            .and_then(|it| it.downcast_ref::<tokio_postgres::Error>());
+        let source = std::error::Error::source(&error);
+        let server = source.and_then(|it| it.downcast_ref::<tokio_postgres::Error>());
         let is_gone = server
-            .and_then(tokio_postgres::Error::code)
-            .is_some_and(|code| *code == SqlState::UNDEFINED_TABLE);
+            .and_then(tokio_postgres::Error::as_db_error)
+            .is_some_and(|told| {
+                *told.code() == SqlState::UNDEFINED_TABLE && told.where_().is_none()
+            });
         match is_gone {
             true => Error::vanished(self.table).with_source(error),
             false => error,
@@ -438,7 +452,8 @@ impl Merge<'_> {
     fn read_list(&self, prefix: &str, places: &[usize]) -> String {
         let part = |place: &usize| {
             let column_type = self.layout.columns[*place].column_type;
-            format!("{prefix}{}::{}", self.quoted(*place), sql_type(column_type))
+            let sql = format!("{prefix}{}", self.quoted(*place));
+            read_as(&sql, column_type, &sql_type(column_type))
         };
         places.iter().map(part).collect::<Vec<_>>().join(", ")
     }

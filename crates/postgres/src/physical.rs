@@ -58,6 +58,8 @@ pub(crate) struct Column {
     /// Its type with modifiers: `numeric(10,2)`.
     pub(crate) sql_type: String,
     pub(crate) not_null: bool,
+    /// Texts that are equal are the same bytes; a collation may say otherwise.
+    pub(crate) is_bytewise: bool,
 }
 
 pub(crate) async fn find(client: &Client, table: &Located) -> Result<Option<Found>> {
@@ -79,8 +81,10 @@ pub(crate) async fn find(client: &Client, table: &Located) -> Result<Option<Foun
 pub(crate) async fn columns(client: &Client, oid: u32) -> Result<Vec<Column>> {
     let rows = client
         .query(
-            "SELECT attname::text, format_type(atttypid, atttypmod), attnotnull
-             FROM pg_catalog.pg_attribute
+            "SELECT attname::text, format_type(atttypid, atttypmod), attnotnull,
+                    coalesce(collisdeterministic, TRUE)
+             FROM pg_catalog.pg_attribute AS a
+             LEFT JOIN pg_catalog.pg_collation AS c ON c.oid = a.attcollation
              WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
             &[&oid],
         )
@@ -92,6 +96,7 @@ pub(crate) async fn columns(client: &Client, oid: u32) -> Result<Vec<Column>> {
             name: row.get(0),
             sql_type: row.get(1),
             not_null: row.get(2),
+            is_bytewise: row.get(3),
         })
         .collect())
 }
@@ -133,10 +138,12 @@ pub(crate) fn column_type(sql_type: &str) -> ColumnType {
         "numeric" => {
             let numbers = modifiers.and_then(|modifiers| modifiers.split_once(','));
             let parsed = numbers.and_then(|(precision, scale)| {
-                Some((precision.parse().ok()?, scale.parse().ok()?))
+                Some((precision.parse::<u8>().ok()?, scale.parse::<i8>().ok()?))
             });
             match parsed {
-                Some((precision, scale)) if precision <= 76 => {
+                Some((precision, scale))
+                    if precision <= 76 && i16::from(scale) <= i16::from(precision) =>
+                {
                     ColumnType::Decimal { precision, scale }
                 }
                 _ => ColumnType::Text,
@@ -232,12 +239,14 @@ pub(crate) fn schema(columns: &[Column], ours: Option<&SchemaRef>) -> SchemaRef 
     ))
 }
 
-/// A column cast to what it is read as, as SQL.
+/// A column cast to what it is read as, as SQL. JSON is read as text: a value of the type `json` may be one that
+/// `jsonb` has no place for.
 pub(crate) fn read_as(sql: &str, column_type: ColumnType, declared: &str) -> String {
     match column_type {
         ColumnType::Json if declared != "json" && declared != "jsonb" => {
-            format!("to_jsonb({sql})")
+            format!("to_jsonb({sql})::text")
         }
+        ColumnType::Json => format!("{sql}::text"),
         column_type => format!("{sql}::{}", crate::encode::sql_type(column_type)),
     }
 }
@@ -266,6 +275,8 @@ mod tests {
                 },
             ),
             ("numeric", ColumnType::Text),
+            ("numeric(3,5)", ColumnType::Text),
+            ("numeric(100,2)", ColumnType::Text),
             ("character varying(20)", ColumnType::Text),
             ("uuid", ColumnType::Text),
             ("integer[]", ColumnType::Json),

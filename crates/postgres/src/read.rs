@@ -264,14 +264,14 @@ impl Readable {
             )),
             (Scalar::Text(value), ColumnType::Text) if !value.contains('\0') => {
                 let value: Box<dyn ToSql + Sync + Send> = Box::new(value.clone());
-                let plain = column.sql_type == "text";
+                let plain = column.sql_type == "text" && column.is_bytewise;
                 Some(match (plain, operator) {
                     (true, "=" | "<>") => (format!("{name} {operator} ${number}::text"), value),
                     (true, _) => (
                         format!("{name} COLLATE \"C\" {operator} ${number}::text"),
                         value,
                     ),
-                    // Of another type, such as `character(5)`, which compares otherwise.
+                    // Of another type, such as `character(5)`, or a collation that compares otherwise.
                     (false, _) => (
                         format!("{name}::text COLLATE \"C\" {operator} ${number}::text"),
                         value,

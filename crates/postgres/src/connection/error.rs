@@ -139,6 +139,11 @@ fn told_by_server(refusal: &DbError) -> (ErrorKind, String, &'static str) {
             Database,
             "drop what stands on it, a view for example, and make that again afterwards",
         ),
+        "42P01" | "42883" | "42704" if is_within_function(refusal) => (
+            Database,
+            "a function of the table's, such as a trigger's, names something without its schema: ALTER FUNCTION ... \
+             SET search_path, or give this connection options=-c search_path=...",
+        ),
         "42P01" | "42703" | "3F000" => (NotFound, ""),
         "0A000" => (Unsupported, ""),
         code => match &code[..code.len().min(2)] {
@@ -158,6 +163,13 @@ fn told_by_server(refusal: &DbError) -> (ErrorKind, String, &'static str) {
         detail.as_deref().unwrap_or_default().trim_end_matches('.')
     );
     (kind, why, hint)
+}
+
+/// It was met in a function that a statement of ours called without knowing, a trigger's for example.
+fn is_within_function(refusal: &DbError) -> bool {
+    refusal
+        .where_()
+        .is_some_and(|place| place.contains("function"))
 }
 
 /// Why the server was not believed.

@@ -1,12 +1,12 @@
 //! Rows on their way, in a temporary table.
 
 use arrow::array::RecordBatch;
-use bucketline_destination::Result;
+use bucketline_destination::{Error, Result};
 use bytes::{Bytes, BytesMut};
 use futures::SinkExt;
 
 use super::Merge;
-use crate::connection::Doing;
+use crate::connection::{Doing, failed};
 use crate::encode::{self, Rows, sql_type};
 
 /// Bytes that go to the server at a time.
@@ -82,7 +82,22 @@ impl Merge<'_> {
         }
         encode::tail(&mut out);
         sink.feed(out.freeze()).await.doing(doing)?;
-        sink.as_mut().finish().await.doing(doing)?;
+        let finished = sink.as_mut().finish().await;
+        finished.map_err(|error| refused(error, batch, doing))?;
         Ok(())
+    }
+}
+
+/// A refusal of a COPY, whose server knows the page's columns only, in the names of the batch.
+fn refused(error: tokio_postgres::Error, batch: &RecordBatch, doing: &str) -> Error {
+    let place = error.as_db_error().and_then(|told| {
+        let (_, rest) = told.where_()?.rsplit_once("column c")?;
+        let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+        digits.parse::<usize>().ok()
+    });
+    let schema = batch.schema();
+    match place.and_then(|place| schema.fields().get(place)) {
+        Some(field) => failed(&format!("{doing}: column `{}`", field.name()), error),
+        None => failed(doing, error),
     }
 }
