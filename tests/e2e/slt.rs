@@ -392,5 +392,6 @@ files!(
     check_cache,
     union,
     cache,
-    sqlite_source
+    sqlite_source,
+    insert
 );

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bucketline::destination::memory::MemoryDestination;
 use bucketline::destination::{
@@ -50,6 +51,10 @@ impl Destination for Guarded {
 
     async fn table(&self, table: &TableName) -> Result<Option<TableInfo>> {
         self.0.table(table).await
+    }
+
+    async fn append(&self, table: &TableName, rows: &[RecordBatch]) -> Result<u64> {
+        self.0.append(table, rows).await
     }
 
     async fn read(&self, query: &Query) -> Result<BatchStream> {

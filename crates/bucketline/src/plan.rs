@@ -10,7 +10,7 @@ use bucketline_source::{ReadContext, RequestCount, RequestShape, SliceChoice, So
 use bucketline_sql::{Located, Query, Replicate, Source as Filled, Statement};
 
 use crate::run::{Voice, parsed};
-use crate::statement::{Outline, Scene, defect};
+use crate::statement::{Outline, Scene, defect, insertion};
 use crate::{Error, Event, Result, Session};
 
 /// How long a request is taken to last.
@@ -133,6 +133,15 @@ impl Planning<'_> {
                 }
                 if expected.requests.is_some() {
                     expected.effect = "writes the rows of the query".to_owned();
+                }
+                Ok((expected, None))
+            }
+            Statement::Insert(insert) => {
+                insertion(self.session, &insert, self.context).await?;
+                let mut expected = self.query(&insert.query).await?;
+                expected.table = Some(insert.table.to_string());
+                if expected.requests.is_some() {
+                    expected.effect = "appends the rows of the query".to_owned();
                 }
                 Ok((expected, None))
             }

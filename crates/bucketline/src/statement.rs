@@ -13,11 +13,11 @@ use bucketline_replicate as replicate;
 use bucketline_source::figures::{Elapsed, counted};
 use bucketline_source::{Observer, ReadContext, RequestCount};
 use bucketline_sql::{
-    CheckCache, CreateConnection, CsvTarget, DropConnection, Ident, Name, OptionName, Options,
-    Query, Replicate, Show, ShowKind, Statement, Use, parse_statement,
+    CheckCache, CreateConnection, CsvTarget, DropConnection, Ident, Insert, Name, OptionName,
+    Options, Query, Replicate, Show, ShowKind, Statement, Use, parse_statement,
 };
 use futures::StreamExt;
-use replicate::ScriptRun;
+use replicate::{Insertion, ScriptRun};
 
 use crate::check::check;
 use crate::csv::CsvFile;
@@ -112,10 +112,22 @@ impl Scene<'_> {
             Statement::Execute(execute) => {
                 self.rows(procedure::call(self.session, &execute).await?)
             }
-            write @ (Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_)) => {
-                Err(refused(&write))
-            }
+            Statement::Insert(insert) => self.insert(insert).await,
+            write @ (Statement::Update(_) | Statement::Delete(_)) => Err(refused(&write)),
         }
+    }
+
+    async fn insert(&self, insert: Insert) -> Result<Done> {
+        let insertion = insertion(self.session, &insert, self.context).await?;
+        let appended = insertion.run(&self.session.engine, self.context).await;
+        let told = match &appended {
+            Ok(rows) => format!("{} appended to {}", counted(*rows, "row"), insert.table),
+            Err(error) => format!("{error} [{}]", error.code()),
+        };
+        self.session.remember("INSERT", told.clone());
+        appended?;
+        self.voice.say(Event::Message(told));
+        Ok(Done::default())
     }
 
     async fn query(&self, query: &Query) -> Result<Done> {
@@ -245,6 +257,12 @@ impl Scene<'_> {
             Statement::Cache(cache) => {
                 let mut lines = vec![Outline::of(statement)?.does.to_owned()];
                 lines.extend(engine.explain(&cache.query, self.context).await?);
+                Ok(lines)
+            }
+            Statement::Insert(insert) => {
+                let insertion = insertion(self.session, insert, self.context).await?;
+                let mut lines = vec![insertion.outline()];
+                lines.extend(engine.explain(&insert.query, self.context).await?);
                 Ok(lines)
             }
             other => {
@@ -583,15 +601,35 @@ impl Outline {
                 "gives the keys of rows that the source has deleted",
                 RequestCount::AtLeast(1),
             ),
-            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+            Statement::Update(_) | Statement::Delete(_) => {
                 return Err(refused(statement));
             }
-            Statement::Query(_) | Statement::Replicate(_) | Statement::Explain(_) => {
+            Statement::Query(_)
+            | Statement::Replicate(_)
+            | Statement::Insert(_)
+            | Statement::Explain(_) => {
                 unreachable!("{} has a plan of its own", statement.verb())
             }
         };
         Ok(Self { does, requests })
     }
+}
+
+/// An INSERT into a table that it may write.
+///
+/// # Errors
+/// If there is no such table, or it is none of the user's own in a destination.
+pub(crate) async fn insertion<'a>(
+    session: &Session,
+    insert: &'a Insert,
+    context: &ReadContext,
+) -> Result<Insertion<'a>> {
+    let refused = || refused(&Statement::Insert(insert.clone()));
+    if insert.upsert {
+        return Err(refused());
+    }
+    let found = Insertion::find(&session.engine, insert, context).await?;
+    found.ok_or_else(|| refused().at(insert.table.span()))
 }
 
 /// Why a statement that would write to the source is not executed.

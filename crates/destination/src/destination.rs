@@ -90,6 +90,18 @@ pub trait Destination: Send + Sync + fmt::Debug + 'static {
     /// One table or view by name, or `None`.
     async fn table(&self, table: &TableName) -> Result<Option<TableInfo>>;
 
+    /// Appends rows to a table that no load of ours has made, in one transaction: after an error it has none of them.
+    /// Columns are found by their names, as the destination compares them; what a row lacks becomes the column's default,
+    /// or NULL. Values are converted as [`fit`](crate::fit) does. Returns how many rows were appended.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is no such table or column, [`Ours`](crate::ErrorKind::Ours) if a
+    /// load of ours made the table, [`Unsupported`](crate::ErrorKind::Unsupported) if it is a view,
+    /// [`BadValue`](crate::ErrorKind::BadValue), naming column and row, for a value that does not fit,
+    /// [`BadValue`](crate::ErrorKind::BadValue) or [`DuplicateKey`](crate::ErrorKind::DuplicateKey) for a row that a key
+    /// or a constraint refuses.
+    async fn append(&self, table: &TableName, rows: &[RecordBatch]) -> Result<u64>;
+
     /// Reads rows. Nothing is read before the stream is polled; dropping it stops.
     async fn read(&self, query: &Query) -> Result<BatchStream>;
 }

@@ -30,6 +30,8 @@ pub enum ErrorKind {
     NotFound,
     /// A table cannot be taken over, since its columns or its key do not fit.
     Misfit,
+    /// A load of ours made the table, so nothing else may write to it.
+    Ours,
     /// The database failed otherwise.
     Database,
 }
@@ -108,6 +110,27 @@ impl Error {
         Self::new(ErrorKind::Database, "there is no staging to apply")
     }
 
+    /// Rows are to be appended to a table that a load of ours made.
+    pub fn ours(table: &TableName) -> Self {
+        let message = format!(
+            "{table} is a copy: rows that its source does not have would make it a wrong one"
+        );
+        Self::new(ErrorKind::Ours, message).with_hint(
+            "REPLICATE and CACHE write to it; INSERT writes to tables that you have made yourself",
+        )
+    }
+
+    /// Rows are to be appended to a table that is not there.
+    pub fn absent(table: &TableName) -> Self {
+        Self::new(ErrorKind::NotFound, format!("there is no table {table}"))
+    }
+
+    /// Rows are to be appended to what is no table.
+    pub fn no_table(table: &TableName, kind: &str) -> Self {
+        let message = format!("{table} is a {kind}, to which no rows can be appended");
+        Self::new(ErrorKind::Unsupported, message)
+    }
+
     /// The table went away under a load.
     pub fn vanished(table: &TableName) -> Self {
         Self::new(
@@ -136,6 +159,7 @@ impl Error {
             ErrorKind::NotFound => "BL6009",
             ErrorKind::Database => "BL6010",
             ErrorKind::Misfit => "BL6011",
+            ErrorKind::Ours => "BL6012",
         }
     }
 

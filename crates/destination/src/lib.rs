@@ -4,6 +4,7 @@
 //! The contract is [`Destination`] and [`Load`]; the suite in [`conformance`] is its text, and every
 //! destination runs it. A destination knows nothing of SQL statements, of the engine or of sources.
 
+mod append;
 mod change;
 mod column_type;
 pub mod conformance;
@@ -20,6 +21,7 @@ mod pending;
 mod retention;
 mod state;
 
+pub use append::fit;
 pub use change::{Change, Counts, RowFilter, Scalar};
 pub use column_type::ColumnType;
 pub use convert::convert;

@@ -9,6 +9,7 @@ use bucketline_sql::{Ident, Name, Query};
 use chrono::{DateTime, Utc};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::array::timezone::Tz;
+use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -364,6 +365,21 @@ impl Session {
             .resolve(std::slice::from_ref(table), context, Reach::Sources)
             .await?;
         rows::work(PlannedQuery::of_table(self.base.clone(), &resolved[0])?)
+    }
+
+    /// What a table's name means. Makes no request but look-ups of names.
+    ///
+    /// # Errors
+    /// If the name means no table.
+    pub async fn table(
+        &self,
+        table: &Name,
+        context: &ReadContext,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let resolved = self
+            .resolve(std::slice::from_ref(table), context, Reach::Everything)
+            .await?;
+        Ok(resolved[0].provider())
     }
 
     /// The columns of a table, a row each: name, type, whether it may be NULL or is of the key, and a line about it.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bucketline_destination::{
     BatchStream, Capabilities, Destination, Holder, Load, Query, Result, TableInfo, TableName,
@@ -13,7 +14,7 @@ use crate::connection::{Pool, Settings};
 use crate::load::PostgresLoad;
 use crate::name::{self, Located};
 use crate::session::Session;
-use crate::{physical, read};
+use crate::{append, physical, read};
 
 /// Where tables are whose statement names no schema.
 const SCHEMA: &str = "public";
@@ -113,6 +114,16 @@ impl Destination for PostgresDestination {
         read::table(
             &*self.pool()?.get().await?,
             &Located::candidates(table, SCHEMA),
+        )
+        .await
+    }
+
+    async fn append(&self, table: &TableName, rows: &[RecordBatch]) -> Result<u64> {
+        append::append(
+            self.pool()?,
+            table,
+            &Located::candidates(table, SCHEMA),
+            rows,
         )
         .await
     }

@@ -7,6 +7,7 @@
 //! What is ours in a database: the tables of the loads, and the schema `_bucketline` with the state and the stagings,
 //! made by [`open`](bucketline_destination::Destination::open) and what follows it, never by looking.
 
+mod append;
 mod connection;
 mod decode;
 mod destination;

@@ -24,6 +24,7 @@ use crate::physical::{quote_all, read_as};
 use crate::session::Connected;
 
 use self::page::Page;
+pub(crate) use self::page::send;
 
 /// A table that changes are applied to, within the caller's transaction.
 pub(crate) struct Merge<'a> {

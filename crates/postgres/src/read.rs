@@ -23,10 +23,10 @@ const BATCH: usize = 8192;
 const DOING: &str = "reading a table";
 
 /// A table or view as a reader sees it.
-struct Readable {
-    info: TableInfo,
-    located: Located,
-    columns: Vec<Column>,
+pub(crate) struct Readable {
+    pub(crate) info: TableInfo,
+    pub(crate) located: Located,
+    pub(crate) columns: Vec<Column>,
 }
 
 /// All tables and views that this user can read.
@@ -68,7 +68,8 @@ pub(crate) async fn table(client: &Client, candidates: &[Located]) -> Result<Opt
         .map(|readable| readable.info))
 }
 
-async fn first(client: &Client, candidates: &[Located]) -> Result<Option<Readable>> {
+/// The first table that is there.
+pub(crate) async fn first(client: &Client, candidates: &[Located]) -> Result<Option<Readable>> {
     for located in candidates {
         if let Some(readable) = look(client, located).await? {
             return Ok(Some(readable));

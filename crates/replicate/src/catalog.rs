@@ -36,6 +36,7 @@ impl DestinationCatalog {
             destination: Arc::clone(&self.destination),
             name: info.name.clone(),
             schema: Arc::clone(&info.schema),
+            ours: info.ours,
             view: info.view,
         })
     }
@@ -119,11 +120,13 @@ fn failed(error: bucketline_destination::Error) -> Error {
 
 /// One table or view.
 #[derive(Debug)]
-struct DestinationTable {
-    destination: Arc<dyn Destination>,
-    name: TableName,
-    schema: SchemaRef,
-    view: bool,
+pub(crate) struct DestinationTable {
+    pub(crate) destination: Arc<dyn Destination>,
+    pub(crate) name: TableName,
+    pub(crate) schema: SchemaRef,
+    /// A load of ours made it.
+    pub(crate) ours: bool,
+    pub(crate) view: bool,
 }
 
 #[async_trait]

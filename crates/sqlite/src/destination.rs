@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bucketline_destination::{
-    BatchStream, Capabilities, Destination, Holder, Load, Physical, Query, Result, TableInfo,
-    TableName, TableStatus,
+    BatchStream, Capabilities, Destination, Error, Holder, Load, Physical, Query, Result,
+    TableInfo, TableName, TableStatus,
 };
 use rusqlite::Connection;
 use tokio::sync::Mutex;
@@ -15,7 +16,7 @@ use tokio::sync::Mutex;
 use crate::database::{self, Database, Location};
 use crate::lease::Lease;
 use crate::load::SqliteLoad;
-use crate::{evolve, name, physical, read, state};
+use crate::{append, evolve, name, physical, read, state};
 
 /// A SQLite database that rows go to, and that can be read.
 ///
@@ -164,6 +165,22 @@ impl Destination for SqliteDestination {
             .look(move |connection| read::table(connection, &name))
             .await?
             .flatten())
+    }
+
+    async fn append(&self, table: &TableName, rows: &[RecordBatch]) -> Result<u64> {
+        let name = name::spelled(table);
+        let found = self.look(move |connection| physical::find(connection, &name));
+        if found.await?.flatten().is_none() {
+            // A database that is not there is not made for this.
+            return Err(Error::absent(table));
+        }
+        let database = self.database().await?;
+        let (table, rows) = (table.clone(), rows.to_vec());
+        let appended = database
+            .call(move |connection| append::append(connection, &table, &rows))
+            .await;
+        database::close(database).await?;
+        appended
     }
 
     async fn read(&self, query: &Query) -> Result<BatchStream> {

@@ -8,6 +8,7 @@
 //! (`_bucketline_…`), all made by [`open`](bucketline_destination::Destination::open) and what follows it,
 //! never by looking. Beside the file stands a folder `<file>-bucketline` with one lock file a table.
 
+mod append;
 mod cell;
 mod database;
 mod decode;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bucketline_destination::conformance::{Deed, Store};
 use bucketline_destination::{
@@ -43,6 +44,10 @@ impl Destination for Memory {
 
     async fn table(&self, table: &TableName) -> Result<Option<TableInfo>> {
         self.0.table(table).await
+    }
+
+    async fn append(&self, table: &TableName, rows: &[RecordBatch]) -> Result<u64> {
+        self.0.append(table, rows).await
     }
 
     async fn read(&self, query: &Query) -> Result<BatchStream> {

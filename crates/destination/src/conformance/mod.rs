@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a rule fails by a panic, as tests do")]
 
 pub mod adoption;
+pub mod appending;
 pub mod changes;
 pub mod checkpoints;
 mod fixture;
@@ -93,6 +94,7 @@ macro_rules! conformance {
     ($store:expr) => {
         $crate::conformance! { @ $store;
             adoption { taken_over, other_columns_and_keys, begun_and_left }
+            appending { by_name, all_or_nothing, never_to_ours, what_is_not_there }
             changes {
                 order, duplicates_in_a_batch, updates_and_counts, unchanged_rows_are_not_written,
                 deletes, deletes_where, assigns, inserts_must_be_new, empty_loads, slices_are_apart,

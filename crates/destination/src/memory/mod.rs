@@ -203,6 +203,17 @@ impl Destination for MemoryDestination {
         Ok(self.lock().get(&fold(table)).and_then(Entry::info))
     }
 
+    async fn append(&self, table: &TableName, rows: &[RecordBatch]) -> Result<u64> {
+        let mut tables = self.lock();
+        let entry = tables.get_mut(&fold(table));
+        let entry = entry.ok_or_else(|| Error::absent(table))?;
+        if entry.status().is_ours() {
+            return Err(Error::ours(table));
+        }
+        let there = entry.table.as_mut();
+        there.ok_or_else(|| Error::absent(table))?.append(rows)
+    }
+
     async fn read(&self, query: &Query) -> Result<BatchStream> {
         let tables = self.lock();
         let table = tables

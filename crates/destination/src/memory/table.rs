@@ -10,13 +10,13 @@ use arrow::array::{
 };
 use arrow::compute::kernels::{boolean, cmp};
 use arrow::compute::{filter_record_batch, is_null, take};
-use arrow::datatypes::{Schema, SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{Field, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use arrow::row::{OwnedRow, RowConverter, SortField};
 
 use crate::{
     Change, ColumnType, Condition, Counts, DELETED, Error, ErrorKind, Evolution, Keeping, Layout,
-    Place, Query, Result, RowFilter, TableName, Version, Versions, convert, describe_row,
+    Place, Query, Result, RowFilter, TableName, Version, Versions, convert, describe_row, fit,
 };
 
 /// A table in memory: its rows in the order of their key, or of their coming where there is none.
@@ -106,6 +106,42 @@ impl Table {
             .zip(converted.iter().map(|row| row.owned()))
             .collect();
         Ok(evolved)
+    }
+
+    /// Adds rows that are given in some of the columns: all of them, or none after an error.
+    pub(super) fn append(&mut self, rows: &[RecordBatch]) -> Result<u64> {
+        let schema = self.layout.schema();
+        let column = |given: &Field| {
+            let mut fields = schema.fields().iter();
+            let found = fields.find(|field| field.name().eq_ignore_ascii_case(given.name()));
+            found.map(|field| field.as_ref().clone())
+        };
+        let mut undo = Undo::default();
+        let mut inserted = 0;
+        for batch in fit(&self.name, rows, column)? {
+            let whole = schema.fields().iter().map(|field| {
+                let given = batch.column_by_name(field.name()).cloned();
+                given.unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
+            });
+            let whole = RecordBatch::try_from_iter_with_nullable(
+                schema
+                    .fields()
+                    .iter()
+                    .map(|field| field.name())
+                    .zip(whole)
+                    .map(|(name, array)| (name, array, true)),
+            );
+            let whole = Change::Insert(whole.map_err(internal)?);
+            let change = self.layout.prepare(whole);
+            match change.and_then(|change| self.change(&change, &mut undo)) {
+                Ok(counts) => inserted += counts.inserted,
+                Err(error) => {
+                    self.undo(undo);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(inserted)
     }
 
     /// Applies a change that [`Layout::prepare`] has made ready.

@@ -1,9 +1,10 @@
 //! Rows on their way, in a temporary table.
 
 use arrow::array::RecordBatch;
-use bucketline_destination::{Error, Result};
+use bucketline_destination::{ColumnType, Error, Result};
 use bytes::{Bytes, BytesMut};
 use futures::SinkExt;
+use tokio_postgres::{Client, Statement};
 
 use super::Merge;
 use crate::connection::{Doing, failed};
@@ -59,33 +60,39 @@ impl Merge<'_> {
         &mut self,
         name: &str,
         batch: &RecordBatch,
-        types: &[bucketline_destination::ColumnType],
+        types: &[ColumnType],
         doing: &str,
     ) -> Result<()> {
         let sql = format!("COPY {name} FROM STDIN (FORMAT binary)");
         let statement = self.at.prepared(&sql, doing).await?;
-        let sink = self
-            .at
-            .client
-            .copy_in::<_, Bytes>(&statement)
-            .await
-            .doing(doing)?;
-        let mut sink = std::pin::pin!(sink);
-        let rows = Rows::new(batch, types);
-        let mut out = BytesMut::with_capacity(CHUNK + CHUNK / 4);
-        encode::head(&mut out);
-        for row in 0..batch.num_rows() {
-            rows.put(row, &mut out)?;
-            if out.len() >= CHUNK {
-                sink.feed(out.split().freeze()).await.doing(doing)?;
-            }
-        }
-        encode::tail(&mut out);
-        sink.feed(out.freeze()).await.doing(doing)?;
-        let finished = sink.as_mut().finish().await;
-        finished.map_err(|error| refused(error, batch, doing))?;
-        Ok(())
+        send(&self.at.client, &statement, batch, types, doing).await
     }
+}
+
+/// Sends rows, each with its number before it, to a COPY.
+pub(crate) async fn send(
+    client: &Client,
+    copy: &Statement,
+    batch: &RecordBatch,
+    types: &[ColumnType],
+    doing: &str,
+) -> Result<()> {
+    let sink = client.copy_in::<_, Bytes>(copy).await.doing(doing)?;
+    let mut sink = std::pin::pin!(sink);
+    let rows = Rows::new(batch, types);
+    let mut out = BytesMut::with_capacity(CHUNK + CHUNK / 4);
+    encode::head(&mut out);
+    for row in 0..batch.num_rows() {
+        rows.put(row, &mut out)?;
+        if out.len() >= CHUNK {
+            sink.feed(out.split().freeze()).await.doing(doing)?;
+        }
+    }
+    encode::tail(&mut out);
+    sink.feed(out.freeze()).await.doing(doing)?;
+    let finished = sink.as_mut().finish().await;
+    finished.map_err(|error| refused(error, batch, doing))?;
+    Ok(())
 }
 
 /// A refusal of a COPY, whose server knows the page's columns only, in the names of the batch.

@@ -1,0 +1,108 @@
+//! Rows that INSERT gives to a table of the user's own.
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::datatypes::Field;
+use bucketline_destination::{ColumnType, Error, ErrorKind, Result, TableName, fit};
+use tokio_postgres::Client;
+
+use crate::connection::{Doing, Pool};
+use crate::encode::sql_type;
+use crate::merge::send;
+use crate::name::{Located, quote};
+use crate::physical::{self, Column};
+use crate::read::{self, Readable};
+
+/// Appends rows in one transaction. The connection is this call's own, so that what is not committed ends with it.
+pub(crate) async fn append(
+    pool: &Pool,
+    table: &TableName,
+    candidates: &[Located],
+    rows: &[RecordBatch],
+) -> Result<u64> {
+    let client = pool.dedicated().await?;
+    let doing = format!("inserting into {table}");
+    client.batch_execute("BEGIN").await.doing(&doing)?;
+    let Some(Readable {
+        info,
+        located,
+        columns,
+    }) = read::first(&client, candidates).await?
+    else {
+        return Err(Error::absent(table));
+    };
+    if info.view {
+        return Err(Error::no_table(table, "view"));
+    }
+    if info.ours {
+        return Err(Error::ours(table));
+    }
+    let rows = fit(table, rows, |given| {
+        let column = find(&columns, given.name())?;
+        let column_type = physical::column_type(&column.sql_type);
+        Some(column_type.field(&column.name, !column.not_null))
+    })?;
+    let Some(first) = rows.first() else {
+        return Ok(0);
+    };
+    let rows = concat_batches(&first.schema(), &rows)
+        .map_err(|error| Error::new(ErrorKind::Database, error.to_string()).with_source(error))?;
+    let inserted = insert(&client, &located, &columns, &rows, &doing).await?;
+    client.batch_execute("COMMIT").await.doing(&doing)?;
+    Ok(inserted)
+}
+
+fn find<'a>(columns: &'a [Column], name: &str) -> Option<&'a Column> {
+    columns
+        .iter()
+        .find(|column| column.name.eq_ignore_ascii_case(name))
+}
+
+/// Sends the rows to a temporary table, and puts them from there into the columns that they are given in.
+async fn insert(
+    client: &Client,
+    located: &Located,
+    columns: &[Column],
+    rows: &RecordBatch,
+    doing: &str,
+) -> Result<u64> {
+    let schema = rows.schema();
+    let fields = || schema.fields().iter().map(AsRef::as_ref);
+    let types: Vec<ColumnType> = fields().map(ColumnType::of).collect();
+    let held: Vec<String> = types
+        .iter()
+        .enumerate()
+        .map(|(index, column_type)| format!("c{index} {}", sql_type(*column_type)))
+        .collect();
+    let make = format!(
+        "CREATE TEMPORARY TABLE appended (row integer, {}) ON COMMIT DROP",
+        held.join(", ")
+    );
+    client.batch_execute(&make).await.doing(doing)?;
+    let copy = "COPY pg_temp.appended FROM STDIN (FORMAT binary)";
+    let copy = client.prepare(copy).await.doing(doing)?;
+    send(client, &copy, rows, &types, doing).await?;
+    let names: Vec<String> = fields().map(|field| quote(field.name())).collect();
+    let values: Vec<String> = fields()
+        .enumerate()
+        .map(|(index, field)| value(index, field, columns))
+        .collect();
+    let insert = format!(
+        "INSERT INTO {} ({}) SELECT {} FROM pg_temp.appended ORDER BY row",
+        located.sql(),
+        names.join(", "),
+        values.join(", "),
+    );
+    client.execute(&insert, &[]).await.doing(doing)
+}
+
+/// A column of the temporary table as a value of the table's. What is a text to us but a type of its own to the server
+/// (`uuid`) is cast; texts are not, for a cast cuts what is too long for a `varchar(20)` instead of refusing it.
+fn value(index: usize, field: &Field, columns: &[Column]) -> String {
+    let declared = find(columns, field.name()).map(|column| column.sql_type.as_str());
+    let is_text = ColumnType::of(field) == ColumnType::Text;
+    match declared.filter(|it| is_text && *it != "text" && !it.starts_with("character")) {
+        Some(declared) => format!("c{index}::{declared}"),
+        None => format!("c{index}"),
+    }
+}
