@@ -23,13 +23,18 @@ Token = \"env:OTHER_TOKEN\"
 RequestsPerHour = 100
 ";
 
-/// A session at its first prompt.
+/// A session at its first prompt, which prints large results.
 fn session(world: &World) -> PtySession {
+    session_with_pager(world, "")
+}
+
+fn session_with_pager(world: &World, pager: &str) -> PtySession {
     let more = FEW.replace("BASE", &world.sandbox.base_url());
     let mut command = Run::new(world, &[]).configured(&more).command();
     command
         .env("TERM", "xterm")
         .env("NO_COLOR", "1")
+        .env("BUCKETLINE_PAGER", pager)
         .stdin(Stdio::inherit());
     let mut session = spawn_command(command, Some(PATIENCE)).unwrap();
     session
@@ -150,4 +155,44 @@ fn the_history_has_no_secret() {
     next.exp_string(READY).unwrap();
     next.send_control('d').unwrap();
     next.exp_eof().unwrap();
+}
+
+/// Rows of a statement whose result is taller than any terminal of a test.
+const TALL: &str = "SELECT Id FROM few.Issues a CROSS JOIN (SELECT Key FROM few.Projects) b;";
+
+#[test]
+fn large_results_are_shown_by_a_pager() {
+    let world = start(small());
+    // A pager that says that it was there, and shows all.
+    let mut session = session_with_pager(&world, "sh -c 'echo paged; cat; echo read'");
+    typed(&mut session, "SELECT 17 AS Number;", "     17");
+    session.send_line(TALL).unwrap();
+    let before = session.exp_string("paged").unwrap();
+    assert!(!before.contains("-----"), "{before}");
+    session.exp_string("read").unwrap();
+    session.exp_string(READY).unwrap();
+    typed(&mut session, "\\pager off", "large results are printed");
+    session.send_line(TALL).unwrap();
+    let printed = session.exp_string(READY).unwrap();
+    assert!(!printed.contains("paged"), "{printed}");
+    session.send_control('d').unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn a_pager_that_is_left_or_interrupted_leaves_the_session() {
+    let world = start(small());
+    // One that reads nothing and ends at the word `q`, as a user would leave it. It ignores Ctrl-C, as `less` does.
+    let pager = "sh -c 'trap : INT; echo paged; until read word < /dev/tty; do :; done; echo left'";
+    let mut session = session_with_pager(&world, pager);
+    session.send_line(TALL).unwrap();
+    session.exp_string("paged").unwrap();
+    session.send_control('c').unwrap();
+    session.send_control('c').unwrap();
+    session.send_line("q").unwrap();
+    session.exp_string("left").unwrap();
+    session.exp_string(READY).unwrap();
+    typed(&mut session, "SELECT 17 AS Number;", "     17");
+    session.send_control('d').unwrap();
+    session.exp_eof().unwrap();
 }

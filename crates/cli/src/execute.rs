@@ -132,8 +132,14 @@ async fn follow(mut events: Run<'_>, script: &Script, stage: &mut Stage) -> Resu
                 });
             }
             event = events.next() => event,
-            _ = ticks.tick(), if reporter.is_live() => {
-                reporter.tick();
+            _ = ticks.tick(), if reporter.is_live() || output.is_paging() => {
+                if output.is_left() {
+                    drop(events);
+                    return Ok(place.left_by_reader(output, reporter));
+                }
+                if !output.is_paging() {
+                    reporter.tick();
+                }
                 continue;
             }
         };
@@ -158,11 +164,7 @@ async fn follow(mut events: Run<'_>, script: &Script, stage: &mut Stage) -> Resu
             // Nobody reads on, as in `| head`: no more is fetched for them.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 drop(events);
-                reporter.finish();
-                return Ok(Ran {
-                    ending: place.left_by_reader(reporter),
-                    stopped: true,
-                });
+                return Ok(place.left_by_reader(output, reporter));
             }
             Err(error) => return Err(Error::Output(error)),
         }
@@ -193,12 +195,20 @@ impl Place {
     }
 
     /// The reader of the results went away. That is no failure unless statements were left out.
-    fn left_by_reader(self, reporter: &mut Reporter) -> Ending {
-        if self.remaining() == 0 {
-            return Ending::Success;
+    fn left_by_reader(self, output: &mut Output, reporter: &mut Reporter) -> Ran {
+        output.abandon();
+        reporter.finish();
+        let ending = match self.remaining() {
+            0 => Ending::Success,
+            _ => {
+                reporter.note(&format!("nobody reads the results any more{self}"));
+                Ending::Failed
+            }
+        };
+        Ran {
+            ending,
+            stopped: true,
         }
-        reporter.note(&format!("nobody reads the results any more{self}"));
-        Ending::Failed
     }
 }
 

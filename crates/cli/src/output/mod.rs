@@ -3,6 +3,7 @@
 mod csv;
 mod json;
 mod markdown;
+mod pager;
 mod table;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -13,6 +14,8 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use console::Term;
 
+use self::pager::Page;
+pub(crate) use self::pager::Pager;
 use crate::arguments::Format;
 
 /// Prints the rows of one result.
@@ -30,6 +33,10 @@ pub(crate) struct Output {
     format: Format,
     /// Columns of the terminal, if results go to one.
     page: Option<usize>,
+    /// What shows results that are larger than the terminal.
+    pager: Option<Pager>,
+    /// The result that it may show.
+    paged: Option<Page>,
     printer: Option<Box<dyn Printer>>,
     /// Whether a result was printed before.
     any: bool,
@@ -49,6 +56,8 @@ impl Output {
             sink,
             format,
             page,
+            pager: None,
+            paged: None,
             printer: None,
             any: false,
         }
@@ -64,6 +73,30 @@ impl Output {
         self.format = format;
     }
 
+    /// Shows results that are larger than the terminal by a pager, if results go to a terminal.
+    pub(crate) fn set_pager(&mut self, pager: Option<Pager>) {
+        self.pager = pager.filter(|_| self.page.is_some());
+    }
+
+    /// A pager has the terminal.
+    pub(crate) fn is_paging(&self) -> bool {
+        self.paged.as_ref().is_some_and(Page::is_shown)
+    }
+
+    /// The pager was left before the result had ended.
+    pub(crate) fn is_left(&mut self) -> bool {
+        self.paged.as_mut().is_some_and(Page::is_left)
+    }
+
+    /// Leaves a result that nobody reads on.
+    pub(crate) fn abandon(&mut self) {
+        self.printer = None;
+        if let Some(page) = self.paged.take() {
+            // What it cannot show any more is what nobody reads.
+            drop(page.finish());
+        }
+    }
+
     /// What comes next has nothing to do with what was printed before.
     pub(crate) fn start_afresh(&mut self) {
         self.any = false;
@@ -76,7 +109,8 @@ impl Output {
             writeln!(self.sink)?;
         }
         self.any = true;
-        let sink = &mut *self.sink;
+        self.paged = self.pager.as_ref().map(Pager::page);
+        let sink = sink(&mut self.paged, &mut self.sink);
         self.printer = Some(match self.format {
             Format::Table => Box::new(table::Table::new(schema, self.page)),
             Format::Csv => Box::new(csv::Csv::begin(schema, self.page.is_some(), sink)?),
@@ -91,8 +125,9 @@ impl Output {
     /// Prints rows of the result that was begun.
     pub(crate) fn rows(&mut self, batch: &RecordBatch) -> io::Result<()> {
         if let Some(printer) = &mut self.printer {
-            printer.rows(batch, &mut *self.sink)?;
-            self.sink.flush()?;
+            let sink = sink(&mut self.paged, &mut self.sink);
+            printer.rows(batch, sink)?;
+            sink.flush()?;
         }
         Ok(())
     }
@@ -105,9 +140,20 @@ impl Output {
     /// Ends the result, if one was begun; `whole` says whether all its rows came.
     pub(crate) fn end(&mut self, whole: bool) -> io::Result<()> {
         if let Some(mut printer) = self.printer.take() {
-            printer.end(whole, &mut *self.sink)?;
+            let ended = printer.end(whole, sink(&mut self.paged, &mut self.sink));
+            self.sink.flush()?;
+            let shown = self.paged.take().map_or(Ok(()), Page::finish);
+            ended.and(shown)?;
         }
         self.sink.flush()
+    }
+}
+
+/// Where the rows of a result go.
+fn sink<'a>(paged: &'a mut Option<Page>, sink: &'a mut Box<dyn Write + Send>) -> &'a mut dyn Write {
+    match paged {
+        Some(page) => page,
+        None => &mut **sink,
     }
 }
 

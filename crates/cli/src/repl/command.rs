@@ -20,7 +20,8 @@ Statements end with a semicolon and may have several lines; Tab completes names.
   \\df, \\dp     functions, procedures            \\timing      what each statement took, or not
   \\l           connections                      \\i FILE      runs a script
   \\c NAME      USE                              \\b           what is left of the request budgets
-  \\set         options                          \\?, \\q       this page; leave, as Ctrl-D does
+  \\set         options                          \\pager [off] results larger than the terminal in a pager
+  \\?           this page                        \\q           leave, as Ctrl-D does
 
   Ctrl-C clears the line, or stops the statement; what was committed stays
 ";
@@ -35,6 +36,8 @@ pub(super) enum Input {
     Format(Option<Format>),
     /// Print them one line for each column, or no longer.
     Vertical,
+    /// Show large results in a pager, or do not.
+    Pager(bool),
     /// Tell what each statement took, or no longer.
     Timing,
     /// Say what is left of the request budgets.
@@ -61,6 +64,8 @@ impl Input {
             ("\\q" | "\\quit" | "quit" | "exit", "") => Self::Quit,
             ("\\x", "") => Self::Vertical,
             ("\\timing", "") => Self::Timing,
+            ("\\pager", "" | "on") => Self::Pager(true),
+            ("\\pager", "off") => Self::Pager(false),
             ("\\b", "") => Self::Budgets,
             ("\\o", "") => Self::Format(None),
             ("\\o", format) => match Format::from_str(format, true) {
@@ -103,6 +108,8 @@ mod tests {
             ("\\q", Input::Quit),
             ("\\x", Input::Vertical),
             ("\\x 1", Input::Wrong("\\x 1 is no command".to_owned())),
+            ("\\pager", Input::Pager(true)),
+            ("\\pager off", Input::Pager(false)),
             ("\\o", Input::Format(None)),
             ("\\o NDJSON", Input::Format(Some(Format::Ndjson))),
             ("\\o xml", Input::Wrong("there is no format xml".to_owned())),

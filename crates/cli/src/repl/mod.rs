@@ -23,6 +23,7 @@ use crate::arguments::Format;
 use crate::ending::Ending;
 use crate::error::{Error, Result};
 use crate::execute::{Stage, run};
+use crate::output::Pager;
 use crate::reporter::Reporter;
 use crate::script::Script;
 use crate::settings::Settings;
@@ -121,6 +122,8 @@ pub(crate) async fn talk(
     }
     let mut lines = Lines::open(settings.state.as_ref(), reporter)?;
     let mut format = stage.output.format();
+    let pager = Pager::of_environment(&stage.interrupts);
+    stage.output.set_pager(pager.clone());
     loop {
         lines.learn(session).await;
         // A Ctrl-C that comes when the statement has just ended must not end the session.
@@ -161,6 +164,15 @@ pub(crate) async fn talk(
                 stage
                     .reporter
                     .line(&format!("results are printed as {}", shown.name()));
+                continue;
+            }
+            Input::Pager(on) => {
+                stage.output.set_pager(pager.clone().filter(|_| on));
+                stage.reporter.line(match (on, &pager) {
+                    (true, Some(_)) => "large results are shown in a pager",
+                    (true, None) => "there is no pager: PAGER names none",
+                    (false, _) => "large results are printed",
+                });
                 continue;
             }
             Input::Timing => {
