@@ -3,6 +3,7 @@
 mod command;
 mod complete;
 mod line;
+mod remembered;
 mod token;
 
 use std::fs;
@@ -19,6 +20,7 @@ use rustyline::{Behavior, CompletionType, Config, Editor};
 use self::command::{HELP, Input};
 use self::complete::Names;
 use self::line::LineHelper;
+use self::remembered::Remembered;
 use crate::arguments::Format;
 use crate::ending::Ending;
 use crate::error::{Error, Result};
@@ -35,6 +37,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 struct Lines {
     editor: Editor<LineHelper, FileHistory>,
     history: Option<PathBuf>,
+    remembered: Remembered,
 }
 
 impl Lines {
@@ -52,6 +55,7 @@ impl Lines {
         let mut lines = Self {
             editor,
             history: None,
+            remembered: Remembered::open(state),
         };
         if let Some(folder) = state {
             match fs::create_dir_all(folder) {
@@ -96,7 +100,8 @@ impl Lines {
     /// Completes with these names from now on; a destination that keeps one waiting is left for later.
     async fn learn(&mut self, session: &Session) {
         let learnt = tokio::time::timeout(PATIENCE, session.vocabulary()).await;
-        if let (Ok(vocabulary), Some(helper)) = (learnt, self.editor.helper_mut()) {
+        if let (Ok(mut vocabulary), Some(helper)) = (learnt, self.editor.helper_mut()) {
+            self.remembered.complete(&mut vocabulary);
             helper.names = Names {
                 vocabulary,
                 current: session.current().0,
