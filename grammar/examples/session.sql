@@ -18,6 +18,9 @@ SET session.Format = csv;
 SET Note = 'it''s';
 SET Offset17 = -5;
 SET Verbose = TRUE;
+SET BatchSize TO DEFAULT;
+RESET BatchSize;
+RESET ALL;
 
 SHOW CONNECTIONS;
 SHOW SCHEMAS FROM prod;

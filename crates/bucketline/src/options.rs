@@ -59,6 +59,11 @@ impl StatementOptions {
         })
     }
 
+    /// Takes back all that SET has set.
+    pub(crate) fn reset(&mut self) {
+        self.layers.retain(|(origin, _)| origin != BY_STATEMENT);
+    }
+
     fn put(&mut self, origin: &str, option: ReplicateOption) -> Result<(), bucketline_sql::Error> {
         let mut given = Options::default();
         given.set(option);

@@ -105,6 +105,12 @@ impl Scene<'_> {
                 self.voice.say(Event::Message(told));
                 Ok(Done::default())
             }
+            Statement::ResetAll => {
+                self.session.options().reset();
+                let told = "options are as the session began".to_owned();
+                self.voice.say(Event::Message(told));
+                Ok(Done::default())
+            }
             Statement::Use(Use::Connection(name)) => self.use_connection(&name).await,
             Statement::Use(Use::Destination(name)) => self.use_destination(&name),
             Statement::Show(show) => self.show(&show).await,
@@ -552,6 +558,10 @@ impl Outline {
         let (does, requests) = match statement {
             Statement::Set(_) => (
                 "changes an option of this session",
+                RequestCount::Exactly(0),
+            ),
+            Statement::ResetAll => (
+                "takes back the options that SET has set",
                 RequestCount::Exactly(0),
             ),
             Statement::CreateConnection(_) => (

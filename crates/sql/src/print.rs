@@ -93,6 +93,7 @@ impl Printer<'_> {
                 write!(self.out, "SET {} = ", set.name)?;
                 self.value(&set.name.last().text, &set.value)
             }
+            Statement::ResetAll => self.out.write_str("RESET ALL"),
             Statement::Show(show) => {
                 write!(self.out, "SHOW {}", show.what)?;
                 if let Some(from) = &show.from {

@@ -32,6 +32,8 @@ pub enum Statement {
     Use(Use),
     /// `SET name = value`
     Set(Set),
+    /// `RESET ALL`: takes back what SET has set.
+    ResetAll,
     /// `SHOW ...`
     Show(Show),
     /// `DESCRIBE table`
@@ -65,6 +67,7 @@ impl Statement {
             Self::Execute(_) => "EXEC",
             Self::Use(_) => "USE",
             Self::Set(_) => "SET",
+            Self::ResetAll => "RESET",
             Self::Show(_) => "SHOW",
             Self::Describe(_) => "DESCRIBE",
             Self::Explain(_) => "EXPLAIN",

@@ -14,6 +14,7 @@ const VERBS: &[&str] = &[
     "EXPLAIN",
     "EXPLAIN ANALYZE",
     "REPLICATE",
+    "RESET",
     "SELECT",
     "SET",
     "SHOW",
@@ -423,7 +424,7 @@ mod tests {
         for (text, expected) in [
             ("REPL|", &["REPLICATE"][..]),
             ("SELECT 1; te|", &["TEST CONNECTION"]),
-            ("EXPLAIN RE|", &["REPLICATE"]),
+            ("EXPLAIN RE|", &["REPLICATE", "RESET"]),
             ("REPLICATE is|", &["Issues"]),
             ("SELECT * FROM I|", &["Information", "Issues"]),
             ("SELECT * FROM prod.iss|", &["Issues"]),

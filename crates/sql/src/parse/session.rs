@@ -1,4 +1,4 @@
-//! USE, SET, SHOW, DESCRIBE, EXPLAIN and EXEC.
+//! USE, SET, RESET, SHOW, DESCRIBE, EXPLAIN and EXEC.
 
 use sqlparser::tokenizer::Token;
 
@@ -6,7 +6,8 @@ use super::Cursor;
 use crate::error::duplicate;
 use crate::lexer::Lexeme;
 use crate::{
-    Argument, Error, ErrorKind, Execute, Explain, Set, Show, ShowKind, Statement, Use, nearest,
+    Argument, Error, ErrorKind, Execute, Explain, Set, Show, ShowKind, Statement, Use, Value,
+    nearest,
 };
 
 impl Cursor<'_> {
@@ -25,11 +26,28 @@ impl Cursor<'_> {
     pub(super) fn set(&mut self) -> Result<Statement, Error> {
         self.expect_word("SET")?;
         let name = self.name("a setting's name", 4)?;
-        self.expect(&Token::Eq)?;
+        if !self.eat_word("TO") {
+            self.expect(&Token::Eq)?;
+        }
         let (value, value_span) = self.value("a value")?;
         Ok(Statement::Set(Set {
             name,
             value,
+            value_span,
+        }))
+    }
+
+    /// `RESET name` is another way to write `SET name = DEFAULT`.
+    pub(super) fn reset(&mut self) -> Result<Statement, Error> {
+        self.expect_word("RESET")?;
+        if self.eat_word("ALL") {
+            return Ok(Statement::ResetAll);
+        }
+        let name = self.name("a setting's name, or ALL", 4)?;
+        let value_span = name.span();
+        Ok(Statement::Set(Set {
+            name,
+            value: Value::Word("DEFAULT".to_owned()),
             value_span,
         }))
     }
