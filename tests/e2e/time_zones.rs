@@ -90,6 +90,46 @@ async fn relative_days_begin_at_midnight_of_the_time_zone() {
     assert!(asked.contains(bounds), "{asked}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_compared_with_moments_follow_the_clocks_of_the_time_zone() {
+    let world = World::start(small()).await;
+    let session = session(&world, "Europe/Berlin", "2026-08-09T22:30:00Z");
+    let asked = async |condition: &str| {
+        let query = format!("SELECT COUNT(*) FROM Issues WHERE Repository = 'api' AND {condition}");
+        let counted = row(&session, &query).await;
+        let requests = world.sandbox.requests();
+        (counted, requests.last().unwrap().target.clone())
+    };
+    // What is sent to the API, in summer and in winter; a zone of the text's own counts.
+    for (condition, bound) in [
+        ("UpdatedOn > '2026-08-01'", "2026-07-31T22%3A00%3A00"),
+        ("'2026-01-15 12:00' < UpdatedOn", "2026-01-15T11%3A00%3A00"),
+        (
+            "UpdatedOn > '2026-08-01T00:00:00Z'",
+            "2026-08-01T00%3A00%3A00",
+        ),
+        (
+            "UpdatedOn BETWEEN '2026-08-01' AND '2026-08-02'",
+            "2026-08-01T22%3A00%3A00",
+        ),
+    ] {
+        let (_, asked) = asked(condition).await;
+        assert!(asked.contains(bound), "{condition}: {asked}");
+    }
+    // What is evaluated here means the same, in all that compares.
+    for condition in [
+        "At > '2026-08-01'",
+        "At IN ('2026-08-01 01:00')",
+        "At BETWEEN '2026-08-01' AND '2026-08-01 01:00'",
+        "NOT At < CAST('2026-08-01' AS DATETIME)",
+    ] {
+        let query = format!(
+            "SELECT COUNT(*) FROM (SELECT CAST('2026-07-31T23:00:00Z' AS DATETIME) AS At) t WHERE {condition}"
+        );
+        assert_eq!(row(&session, &query).await, ["1"], "{condition}");
+    }
+}
+
 #[test]
 fn a_time_zone_that_is_none_is_told() {
     let error = Session::builder()

@@ -19,13 +19,14 @@ use datafusion::prelude::SessionConfig;
 
 use crate::catalog::{Catalog, Connection};
 use crate::facts::Facts;
+use crate::function::{self, ComparedTexts};
 use crate::names::{Reach, Resolved, Resolver, Within, find_schema};
 use crate::query::{PlannedQuery, QueryRun};
 use crate::rows::{self, Work};
 use crate::scan::PushTop;
 use crate::system::{self, NO_SCHEMA};
 use crate::types::DialectTypes;
-use crate::{Error, ErrorKind, Result, function};
+use crate::{Error, ErrorKind, Result};
 
 /// The name of the connection that is written to, unless the configuration says otherwise.
 pub const DEFAULT_DESTINATION: &str = "destination";
@@ -124,6 +125,7 @@ impl Session {
             .with_config(config(settings.time_zone.as_deref())?)
             .with_runtime_env(runtime)
             .with_type_planner(Arc::new(DialectTypes))
+            .with_analyzer_rule(Arc::new(ComparedTexts))
             .with_physical_optimizer_rules(physical_optimizer())
             .build();
         function::register(&mut base).map_err(|error| Error::from_datafusion(error, None))?;

@@ -3,6 +3,7 @@
 
 mod call;
 mod clock;
+mod compared;
 mod date;
 mod date_pattern;
 mod declaration;
@@ -28,6 +29,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 use self::call::Computed;
 use self::clock::Clocked;
+pub(crate) use self::compared::ComparedTexts;
 use self::declaration::Body;
 pub use self::declaration::{Argument, Function, Need};
 use self::relative::{Relative, RelativeDates};
