@@ -393,5 +393,6 @@ files!(
     union,
     cache,
     sqlite_source,
-    insert
+    insert,
+    dialect_sync
 );

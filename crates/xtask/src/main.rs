@@ -15,6 +15,7 @@ mod docs;
 mod left_out;
 mod links;
 mod process;
+mod records;
 mod specs;
 mod test;
 mod totals;
