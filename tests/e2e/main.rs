@@ -9,6 +9,7 @@ mod clients;
 mod commands;
 mod connections;
 mod examples;
+mod first_steps_page;
 mod function_page;
 mod histories;
 mod issue_tables;

@@ -9,10 +9,10 @@ use crate::commands::{Run, start};
 use crate::world::{World, small};
 
 /// Longest wait for what must come, in milliseconds.
-const PATIENCE: u64 = 30_000;
+pub(crate) const PATIENCE: u64 = 30_000;
 
 /// What the line editor sends to the terminal when it begins to read.
-const READY: &str = "\x1b[?2004h";
+pub(crate) const READY: &str = "\x1b[?2004h";
 
 const FEW: &str = "
 [connections.few]
