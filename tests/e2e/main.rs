@@ -14,6 +14,7 @@ mod function_page;
 mod histories;
 mod issue_tables;
 mod kills;
+mod library_page;
 mod mock;
 mod parameters;
 mod processes;

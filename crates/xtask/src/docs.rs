@@ -35,8 +35,8 @@ pub(crate) fn write() -> Result {
     check()
 }
 
-/// Writes `docs/tables/` and `docs/functions.md`. Only a built program knows tables and functions, so tests do it, and
-/// hold the pages to them.
+/// Writes `docs/tables/`, `docs/functions.md`, `docs/first-steps.md` and the list of what the library offers. Only a built
+/// program knows them, so tests do it, and hold the pages to them.
 fn write_references() -> Result {
     let arguments = ["test", "--workspace", "--test", "e2e", "_page"];
     run(cargo(&arguments).env("UPDATE_DOCS", "1"))
