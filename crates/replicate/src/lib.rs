@@ -27,15 +27,18 @@ mod pages;
 mod prepare;
 mod probe;
 mod record;
+mod renaming;
 mod replicate;
 mod report;
 mod run;
+mod scan;
 mod script;
 mod standing;
 mod statement;
 mod survey;
 mod tally;
 mod walk;
+mod walks;
 mod work;
 
 #[cfg(test)]

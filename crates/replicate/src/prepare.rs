@@ -3,17 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch, Scalar, TimestampMicrosecondArray};
-use arrow::compute::{filter_record_batch, kernels::cmp};
 use bucketline_destination::{Column, ColumnType, RowFilter, Scalar as Value};
 use bucketline_source::spec::{ColumnKind, Origin, Parent, Strategy, TableSpec};
-use bucketline_source::{Literal, Operator, Predicate, ScanPlan, ScanRequest, Slice};
-use chrono::{DateTime, Utc};
+use bucketline_source::{ScanPlan, ScanRequest, Slice};
 
 use crate::arms::{self, Apart, Arm};
 use crate::columns::{KeyPart, Layout};
 use crate::fingerprint::Fingerprint;
 use crate::owners::OwnerColumns;
+use crate::scan::Scan;
 use crate::statement::{Deletes, Statement};
 use crate::work::{RowWork, WholeWork, Work};
 use crate::{Error, ErrorKind, Mode, Result};
@@ -522,165 +520,4 @@ fn slice_column(work: &dyn RowWork, layout: &Layout) -> Option<(String, usize)> 
     let plain = work.outputs()[output].plain?;
     let parent = work.table().parents().position(|parent| parent == plain)?;
     Some((layout.columns[column].field.name().clone(), parent))
-}
-
-/// A scan, with the start date that a statement may set.
-#[derive(Debug, Clone)]
-pub(crate) struct Scan {
-    plan: Arc<ScanPlan>,
-    start: Option<Start>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Start {
-    /// Earlier rows, and rows without a date, are left out.
-    at: DateTime<Utc>,
-    /// Index of the cursor column in a page.
-    column: usize,
-    /// The page has that column only for this.
-    extra: bool,
-}
-
-impl Scan {
-    fn new(work: &dyn RowWork, start: Option<DateTime<Utc>>) -> Result<Self> {
-        let plan = Arc::clone(work.scan());
-        let (Some(at), Some(cursor)) = (start, &work.table().cursor) else {
-            return Ok(Self { plan, start: None });
-        };
-        let mut request = plan.request.clone();
-        let found = request
-            .columns
-            .iter()
-            .position(|&column| column == cursor.column);
-        let column = found.unwrap_or(request.columns.len());
-        if found.is_none() {
-            request.columns.push(cursor.column);
-        }
-        request.predicates.push(Predicate {
-            column: cursor.column,
-            operator: Operator::GtEq,
-            values: vec![Literal::Timestamp(at)],
-        });
-        let start = Some(Start {
-            at,
-            column,
-            extra: found.is_none(),
-        });
-        Ok(Self {
-            plan: Arc::new(work.source().plan(request)?),
-            start,
-        })
-    }
-
-    /// How the table is read.
-    pub(crate) fn plan(&self) -> &Arc<ScanPlan> {
-        &self.plan
-    }
-
-    /// Earlier rows are left out, as the statement says.
-    pub(crate) fn has_start(&self) -> bool {
-        self.start.is_some()
-    }
-
-    /// A page as the statement's query expects it, less the rows before the start date.
-    ///
-    /// Such a row has not changed since before that date, so it never was in the copy: it is
-    /// dropped, not deleted.
-    pub(crate) fn admit(&self, page: RecordBatch) -> Result<RecordBatch> {
-        let Some(Start { at, column, extra }) = self.start else {
-            return Ok(page);
-        };
-        let broken = |error: arrow::error::ArrowError| {
-            Error::new(
-                ErrorKind::Incomplete,
-                format!("a page cannot be read: {error}"),
-            )
-        };
-        let cursor = page.column(column);
-        let bound = TimestampMicrosecondArray::from(vec![at.timestamp_micros()])
-            .with_data_type(cursor.data_type().clone());
-        let keep: BooleanArray = cmp::gt_eq(cursor, &Scalar::new(bound)).map_err(broken)?;
-        let kept = filter_record_batch(&page, &keep).map_err(broken)?;
-        if !extra {
-            return Ok(kept);
-        }
-        let columns: Vec<_> = (0..kept.num_columns())
-            .filter(|&index| index != column)
-            .collect();
-        kept.project(&columns).map_err(broken)
-    }
-
-    /// The same scan over everything that the source lists; `None` if that is no more.
-    pub(crate) fn widest(&self, work: &dyn RowWork) -> Result<Option<ScanPlan>> {
-        let request = &self.plan.request;
-        let chooses = self
-            .plan
-            .predicates
-            .iter()
-            .map(|planned| planned.chooses_slices);
-        let scope = work.source().default_scope();
-        if request.scope == scope && !chooses.clone().any(|chooses| chooses) {
-            return Ok(None);
-        }
-        let predicates = request.predicates.iter().zip(chooses);
-        let predicates = predicates
-            .filter(|(_, chooses)| !chooses)
-            .map(|(p, _)| p.clone())
-            .collect();
-        let request = ScanRequest {
-            scope,
-            predicates,
-            ..request.clone()
-        };
-        Ok(Some(work.source().plan(request)?))
-    }
-}
-
-/// What a renamed parent means for the rows of its slice.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Renaming {
-    /// Nothing was renamed that the rows show.
-    None,
-    /// These columns of the table get these values.
-    Assign(Vec<(String, Value)>),
-    /// An expression or condition reads it: the rows must be computed again.
-    Recompute,
-}
-
-/// Compares a slice's parents with those that its rows were loaded with.
-pub(crate) fn renaming(
-    work: &dyn RowWork,
-    layout: &Layout,
-    before: &[Option<String>],
-    now: &[Option<String>],
-) -> Renaming {
-    let table: &TableSpec = work.table();
-    let mut set = Vec::new();
-    for (index, column) in table.parents().enumerate() {
-        if before.get(index) == now.get(index) {
-            continue;
-        }
-        if work.condition_reads().contains(&column) {
-            return Renaming::Recompute;
-        }
-        for (target, &pick) in layout.columns.iter().zip(&layout.picks) {
-            let output = &work.outputs()[pick];
-            if !output.reads.contains(&column) && output.plain != Some(column) {
-                continue;
-            }
-            if output.plain.is_none() || target.field.data_type() != output.field.data_type() {
-                return Renaming::Recompute;
-            }
-            let value = now.get(index).cloned().flatten();
-            set.push((
-                target.field.name().clone(),
-                value.map_or(Value::Null, Value::Text),
-            ));
-        }
-    }
-    if set.is_empty() {
-        Renaming::None
-    } else {
-        Renaming::Assign(set)
-    }
 }

@@ -245,7 +245,7 @@ fn unsupported(option: &ReplicateOption) -> Error {
 fn no_date(option: &ReplicateOption) -> Error {
     Error::new(
         ErrorKind::Unsupported,
-        format!("{option}: a number says nothing, since every change column is a time"),
+        format!("{option}: a number names no moment from which rows could be read"),
     )
     .with_hint("write 'yyyy-mm-dd' or 'yyyy-mm-dd hh:mm:ss'; without it all rows are read")
     .at(option.written.span.to(option.value_span))

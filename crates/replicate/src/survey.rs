@@ -8,8 +8,8 @@ use bucketline_source::{
 };
 
 use crate::arms::Arm;
-use crate::prepare::Scan;
 use crate::record::{Owner, SliceState, Slices};
+use crate::scan::Scan;
 use crate::{Error, ErrorKind, Result};
 
 /// The slices of a run.
