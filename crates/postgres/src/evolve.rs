@@ -152,13 +152,68 @@ fn depended_on(
         .and_then(|db| db.detail())
         .unwrap_or_default();
     let detail = detail.lines().next().unwrap_or_default();
-    Error::new(ErrorKind::Incompatible, format!("{} ({detail})", message()))
+    held_by(format!("{} ({detail})", message())).with_source(error)
+}
+
+/// Refuses a staged load before it fetches anything, if what it is to do at its end cannot be done.
+pub(crate) async fn check(
+    client: &Client,
+    (table, oid): (&Located, u32),
+    layout: &Layout,
+    names: &[String],
+    evolution: &Evolution,
+    recreates: bool,
+) -> Result<()> {
+    let name = table.table_name();
+    if recreates {
+        return match dependent(client, oid, None).await? {
+            Some(what) => Err(held_by(format!(
+                "{name} cannot be replaced: {what} depends on it"
+            ))),
+            None => Ok(()),
+        };
+    }
+    check_added(client, oid, layout, names, evolution).await?;
+    let widened = evolution.widened.iter();
+    let widened: Vec<&str> = widened.map(|(place, _)| names[*place].as_str()).collect();
+    match dependent(client, oid, Some(&widened)).await? {
+        Some(what) => Err(held_by(format!(
+            "the columns of {name} cannot be changed: {what} depends on them"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What depends on a table, or on some of its columns, and would have to go before it can.
+async fn dependent(client: &Client, oid: u32, columns: Option<&[&str]>) -> Result<Option<String>> {
+    let row = client
+        .query_opt(
+            "SELECT 'view ' || r.ev_class::regclass::text
+             FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_rewrite AS r ON r.oid = d.objid
+             LEFT JOIN pg_catalog.pg_attribute AS a
+               ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+             WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
+               AND d.refobjid = $1 AND r.ev_class <> $1
+               AND ($2::text[] IS NULL OR a.attname::text = ANY ($2))
+             UNION ALL
+             SELECT 'a foreign key of ' || conrelid::regclass::text
+             FROM pg_catalog.pg_constraint
+             WHERE contype = 'f' AND confrelid = $1 AND conrelid <> $1 AND $2 IS NULL
+             ORDER BY 1 LIMIT 1",
+            &[&oid, &columns],
+        )
+        .await
+        .doing(DOING)?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+fn held_by(message: String) -> Error {
+    Error::new(ErrorKind::Incompatible, message)
         .with_hint("drop what depends on it, and make it again afterwards; nothing was changed")
-        .with_source(error)
 }
 
 /// Refuses to add a column where the table has one of that name that no load has made.
-pub(crate) async fn check_added(
+async fn check_added(
     client: &Client,
     oid: u32,
     layout: &Layout,

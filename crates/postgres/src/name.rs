@@ -11,8 +11,8 @@ pub(crate) const OURS: &str = "_bucketline";
 /// Bytes of a name; the server would cut what is longer in silence (`NAMEDATALEN` less one).
 const LONGEST: usize = 63;
 
-/// Bytes of what tells shortened names apart: a mark and eight hexadecimal digits.
-const DIGEST: usize = 9;
+/// Bytes of what tells shortened names apart: a mark and sixteen hexadecimal digits.
+const DIGEST: usize = 17;
 
 /// A name as SQL: `"a ""quoted"" name"`.
 pub(crate) fn quote(name: &str) -> String {
@@ -52,7 +52,7 @@ fn shortened(name: String) -> String {
     }
     let mut short = name[..end].to_owned();
     short.push('_');
-    for byte in &Sha256::digest(name.as_bytes())[..4] {
+    for byte in &Sha256::digest(name.as_bytes())[..8] {
         write!(short, "{byte:02x}").unwrap_or_default();
     }
     short

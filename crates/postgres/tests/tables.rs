@@ -164,13 +164,25 @@ async fn a_view_is_told_of_before_anything_is_written() {
     assert_eq!(error.kind(), ErrorKind::Incompatible);
     assert!(error.to_string().contains("view public.seen"), "{error}");
     drop(load);
+    // So is a staged load, before anything is fetched for it.
+    let mut wider = plan(Target::Staging);
+    wider.columns[0].field =
+        arrow::datatypes::Field::new("Id", arrow::datatypes::DataType::Utf8, true);
+    for (plan, word) in [(wider, "changed"), (plan(Target::Recreate), "replaced")] {
+        let load = open(&database.destination()).await.unwrap();
+        let error = load.begin(plan).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Incompatible);
+        let told = error.to_string();
+        assert!(
+            told.contains("view public.seen") && told.contains(word),
+            "{told}"
+        );
+    }
+    // Of what is made while a load runs the server tells.
+    database.execute("DROP VIEW seen");
     let load = open(&database.destination()).await.unwrap();
-    load.begin(LoadPlan {
-        record: json!(2),
-        ..plan(Target::Recreate)
-    })
-    .await
-    .unwrap();
+    load.begin(plan(Target::Recreate)).await.unwrap();
+    database.execute("CREATE VIEW seen AS SELECT id, text FROM things");
     load.write("s", Change::Upsert(batch(0..1))).await.unwrap();
     load.commit("s", None).await.unwrap();
     let error = load.apply(Replacement::Table, json!(2)).await.unwrap_err();

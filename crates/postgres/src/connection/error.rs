@@ -39,8 +39,8 @@ impl Recovery {
 
     fn of_state(code: &SqlState) -> Self {
         match code.code() {
-            // Serialization, deadlock, a lock that was not to be had.
-            "40001" | "40P01" | "55P03" => Self::Repeat,
+            // Serialization, deadlock. A lock that was not to be had has been waited for.
+            "40001" | "40P01" => Self::Repeat,
             // Too many sessions; a server that stops, starts, crashed, or is a copy; a session that
             // was ended for being idle.
             "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25006" | "25P03" => Self::Reconnect,

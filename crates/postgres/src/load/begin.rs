@@ -60,8 +60,10 @@ impl Work for Begin {
             state::forget_all(client, id, false).await?;
         }
         let staging = self.begin_staging(at, id, remembered).await?;
-        if let (Some(found), Target::Staging) = (&found, plan.target) {
-            evolve::check_added(&at.client, found.oid, &layout, &names, &evolution).await?;
+        if let (Some(found), true) = (&found, staged) {
+            let recreates = plan.target == Target::Recreate;
+            let table = (located, found.oid);
+            evolve::check(&at.client, table, &layout, &names, &evolution, recreates).await?;
         }
         // What was prepared for the table as it was means nothing any more.
         at.forget_statements();

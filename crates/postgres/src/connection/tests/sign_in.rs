@@ -204,10 +204,10 @@ async fn a_deadlock_is_repeated_and_a_mistake_is_not() {
     for (state, recovery) in [
         ("40001", Recovery::Repeat),
         ("40P01", Recovery::Repeat),
-        ("55P03", Recovery::Repeat),
         ("53300", Recovery::Reconnect),
         ("25006", Recovery::Reconnect),
         ("08006", Recovery::Reconnect),
+        ("55P03", Recovery::None),
         ("57014", Recovery::None),
         ("23505", Recovery::None),
         ("42P01", Recovery::None),
