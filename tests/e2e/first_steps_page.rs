@@ -89,7 +89,7 @@ fn without_times(line: &str) -> String {
 fn in_order(printed: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = printed.lines().filter(|line| !line.is_empty()).collect();
     let is_of_repository = |line: &&str| line.starts_with("  acme/");
-    for group in lines.chunk_by_mut(|one, next| is_of_repository(&one) && is_of_repository(&next)) {
+    for group in lines.chunk_by_mut(|one, next| is_of_repository(one) && is_of_repository(next)) {
         group.sort_unstable();
     }
     lines
