@@ -158,6 +158,11 @@ fn as_sqlite_has_it(kind: &Type, text: &str) -> String {
             let moment = moment.with_timezone(&Utc);
             moment.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
         }
+        // SQLite has a number there.
+        Type::NUMERIC if text.contains('.') => {
+            let digits = text.trim_end_matches('0');
+            digits.trim_end_matches('.').to_owned()
+        }
         Type::BYTEA => format!("{} bytes", text.len() / 2 - 1),
         _ => text.to_owned(),
     }

@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use bucketline_destination::Destination;
-use bucketline_engine::Error as EngineError;
+use bucketline_engine::{DEFAULT_DESTINATION, Error as EngineError};
 use bucketline_source::figures::counted;
 use bucketline_source::{
     Error as SourceError, ErrorKind, ReadContext, ScopeKind, Source, TableSpec,
@@ -43,9 +43,13 @@ pub(crate) async fn check(
         context,
         heard,
     };
+    let written = name.eq_ignore_ascii_case(DEFAULT_DESTINATION);
     let source = match &connection.ends {
-        Ends::Source(source) | Ends::Both(source, _) => source,
-        Ends::Destination(destination) => return checking.destination(&**destination).await,
+        Ends::Source(source) => source,
+        Ends::Both(source, _) if !written => source,
+        Ends::Both(_, destination) | Ends::Destination(destination) => {
+            return checking.destination(&**destination).await;
+        }
     };
     let goes_on = match &connection.account {
         Some(account) => checking.account(account, source).await,

@@ -262,6 +262,9 @@ impl ConnectionProperties {
                 )
             };
             let file = |path: &str| {
+                if path.trim() == sqlite::MEMORY {
+                    return Ok(PathBuf::from(path));
+                }
                 let found = access.file(Path::new(path.trim()));
                 found.ok_or_else(|| refused("a file"))
             };

@@ -8,6 +8,9 @@ use bucketline_sqlite::{SourceSettings, SqliteDestination, SqliteSource};
 use super::{Connection, ConnectionProperties, Ends, Kind, Property, Surroundings};
 use crate::Result;
 
+/// Stands for a file that is none: a database that ends with the session.
+pub(super) const MEMORY: &str = ":memory:";
+
 pub(super) const KIND: Kind = Kind {
     names: &["SQLite"],
     properties: &[
@@ -40,7 +43,7 @@ fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Co
         account: None,
         sample: &[],
     };
-    if path == ":memory:" {
+    if path == MEMORY {
         let memory = SqliteDestination::open_file(Path::new(path));
         return Ok(connection(Ends::Destination(Arc::new(memory))));
     }
