@@ -35,14 +35,7 @@ pub(crate) fn held(results: &Results) -> Vec<Budget> {
     if let Some(changed) = scenario(Kind::Changed) {
         budgets.push(requests(changed, "1 % changed"));
     }
-    for kind in [Kind::Full, Kind::Unchanged, Kind::Changed] {
-        if let Some(scenario) = results.of(Destination::Postgres, kind) {
-            budgets.push(requests(scenario, "PostgreSQL"));
-            if kind == Kind::Full {
-                budgets.extend([speed(scenario), memory(scenario)]);
-            }
-        }
-    }
+    budgets.extend(into_postgres(results));
     let start_up = results.start_up;
     budgets.extend([
         soon("`bucketline --version`", start_up.version, 10.0),
@@ -53,6 +46,24 @@ pub(crate) fn held(results: &Results) -> Vec<Budget> {
             100.0,
         ),
     ]);
+    budgets
+}
+
+fn into_postgres(results: &Results) -> Vec<Budget> {
+    let mut budgets = Vec::new();
+    let scenario = |kind| results.of(Destination::Postgres, kind);
+    if let Some(full) = scenario(Kind::Full) {
+        budgets.extend([speed(full), memory(full), requests(full, "full load")]);
+    }
+    if let Some(unchanged) = scenario(Kind::Unchanged) {
+        budgets.push(requests(unchanged, "nothing changed"));
+    }
+    if let Some(changed) = scenario(Kind::Changed) {
+        budgets.push(requests(changed, "1 % changed"));
+    }
+    for budget in &mut budgets {
+        budget.promise.insert_str(0, "PostgreSQL, ");
+    }
     budgets
 }
 
