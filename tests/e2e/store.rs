@@ -31,14 +31,20 @@ impl Store {
     pub(crate) fn new(folder: &Path) -> Self {
         match std::env::var(VARIABLE).as_deref() {
             Err(_) | Ok("sqlite") => Self::File(folder.join("copy.db")),
-            Ok("postgres") => {
-                let server = Server::start().unwrap();
-                Self::Database {
-                    url: server.create_database().unwrap(),
-                    _server: Box::new(server),
-                }
-            }
+            Ok("postgres") => Self::on(Server::start().unwrap()),
             Ok(other) => panic!("{VARIABLE} is `{other}`, neither sqlite nor postgres"),
+        }
+    }
+
+    /// An empty database; none where PostgreSQL is not installed, which is told then.
+    pub(crate) fn database() -> Option<Self> {
+        Server::for_test().map(Self::on)
+    }
+
+    fn on(server: Server) -> Self {
+        Self::Database {
+            url: server.create_database().unwrap(),
+            _server: Box::new(server),
         }
     }
 

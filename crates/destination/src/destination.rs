@@ -17,6 +17,8 @@ pub struct Capabilities {
     /// It takes rows in statements of several, so that [`LoadPlan::batch_size`](crate::LoadPlan::batch_size)
     /// means something.
     pub batches: bool,
+    /// Bytes of a name; a longer one is shortened, in one and the same way. `None` if names may have any length.
+    pub longest_name: Option<usize>,
 }
 
 /// A table that can be read.

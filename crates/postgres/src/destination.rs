@@ -77,6 +77,7 @@ impl Destination for PostgresDestination {
         Capabilities {
             schemas: true,
             batches: true,
+            longest_name: Some(name::LONGEST),
         }
     }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 pub(crate) const OURS: &str = "_bucketline";
 
 /// Bytes of a name; the server would cut what is longer in silence (`NAMEDATALEN` less one).
-const LONGEST: usize = 63;
+pub(crate) const LONGEST: usize = 63;
 
 /// Bytes of what tells shortened names apart: a mark and sixteen hexadecimal digits.
 const DIGEST: usize = 17;

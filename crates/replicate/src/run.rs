@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bucketline_destination::Destination;
+use bucketline_destination::{Destination, TableName};
 use bucketline_source::{ReadContext, SliceChoice, Source};
 use serde_json::Value;
 
 use crate::events::Voice;
 use crate::job::Job;
-use crate::prepare::prepare;
+use crate::prepare::{Prepared, prepare};
 use crate::record::{Kept, Owner, Record};
 use crate::standing::{Approach, Standing};
 use crate::statement::{Deletes, Statement};
@@ -94,6 +94,27 @@ pub(crate) async fn list(work: Work<'_>, context: &ReadContext) -> Result<()> {
     Ok(())
 }
 
+/// Says which names the destination shortens.
+fn note_long_names(
+    run: &Run<'_>,
+    destination: &dyn Destination,
+    table: &TableName,
+    prepared: &Prepared,
+) {
+    let Some(longest) = destination.capabilities().longest_name else {
+        return;
+    };
+    let columns = prepared.layout.columns.iter();
+    let columns = columns.map(|column| column.field.name());
+    let names = table.schema.iter().chain([&table.name]).chain(columns);
+    for name in names.filter(|name| name.len() > longest) {
+        run.voice.note(format!(
+            "{name} has more than {longest} bytes: {} has a shorter name for it",
+            destination.label()
+        ));
+    }
+}
+
 /// Runs a statement.
 ///
 /// # Errors
@@ -112,6 +133,7 @@ pub(crate) async fn run(
     run.script
         .claim(target, &prepared.fingerprint.digest(), table)?;
 
+    note_long_names(run, destination.as_ref(), table, &prepared);
     if statement.options.batch_size.is_some() && !destination.capabilities().batches {
         run.voice.note(format!(
             "BatchSize has no effect: {} takes the rows of a page one by one and commits them together",

@@ -111,6 +111,7 @@ impl Destination for SqliteDestination {
         Capabilities {
             schemas: false,
             batches: false,
+            longest_name: None,
         }
     }
 

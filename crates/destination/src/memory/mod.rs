@@ -156,6 +156,7 @@ impl Destination for MemoryDestination {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             schemas: false,
+            longest_name: None,
             batches: false,
         }
     }
