@@ -30,6 +30,7 @@ pub(super) async fn open(url: &str) -> Result<Table> {
         .batch_execute(&format!(
             "CREATE SCHEMA IF NOT EXISTS {LOOP_SCHEMA};
              CREATE TABLE IF NOT EXISTS {LOOP_SCHEMA}.Issues ({columns}, PRIMARY KEY (RepositoryUUID, Id));
+             CREATE INDEX IF NOT EXISTS changes ON {LOOP_SCHEMA}.Issues (UpdatedOn);
              CREATE TEMPORARY TABLE page ({columns}) ON COMMIT DELETE ROWS;"
         ))
         .await?;

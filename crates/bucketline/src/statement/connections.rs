@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use bucketline_source::Observer;
 use bucketline_sql::{CreateConnection, DropConnection, Ident, Name};
 
 use super::{Done, Scene, texts};

@@ -446,7 +446,7 @@ mod tests {
             ("REPLICATE Issues WITH DeleteOption = So|", &["SoftDelete"]),
             ("SET Table|", &["TableNamePrefix"]),
             ("SET DropTable = |", &["FALSE", "TRUE"]),
-            ("USE |", &["DESTINATION", "destination", "prod"]),
+            ("USE |", &["destination", "DESTINATION", "prod"]),
             ("USE DESTINATION p|", &["prod"]),
             ("DROP CONNECTION p|", &["prod"]),
             ("SHOW CON|", &["CONNECTIONS"]),
