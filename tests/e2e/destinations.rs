@@ -1,9 +1,11 @@
 //! One script, and each destination.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use bucketline::{Event, Session};
+use bucketline::{DestinationSetting, Event, Session};
+use bucketline_private_postgres::Server;
 use bucketline_sandbox::{Change, IssueEdit};
 use futures::StreamExt;
 use serde_json::Value;
@@ -139,6 +141,64 @@ async fn one_script_leaves_the_same_rows_in_each() {
                 .apply(Change::DeleteBranch { repository, branch })
                 .unwrap();
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_crashes_again_and_again_ends_with_the_source() {
+    const SCRIPT: &str = "REPLICATE Issues; REPLICATE PullRequests; REPLICATE Branches; \
+                          REPLICATE Many WITH DropTable SELECT * FROM Issues";
+    let Some(mut server) = Server::for_test() else {
+        return;
+    };
+    let world = World::start(small()).await;
+    let url = server.create_database().unwrap();
+    let properties = || {
+        let pairs = [("Pagesize", "5"), ("Concurrency", "2")];
+        world.properties_with("acme", pairs)
+    };
+    let open = |setting| {
+        let builder = Session::builder().connection("acme", properties());
+        builder.write_to(setting).build().unwrap()
+    };
+    let session = open(DestinationSetting::url("test", &url));
+    world.sandbox.set_latency(Duration::from_millis(10));
+    let (told, running) = tokio::sync::oneshot::channel::<()>();
+    let crashing = std::thread::spawn(move || {
+        let mut running = running;
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut crashes = 0;
+        while running.try_recv() == Err(tokio::sync::oneshot::error::TryRecvError::Empty) {
+            std::thread::sleep(Duration::from_millis(random.u64(20..400)));
+            server.kill().unwrap();
+            server.restart().unwrap();
+            crashes += 1;
+        }
+        (server, crashes)
+    });
+    // A load that has begun goes on when the server is back; one that finds no server says so, and is run again.
+    let mut runs = 0;
+    loop {
+        let outcome = run(&session, SCRIPT).await;
+        runs += 1;
+        let is_unreachable = |error: &bucketline::Error| error.code() == "BL6001";
+        let others = outcome.errors.iter().filter(|error| !is_unreachable(error));
+        assert_eq!(others.count(), 0, "{:?}", outcome.errors);
+        if outcome.errors.is_empty() {
+            break;
+        }
+        assert!(runs < 200, "{:?}", outcome.errors);
+    }
+    drop(told);
+    let (_server, crashes) = crashing.join().unwrap();
+    assert!(crashes > 3, "{crashes} crashes");
+    let file = open(Store::File(world.folder().join("one.db")).setting());
+    run(&file, SCRIPT).await;
+    for table in ["Issues", "PullRequests", "Branches", "Many"] {
+        let sql = format!("SELECT * FROM destination.{table}");
+        let (one, other) = (rows(&session, &sql).await, rows(&file, &sql).await);
+        let differ: Vec<_> = one.symmetric_difference(&other).take(4).collect();
+        assert!(!one.is_empty() && differ.is_empty(), "{table}: {differ:#?}");
     }
 }
 

@@ -80,6 +80,15 @@ impl World {
 
     /// The properties of a connection to a workspace by its user's API token.
     pub(crate) fn properties(&self, workspace: &str) -> ConnectionProperties {
+        self.properties_with(workspace, [])
+    }
+
+    /// The same and more of them.
+    pub(crate) fn properties_with<const N: usize>(
+        &self,
+        workspace: &str,
+        more: [(&'static str, &str); N],
+    ) -> ConnectionProperties {
         let pairs = [
             ("BaseURL", self.sandbox.base_url()),
             ("Workspace", workspace.to_owned()),
@@ -87,7 +96,8 @@ impl World {
             ("Token", format!("sandbox-api-token-{workspace}")),
             ("RequestsPerHour", "0".to_owned()),
         ];
-        ConnectionProperties::new("test", pairs)
+        let more = more.map(|(name, value)| (name, value.to_owned()));
+        ConnectionProperties::new("test", pairs.into_iter().chain(more))
     }
 
     /// A new session with a connection per workspace, named like it, at the sandbox's time.
