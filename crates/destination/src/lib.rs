@@ -18,6 +18,7 @@ pub mod memory;
 mod name;
 pub mod packed;
 mod pending;
+pub mod remembered;
 mod retention;
 mod state;
 

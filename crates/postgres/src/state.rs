@@ -1,11 +1,8 @@
 //! What we remember, in tables of a schema of our own in the same database.
 
-use std::sync::Arc;
-
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use bucketline_destination::remembered::{decode_columns, encode_columns, encode_key};
 use bucketline_destination::{
-    Checkpoints, ColumnType, Error, ErrorKind, Layout, Result, Staged, StoredColumn, TableState,
-    packed,
+    Checkpoints, Error, ErrorKind, Layout, Result, Staged, TableState, packed,
 };
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -194,14 +191,14 @@ async fn read_where(
                 checkpoints: Checkpoints::new(),
             });
             staging = Some(Layout::stored(
-                decode_columns(columns)?.as_ref(),
+                decode_columns(columns, damaged)?.as_ref(),
                 &names(key)?,
             )?);
         }
         let rows: i64 = row.get(4);
         let state = TableState {
             record: json(text(1))?,
-            columns: decode_columns(text(2))?,
+            columns: decode_columns(text(2), damaged)?,
             key: names(text(3))?,
             rows: u64::try_from(rows).unwrap_or(0),
             checkpoints: Checkpoints::new(),
@@ -380,26 +377,6 @@ async fn checkpoints(client: &Client, id: i64, staged: bool) -> Result<Checkpoin
         checkpoints.extend(unpack(row.get(0))?);
     }
     Ok(checkpoints)
-}
-
-/// `[["Id","int"],["Title","text"]]`.
-fn encode_columns(layout: &Layout) -> String {
-    let pair =
-        |column: &StoredColumn| serde_json::json!([column.name, column.column_type.to_string()]);
-    Value::Array(layout.columns.iter().map(pair).collect()).to_string()
-}
-
-fn decode_columns(text: &str) -> Result<SchemaRef> {
-    let pairs: Vec<(String, String)> = serde_json::from_str(text).map_err(|e| damaged(&e))?;
-    let fields = pairs
-        .into_iter()
-        .map(|(name, column_type)| Ok(column_type.parse::<ColumnType>()?.field(&name, true)))
-        .collect::<Result<Vec<Field>>>()?;
-    Ok(Arc::new(Schema::new(fields)))
-}
-
-fn encode_key(layout: &Layout) -> String {
-    serde_json::json!(layout.key_names()).to_string()
 }
 
 fn names(text: &str) -> Result<Vec<String>> {

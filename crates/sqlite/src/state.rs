@@ -1,10 +1,8 @@
 //! What we remember, in tables of our own in the same file.
 
-use std::sync::Arc;
-
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use bucketline_destination::remembered::{decode_columns, encode_columns, encode_key};
 use bucketline_destination::{
-    Checkpoints, ColumnType, Error, ErrorKind, Layout, Result, Staged, TableState, packed,
+    Checkpoints, Error, ErrorKind, Layout, Result, Staged, TableState, packed,
 };
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -162,13 +160,13 @@ pub(crate) fn read_table(connection: &Connection, folded: &str) -> Result<Option
             checkpoints: Checkpoints::new(),
         });
         staging = Some(Layout::stored(
-            decode_columns(&columns)?.as_ref(),
+            decode_columns(&columns, damaged)?.as_ref(),
             &names(&key)?,
         )?);
     }
     let state = TableState {
         record: json(&record)?,
-        columns: decode_columns(&columns)?,
+        columns: decode_columns(&columns, damaged)?,
         key: names(&key)?,
         rows: u64::try_from(rows).unwrap_or(0),
         checkpoints: Checkpoints::new(),
@@ -361,27 +359,6 @@ fn slice(stored: ValueRef<'_>) -> Option<String> {
         ValueRef::Text(text) => String::from_utf8(text.to_vec()).ok(),
         _ => None,
     }
-}
-
-/// `[["Id","int"],["Title","text"]]`.
-fn encode_columns(layout: &Layout) -> String {
-    let pair = |column: &bucketline_destination::StoredColumn| {
-        serde_json::json!([column.name, column.column_type.to_string()])
-    };
-    Value::Array(layout.columns.iter().map(pair).collect()).to_string()
-}
-
-fn decode_columns(text: &str) -> Result<SchemaRef> {
-    let pairs: Vec<(String, String)> = serde_json::from_str(text).map_err(|e| damaged(&e))?;
-    let fields = pairs
-        .into_iter()
-        .map(|(name, column_type)| Ok(column_type.parse::<ColumnType>()?.field(&name, true)))
-        .collect::<Result<Vec<Field>>>()?;
-    Ok(Arc::new(Schema::new(fields)))
-}
-
-fn encode_key(layout: &Layout) -> String {
-    serde_json::json!(layout.key_names()).to_string()
 }
 
 fn names(text: &str) -> Result<Vec<String>> {
