@@ -1,18 +1,39 @@
 //! The lexical and syntactic switches of the SQL that queries and expressions may use.
 
+use std::cell::Cell;
+
 use sqlparser::ast::Expr;
 use sqlparser::dialect::Dialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use crate::special_form;
+
 /// The dialect of Bucketline's queries, for those who hand text to `sqlparser` themselves.
 ///
 /// Close to `sqlparser`'s generic dialect, but with `[..]` as a quoted name, `#` inside names
 /// (`Table#TEMP`), `@name` and `?` as parameters, and nothing that makes a semicolon ambiguous
 /// (dollar quotes, backslash escapes, comment hints).
-#[derive(Debug, Clone, Copy, Default)]
-pub struct BucketlineDialect;
+///
+/// One value serves one text: `sqlparser` reads some texts again and again, exponentially often, so the operands that
+/// it reads are counted, and too many of them end the reading with [`ParserError::RecursionLimitExceeded`].
+#[derive(Debug)]
+pub struct BucketlineDialect {
+    operands_left: Cell<usize>,
+}
+
+impl BucketlineDialect {
+    /// For a text of that many tokens.
+    pub fn for_tokens(tokens: usize) -> Self {
+        const FOR_EACH_TOKEN: usize = 8;
+        const IN_ANY_CASE: usize = 30_000;
+        let operands = tokens.saturating_mul(FOR_EACH_TOKEN);
+        Self {
+            operands_left: Cell::new(operands.saturating_add(IN_ANY_CASE)),
+        }
+    }
+}
 
 impl Dialect for BucketlineDialect {
     fn is_delimited_identifier_start(&self, ch: char) -> bool {
@@ -31,7 +52,8 @@ impl Dialect for BucketlineDialect {
         self.is_identifier_start(ch) || ch.is_ascii_digit() || ch == '#'
     }
 
-    /// Without this, `SELECT a, FROM t` would read a column called FROM.
+    /// Reads special forms without going back, and counts operands. Without this, `SELECT a, FROM t` would read a
+    /// column called FROM.
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         const CLAUSES: &[Keyword] = &[
             Keyword::AND,
@@ -50,11 +72,16 @@ impl Dialect for BucketlineDialect {
             Keyword::WHEN,
             Keyword::WHERE,
         ];
+        let Some(left) = self.operands_left.get().checked_sub(1) else {
+            return Some(Err(ParserError::RecursionLimitExceeded));
+        };
+        self.operands_left.set(left);
         let next = parser.peek_token_ref();
         match &next.token {
             Token::Word(word) if CLAUSES.contains(&word.keyword) => {
                 Some(parser.expected_ref("an expression", next))
             }
+            Token::Word(_) => special_form::parse(self, parser),
             _ => None,
         }
     }

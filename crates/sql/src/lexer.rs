@@ -112,7 +112,7 @@ fn shorten(text: &str) -> String {
 /// The tokens of `text`, and the error that ended the reading early, if one did.
 pub(crate) fn tokenize(text: &str) -> (Vec<Lexeme>, Option<Error>) {
     let mut raw = Vec::new();
-    let failure = Tokenizer::new(&BucketlineDialect, text)
+    let failure = Tokenizer::new(&BucketlineDialect::for_tokens(0), text)
         .tokenize_with_location_into_buf(&mut raw)
         .err();
 

@@ -13,7 +13,10 @@ use sqlparser::tokenizer::Token;
 pub(crate) use self::cursor::Cursor;
 use crate::lexer::{Cut, split, tokenize};
 use crate::parameter::Binder;
-use crate::{Error, ErrorKind, Located, Parameters, Position, Span, Statement, nearest};
+use crate::{
+    BucketlineDialect, Error, ErrorKind, Located, Parameters, Position, Span, Statement, nearest,
+    nesting,
+};
 
 /// Reads a script: one entry for each statement, in order. Empty statements are skipped; the last
 /// semicolon may be missing.
@@ -82,12 +85,16 @@ pub fn is_unfinished(text: &str) -> bool {
 
 fn parse_cut(cut: Cut<'_>, binder: &mut Binder<'_>) -> Result<Located, Error> {
     let lexemes = binder.bind(cut.lexemes)?;
-    let mut cursor = Cursor::new(&lexemes, cut.end);
-    let statement = cursor.statement()?;
-    cursor.expect_end()?;
-    Ok(Located {
-        statement,
-        span: cursor.span_from(0),
+    nesting::check(&lexemes)?;
+    let dialect = BucketlineDialect::for_tokens(lexemes.len());
+    let mut cursor = Cursor::new(&lexemes, cut.end, &dialect);
+    nesting::with_stack(|| {
+        let statement = cursor.statement()?;
+        cursor.expect_end()?;
+        Ok(Located {
+            statement,
+            span: cursor.span_from(0),
+        })
     })
 }
 

@@ -10,8 +10,9 @@ use sqlparser::tokenizer::{Span as Stretch, Token};
 use crate::alias::quoted_aliases;
 use crate::lexer::Lexeme;
 use crate::name::{is_bare, is_reserved};
+use crate::nesting::with_stack;
 use crate::parse::Cursor;
-use crate::{CsvTarget, Error, Ident, Name, Span, relation};
+use crate::{BucketlineDialect, CsvTarget, Error, Ident, Name, Span, relation};
 
 /// Tokens kept for printing, for respelling and for places. Equal if they read alike.
 #[derive(Clone)]
@@ -153,10 +154,13 @@ impl Query {
         spell: &mut dyn FnMut(&str, bool) -> Option<String>,
     ) -> Result<Self, Error> {
         let tokens = self.tokens.respelled(&quoted_aliases(&self.ast), spell);
-        let mut cursor = Cursor::over(&tokens.0);
-        let query = cursor.query_with_target()?;
-        cursor.expect_end()?;
-        Ok(query)
+        let dialect = BucketlineDialect::for_tokens(tokens.0.len());
+        let mut cursor = Cursor::over(&tokens.0, &dialect);
+        with_stack(|| {
+            let query = cursor.query_with_target()?;
+            cursor.expect_end()?;
+            Ok(query)
+        })
     }
 
     /// The tables, views and the like that the query reads, in order of appearance, each as often
@@ -245,10 +249,13 @@ impl Expression {
         spell: &mut dyn FnMut(&str, bool) -> Option<String>,
     ) -> Result<Self, Error> {
         let tokens = self.tokens.respelled(&HashSet::new(), spell);
-        let mut cursor = Cursor::over(&tokens.0);
-        let expression = cursor.expression()?;
-        cursor.expect_end()?;
-        Ok(expression)
+        let dialect = BucketlineDialect::for_tokens(tokens.0.len());
+        let mut cursor = Cursor::over(&tokens.0, &dialect);
+        with_stack(|| {
+            let expression = cursor.expression()?;
+            cursor.expect_end()?;
+            Ok(expression)
+        })
     }
 }
 

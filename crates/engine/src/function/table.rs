@@ -244,8 +244,9 @@ fn columns(
             .with_hint("write them as WITH (name type, ...)")
             .of(declared)
     };
-    let parsed = Parser::new(&BucketlineDialect)
-        .try_with_sql(&format!("({})", text.ok_or_else(failed)?))
+    let text = text.ok_or_else(failed)?;
+    let parsed = Parser::new(&BucketlineDialect::for_tokens(text.len()))
+        .try_with_sql(&format!("({text})"))
         .and_then(|mut parser| parser.parse_columns());
     let (columns, _) = parsed.map_err(|_| failed())?;
     let empty = DFSchema::empty();

@@ -6,6 +6,7 @@ use sqlparser::tokenizer::Token;
 use crate::dialect::BucketlineDialect;
 use crate::lexer::Lexeme;
 use crate::name::is_reserved;
+use crate::nesting::DEEPEST;
 use crate::secret::is_sensitive;
 use crate::table_function::for_parser;
 use crate::{Error, ErrorKind, Ident, Name, Span, Value, nearest};
@@ -15,15 +16,18 @@ pub(crate) struct Cursor<'l> {
     pub(super) lexemes: &'l [Lexeme],
     /// The semicolon, or the point behind the last token.
     pub(super) end: Span,
-    pub(super) parser: Parser<'static>,
+    pub(super) parser: Parser<'l>,
     /// For each token of the parser, how many lexemes stand before it.
     origins: Vec<usize>,
 }
 
 impl<'l> Cursor<'l> {
-    pub(crate) fn new(lexemes: &'l [Lexeme], end: Span) -> Self {
+    /// The dialect is the one for these tokens, which no other cursor may share.
+    pub(crate) fn new(lexemes: &'l [Lexeme], end: Span, dialect: &'l BucketlineDialect) -> Self {
         let (tokens, origins) = for_parser(lexemes);
-        let parser = Parser::new(&BucketlineDialect).with_tokens_with_locations(tokens);
+        let parser = Parser::new(dialect)
+            .with_recursion_limit(DEEPEST)
+            .with_tokens_with_locations(tokens);
         Self {
             lexemes,
             end,
@@ -33,8 +37,9 @@ impl<'l> Cursor<'l> {
     }
 
     /// Over tokens of which none follows; there must be one.
-    pub(crate) fn over(lexemes: &'l [Lexeme]) -> Self {
-        Self::new(lexemes, Span::point(lexemes[lexemes.len() - 1].span.end))
+    pub(crate) fn over(lexemes: &'l [Lexeme], dialect: &'l BucketlineDialect) -> Self {
+        let end = Span::point(lexemes[lexemes.len() - 1].span.end);
+        Self::new(lexemes, end, dialect)
     }
 
     /// How many tokens have been read.

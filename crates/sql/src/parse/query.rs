@@ -69,7 +69,6 @@ impl Cursor<'_> {
 
     /// Reads a query that may be written into a file.
     pub(crate) fn query_with_target(&mut self) -> Result<Query, Error> {
-        self.refuse_long_chains()?;
         self.refuse_subscripts()?;
         let first = self.index();
         let mut ast = self
@@ -92,7 +91,6 @@ impl Cursor<'_> {
 
     /// Reads an expression.
     pub(crate) fn expression(&mut self) -> Result<Expression, Error> {
-        self.refuse_long_chains()?;
         self.refuse_subscripts()?;
         let first = self.index();
         let ast = self
@@ -114,32 +112,6 @@ impl Cursor<'_> {
 
     fn read_since(&self, first: usize) -> Tokens {
         Tokens::new(&self.lexemes[first..self.index()])
-    }
-
-    /// `1 + 1 + ...` is as deep a tree as it is long, and walking or dropping it recurses. The
-    /// limits are far below what overflows the stack of a thread in a debug build.
-    fn refuse_long_chains(&self) -> Result<(), Error> {
-        const MOST: [(&[&str], usize); 2] = [
-            (&["UNION", "EXCEPT", "INTERSECT", "MINUS"], 80),
-            (&["AND", "OR", "IS", "LIKE", "IN", "BETWEEN"], 20_000),
-        ];
-        let mut counts = [0; 2];
-        for lexeme in &self.lexemes[self.index()..] {
-            let class = match &lexeme.token {
-                Token::Word(_) => MOST
-                    .iter()
-                    .position(|(words, _)| words.iter().any(|word| lexeme.is_word(word))),
-                token => is_operator(token).then_some(1),
-            };
-            let Some(class) = class else { continue };
-            counts[class] += 1;
-            if counts[class] > MOST[class].1 {
-                let message = format!("more than {} operators in one statement", MOST[class].1);
-                return Err(Error::new(ErrorKind::TooDeep, message, lexeme.span)
-                    .with_hint("split it, or use a list: `IN (...)`"));
-            }
-        }
-        Ok(())
     }
 
     /// In this dialect `[` opens a name, so `a[1]` would silently be `a AS [1]`.
@@ -258,24 +230,6 @@ fn plain(expected: &str) -> String {
         sign if sign.chars().all(|c| !c.is_alphanumeric()) => format!("`{sign}`"),
         other => other.to_owned(),
     }
-}
-
-/// Whether the token may join two expressions.
-fn is_operator(token: &Token) -> bool {
-    !matches!(
-        token,
-        Token::Word(_)
-            | Token::Number(..)
-            | Token::SingleQuotedString(_)
-            | Token::NationalStringLiteral(_)
-            | Token::HexStringLiteral(_)
-            | Token::Placeholder(_)
-            | Token::AtSign
-            | Token::Comma
-            | Token::LParen
-            | Token::RParen
-            | Token::Period
-    )
 }
 
 fn parse_place(text: &str) -> Option<(u64, u64)> {

@@ -3,6 +3,7 @@
 
 mod grammar;
 mod masking;
+mod nesting;
 mod place;
 mod property;
 mod query;
