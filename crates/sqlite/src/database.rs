@@ -10,7 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Doing, failed};
-use crate::state;
+use crate::file::OpenFile;
+use crate::{connect, state};
 
 /// How long another program's transaction is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -62,6 +63,7 @@ pub(crate) struct Database {
     thread: Thread,
     /// The file as the system names it, links resolved; `None` in memory.
     pub(crate) file: Option<PathBuf>,
+    opened: Option<Arc<OpenFile>>,
 }
 
 impl Drop for Database {
@@ -89,8 +91,8 @@ impl Database {
         let label = location.label();
         let work = move || {
             let mut connection = match open_for_writing(&location) {
-                Ok((connection, file)) => {
-                    if opened.send(Ok(file)).is_err() {
+                Ok((connection, files)) => {
+                    if opened.send(Ok(files)).is_err() {
                         return;
                     }
                     connection
@@ -106,12 +108,19 @@ impl Database {
             }
         };
         let thread = Thread::spawn(work)?;
-        let file = answer.await.map_err(|_| stopped(&label))??;
-        Ok(Arc::new(Self { jobs, thread, file }))
+        let files = answer.await.map_err(|_| stopped(&label))??;
+        let (file, opened) = files.unzip();
+        Ok(Arc::new(Self {
+            jobs,
+            thread,
+            file,
+            opened: opened.map(Arc::new),
+        }))
     }
 
     /// Does work on the writing thread, after all that was asked for before. The work is done whole also if
-    /// the caller goes away meanwhile; if it goes away before there is room in the queue, not at all.
+    /// the caller goes away meanwhile; if it goes away before there is room in the queue, not at all. Fails also if
+    /// the file was removed, moved or replaced: what was written is lost then, or is elsewhere.
     pub(crate) async fn call<T, W>(&self, work: W) -> Result<T>
     where
         T: Send + 'static,
@@ -122,16 +131,19 @@ impl Database {
 
     /// Waits for room in the queue.
     pub(crate) async fn reserve(&self) -> Result<Turn<'_>> {
-        self.jobs
-            .reserve()
-            .await
-            .map(Turn)
-            .map_err(|_| stopped("SQLite"))
+        let place = self.jobs.reserve().await.map_err(|_| stopped("SQLite"))?;
+        Ok(Turn {
+            place,
+            opened: self.opened.clone(),
+        })
     }
 }
 
 /// A place in the queue of the writing thread.
-pub(crate) struct Turn<'a>(mpsc::Permit<'a, Job>);
+pub(crate) struct Turn<'a> {
+    place: mpsc::Permit<'a, Job>,
+    opened: Option<Arc<OpenFile>>,
+}
 
 impl Turn<'_> {
     /// As [`Database::call`]; the work is in the queue once this is called, before it is awaited.
@@ -141,8 +153,14 @@ impl Turn<'_> {
         W: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     {
         let (done, answer) = oneshot::channel();
-        self.0.send(Box::new(move |connection| {
-            let result = work(connection);
+        let opened = self.opened;
+        self.place.send(Box::new(move |connection| {
+            let mut result = work(connection);
+            if let Some(Err(moved)) = opened.map(|file| file.check()) {
+                // The log goes by the file's name, and would be taken for that of the file which is there now.
+                empty_log(connection);
+                result = Err(moved);
+            }
             // The caller may have gone; the work is done all the same.
             let _ = done.send(result);
         }));
@@ -201,7 +219,7 @@ fn stopped(what: &str) -> Error {
     )
 }
 
-fn open_for_writing(location: &Location) -> Result<(Connection, Option<PathBuf>)> {
+fn open_for_writing(location: &Location) -> Result<(Connection, Option<(PathBuf, OpenFile)>)> {
     let doing = format!("opening {}", location.label());
     let connection = match location {
         Location::Memory => Connection::open_in_memory().doing(&doing)?,
@@ -241,9 +259,13 @@ fn open_for_writing(location: &Location) -> Result<(Connection, Option<PathBuf>)
     crate::evolve::add_functions(&connection).doing(&doing)?;
     let file = match location {
         Location::Memory => None,
-        Location::File(path) => Some(std::fs::canonicalize(path).map_err(|error| {
-            Error::new(ErrorKind::Unavailable, format!("{doing}: {error}")).with_source(error)
-        })?),
+        Location::File(path) => {
+            let files =
+                std::fs::canonicalize(path).and_then(|file| Ok((file, OpenFile::at(path)?)));
+            Some(files.map_err(|error| {
+                Error::new(ErrorKind::Unavailable, format!("{doing}: {error}")).with_source(error)
+            })?)
+        }
     };
     Ok((connection, file))
 }
@@ -273,44 +295,8 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Option<Connection>> {
     // Opened for writing where that is allowed, since only then is the log of a process that was killed taken
     // in and put away; `query_only` sees to it that nothing else is written.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)
-        .and_then(prepare_for_reading)
-        .or_else(|error| read_immutable(path).ok_or(error))
-        .map_err(|error| failed(&doing, error))?;
-    Ok(Some(connection))
-}
-
-pub(crate) fn prepare_for_reading(connection: Connection) -> rusqlite::Result<Connection> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "query_only", true)?;
-    connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
-    Ok(connection)
-}
-
-/// Reads a database with a write-ahead log in a folder where nothing may be written. Nobody else writes
-/// there either, so the file alone can be trusted if it has no log beside it.
-pub(crate) fn read_immutable(path: &Path) -> Option<Connection> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if Path::new(&log).exists() {
-        return None;
-    }
-    let mut uri = String::from("file:");
-    for byte in std::path::absolute(path).ok()?.to_str()?.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
-                uri.push(char::from(byte));
-            }
-            _ => uri.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    uri.push_str("?immutable=1");
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(uri, flags)
-        .and_then(prepare_for_reading)
-        .ok()
+    let connection = connect::to_read(path, flags, BUSY_TIMEOUT, |_| Ok(()));
+    connection.map(Some).map_err(|error| failed(&doing, error))
 }
 
 fn check_folder(path: &Path) -> Result<()> {

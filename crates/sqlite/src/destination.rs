@@ -140,9 +140,11 @@ impl Destination for SqliteDestination {
         let (name, holder) = (table.clone(), holder.clone());
         let (lease, lock, status) = database
             .call(move |connection| {
-                evolve::in_transaction(connection, state::create)?;
-                let file = file.as_deref();
-                let (lease, lock) = Lease::take(connection, file, instance, &name, &holder)?;
+                // In a transaction, since only its commit tells that the disk is full.
+                let (lease, lock) = evolve::in_transaction(connection, |connection| {
+                    state::create(connection)?;
+                    Lease::take(connection, file.as_deref(), instance, &name, &holder)
+                })?;
                 let status = physical::status(connection, &name::spelled(&name), &lease.folded)?;
                 Ok((lease, lock, status))
             })

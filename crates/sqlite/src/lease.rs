@@ -54,7 +54,7 @@ pub(crate) fn folder(database: &Path) -> PathBuf {
 }
 
 impl Lease {
-    /// Takes the lease of a table. The state's tables must be there.
+    /// Takes the lease of a table, in a transaction of the caller's. The state's tables must be there.
     ///
     /// `file` is the database's file, or `None` in memory, where `instance` tells databases apart.
     pub(crate) fn take(

@@ -10,11 +10,13 @@
 
 mod append;
 mod cell;
+mod connect;
 mod database;
 mod decode;
 mod destination;
 mod error;
 mod evolve;
+mod file;
 mod lease;
 mod load;
 mod merge;

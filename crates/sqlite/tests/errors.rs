@@ -146,3 +146,91 @@ async fn a_dropped_table_is_named() {
         assert!(error.to_string().contains(support::TABLE), "{error}");
     }
 }
+
+/// What becomes of the file in the middle of a load.
+type Accident = fn(&Path);
+
+const ACCIDENTS: [(Accident, &str); 3] = [
+    (
+        |path| std::fs::remove_file(path).unwrap(),
+        "the file was removed or moved away",
+    ),
+    (
+        |path| std::fs::rename(path, path.with_extension("moved")).unwrap(),
+        "the file was removed or moved away",
+    ),
+    (
+        |path| {
+            let other = path.with_extension("other");
+            let made = Connection::open(&other).unwrap();
+            made.execute_batch("CREATE TABLE mine (a); INSERT INTO mine VALUES (17)")
+                .unwrap();
+            drop(made);
+            std::fs::rename(path, path.with_extension("moved")).unwrap();
+            std::fs::rename(&other, path).unwrap();
+        },
+        "another file has taken its place",
+    ),
+];
+
+/// Nothing is said to be written that is not where the user looks for it. A file that was moved is whole, and one
+/// that took its place is left as it is.
+#[tokio::test]
+async fn a_file_that_is_moved_during_a_load_ends_it() {
+    for (accident, said) in ACCIDENTS {
+        for last in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("copy.db");
+            let destination = SqliteDestination::open_file(&path);
+            let load = begun(&destination).await;
+            load.write("s", rows(0..100)).await.unwrap();
+            load.commit("s", None).await.unwrap();
+            load.write("s", rows(100..200)).await.unwrap();
+            accident(&path);
+            let error = if last {
+                load.finish(None).await.unwrap_err()
+            } else {
+                load.commit("s", None).await.unwrap_err()
+            };
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert!(error.to_string().contains(said), "{error}");
+            assert!(
+                error.to_string().contains(path.to_str().unwrap()),
+                "{error}"
+            );
+            drop(destination);
+
+            let moved = path.with_extension("moved");
+            if moved.exists() {
+                assert!(support::count(&moved) >= 100);
+            }
+            if path.exists() {
+                let other = Connection::open(&path).unwrap();
+                let mine: i64 = other
+                    .query_row("SELECT a FROM mine", [], |row| row.get(0))
+                    .unwrap();
+                let sound: String = other
+                    .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+                    .unwrap();
+                assert_eq!((mine, sound.as_str()), (17, "ok"));
+            }
+        }
+    }
+}
+
+/// A lease that cannot be noted, as on a full disk, is not taken: the cause is told at once, and not later that
+/// another process has the lease.
+#[tokio::test]
+async fn a_lease_that_is_not_committed_is_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("copy.db");
+    let destination = SqliteDestination::open_file(&path);
+    begun(&destination).await.finish(None).await.unwrap();
+    // What is missing is only found at the commit.
+    let sql = "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+               CREATE TABLE child (id REFERENCES parent DEFERRABLE INITIALLY DEFERRED);
+               CREATE TRIGGER fails AFTER UPDATE ON _bucketline_leases BEGIN INSERT INTO child VALUES (1); END";
+    Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    let error = open(&destination).await.map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadValue, "{error}");
+}

@@ -9,7 +9,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::Fault;
-use crate::database;
+use crate::connect;
 
 /// How long a writer that is about to commit is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,20 +37,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
     // An absolute path is no URI, whatever its name looks like.
     let path = std::path::absolute(path).map_err(Fault::broken_off)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = Connection::open_with_flags(&path, flags).and_then(|connection| {
-        harden(&connection)?;
-        database::prepare_for_reading(connection)
-    });
-    let connection = match opened {
-        Ok(connection) => connection,
-        Err(error) => {
-            let connection = database::read_immutable(&path).ok_or(error)?;
-            harden(&connection)?;
-            connection
-        }
-    };
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    Ok(connection)
+    Ok(connect::to_read(&path, flags, BUSY_TIMEOUT, harden)?)
 }
 
 fn harden(connection: &Connection) -> rusqlite::Result<()> {
