@@ -31,6 +31,8 @@ REPLICATE Calls SELECT REPLICATE('-', 3) AS Line, LEFT(Title, 5) FROM Issues;
 REPLICATE Copy (Id int) SELECT Id FROM Issues;
 REPLICATE Copy (Id bigint, [Odd name] nvarchar(10), Price decimal(10, 2), At datetime, PRIMARY KEY (Id, [Odd name]));
 REPLICATE Copy (Id int, PRIMARY KEY (id)) api.Issues;
+REPLICATE Copy (Id int PRIMARY KEY, Title nvarchar(max) NOT NULL, Price money NULL) api.Issues;
+REPLICATE Copy (Id number(10) NOT NULL PRIMARY KEY, Title varchar2(20), Key uniqueidentifier, At datetime2(7));
 REPLICATE Copy (Id int) WITH BatchSize = 10 WITH x AS (SELECT 1 AS Id) SELECT Id FROM x;
 
 -- Options: before or after the source, or both

@@ -79,7 +79,38 @@ pub fn time(microseconds: i64) -> Option<Fixed<15>> {
 /// without a zone is taken as UTC.
 pub fn parse_instant(text: &str) -> Option<i64> {
     let moment = DateTime::parse_from_rfc3339(text).map(|moment| moment.timestamp_micros());
-    moment.ok().or_else(|| parse_local_time(text))
+    moment
+        .ok()
+        .or_else(|| parse_local_time(text))
+        .or_else(|| parse_zoned(text))
+}
+
+/// What RFC 3339 does not allow: no seconds, and offsets such as `+0200`, `+02` and ` +02:00`.
+fn parse_zoned(text: &str) -> Option<i64> {
+    let at = text.rfind(['Z', 'z', '+', '-'])?;
+    let (local, zone) = text.split_at(at);
+    let local = local.trim_end();
+    if local.len() <= "2026-10-07".len() {
+        return None;
+    }
+    let (sign, offset) = match zone.split_at(1) {
+        ("+", offset) => (1, offset),
+        ("-", offset) => (-1, offset),
+        (_, "") => return parse_local_time(local),
+        _ => return None,
+    };
+    let (hours, minutes) = match offset.len() {
+        2 => (offset, "0"),
+        4 => offset.split_at_checked(2)?,
+        _ => offset.split_once(':').filter(|_| offset.len() == 5)?,
+    };
+    let part = |digits: &str, below: i64| {
+        let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number: i64 = is_plain.then(|| digits.parse().ok())??;
+        (number < below).then_some(number)
+    };
+    let minutes = part(hours, 24)? * 60 + part(minutes, 60)?;
+    parse_local_time(local)?.checked_sub(sign * minutes * 60_000_000)
 }
 
 /// Microseconds since 1970 of a text such as [`local_time`] makes; `T` may be a space, and a date alone
@@ -196,6 +227,24 @@ mod tests {
         assert_eq!(parse_instant("1970-01-01T12:00:00+00:00"), noon);
         assert_eq!(parse_instant("1970-01-01T14:00:00+02:00"), noon);
         assert_eq!(parse_instant("1970-01-01 12:00:00"), noon);
+        for text in [
+            "1970-01-01T12:00Z",
+            "1970-01-01 12:00:00 +00:00",
+            "1970-01-01T14:00:00.000+0200",
+            "1970-01-01 10:30:00-0130",
+            "1970-01-01T14:00+02",
+        ] {
+            assert_eq!(parse_instant(text), noon, "{text}");
+        }
+        for text in [
+            "1970-01-01+02:00",
+            "1970-01-01T12:00:00+2:00",
+            "1970-01-01T12:00:00+25:00",
+            "1970-01-01T12:00:00 Zone",
+            "1970-01-01T12:00:00+é0",
+        ] {
+            assert_eq!(parse_instant(text), None, "{text}");
+        }
         assert_eq!(parse_local_time("1970-01-02"), Some(86_400_000_000));
         assert_eq!(parse_instant("noon"), None);
     }

@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::Span as Stretch;
 
 use crate::function::{self, Function};
+use crate::types;
 use crate::{Error, ErrorKind, Result};
 
 /// The statement of a query as the planner takes it.
@@ -155,6 +156,11 @@ impl VisitorMut for Preparation {
                     value.value = Value::SingleQuotedString(std::mem::take(text));
                 }
             }
+            Expr::Cast { data_type, .. } => {
+                if let Some(length) = types::cast_length(data_type) {
+                    shorten(expr, length);
+                }
+            }
             Expr::Trim { expr, .. } => cast(expr, SqlType::Varchar(None)),
             Expr::Position { expr, r#in } => {
                 [expr, r#in]
@@ -233,6 +239,7 @@ fn name_as_written(item: &mut SelectItem) {
     let planned_otherwise = match expr {
         Expr::Function(call) => declared(&call.name).is_some_and(Function::is_scalar),
         Expr::Substring { .. } | Expr::Trim { .. } | Expr::Position { .. } => true,
+        Expr::Cast { data_type, .. } => types::cast_length(data_type).is_some(),
         _ => false,
     };
     if planned_otherwise {
@@ -329,6 +336,25 @@ fn cast(expr: &mut Expr, wanted: SqlType) {
         data_type: wanted,
         array: false,
         format: None,
+    };
+}
+
+/// A text cut to its first characters: the planner does not look at the length of a type.
+fn shorten(expr: &mut Expr, length: u64) {
+    let mut text = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+    if let Expr::Cast { data_type, .. } = &mut text {
+        *data_type = SqlType::Varchar(None);
+    }
+    *expr = Expr::Substring {
+        expr: Box::new(text),
+        substring_from: Some(Box::new(Expr::Value(
+            Value::Number("1".into(), false).into(),
+        ))),
+        substring_for: Some(Box::new(Expr::Value(
+            Value::Number(length.to_string(), false).into(),
+        ))),
+        special: false,
+        shorthand: false,
     };
 }
 

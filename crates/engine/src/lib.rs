@@ -25,3 +25,4 @@ pub use query::QueryRun;
 pub use rows::{Applied, Output, RowPlan, WholePlan, Work, is_json};
 pub use session::{Clock, DEFAULT_DESTINATION, Session, Settings};
 pub use system::system_tables;
+pub use types::{ColumnType, column_type};

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::compute::kernels::substring::substring_by_char;
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use bucketline_destination::Column;
 
-use crate::statement::Declared;
+use crate::declared::{self, Declared, Rule};
 use crate::{Error, ErrorKind, Result};
 
 /// The columns of the destination's table, each taken from one output of the query.
@@ -20,8 +19,8 @@ pub(crate) struct Layout {
     pub(crate) picks: Vec<usize>,
     /// Indices of the key columns; empty: no key.
     pub(crate) key: Vec<usize>,
-    /// How many characters of a text are kept, by column, where longer ones are cut.
-    limits: Vec<Option<u64>>,
+    /// What the values of the columns must be like; empty if nothing is declared.
+    rules: Vec<Rule>,
     schema: SchemaRef,
     key_schema: SchemaRef,
 }
@@ -89,15 +88,13 @@ impl Layout {
         };
         let schema = fields(&mut (0..columns.len()));
         let key_schema = fields(&mut key.iter().copied());
-        let limits = match declared {
-            Some(declared) => declared.limits.clone(),
-            None => vec![None; columns.len()],
-        };
+        let rules = declared.iter().flat_map(|declared| &declared.columns);
+        let rules = rules.map(|column| column.rule.clone()).collect();
         Ok(Self {
             columns,
             picks,
             key,
-            limits,
+            rules,
             schema,
             key_schema,
         })
@@ -132,25 +129,24 @@ impl Layout {
     /// # Errors
     /// [`ErrorKind::BadValue`] if a value cannot be converted, or a key is NULL.
     pub(crate) fn fit(&self, outputs: &RecordBatch) -> Result<RecordBatch> {
-        let arrays = self
-            .picks
-            .iter()
-            .map(|&pick| Arc::clone(outputs.column(pick)))
-            .collect();
-        let rows = build(arrays, &self.schema)?;
-        if self.limits.iter().all(Option::is_none) {
-            return Ok(rows);
-        }
-        let cut = |(array, limit): (&ArrayRef, &Option<u64>)| -> Result<ArrayRef> {
-            match (limit, array.as_string_opt::<i32>()) {
-                (Some(_), Some(texts)) => substring_by_char(texts, 0, *limit)
-                    .map(|texts| Arc::new(texts) as ArrayRef)
-                    .map_err(|error| Error::new(ErrorKind::BadValue, error.to_string())),
-                _ => Ok(Arc::clone(array)),
-            }
+        let arrays = self.picks.iter().map(|&pick| outputs.column(pick));
+        let key: Vec<usize> = match self.key.as_slice() {
+            [] => self.picks.clone(),
+            key => key.iter().map(|&column| self.picks[column]).collect(),
         };
-        let arrays = rows.columns().iter().zip(&self.limits).map(cut);
-        build(arrays.collect::<Result<_>>()?, &self.schema)
+        let key = outputs
+            .project(&key)
+            .map_err(|error| Error::new(ErrorKind::BadValue, error.to_string()))?;
+        let fitted = arrays.enumerate().map(|(index, array)| {
+            let (field, rule) = (self.schema.field(index), self.rules.get(index));
+            declared::fit(Arc::clone(array), field, rule, &key)
+        });
+        build(fitted.collect::<Result<_>>()?, &self.schema)
+    }
+
+    /// How many characters are kept of the texts of a column, if longer ones are cut.
+    pub(crate) fn cut(&self, column: usize) -> Option<u64> {
+        self.rules.get(column).and_then(Rule::cut)
     }
 
     /// The key columns of a fitted batch.
@@ -249,7 +245,8 @@ fn declared_columns(outputs: &[Column], declared: &Declared) -> Result<(Vec<Colu
     }
     let mut columns = Vec::with_capacity(declared.columns.len());
     let mut picks = Vec::with_capacity(declared.columns.len());
-    for (index, (name, data_type)) in declared.columns.iter().enumerate() {
+    for (index, column) in declared.columns.iter().enumerate() {
+        let name = &column.name;
         let pick = if declared.by_name {
             position(outputs, name).ok_or_else(|| {
                 let names = outputs.iter().map(|output| output.field.name().as_str());
@@ -267,7 +264,8 @@ fn declared_columns(outputs: &[Column], declared: &Declared) -> Result<(Vec<Colu
             index
         };
         let output = &outputs[pick];
-        let mut field = Field::new(name, data_type.clone(), output.field.is_nullable());
+        let data_type = column.data_type(output.field.data_type());
+        let mut field = Field::new(name, data_type, output.field.is_nullable());
         if field.data_type() == output.field.data_type() {
             field.set_metadata(output.field.metadata().clone());
         }

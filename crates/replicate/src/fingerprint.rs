@@ -94,14 +94,16 @@ impl Fingerprint {
                 .collect();
             json!({ "expression": output.expression, "reads": reads })
         };
-        let columns = layout
-            .columns
-            .iter()
-            .zip(&layout.picks)
-            .map(|(column, &pick)| {
-                let all = works.iter().map(|work| how(work.as_ref(), pick));
-                (&column.field, of_all(all.collect()))
-            });
+        let columns =
+            layout
+                .columns
+                .iter()
+                .zip(&layout.picks)
+                .enumerate()
+                .map(|(index, (column, &pick))| {
+                    let all = works.iter().map(|work| how(work.as_ref(), pick));
+                    (&column.field, cut(of_all(all.collect()), layout.cut(index)))
+                });
         Self::new(of_all(rows.collect()), columns)
     }
 
@@ -116,7 +118,8 @@ impl Fingerprint {
             .columns
             .iter()
             .zip(&layout.picks)
-            .map(|(column, pick)| (&column.field, json!(pick)));
+            .enumerate()
+            .map(|(index, (column, pick))| (&column.field, cut(json!(pick), layout.cut(index))));
         Ok(Self::new(rows, columns))
     }
 
@@ -181,6 +184,14 @@ fn of_all(mut queries: Vec<Value>) -> Value {
     match queries.len() {
         1 => queries.remove(0),
         _ => Value::Array(queries),
+    }
+}
+
+/// Where a column's texts are cut, they are others than those of another length.
+fn cut(how: Value, length: Option<u64>) -> Value {
+    match length {
+        Some(length) => json!({ "how": how, "length": length }),
+        None => how,
     }
 }
 

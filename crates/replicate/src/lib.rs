@@ -11,6 +11,7 @@ mod catalog;
 mod check;
 mod columns;
 mod compiled;
+mod declared;
 mod deleted;
 mod error;
 mod events;

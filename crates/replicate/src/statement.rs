@@ -1,13 +1,12 @@
 //! The statement as the executor needs it: target, declared columns, options.
 
-use arrow::datatypes::{DataType, TimeUnit};
 use bucketline_destination::{Exact, TableName};
 use bucketline_engine::DEFAULT_DESTINATION;
 use bucketline_sql as sql;
 use chrono::{DateTime, NaiveDateTime, Utc};
-use sql::sqlparser::ast::{CharacterLength, DataType as SqlType, ExactNumberInfo, TimezoneInfo};
 use sql::{OptionName, OptionValue, ReplicateOption};
 
+use crate::declared::Declared;
 use crate::{Error, ErrorKind, Result};
 
 /// A REPLICATE statement.
@@ -21,21 +20,6 @@ pub(crate) struct Statement {
     pub(crate) declared: Option<Declared>,
     /// Its options.
     pub(crate) options: Options,
-}
-
-/// A declared column list.
-#[derive(Debug, Clone)]
-pub(crate) struct Declared {
-    /// Names and types.
-    pub(crate) columns: Vec<(String, DataType)>,
-    /// How many characters of a text are kept, by column, if longer ones are to be cut.
-    pub(crate) limits: Vec<Option<u64>>,
-    /// PRIMARY KEY; empty without.
-    pub(crate) key: Vec<String>,
-    /// Columns are matched by name instead of by position.
-    pub(crate) by_name: bool,
-    /// Where it stands.
-    pub(crate) span: sql::Span,
 }
 
 /// The options that are carried out.
@@ -126,35 +110,6 @@ pub(crate) fn target(name: &sql::Name, options: &sql::Options) -> TableName {
             schema: schema.is_some_and(|schema| schema.exact),
             name: name.last().exact,
         },
-    }
-}
-
-impl Declared {
-    fn read(list: &sql::ColumnList, by_name: bool, cuts: bool) -> Result<Self> {
-        let limit = |column: &sql::Column| length(column.data_type.ast()).filter(|_| cuts);
-        let columns = list.columns.iter().map(|column| {
-            let name = column.name.text.clone();
-            match arrow_type(column.data_type.ast()) {
-                Some(data_type) => Ok((name, data_type)),
-                None => Err(Error::new(
-                    ErrorKind::Columns,
-                    format!("column {name}: the type {} is not known here", column.data_type),
-                )
-                .with_hint("known are BOOLEAN, INT, BIGINT, DECIMAL, FLOAT, DOUBLE, CHAR, VARCHAR, TEXT, DATE, TIME, DATETIME, TIMESTAMP, JSON, BINARY")
-                .at(column.data_type.span())),
-            }
-        });
-        Ok(Self {
-            columns: columns.collect::<Result<_>>()?,
-            limits: list.columns.iter().map(limit).collect(),
-            key: list
-                .primary_key
-                .iter()
-                .map(|name| name.text.clone())
-                .collect(),
-            by_name,
-            span: list.span,
-        })
     }
 }
 
@@ -266,83 +221,4 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
     NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
         .ok()
         .map(|time| time.and_utc())
-}
-
-/// The declared length of a text.
-fn length(declared: &SqlType) -> Option<u64> {
-    match declared {
-        SqlType::Char(length)
-        | SqlType::Character(length)
-        | SqlType::CharVarying(length)
-        | SqlType::CharacterVarying(length)
-        | SqlType::Varchar(length)
-        | SqlType::Nvarchar(length) => match length {
-            Some(CharacterLength::IntegerLength { length, .. }) => Some(*length),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// The Arrow type of a declared SQL type. Lengths of texts are not kept.
-fn arrow_type(declared: &SqlType) -> Option<DataType> {
-    Some(match declared {
-        SqlType::Boolean | SqlType::Bool | SqlType::Bit(_) => DataType::Boolean,
-        SqlType::TinyInt(_)
-        | SqlType::SmallInt(_)
-        | SqlType::MediumInt(_)
-        | SqlType::Int(_)
-        | SqlType::Integer(_)
-        | SqlType::BigInt(_)
-        | SqlType::Int2(_)
-        | SqlType::Int4(_)
-        | SqlType::Int8(_)
-        | SqlType::Int16
-        | SqlType::Int32
-        | SqlType::Int64 => DataType::Int64,
-        SqlType::Float(_)
-        | SqlType::Float4
-        | SqlType::Float8
-        | SqlType::Float32
-        | SqlType::Float64
-        | SqlType::Real
-        | SqlType::Double(_)
-        | SqlType::DoublePrecision => DataType::Float64,
-        SqlType::Decimal(info) | SqlType::Numeric(info) | SqlType::Dec(info) => match info {
-            ExactNumberInfo::None => DataType::Decimal128(38, 10),
-            ExactNumberInfo::Precision(precision) => decimal(*precision, 0)?,
-            ExactNumberInfo::PrecisionAndScale(precision, scale) => decimal(*precision, *scale)?,
-        },
-        SqlType::Char(_)
-        | SqlType::Character(_)
-        | SqlType::CharVarying(_)
-        | SqlType::CharacterVarying(_)
-        | SqlType::Varchar(_)
-        | SqlType::Nvarchar(_)
-        | SqlType::Clob(_)
-        | SqlType::Text
-        | SqlType::TinyText
-        | SqlType::MediumText
-        | SqlType::LongText
-        | SqlType::String(_)
-        | SqlType::Uuid
-        | SqlType::JSON
-        | SqlType::JSONB => DataType::Utf8,
-        SqlType::Binary(_) | SqlType::Varbinary(_) | SqlType::Blob(_) | SqlType::Bytea => {
-            DataType::Binary
-        }
-        SqlType::Date => DataType::Date32,
-        SqlType::Time(..) => DataType::Time64(TimeUnit::Microsecond),
-        SqlType::Timestamp(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone)
-        | SqlType::Timestamp(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz)
-        | SqlType::Datetime(_) => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
-        _ => return None,
-    })
-}
-
-fn decimal(precision: u64, scale: i64) -> Option<DataType> {
-    let precision = u8::try_from(precision)
-        .ok()
-        .filter(|precision| (1..=38).contains(precision))?;
-    Some(DataType::Decimal128(precision, i8::try_from(scale).ok()?))
 }

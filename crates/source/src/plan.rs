@@ -35,6 +35,8 @@ pub struct Order {
     pub column: usize,
     /// Highest first.
     pub descending: bool,
+    /// Rows without a value come before the others.
+    pub nulls_first: bool,
 }
 
 /// What becomes of a predicate.

@@ -263,6 +263,9 @@ impl Display for ColumnList {
         for (index, column) in self.columns.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{} {}", column.name, column.data_type)?;
+            if column.not_null {
+                f.write_str(" NOT NULL")?;
+            }
         }
         for (index, name) in self.primary_key.iter().enumerate() {
             let before = if index == 0 { ", PRIMARY KEY (" } else { ", " };

@@ -121,7 +121,7 @@ pub enum Source {
 pub struct ColumnList {
     /// At least one, no name twice.
     pub columns: Vec<Column>,
-    /// Names of declared columns; empty without PRIMARY KEY.
+    /// Names of declared columns, whether PRIMARY KEY stands behind one or at the end; empty without.
     pub primary_key: Vec<Ident>,
     /// From parenthesis to parenthesis.
     pub span: Span,
@@ -140,6 +140,8 @@ pub struct Column {
     pub name: Ident,
     /// Its type.
     pub data_type: DataType,
+    /// NOT NULL stands behind it.
+    pub not_null: bool,
 }
 
 /// `CHECKCACHE table [AGAINST ...] [WITH REPAIR] [SKIP ...] [START ...] [END ...]`

@@ -64,15 +64,20 @@ impl Decoder {
             let value = row.get_ref(index).doing("reading a row")?;
             if column.push(value).is_none() {
                 let field = self.schema.field(index);
-                let message = format!(
-                    "column `{}` holds a {} that is not of type {}: {}",
-                    field.name(),
-                    value.data_type(),
-                    ColumnType::of(field),
-                    text_of(value)
-                );
-                return Err(Error::new(ErrorKind::BadValue, message)
-                    .with_hint("somebody changed that value by hand; correct it, or load again"));
+                let message = match value {
+                    ValueRef::Text(text) if std::str::from_utf8(text).is_err() => {
+                        format!("column `{}` holds {}", field.name(), shown(value))
+                    }
+                    _ => format!(
+                        "column `{}` holds {}, which is not of type {}",
+                        field.name(),
+                        shown(value),
+                        ColumnType::of(field)
+                    ),
+                };
+                return Err(Error::new(ErrorKind::BadValue, message).with_hint(
+                    "another program wrote that value; correct it, or leave the column out",
+                ));
             }
         }
         self.rows += 1;
@@ -144,10 +149,9 @@ impl Column {
             (Self::Decimal(column, _), ValueRef::Text(text)) => {
                 column.append_value(std::str::from_utf8(text).ok()?);
             }
-            (Self::Text(column), ValueRef::Text(text)) => match std::str::from_utf8(text) {
-                Ok(text) => column.append_value(text),
-                Err(_) => column.append_value(String::from_utf8_lossy(text)),
-            },
+            (Self::Text(column), ValueRef::Text(text)) => {
+                column.append_value(std::str::from_utf8(text).ok()?);
+            }
             (Self::Text(column), other) => column.append_value(text_of(other)),
             (Self::Binary(column), ValueRef::Blob(bytes) | ValueRef::Text(bytes)) => {
                 column.append_value(bytes);
@@ -223,4 +227,27 @@ pub(crate) fn text_of(value: ValueRef<'_>) -> String {
         ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
         ValueRef::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
+}
+
+/// A value for an error: `the text 'abc'`, cut where it is long.
+pub(crate) fn shown(value: ValueRef<'_>) -> String {
+    /// Characters of a value that are shown.
+    const SHOWN: usize = 60;
+    let (kind, text) = match value {
+        ValueRef::Text(text) => match std::str::from_utf8(text) {
+            Ok(_) => ("the text '", text_of(value)),
+            Err(_) => (
+                "a text that is not UTF-8, x'",
+                text_of(ValueRef::Blob(text)),
+            ),
+        },
+        ValueRef::Blob(_) => ("the bytes x'", text_of(value)),
+        _ => ("", text_of(value)),
+    };
+    let text = match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    };
+    let quote = if kind.is_empty() { "" } else { "'" };
+    format!("{kind}{text}{quote}")
 }

@@ -62,7 +62,11 @@ impl Ask {
 
     fn order(mut self, name: &str, descending: bool) -> Self {
         let column = self.request.table.column(name).unwrap();
-        self.request.order = Some(Order { column, descending });
+        self.request.order = Some(Order {
+            column,
+            descending,
+            nulls_first: descending,
+        });
         self
     }
 

@@ -329,6 +329,7 @@ async fn one_request_for_a_limited_query() {
     request.order = Some(Order {
         column: column(&table, "UpdatedOn"),
         descending: true,
+        nulls_first: true,
     });
     request.limit = Some(5);
     let plan = client.plan(request.clone());
@@ -495,6 +496,7 @@ async fn big_repositories_are_split_by_state() {
     request.order = Some(Order {
         column: column(&request.table, "UpdatedOn"),
         descending: false,
+        nulls_first: false,
     });
     request.limit = Some(7);
     let rows = client.scan(request).await.unwrap();

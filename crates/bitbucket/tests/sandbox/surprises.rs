@@ -46,6 +46,7 @@ async fn a_merged_pull_request_comes_once() {
     ordered.order = Some(Order {
         column: column(&ordered.table, "UpdatedOn"),
         descending: true,
+        nulls_first: true,
     });
     ordered.limit = Some(30);
     sandbox.on_page("*/pullrequests", 1, [merge(open.next().unwrap())]);

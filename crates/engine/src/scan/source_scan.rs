@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bucketline_source::{Order, Predicate, ScanPlan, ScanRequest, SliceChoice, Source};
+use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -97,7 +98,7 @@ impl SourceScan {
     pub(crate) fn with_top(
         &self,
         column: usize,
-        descending: bool,
+        options: SortOptions,
         rows: usize,
     ) -> Result<Option<Self>> {
         if self.is_limited() {
@@ -107,7 +108,8 @@ impl SourceScan {
         scan.top = Some((
             Order {
                 column: self.columns[column],
-                descending,
+                descending: options.descending,
+                nulls_first: options.nulls_first,
             },
             rows,
         ));
@@ -359,9 +361,9 @@ impl DataSource for SourceScan {
     }
 }
 
-fn sort_options(order: Order) -> datafusion::arrow::compute::SortOptions {
-    datafusion::arrow::compute::SortOptions {
+fn sort_options(order: Order) -> SortOptions {
+    SortOptions {
         descending: order.descending,
-        nulls_first: order.descending,
+        nulls_first: order.nulls_first,
     }
 }

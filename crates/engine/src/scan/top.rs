@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::compute::SortOptions;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
@@ -55,9 +56,7 @@ fn pushed(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>
     let Some(column) = key.expr.downcast_ref::<Column>() else {
         return Ok(None);
     };
-    let Some(Top { plan, sorted }) =
-        top(sort.input(), column.index(), key.options.descending, rows)?
-    else {
+    let Some(Top { plan, sorted }) = top(sort.input(), column.index(), key.options, rows)? else {
         return Ok(None);
     };
     if sorted {
@@ -77,7 +76,7 @@ struct Top {
 fn top(
     plan: &Arc<dyn ExecutionPlan>,
     column: usize,
-    descending: bool,
+    options: SortOptions,
     rows: usize,
 ) -> Result<Option<Top>> {
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
@@ -87,7 +86,7 @@ fn top(
         let Some(Top {
             plan: below,
             sorted,
-        }) = top(projection.input(), column.index(), descending, rows)?
+        }) = top(projection.input(), column.index(), options, rows)?
         else {
             return Ok(None);
         };
@@ -102,7 +101,7 @@ fn top(
     else {
         return Ok(None);
     };
-    let Some(scan) = scan.with_top(column, descending, rows)? else {
+    let Some(scan) = scan.with_top(column, options, rows)? else {
         return Ok(None);
     };
     let sorted = scan.has_one_slice();

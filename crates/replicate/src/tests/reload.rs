@@ -7,7 +7,7 @@ use bucketline_sql::{Position, Span};
 
 use super::fake::{ID, STATE, Selection, TITLE, UUID};
 use super::{Bench, killed_after, outcome, statement, with};
-use crate::statement::Declared;
+use crate::declared::{Declared, DeclaredColumn, Rule};
 use crate::{ErrorKind, Mode, Outcome};
 
 fn few() -> Selection {
@@ -308,10 +308,13 @@ async fn drop_and_truncate_load_first_and_replace_then() {
 
 fn declared(columns: &[(&str, DataType)], key: &[&str]) -> Declared {
     Declared {
-        limits: vec![None; columns.len()],
         columns: columns
             .iter()
-            .map(|(name, kind)| ((*name).to_owned(), kind.clone()))
+            .map(|(name, kind)| DeclaredColumn {
+                name: (*name).to_owned(),
+                data_type: Some(kind.clone()),
+                rule: Rule::default(),
+            })
             .collect(),
         key: key.iter().map(|name| (*name).to_owned()).collect(),
         by_name: false,
@@ -379,7 +382,10 @@ async fn declared_columns_rename_and_convert() {
         &[],
     ));
     let error = bench.run(&few(), &declares).await.unwrap_err();
-    assert!(error.to_string().contains("column Name"), "{error}");
+    assert!(
+        error.to_string().contains("column `Name` of row"),
+        "{error}"
+    );
 
     declares.declared = Some(declared(&[("Id", DataType::Int64)], &[]));
     let error = bench.run(&few(), &declares).await.unwrap_err();

@@ -26,8 +26,18 @@ fn target_columns_and_options() {
     let declared = statement.declared.unwrap();
     assert!(!declared.by_name);
     assert_eq!(declared.key, ["Id"]);
-    assert_eq!(declared.columns[0], ("Id".to_owned(), DataType::Int64));
-    assert_eq!(declared.columns[1], ("Title".to_owned(), DataType::Utf8));
+    let columns = declared.columns.iter();
+    let columns: Vec<_> = columns
+        .map(|column| {
+            (
+                column.name.as_str(),
+                column.data_type.clone(),
+                column.rule.length,
+            )
+        })
+        .collect();
+    assert_eq!(columns[0], ("Id", Some(DataType::Int64), None));
+    assert_eq!(columns[1], ("Title", Some(DataType::Utf8), Some(255)));
     let options = statement.options;
     assert!(options.drop_table && options.drop_missing && options.alter_schema);
     assert!(!options.truncate_table);

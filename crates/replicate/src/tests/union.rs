@@ -8,11 +8,12 @@ use bucketline_sql::{Position, Span};
 use super::fake::{Fake, ID, Select, Selection, TITLE};
 use super::{Bench, killed_after, outcome, statement, with};
 use crate::check::{Check, Comparison, Difference, compare};
+use crate::declared::{Declared, DeclaredColumn, Rule};
 use crate::events::Voice;
 use crate::explain::explain;
 use crate::forecast::forecast;
 use crate::run::{Run, run};
-use crate::statement::{Declared, Statement};
+use crate::statement::Statement;
 use crate::work::{RowWork, Work};
 use crate::{ErrorKind, Mode, Outcome, Report, Result, ScriptRun};
 
@@ -319,14 +320,17 @@ async fn a_declared_key_without_what_tells_the_queries_apart_is_no_key_to_merge_
         selection.slices = Some((Operator::Eq, "slug-{a}"));
     }
     two.dev.world().put("{a}", 99, "theirs", "open");
-    let text = arrow::datatypes::DataType::Utf8;
+    let column = |name: &str, data_type| DeclaredColumn {
+        name: name.to_owned(),
+        data_type: Some(data_type),
+        rule: Rule::default(),
+    };
     let declared = |key: &[&str]| Statement {
         declared: Some(Declared {
             columns: vec![
-                ("Id".to_owned(), arrow::datatypes::DataType::Int64),
-                ("Account".to_owned(), text.clone()),
+                column("Id", arrow::datatypes::DataType::Int64),
+                column("Account", arrow::datatypes::DataType::Utf8),
             ],
-            limits: vec![None, None],
             key: key.iter().map(|name| (*name).to_owned()).collect(),
             by_name: false,
             span: Span::point(Position::START),

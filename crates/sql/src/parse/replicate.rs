@@ -67,17 +67,30 @@ impl Cursor<'_> {
         let mut primary_key = Vec::new();
         loop {
             if !columns.is_empty() && self.at_words(&["PRIMARY", "KEY"]) {
-                primary_key = self.primary_key(&columns)?;
+                let at = self.index();
+                let key = self.primary_key(&columns)?;
+                if !primary_key.is_empty() {
+                    return Err(second_key(self.span_from(at)));
+                }
+                primary_key = key;
                 break;
             }
             let name = self.ident("a column name")?;
             if columns.iter().any(|column| column.name == name) {
                 return Err(duplicate("column", &name));
             }
-            columns.push(Column {
+            let mut column = Column {
                 name,
                 data_type: self.data_type()?,
-            });
+                not_null: false,
+            };
+            if self.constraints(&mut column)? {
+                if !primary_key.is_empty() {
+                    return Err(second_key(column.name.span));
+                }
+                primary_key.push(column.name.clone());
+            }
+            columns.push(column);
             if !self.eat(&Token::Comma) {
                 break;
             }
@@ -91,6 +104,32 @@ impl Cursor<'_> {
             primary_key,
             span: self.span_from(first),
         })
+    }
+
+    /// Reads NOT NULL, NULL and PRIMARY KEY behind a column; whether it is the key.
+    fn constraints(&mut self, column: &mut Column) -> Result<bool, Error> {
+        let (mut is_key, mut nullable) = (false, None);
+        loop {
+            let clause = self.peek();
+            let again = if self.at_words(&["NOT", "NULL"]) {
+                self.advance();
+                self.advance();
+                nullable.replace(false).is_some()
+            } else if self.eat_word("NULL") {
+                nullable.replace(true).is_some()
+            } else if self.at_words(&["PRIMARY", "KEY"]) {
+                self.advance();
+                self.advance();
+                std::mem::replace(&mut is_key, true)
+            } else {
+                column.not_null = nullable == Some(false);
+                return Ok(is_key);
+            };
+            if let Some(clause) = clause.filter(|_| again) {
+                let message = format!("{} is given twice for `{}`", clause.describe(), column.name);
+                return Err(Error::new(ErrorKind::Duplicate, message, clause.span));
+            }
+        }
     }
 
     fn primary_key(&mut self, columns: &[Column]) -> Result<Vec<Ident>, Error> {
@@ -186,6 +225,11 @@ impl ReplicateOption {
             None => Err(bad_value(spec, value_span)),
         }
     }
+}
+
+fn second_key(span: Span) -> Error {
+    Error::new(ErrorKind::Duplicate, "PRIMARY KEY is given twice", span)
+        .with_hint("a key of several columns stands at the end: PRIMARY KEY (a, b)")
 }
 
 fn bad_value(spec: &OptionSpec, span: Span) -> Error {

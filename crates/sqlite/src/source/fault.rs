@@ -26,6 +26,13 @@ pub(super) enum Fault {
         value: String,
         expected: String,
     },
+    #[error("`{table}`{row} holds in `{column}` {value}")]
+    NotUtf8 {
+        table: String,
+        row: String,
+        column: String,
+        value: String,
+    },
     #[error("Cursor: {0}")]
     Cursor(String, &'static str),
     /// Nobody reads the rows any more.
@@ -44,7 +51,7 @@ impl Fault {
                 ErrorKind::Unreachable
             }
             Self::Refused(_) => ErrorKind::Rejected,
-            Self::Value { .. } => ErrorKind::Decode,
+            Self::Value { .. } | Self::NotUtf8 { .. } => ErrorKind::Decode,
             Self::Cursor(..) => ErrorKind::Configuration,
         }
     }
@@ -53,7 +60,7 @@ impl Fault {
         match self {
             Self::Absent | Self::Folder => "BL6101",
             Self::Unreadable(..) | Self::Stopped => "BL6102",
-            Self::Value { .. } => "BL6103",
+            Self::Value { .. } | Self::NotUtf8 { .. } => "BL6103",
             Self::Cursor(..) => "BL6104",
             Self::Refused(_) => "BL6105",
         }
@@ -66,6 +73,9 @@ impl Fault {
             Self::Unreadable(_, hint) => hint.map(str::to_owned),
             Self::Value { table, column, .. } => Some(format!(
                 "correct the value, or add `{table}.{column}` to the connection's AsText, so that the column is read as texts"
+            )),
+            Self::NotUtf8 { column, .. } => Some(format!(
+                "correct the value, or select the columns without `{column}`"
             )),
             Self::Cursor(_, hint) => Some((*hint).to_owned()),
             Self::Refused(_) | Self::Stopped => None,

@@ -78,7 +78,7 @@ impl<'c> Look<'c> {
             let field = fields.find(|it| it.name().eq_ignore_ascii_case(&column.name))?;
             Some(Kind::of(bucketline_destination::ColumnType::of(field)))
         };
-        let seen = self.seen(&shape, &columns)?;
+        let (seen, is_whole) = self.seen(&shape, &columns)?;
         let candidates = key::candidates(self.connection, &shape.name, &columns)?;
         let key = candidates.into_iter().find(|candidate| {
             let mut parts = candidate.iter();
@@ -88,6 +88,7 @@ impl<'c> Look<'c> {
             look: self,
             key: key.unwrap_or_default(),
             is_ours: state.is_some(),
+            is_whole,
             kinds: columns.iter().map(known).collect(),
             shape,
             columns,
@@ -96,8 +97,8 @@ impl<'c> Look<'c> {
         described.spec().map(Some)
     }
 
-    /// What the first and the last rows hold.
-    fn seen(&self, shape: &Shape, columns: &[Declared]) -> Result<Vec<Seen>, Fault> {
+    /// What the first and the last rows hold, and whether these are all rows.
+    fn seen(&self, shape: &Shape, columns: &[Declared]) -> Result<(Vec<Seen>, bool), Fault> {
         let mut seen = vec![Seen::default(); columns.len()];
         let decimals: Vec<_> = columns
             .iter()
@@ -129,10 +130,10 @@ impl<'c> Look<'c> {
                 }
             }
             if count < SAMPLE {
-                break;
+                return Ok((seen, true));
             }
         }
-        Ok(seen)
+        Ok((seen, false))
     }
 }
 
@@ -147,6 +148,8 @@ struct Described<'l> {
     /// Indices of the declared key's columns; empty if the rowid is the key, or nothing is.
     key: Vec<usize>,
     is_ours: bool,
+    /// All rows were seen, so that no value is of another type than its column.
+    is_whole: bool,
 }
 
 /// A column by which changes are found.
@@ -295,18 +298,28 @@ impl Described<'_> {
         let is_text = kind == ColumnKind::Text && !is_mixed;
         // Texts that are stored as we write them compare as the moments that they name.
         let is_instant = kind == ColumnKind::Timestamp && self.is_ours;
-        let mut exact = vec![Operator::IsNull, Operator::IsNotNull];
+        let mut compared = Vec::new();
         if is_text || is_instant || matches!(kind, ColumnKind::Int | ColumnKind::Float) {
-            exact.extend(EQUALITY);
+            compared.extend(EQUALITY);
             if !is_text || self.look.is_utf8 {
-                exact.extend(RANGE);
+                compared.extend(RANGE);
             }
         }
         if is_text {
-            exact.push(Operator::Contains);
+            compared.push(Operator::Contains);
         }
         if kind == ColumnKind::Bool {
-            exact.extend(EQUALITY);
+            compared.extend(EQUALITY);
+        }
+        let is_sure = match kind {
+            ColumnKind::Timestamp => self.is_whole && seen.is_fixed(),
+            _ => self.is_whole || key::rowid_column(&self.columns) == Some(index),
+        };
+        let mut exact = vec![Operator::IsNull, Operator::IsNotNull];
+        let mut narrowing = Vec::new();
+        match is_sure {
+            true => exact.extend(compared),
+            false => narrowing.extend(compared),
         }
         // A column of numbers turns a text that looks like one into it before it compares; a plus keeps it from that.
         let plus = match is_text && turns_texts_into_numbers(&column.declared) {
@@ -330,12 +343,13 @@ impl Described<'_> {
             sort: match kind {
                 ColumnKind::Int | ColumnKind::Bool => true,
                 ColumnKind::Text => is_text && self.look.is_utf8,
-                _ => is_instant,
+                _ => is_instant && is_sure,
             },
             filter: Filter {
                 field,
                 null_field: quoted,
                 exact,
+                narrowing,
                 ..Filter::default()
             },
             extra: false,

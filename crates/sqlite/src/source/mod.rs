@@ -4,6 +4,7 @@
 //! read-only and its schema is not trusted (see [`file`]). Its tables are described from what it says of itself and
 //! from what the first and last rows hold (see [`look`]); nothing is looked at before it is needed.
 
+mod change_order;
 mod fault;
 mod file;
 mod key;

@@ -10,7 +10,7 @@ use bucketline_source::{
 use rusqlite::types::Value;
 
 use super::position;
-use super::query::{Sql, is_answered, name};
+use super::query::{Sql, name, pushdown};
 
 /// Plans a request.
 ///
@@ -30,10 +30,7 @@ pub(super) fn plan(request: ScanRequest) -> Result<ScanPlan> {
         let column = &table.columns[predicate.column];
         PlannedPredicate {
             predicate: predicate.clone(),
-            pushdown: match is_answered(column, predicate) {
-                true => Pushdown::Exact,
-                false => Pushdown::Kept,
-            },
+            pushdown: pushdown(column, predicate),
             chooses_slices: false,
             immutable: column.immutable,
         }
@@ -94,7 +91,7 @@ pub(super) fn handed<'p>(
 ) -> impl Iterator<Item = bool> + 'p {
     let is_scan = *reading == Reading::Scan;
     let planned = plan.predicates.iter();
-    planned.map(move |it| it.pushdown == Pushdown::Exact && (is_scan || it.immutable))
+    planned.map(move |it| it.pushdown != Pushdown::Kept && (is_scan || it.immutable))
 }
 
 /// Adds the conditions that SQLite answers.

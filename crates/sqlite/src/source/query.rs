@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use bucketline_destination::iso8601;
 use bucketline_source::spec::{ColumnKind, ColumnSpec, Origin};
-use bucketline_source::{Literal, Operator, Order, Predicate, TableSpec};
+use bucketline_source::{Literal, Operator, Order, Predicate, Pushdown, TableSpec};
 use rusqlite::types::Value;
 
+use super::seen::EXACT;
 use crate::decode::text_of;
 use crate::name::quote;
 
@@ -76,9 +77,22 @@ impl Sql {
         self.text.push(')');
     }
 
-    /// A condition that [`is_answered`].
+    /// A condition that SQLite [answers](pushdown). One that only narrows lets through the rows whose value is not
+    /// of the column's type, so that whoever decodes them reports them.
     pub(super) fn filter(&mut self, column: &ColumnSpec, predicate: &Predicate) {
         self.and();
+        let is_exact = column.filter.exact.contains(&predicate.operator);
+        if !is_exact {
+            self.text.push('(');
+        }
+        self.condition(column, predicate);
+        if !is_exact {
+            let misfits = misfits(column.kind, &column.filter.null_field);
+            write!(self.text, " OR {misfits})").unwrap_or_default();
+        }
+    }
+
+    fn condition(&mut self, column: &ColumnSpec, predicate: &Predicate) {
         let values: Vec<_> = predicate
             .values
             .iter()
@@ -127,16 +141,14 @@ impl Sql {
         write!(self.text, "{column} IS {not}NULL").unwrap_or_default();
     }
 
-    /// The order that a column has in Arrow: NULLs are the highest.
+    /// `ORDER BY column`.
     pub(super) fn order(&mut self, table: &TableSpec, order: Order) {
         let column = &table.columns[order.column];
-        let (direction, nulls) = match order.descending {
-            true => ("DESC", "FIRST"),
-            false => ("ASC", "LAST"),
-        };
+        let direction = if order.descending { "DESC" } else { "ASC" };
         let field = &column.filter.field;
         write!(self.text, " ORDER BY {field} {direction}").unwrap_or_default();
         if column.nullable {
+            let nulls = if order.nulls_first { "FIRST" } else { "LAST" };
             write!(self.text, " NULLS {nulls}").unwrap_or_default();
         }
     }
@@ -160,12 +172,43 @@ pub(super) fn name(column: &ColumnSpec) -> String {
     }
 }
 
-/// SQLite gives exactly the rows that match.
-pub(super) fn is_answered(column: &ColumnSpec, predicate: &Predicate) -> bool {
+/// What SQLite does with a condition.
+pub(super) fn pushdown(column: &ColumnSpec, predicate: &Predicate) -> Pushdown {
     let mut values = predicate.values.iter();
-    column.filter.exact.contains(&predicate.operator)
-        && predicate.values.len() <= LIST
-        && values.all(|value| stored(column.kind, value).is_some())
+    let is_said =
+        predicate.values.len() <= LIST && values.all(|it| stored(column.kind, it).is_some());
+    match is_said {
+        true if column.filter.exact.contains(&predicate.operator) => Pushdown::Exact,
+        true if column.filter.narrowing.contains(&predicate.operator) => Pushdown::Narrowing,
+        _ => Pushdown::Kept,
+    }
+}
+
+/// The rows whose value is not one that SQLite compares as we do.
+fn misfits(kind: ColumnKind, column: &str) -> String {
+    match kind {
+        ColumnKind::Bool => format!("{column} NOT IN (0, 1)"),
+        ColumnKind::Int => format!("typeof({column}) NOT IN ('integer', 'null')"),
+        ColumnKind::Float => format!(
+            "typeof({column}) NOT IN ('real', 'integer', 'null') \
+             OR typeof({column}) = 'integer' AND abs({column} / 2) > {}",
+            EXACT / 2
+        ),
+        ColumnKind::Timestamp => {
+            let digits = |count| "[0-9]".repeat(count);
+            format!(
+                "{column} NOT GLOB '{}-{}-{}T{}:{}:{}.{}Z'",
+                digits(4),
+                digits(2),
+                digits(2),
+                digits(2),
+                digits(2),
+                digits(2),
+                digits(6)
+            )
+        }
+        _ => format!("typeof({column}) NOT IN ('text', 'null')"),
+    }
 }
 
 /// A constant as a column of this type stores it; `None` if the two compare otherwise in Arrow.

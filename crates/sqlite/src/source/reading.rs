@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use bucketline_destination::ColumnType;
-use bucketline_source::spec::{ColumnKind, Plain};
+use bucketline_source::spec::{ColumnKind, Origin, Plain};
 use bucketline_source::{
     Checkpoint, End, Error, ErrorKind, Operator, Page, PageStream, Reading, Result, ScanPlan,
     ValuePosition,
@@ -14,23 +14,22 @@ use futures::StreamExt;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::change_order::{self, ChangeOrder};
 use super::fault::Fault;
 use super::query::{Sql, name};
 use super::seen::{EXACT, fits};
 use super::walk::Shape;
 use super::{file, plan, position};
-use crate::decode::{self, Decoder, text_of};
+use crate::decode::{self, Decoder, shown, text_of};
 use crate::name::quote;
 use crate::stream::{self, Giver};
-
-/// Characters of a value that are shown in an error.
-const SHOWN: usize = 60;
 
 /// The pages of a table. A thread reads them, a few ahead, and stops when the stream is dropped.
 pub(super) fn read(path: PathBuf, plan: Arc<ScanPlan>, reading: Reading) -> Result<PageStream> {
     let pages = stream::from_thread(move |giver| {
         let read = file::open(&path).and_then(|connection| {
             giver.interrupts(&connection);
+            change_order::add_function(&connection)?;
             Rows::new(&connection, &plan, &reading, giver)?.read()
         });
         match read {
@@ -169,29 +168,45 @@ impl<'r> Rows<'r> {
         };
         let column = name(&table.columns[cursor.column]);
         let mut walk = checkpoint.values.as_deref().cloned().unwrap_or_default();
+        let kept = walk
+            .mark
+            .iter()
+            .chain(&walk.until)
+            .chain(walk.after.first());
+        let kept: Vec<Value> = kept.map(stored).collect::<Result<_, _>>()?;
+        let spelled = match &table.columns[cursor.column].origin {
+            Origin::Row(path) => path.concat(),
+            _ => table.columns[cursor.column].name.clone(),
+        };
+        let compared = ChangeOrder::find(self.connection, &table.path, &spelled, &kept)?;
+        let kept = |value: &serde_json::Value| stored(value).map(|value| compared.value(value));
         let checkpoint = |walk: &ValuePosition| Checkpoint {
             values: Some(Box::new(walk.clone())),
             ..checkpoint.clone()
         };
-        let mut order = vec![column.clone()];
-        order.extend(self.walk.iter().filter(|it| **it != column).cloned());
+        let by = compared.sql(&column);
+        let mut outputs = vec![column.clone()];
+        outputs.extend(self.walk.iter().filter(|it| **it != column).cloned());
+        let mut order = outputs.clone();
+        order[0].clone_from(&by);
         if cursor.nullable {
             self.without_cursor(&column, &checkpoint(&walk))?;
         }
         // A walk that was broken off ends where it was to end, and another one brings what changed since.
         let mut is_resumed = walk.until.is_some();
         if !is_resumed {
-            walk.until = self.highest(&column)?;
+            walk.until = self.highest(&column, &by)?;
         }
         while let Some(until) = &walk.until {
-            let mut sql = self.select(&order);
-            let after: Vec<_> = walk.after.iter().map(stored).collect::<Result<_, _>>()?;
-            if !after.is_empty() {
+            let mut sql = self.select(&outputs);
+            let mut after: Vec<_> = walk.after.iter().map(stored).collect::<Result<_, _>>()?;
+            if let Some(first) = after.first_mut() {
+                *first = compared.value(std::mem::replace(first, Value::Null));
                 sql.bound(&order, ">", after);
             } else if let Some(mark) = &walk.mark {
-                sql.bound(std::slice::from_ref(&column), ">=", vec![stored(mark)?]);
+                sql.bound(std::slice::from_ref(&by), ">=", vec![kept(mark)?]);
             }
-            sql.bound(std::slice::from_ref(&column), "<=", vec![stored(until)?]);
+            sql.bound(std::slice::from_ref(&by), "<=", vec![kept(until)?]);
             sql.page(&order, self.plan.page_size);
             let read = self.page(&sql)?;
             let is_walked = read.rows.num_rows() < self.plan.page_size;
@@ -207,7 +222,7 @@ impl<'r> Rows<'r> {
             }
             if is_walked {
                 is_resumed = false;
-                walk.until = self.highest(&column)?;
+                walk.until = self.highest(&column, &by)?;
             }
         }
         walk.is_loaded = true;
@@ -238,12 +253,12 @@ impl<'r> Rows<'r> {
         }
     }
 
-    /// The highest value of the change column, as a checkpoint keeps it; `None` if there is none.
-    fn highest(&self, column: &str) -> Result<Option<serde_json::Value>, Fault> {
+    /// The highest value of the change column, compared as said, as a checkpoint keeps it; `None` if there is none.
+    fn highest(&self, column: &str, by: &str) -> Result<Option<serde_json::Value>, Fault> {
         let outputs = [column.to_owned()];
         let mut sql = Sql::select(&outputs, &self.plan.request.table);
         sql.null(column, false);
-        sql.page(&[format!("{column} DESC")], 1);
+        sql.page(&[format!("{by} DESC")], 1);
         let value: Option<Value> = self
             .connection
             .query_row(&sql.text, [], |row| row.get(0))
@@ -288,7 +303,9 @@ impl<'r> Rows<'r> {
         for (place, &index) in request.columns.iter().enumerate() {
             let column = &request.table.columns[index];
             let value = row.get_ref(place)?;
-            let is_mixed = !column.filter.exact.contains(&Operator::Eq);
+            let is_compared = |operators: &[Operator]| operators.contains(&Operator::Eq);
+            let is_mixed =
+                !is_compared(&column.filter.exact) && !is_compared(&column.filter.narrowing);
             let is_well = match value {
                 ValueRef::Null => column.nullable,
                 value => holds(column.kind, is_mixed, value),
@@ -314,32 +331,36 @@ impl<'r> Rows<'r> {
     fn misfit(&self, row: &Row<'_>, place: usize) -> Fault {
         let request = &self.plan.request;
         let table = &request.table;
-        let shown = |place: usize| {
-            let value = row.get_ref(place).unwrap_or(ValueRef::Null);
-            let text = text_of(value);
-            let text = match text.char_indices().nth(SHOWN) {
-                Some((end, _)) => format!("{}...", &text[..end]),
-                None => text,
-            };
-            match value {
-                ValueRef::Text(_) => format!("the text '{text}'"),
-                ValueRef::Blob(_) => format!("the bytes x'{text}'"),
-                _ => text,
-            }
-        };
+        let value = |place: usize| row.get_ref(place).unwrap_or(ValueRef::Null);
         let named = table.key.iter().filter_map(|key| {
             let place = request.columns.iter().position(|column| column == key)?;
-            Some(format!("{} = {}", table.columns[*key].name, shown(place)))
+            Some(format!(
+                "{} = {}",
+                table.columns[*key].name,
+                shown(value(place))
+            ))
         });
         let named: Vec<_> = named.collect();
+        let row = match named.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", named.join(", ")),
+        };
+        let column = table.columns[request.columns[place]].name.clone();
+        if let ValueRef::Text(text) = value(place)
+            && std::str::from_utf8(text).is_err()
+        {
+            return Fault::NotUtf8 {
+                table: table.name.clone(),
+                row,
+                column,
+                value: shown(value(place)),
+            };
+        }
         Fault::Value {
             table: table.name.clone(),
-            row: match named.is_empty() {
-                true => String::new(),
-                false => format!(" ({})", named.join(", ")),
-            },
-            column: table.columns[request.columns[place]].name.clone(),
-            value: shown(place),
+            row,
+            column,
+            value: shown(value(place)),
             expected: ColumnType::of(self.plan.schema.field(place)).to_string(),
         }
     }

@@ -70,6 +70,8 @@ pub(super) struct Seen {
     /// A text that is none, by the rules of Unicode.
     broken: bool,
     not_instant: bool,
+    /// A text that is not the one that we write of the moment.
+    not_fixed: bool,
     not_date: bool,
     not_time: bool,
 }
@@ -95,7 +97,10 @@ impl Seen {
                     self.broken = true;
                     return;
                 };
-                self.not_instant |= iso8601::parse_instant(text).is_none();
+                let moment = iso8601::parse_instant(text);
+                self.not_instant |= moment.is_none();
+                let fixed = moment.and_then(iso8601::instant);
+                self.not_fixed |= fixed.is_none_or(|fixed| fixed.as_str() != text);
                 self.not_date |= iso8601::parse_date(text).is_none();
                 self.not_time |= iso8601::parse_time(text).is_none();
             }
@@ -107,6 +112,11 @@ impl Seen {
     pub(super) fn may_be_key(&self) -> bool {
         let is_of_two_kinds = self.integer && self.text;
         !(self.null || self.real || self.blob || self.broken || is_of_two_kinds)
+    }
+
+    /// All texts are moments as we write them, so that they sort as what they name.
+    pub(super) fn is_fixed(&self) -> bool {
+        !(self.integer || self.real || self.blob || self.broken || self.not_fixed)
     }
 
     /// The type of a key column: dates stay texts, since one day has several spellings.

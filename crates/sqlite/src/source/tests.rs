@@ -7,8 +7,8 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bucketline_source::{
-    Checkpoint, Error, Literal, Observer, Operator, Predicate, Pushdown, ReadContext, Reading,
-    ScanRequest, Source, TableSpec,
+    Checkpoint, Error, Literal, Observer, Operator, Order, Predicate, Pushdown, ReadContext,
+    Reading, ScanRequest, Source, TableSpec,
 };
 use futures::StreamExt;
 use rusqlite::Connection;
@@ -152,7 +152,6 @@ async fn types_are_declared_and_found() {
         ("DECIMAL(3,2)", "10", "Int64", "10"),
         ("VARCHAR(9)", "1", "Utf8", "1"),
         ("TEXT", "'a', x'ff'", "Utf8", "a"),
-        ("TEXT", "CAST(x'ff' AS TEXT)", "Utf8", "\u{fffd}"),
         ("BLOB", "x'c0ff'", "Binary", "c0ff"),
         ("JSON", "'[1]'", "Utf8", "[1]"),
         ("UUID", "'a-b'", "Utf8", "a-b"),
@@ -434,6 +433,173 @@ async fn conditions_are_handed_to_sqlite_where_they_mean_the_same() {
                 assert_eq!(sql, "SELECT \"id\" FROM \"t\"");
             }
         }
+    }
+}
+
+/// Rows without a value stand where the query wants them, in SQLite as in the engine.
+#[tokio::test]
+async fn the_first_rows_are_those_of_the_wanted_order() {
+    let file = File::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, i INT, s TEXT COLLATE NOCASE);
+         INSERT INTO t VALUES (1, 1, 'b'), (2, NULL, NULL), (3, 3, 'B'), (4, 2, 'a')",
+    );
+    let table = file.table("t").await;
+    for (column, descending, nulls_first, expected) in [
+        ("i", false, true, ["NULL", "1"]),
+        ("i", false, false, ["1", "2"]),
+        ("i", true, true, ["NULL", "3"]),
+        ("i", true, false, ["3", "2"]),
+        ("s", false, true, ["NULL", "B"]),
+        ("s", true, false, ["b", "a"]),
+    ] {
+        let column = table.column(column).unwrap();
+        let request = ScanRequest {
+            columns: vec![column],
+            order: Some(Order {
+                column,
+                descending,
+                nulls_first,
+            }),
+            limit: Some(2),
+            ..file.request(&table)
+        };
+        let plan = file.source.plan(request.clone()).unwrap();
+        assert!(plan.ordered && plan.limited);
+        let rows = file.rows(request, Reading::Scan).await.unwrap().0;
+        assert_eq!(rows, expected, "{descending} {nulls_first}");
+    }
+}
+
+/// A value of another type, far from both ends of a table, is reported even if SQLite would not find that it matches.
+#[tokio::test]
+async fn a_condition_hides_no_value_of_another_type() {
+    let file = File::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT, s TEXT, b BOOLEAN, x REAL);
+         WITH RECURSIVE i(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM i WHERE n < 12000)
+         INSERT INTO t SELECT n, n, 'a', 1, 1.5 FROM i;
+         UPDATE t SET n = 'many', s = x'00', b = 7, x = 'x' WHERE id = 6000",
+    );
+    let table = file.table("t").await;
+    for (column, operator, value) in [
+        ("n", Operator::Lt, Literal::Int(5)),
+        ("s", Operator::Eq, Literal::Text("b".to_owned())),
+        ("s", Operator::Contains, Literal::Text("b".to_owned())),
+        ("b", Operator::Eq, Literal::Bool(false)),
+        ("x", Operator::Lt, Literal::Float(1.0)),
+    ] {
+        let column = table.column(column).unwrap();
+        let request = ScanRequest {
+            columns: vec![0, column],
+            predicates: vec![Predicate {
+                column,
+                operator,
+                values: vec![value],
+            }],
+            ..file.request(&table)
+        };
+        let plan = file.source.plan(request.clone()).unwrap();
+        assert_eq!(plan.predicates[0].pushdown, Pushdown::Narrowing);
+        let error = file.rows(request, Reading::Scan).await.unwrap_err();
+        assert!(error.to_string().contains("(id = 6000)"), "{error}");
+    }
+    // The number of the row is always one.
+    let mut request = file.request(&table);
+    request.columns = vec![0];
+    request.predicates = vec![Predicate {
+        column: 0,
+        operator: Operator::Lt,
+        values: vec![Literal::Int(3)],
+    }];
+    let plan = file.source.plan(request).unwrap();
+    assert_eq!(plan.predicates[0].pushdown, Pushdown::Exact);
+}
+
+#[tokio::test]
+async fn a_text_that_is_not_utf8_is_refused_by_row_and_column() {
+    for as_text in ["", "t.s"] {
+        let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT);
+            INSERT INTO t VALUES (1, 'caf'), (2, CAST(x'636166e9' AS TEXT))";
+        let file = File::with(sql, "", as_text);
+        let error = file.scan("t").await.unwrap_err();
+        assert_eq!(error.code(), "BL6103");
+        let words = "`t` (id = 2) holds in `s` a text that is not UTF-8, x'636166e9'";
+        assert!(error.to_string().ends_with(words), "{error}");
+        assert_eq!(
+            error.hint(),
+            Some("correct the value, or select the columns without `s`")
+        );
+        let table = file.table("t").await;
+        let request = ScanRequest {
+            columns: vec![0],
+            ..file.request(&table)
+        };
+        let rows = file.rows(request, Reading::Scan).await.unwrap().0;
+        assert_eq!(rows, ["1", "2"]);
+    }
+}
+
+/// Whatever the spelling, the rows that come are those of a later moment.
+#[tokio::test]
+async fn a_cursor_compares_moments_not_their_spellings() {
+    for (before, after) in [
+        ("2024-06-01T10:00:00Z", "2024-06-01 12:00:00"),
+        ("2024-06-01 10:00:00", "2024-06-01T09:30:00-01:00"),
+        ("2024-06-01T10:00:00+02:00", "2024-06-01T09:00:00+00:00"),
+        ("2024-06-01T10:00:00Z", "2024-06-01T10:00:00.5Z"),
+        ("2024-06-01T23:00:00Z", "2024-06-02"),
+        ("9", "10"),
+    ] {
+        let file = File::with(
+            &format!(
+                "CREATE TABLE t (id INTEGER PRIMARY KEY, at TEXT); INSERT INTO t VALUES (1, '{before}')"
+            ),
+            "at",
+            "",
+        );
+        let request = file.request(&file.table("t").await);
+        let first = Reading::Changes(Checkpoint::default());
+        let (_, checkpoint) = file.rows(request.clone(), first).await.unwrap();
+        file.execute(&format!("INSERT INTO t VALUES (2, '{after}')"));
+        let next = Reading::Changes(checkpoint.unwrap());
+        let (rows, checkpoint) = file.rows(request.clone(), next).await.unwrap();
+        let both = [format!("1|{before}"), format!("2|{after}")];
+        assert_eq!(rows, both, "{before}, {after}");
+        let last = Reading::Changes(checkpoint.unwrap());
+        assert_eq!(file.rows(request, last).await.unwrap().0, both[1..]);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_of_several_kinds_of_values_is_refused() {
+    for (declared, values, words) in [
+        (
+            "",
+            "1717236000), ('2024-06-01 12:00:00'",
+            "holds both 1717236000 and the text '2024-06-01 12:00:00', which have no common order",
+        ),
+        ("", "'2024-06-01'), ('soon'", "the text 'soon'"),
+        ("", "1), (x'00'", "the bytes x'00'"),
+        ("DATETIME", "1717236000), (1717236000123", "1717236000123"),
+        (
+            "TEXT",
+            "'01.06.2024'), ('02.05.2024'",
+            "do not sort as the moments that they name",
+        ),
+        (
+            "DATE",
+            "'June 1st'), ('June 2nd'",
+            "do not sort as the moments that they name",
+        ),
+    ] {
+        let sql = format!(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, at {declared}); INSERT INTO t (at) VALUES ({values})"
+        );
+        let file = File::with(&sql, "at", "");
+        let request = file.request(&file.table("t").await);
+        let changes = Reading::Changes(Checkpoint::default());
+        let error = file.rows(request, changes).await.unwrap_err();
+        assert_eq!(error.code(), "BL6104");
+        assert!(error.to_string().contains(words), "{error}");
     }
 }
 
