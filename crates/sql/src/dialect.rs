@@ -86,6 +86,26 @@ impl Dialect for BucketlineDialect {
         }
     }
 
+    /// `a IS DISTINCT FROM b AND c` is `(a IS DISTINCT FROM b) AND c`. sqlparser reads `b AND c` as one operand.
+    fn parse_infix(
+        &self,
+        parser: &mut Parser,
+        expr: &Expr,
+        precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        const DISTINCT: &[Keyword] = &[Keyword::IS, Keyword::DISTINCT, Keyword::FROM];
+        const SAME: &[Keyword] = &[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM];
+        let build = if parser.parse_keywords(DISTINCT) {
+            Expr::IsDistinctFrom
+        } else if parser.parse_keywords(SAME) {
+            Expr::IsNotDistinctFrom
+        } else {
+            return None;
+        };
+        let other = parser.parse_subexpr(precedence);
+        Some(other.map(|other| build(Box::new(expr.clone()), Box::new(other))))
+    }
+
     fn supports_dollar_placeholder(&self) -> bool {
         true
     }
