@@ -20,6 +20,7 @@ mod mock;
 mod parameters;
 mod processes;
 mod pushdown;
+mod random_queries;
 mod secrets;
 mod slt;
 mod sqlite_source;

@@ -359,6 +359,7 @@ files!(
     select,
     select_apply,
     select_clauses,
+    joins,
     functions_date,
     functions_document,
     functions_math,

@@ -23,7 +23,7 @@ use crate::function::{self, ComparedTexts};
 use crate::names::{Reach, Resolved, Resolver, Within, find_schema};
 use crate::query::{PlannedQuery, QueryRun};
 use crate::rows::{self, Work};
-use crate::scan::PushTop;
+use crate::scan::{PushFilters, PushTop};
 use crate::system::{self, NO_SCHEMA};
 use crate::types::DialectTypes;
 use crate::{Error, ErrorKind, Result};
@@ -470,6 +470,7 @@ impl Session {
 /// DataFusion's rules, and ours where sorts have found their place and nothing has been found out yet.
 fn physical_optimizer() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
+    PushFilters::replace(&mut rules);
     let place = rules
         .iter()
         .position(|rule| rule.name() == "PushdownSort")

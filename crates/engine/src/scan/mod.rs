@@ -2,6 +2,7 @@
 
 mod measured;
 mod predicate;
+mod push;
 mod reader;
 mod source_scan;
 mod top;
@@ -18,6 +19,7 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 pub(crate) use predicate::translate;
+pub(crate) use push::PushFilters;
 pub(crate) use source_scan::SourceScan;
 pub(crate) use top::PushTop;
 

@@ -18,7 +18,6 @@ use datafusion::physical_expr::{
     EquivalenceProperties, Partitioning, PhysicalExpr, PhysicalSortExpr,
 };
 use datafusion::physical_plan::DisplayFormatType;
-use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 
 use super::measured::Measured;
 use super::reader::{Reader, SliceQueue};
@@ -115,6 +114,16 @@ impl SourceScan {
         ));
         let scan = scan.replanned()?;
         Ok((scan.plan.ordered && scan.plan.limited).then_some(scan))
+    }
+
+    /// The same scan, giving only rows that pass more filters over its columns; `None` if it is limited already.
+    pub(super) fn with_filters(&self, filters: &[Arc<dyn PhysicalExpr>]) -> Result<Option<Self>> {
+        if self.is_limited() {
+            return Ok(None);
+        }
+        let mut scan = self.clone();
+        scan.filters.extend_from_slice(filters);
+        scan.replanned().map(Some)
     }
 
     /// Whether only some of the rows are given, so that nothing that chooses among all of them may be added.
@@ -326,26 +335,6 @@ impl DataSource for SourceScan {
         _projection: &ProjectionExprs,
     ) -> Result<Option<Arc<dyn DataSource>>> {
         Ok(None)
-    }
-
-    fn try_pushdown_filters(
-        &self,
-        filters: Vec<Arc<dyn PhysicalExpr>>,
-        _config: &ConfigOptions,
-    ) -> Result<FilterPushdownPropagation<Arc<dyn DataSource>>> {
-        let answer = if self.is_limited() {
-            PushedDown::No
-        } else {
-            PushedDown::Yes
-        };
-        let propagation =
-            FilterPushdownPropagation::with_parent_pushdown_result(vec![answer; filters.len()]);
-        if filters.is_empty() || self.is_limited() {
-            return Ok(propagation);
-        }
-        let mut scan = self.clone();
-        scan.filters.extend(filters);
-        Ok(propagation.with_updated_node(Arc::new(scan.replanned()?)))
     }
 
     fn apply_expressions(
