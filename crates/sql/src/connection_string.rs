@@ -10,7 +10,8 @@ use nom::multi::many0;
 use nom::sequence::{delimited, pair};
 use nom::{IResult, Parser};
 
-use crate::secret::{MASK, is_sensitive, mask_source};
+use crate::mask::mask_source;
+use crate::secret::{MASK, is_sensitive};
 use crate::{Error, ErrorKind, Position, Span};
 
 /// The properties of a connection, in the order written.

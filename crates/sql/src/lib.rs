@@ -18,6 +18,7 @@ mod connection_string;
 mod dialect;
 mod error;
 mod lexer;
+mod mask;
 mod name;
 mod nearest;
 mod nesting;
@@ -38,6 +39,7 @@ mod target;
 pub use connection_string::ConnectionString;
 pub use dialect::BucketlineDialect;
 pub use error::{Error, ErrorKind};
+pub use mask::mask_source;
 pub use name::{Ident, Name};
 pub use nearest::nearest;
 pub use option::{
@@ -47,7 +49,7 @@ pub use parameter::{ParameterValue, Parameters};
 pub use parse::{is_unfinished, parse_script, parse_script_with, parse_statement};
 pub use position::{Position, Span};
 pub use query::{DataType, Expression, Query};
-pub use secret::{is_sensitive, mask_source};
+pub use secret::is_sensitive;
 pub use sqlparser;
 pub use statement::{
     Against, Argument, Cache, CacheMode, CheckCache, Column, ColumnList, ConnectionSettings,

@@ -1,6 +1,7 @@
 //! What a statement says.
 
-use crate::secret::{MASK, is_sensitive, mask_source};
+use crate::mask::mask_source;
+use crate::secret::{MASK, is_sensitive};
 use crate::{ConnectionString, DataType, Expression, Ident, Name, Options, Query, Span};
 
 /// A statement and where it stands in its script, semicolon excluded.

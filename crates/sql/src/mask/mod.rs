@@ -1,0 +1,29 @@
+//! Hides the secrets in a text, even in one that does not parse.
+
+mod code;
+mod prose;
+mod token;
+mod url;
+
+/// `text` with `***` in place of each secret: the values of sensitive names in properties,
+/// arguments, settings and conditions, in connection strings inside literals, and in comments; the
+/// user information of addresses (`postgres://***@host`); and arguments of EXEC without a name.
+///
+/// Works on any text in linear time. Line breaks are kept, so that places on other lines stay
+/// right. If in doubt, it hides too much: from a secret's literal on, everything up to the next
+/// comma, closing bracket or semicolon is hidden, since a quote that was not doubled ends a literal
+/// too early. A place on the line of a secret is found behind the masked text that precedes it:
+/// `mask_source(&text[..offset])`. Mask the whole text, then take the line: a single line does not
+/// show the literal or comment that it is part of.
+pub fn mask_source(text: &str) -> String {
+    code::mask(text)
+}
+
+/// The mask, with the line breaks of the value that it replaces.
+fn mask_of(value: &str) -> String {
+    let breaks = value.matches('\n').count();
+    format!("{}{}", crate::secret::MASK, "\n".repeat(breaks))
+}
+
+#[cfg(test)]
+mod tests;
