@@ -158,15 +158,17 @@ fn held_against(statement: &sql::CheckCache, status: &TableStatus) -> Result<sql
     let Ok(sql::Statement::Replicate(mut filled)) = parsed else {
         return Err(unfilled());
     };
-    // The record has the names of parameters and never their values.
+    // The record has the names of parameters and never their values, and a mask for each secret.
     let is_bound = sql::parse_script_with(&record.statement, &sql::Parameters::new())
         .iter()
         .all(Result::is_ok);
-    if !is_bound && statement.against.is_none() {
-        let message = format!(
-            "the statement that filled {} takes parameters, whose values are not kept",
-            statement.table
-        );
+    let is_masked = sql::Statement::Replicate(filled.clone()).has_mask();
+    if (!is_bound || is_masked) && statement.against.is_none() {
+        let unkept = match is_masked {
+            true => "has a secret in it, which is not kept",
+            false => "takes parameters, whose values are not kept",
+        };
+        let message = format!("the statement that filled {} {unkept}", statement.table);
         return Err(Error::new(ErrorKind::Check, message)
             .with_hint("say with AGAINST (SELECT ...) what it is held against"));
     }

@@ -34,6 +34,10 @@ impl Lexeme {
             .is_some_and(|text| text.eq_ignore_ascii_case(word))
     }
 
+    pub(crate) fn is_literal(&self) -> bool {
+        is_literal(&self.token)
+    }
+
     /// For messages. Never shows a literal: it might be a secret.
     pub(crate) fn describe(&self) -> String {
         let shown = match &self.token {
@@ -94,10 +98,26 @@ impl fmt::Display for Lexeme {
 fn is_literal(token: &Token) -> bool {
     matches!(
         token,
-        Token::SingleQuotedString(_)
+        Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::DoubleQuotedString(_)
+            | Token::TripleSingleQuotedString(_)
+            | Token::TripleDoubleQuotedString(_)
+            | Token::DollarQuotedString(_)
+            | Token::SingleQuotedByteStringLiteral(_)
+            | Token::DoubleQuotedByteStringLiteral(_)
+            | Token::TripleSingleQuotedByteStringLiteral(_)
+            | Token::TripleDoubleQuotedByteStringLiteral(_)
+            | Token::SingleQuotedRawStringLiteral(_)
+            | Token::DoubleQuotedRawStringLiteral(_)
+            | Token::TripleSingleQuotedRawStringLiteral(_)
+            | Token::TripleDoubleQuotedRawStringLiteral(_)
             | Token::NationalStringLiteral(_)
+            | Token::QuoteDelimitedStringLiteral(_)
+            | Token::NationalQuoteDelimitedStringLiteral(_)
+            | Token::EscapedStringLiteral(_)
+            | Token::UnicodeStringLiteral(_)
             | Token::HexStringLiteral(_)
-            | Token::Number(..)
     )
 }
 

@@ -5,7 +5,8 @@ use std::fmt::{self, Display, Write};
 use crate::secret::{MASK, is_sensitive};
 use crate::{
     Against, CacheMode, ColumnList, ConnectionSettings, CreateConnection, Expression, Ident,
-    Insert, Options, Replicate, ShowKind, SkipCheck, Source, Statement, Use, Value, mask_source,
+    Insert, Options, Query, Replicate, ShowKind, SkipCheck, Source, Statement, Use, Value,
+    mask_source,
 };
 
 impl Display for Statement {
@@ -19,7 +20,8 @@ impl Display for Statement {
 }
 
 impl Statement {
-    /// As `Display`, but with `'***'` for the values of sensitive properties and arguments.
+    /// As `Display`, but with `'***'` for the values of sensitive properties and arguments, and for
+    /// literals that a query compares with sensitive columns.
     pub fn masked(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -29,6 +31,13 @@ impl Statement {
         }
         .statement(self);
         text
+    }
+}
+
+impl Statement {
+    /// Whether the statement is the masked form of one that holds a secret.
+    pub fn has_mask(&self) -> bool {
+        self.to_string().contains(&quoted(MASK))
     }
 }
 
@@ -45,7 +54,11 @@ impl Printer<'_> {
                 write!(self.out, "CHECKCACHE {}", check.table)?;
                 match &check.against {
                     Some(Against::Table(name)) => write!(self.out, " AGAINST {name}")?,
-                    Some(Against::Query(query)) => write!(self.out, " AGAINST ({query})")?,
+                    Some(Against::Query(query)) => {
+                        self.out.write_str(" AGAINST (")?;
+                        self.query(query)?;
+                        self.out.write_str(")")?;
+                    }
                     None => {}
                 }
                 self.out
@@ -71,14 +84,11 @@ impl Printer<'_> {
                     Some(CacheMode::AlterSchema) => "WITH ALTER SCHEMA ",
                     None => "",
                 })?;
-                write!(self.out, "{}", cache.query)
+                self.query(&cache.query)
             }
             Statement::GetDeleted(deleted) => {
-                write!(
-                    self.out,
-                    "GETDELETED FROM {} WHERE {}",
-                    deleted.table, deleted.condition
-                )
+                write!(self.out, "GETDELETED FROM {}", deleted.table)?;
+                self.clause("WHERE", Some(&deleted.condition))
             }
             Statement::Execute(execute) => {
                 write!(self.out, "EXEC {}", execute.procedure)?;
@@ -113,7 +123,7 @@ impl Printer<'_> {
                 })?;
                 self.statement(&explain.statement)
             }
-            Statement::Query(query) => write!(self.out, "{query}"),
+            Statement::Query(query) => self.query(query),
             Statement::CreateConnection(create) => self.create_connection(create),
             Statement::DropConnection(drop) => {
                 let if_exists = if drop.if_exists { "IF EXISTS " } else { "" };
@@ -147,7 +157,10 @@ impl Printer<'_> {
         match &replicate.source {
             Source::SameName => Ok(()),
             Source::Table(name) => write!(self.out, " {name}"),
-            Source::Query(query) => write!(self.out, " {query}"),
+            Source::Query(query) => {
+                self.out.write_str(" ")?;
+                self.query(query)
+            }
         }
     }
 
@@ -185,13 +198,21 @@ impl Printer<'_> {
             })?;
             self.out.write_str(") ")?;
         }
-        write!(self.out, "{}", insert.query)
+        self.query(&insert.query)
+    }
+
+    fn query(&mut self, query: &Query) -> fmt::Result {
+        match self.secrets_shown {
+            true => write!(self.out, "{query}"),
+            false => self.out.write_str(&query.masked()),
+        }
     }
 
     /// Prints ` WORD expression`, or nothing.
     fn clause(&mut self, word: &str, expression: Option<&Expression>) -> fmt::Result {
         match expression {
-            Some(expression) => write!(self.out, " {word} {expression}"),
+            Some(expression) if self.secrets_shown => write!(self.out, " {word} {expression}"),
+            Some(expression) => write!(self.out, " {word} {}", expression.masked()),
             None => Ok(()),
         }
     }
@@ -226,7 +247,7 @@ impl Printer<'_> {
         } else if is_sensitive(&name.text) {
             write!(self.out, "'{MASK}'")
         } else {
-            self.out.write_str(&mask_source(&value.to_string()))
+            self.out.write_str(&value.masked())
         }
     }
 }

@@ -9,6 +9,7 @@ use sqlparser::tokenizer::{Span as Stretch, Token};
 
 use crate::alias::quoted_aliases;
 use crate::lexer::Lexeme;
+use crate::mask::masked;
 use crate::name::{is_bare, is_reserved};
 use crate::nesting::with_stack;
 use crate::parse::Cursor;
@@ -163,6 +164,12 @@ impl Query {
         })
     }
 
+    /// As `Display`, but with `'***'` for literals that are compared with sensitive columns, and
+    /// without the secrets inside of other literals.
+    pub fn masked(&self) -> String {
+        masked(&self.tokens.0)
+    }
+
     /// The tables, views and the like that the query reads, in order of appearance, each as often
     /// as it is named. Names of its own CTEs and table functions are left out.
     pub fn table_names(&self) -> Vec<Name> {
@@ -198,7 +205,7 @@ impl fmt::Display for Query {
 impl fmt::Debug for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Query")
-            .field(&format_args!("{self}"))
+            .field(&format_args!("{}", self.masked()))
             .finish()
     }
 }
@@ -228,6 +235,16 @@ impl Expression {
     /// Where the expression stands.
     pub fn span(&self) -> Span {
         self.tokens.span()
+    }
+
+    /// As `Display`, but without secrets; see [`Query::masked`].
+    pub fn masked(&self) -> String {
+        masked(&self.tokens.0)
+    }
+
+    /// Whether a literal is part of it.
+    pub fn has_literal(&self) -> bool {
+        self.tokens.0.iter().any(Lexeme::is_literal)
     }
 
     /// The text, if the expression is a string literal.
@@ -268,7 +285,7 @@ impl fmt::Display for Expression {
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Expression")
-            .field(&format_args!("{self}"))
+            .field(&format_args!("{}", self.masked()))
             .finish()
     }
 }

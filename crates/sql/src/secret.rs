@@ -22,7 +22,14 @@ pub fn is_sensitive(name: &str) -> bool {
         "connectionstring",
     ];
     /// Facts about a secret that are none themselves.
-    const HARMLESS: &[&str] = &["tokentimestamp", "tokentype", "tokenexpiresin", "tokenfile"];
+    const HARMLESS: &[&str] = &[
+        "secretset",
+        "tokenendpoint",
+        "tokenexpiresin",
+        "tokenfile",
+        "tokentimestamp",
+        "tokentype",
+    ];
     let letters: String = name
         .chars()
         .filter(|c| c.is_alphanumeric())

@@ -240,8 +240,7 @@ impl std::fmt::Debug for Argument {
         if is_sensitive(&self.name.text) {
             shown.field("value", &MASK).finish()
         } else {
-            let value = mask_source(&self.value.to_string());
-            shown.field("value", &format_args!("{value}")).finish()
+            shown.field("value", &self.value).finish()
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Hides the secrets in a text, even in one that does not parse.
 
 mod code;
+mod literal;
 mod prose;
 mod token;
 mod url;
+
+pub(crate) use self::literal::masked;
 
 /// `text` with `***` in place of each secret: the values of sensitive names in properties,
 /// arguments, settings and conditions, in connection strings inside literals, and in comments; the
