@@ -145,23 +145,35 @@ fn scalar(value: toml::Value) -> Option<String> {
     })
 }
 
-/// The parser's message and place without what stands there, which may hold a secret.
+/// The parser's message and place without the values that it quotes, which may be secrets.
 fn masked(error: &toml::de::Error, text: &str) -> String {
-    // A value of the wrong type is quoted: `invalid type: string "...", expected a map`.
-    let message = match error
-        .message()
-        .split_once(" \"")
-        .zip(error.message().rsplit_once('"'))
-    {
-        Some(((before, _), (_, after))) => format!("{before}{after}"),
-        None => error.message().to_owned(),
-    };
+    let message = without_values(error.message());
     match error.span() {
         Some(span) => {
             let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
             format!("line {line}: {message}")
         }
         None => message,
+    }
+}
+
+/// A value of the wrong type is quoted: `invalid type: string "...", expected a map`, or ``integer `7` ``.
+fn without_values(message: &str) -> String {
+    let is_of_value = ["invalid type: ", "invalid value: "]
+        .iter()
+        .any(|start| message.starts_with(start));
+    let quote = |c: char| c == '"' || is_of_value && c == '`';
+    // What is expected may be quoted, too, and stays.
+    let end = match is_of_value {
+        true => message.rfind(", expected").unwrap_or(message.len()),
+        false => message.len(),
+    };
+    let quoted = message.find(quote).zip(message[..end].rfind(quote));
+    match quoted {
+        Some((first, last)) if first < last => {
+            format!("{}{}", message[..first].trim_end(), &message[last + 1..])
+        }
+        _ => message.to_owned(),
     }
 }
 
@@ -191,11 +203,29 @@ mod tests {
             "[connections.prod]\nToken = \"a\"\nToken = \"planted\"",
             "destination = \"planted\"",
             "[destination]\npath = 7\nconnection = { planted = \"planted\" }",
+            "connections = \"a\\\", expected planted\"",
         ] {
             let error = Config::parse(text, "bucketline.toml", Path::new("")).unwrap_err();
             let told = format!("{error} {error:?} {:?}", error.hint());
             assert!(!told.contains("planted"), "{text}: {told}");
             assert!(told.contains("bucketline.toml"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_may_be_a_secret_is_not_shown() {
+        for text in [
+            "connections = 918273645",
+            "connections = 918273645.5",
+            "[destination]\nurl = { a = 918273645 }",
+            "[connections.prod]\nToken = 0918273645",
+            "[connections.prod]\nToken = 91827364591827364591827364",
+            "[connections.prod]\nToken = 918273645 7",
+            "[connections.prod]\nToken = [918273645]",
+        ] {
+            let error = Config::parse(text, "bucketline.toml", Path::new("")).unwrap_err();
+            let told = format!("{error} {error:?} {:?}", error.hint());
+            assert!(!told.contains("918273645"), "{text}: {told}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! References to secrets: `env:NAME`, `file:PATH`, or the secret itself.
 
+use std::env::VarError;
 use std::fs;
 use std::path::Path;
 
@@ -10,11 +11,16 @@ use crate::{Error, Result};
 /// Finds the secret that a property's value refers to. `property` names it in errors; the value is never shown.
 pub(crate) fn resolve(property: &str, value: &str) -> Result<SecretString> {
     let secret = match value.split_once(':') {
-        Some(("env", name)) => std::env::var(name).map_err(|error| {
-            Error::secret(format!(
-                "{property}: the environment variable {name} cannot be read: {error}"
+        // The error of a value that is not UTF-8 quotes the value: it stays out of the message.
+        Some(("env", name)) => std::env::var(name).map_err(|error| match error {
+            VarError::NotPresent => Error::secret(format!(
+                "{property}: the environment variable {name} cannot be read: it is not set"
             ))
-            .with_hint(format!("set {name} before you start Bucketline"))
+            .with_hint(format!("set {name} before you start Bucketline")),
+            VarError::NotUnicode(_) => Error::secret(format!(
+                "{property}: the environment variable {name} cannot be read: it is not UTF-8"
+            ))
+            .with_hint("copy the secret again"),
         })?,
         Some(("file", path)) => {
             let path = Path::new(path);
@@ -36,7 +42,8 @@ pub(crate) fn resolve(property: &str, value: &str) -> Result<SecretString> {
         }
         _ => value.to_owned(),
     };
-    let secret = secret.trim();
+    // Editors put a byte order mark before a text.
+    let secret = secret.trim_start_matches('\u{feff}').trim();
     if secret.is_empty() {
         return Err(Error::secret(format!("{property} is empty")));
     }
@@ -59,6 +66,15 @@ mod tests {
         assert!(is_reference("keyring:bucketline"));
         let error = resolve("prod: Token", "keyring:bucketline").unwrap_err();
         assert_eq!(error.code(), "BL8003");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_not_part_of_the_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "\u{feff}planted\r\n").unwrap();
+        let secret = resolve("prod: Token", &format!("file:{}", path.display())).unwrap();
+        assert_eq!(secret.expose_secret(), "planted");
     }
 
     #[test]
