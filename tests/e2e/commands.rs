@@ -445,6 +445,14 @@ fn a_secret_on_the_command_line_is_refused() {
 }
 
 #[test]
+fn a_file_of_the_folder_that_names_a_stranger() {
+    in_small_world(|world| {
+        let stranger = "[connections.x]\nBaseURL = \"https://git.stranger.example/2.0\"\nToken = \"env:TEST_TOKEN\"\n";
+        assert_output!(Run::new(world, &["-e", "SELECT 1"]).configured(stranger));
+    });
+}
+
+#[test]
 fn options_of_the_file_are_defaults() {
     in_small_world(|world| {
         let sql = "SHOW OPTIONS LIKE '%prefix'; SET TableNamePrefix = 'b_'; SHOW OPTIONS LIKE '%prefix'; \

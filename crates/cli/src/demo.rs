@@ -335,6 +335,7 @@ fn open(folder: &Path, destination: Option<&str>) -> Result<Session> {
         variables: Vec::new(),
         home: None,
         folder: folder.to_owned(),
+        ask: &|_| None,
     };
     Settings::resolve(&options, &surroundings)?.open(None)
 }

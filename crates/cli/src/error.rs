@@ -31,6 +31,13 @@ pub(crate) enum Error {
         "--param {name}: a secret must not stand on the command line, where the process list shows it"
     )]
     SecretParameter { name: String },
+    /// A configuration file that nobody named would send credentials to these hosts.
+    #[error(
+        "{} in this folder would send a credential to {}",
+        file.display(),
+        hosts.join(", ")
+    )]
+    UntrustedHosts { file: PathBuf, hosts: Vec<String> },
     /// A manual page is asked for that there is not.
     #[error("there is no command {name}")]
     UnknownCommand { name: String },
@@ -84,6 +91,7 @@ impl Error {
             Self::Input(_) => "BL8111",
             Self::ParameterOption => "BL8112",
             Self::UnknownCommand { .. } => "BL8113",
+            Self::UntrustedHosts { .. } => "BL8114",
         }
     }
 
@@ -100,6 +108,12 @@ impl Error {
                 "set it in the environment and write `{env:NAME}` in the script"
             }
             Self::UnknownCommand { .. } => "bucketline --help lists the commands",
+            Self::UntrustedHosts { file, .. } => {
+                let file = file.display();
+                return Some(format!(
+                    "if you trust the file, name it: --config {file}; or start bucketline on a terminal, which asks"
+                ));
+            }
             Self::EmailMissing => {
                 "it is the e-mail address of the Atlassian account that made the token"
             }

@@ -19,6 +19,7 @@ mod reporter;
 mod sandbox;
 mod script;
 mod settings;
+mod trust;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -156,6 +157,7 @@ fn settings(options: &Options) -> Result<Settings> {
                 .collect(),
             home,
             folder: PathBuf::new(),
+            ask: &trust::ask,
         },
     )
 }

@@ -10,6 +10,7 @@ use bucketline::{
 
 use crate::arguments::Options;
 use crate::error::{Error, Result};
+use crate::trust;
 
 const FILE: &str = "bucketline.toml";
 
@@ -26,6 +27,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) home: Option<PathBuf>,
     /// The current folder; empty, so that its files are named as the user would.
     pub(crate) folder: PathBuf,
+    /// Asks a person a question that is answered by yes or no; `None` if nobody can be asked.
+    pub(crate) ask: &'a dyn Fn(&str) -> Option<bool>,
 }
 
 impl Surroundings<'_> {
@@ -71,8 +74,9 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads the configuration file and puts everything together.
     pub(crate) fn resolve(options: &Options, surroundings: &Surroundings<'_>) -> Result<Self> {
-        let file = match configuration_file(options, surroundings) {
-            Some(path) => Config::read(&path)?,
+        let found = configuration_file(options, surroundings);
+        let file = match &found {
+            Some(found) => Config::read(&found.path)?,
             None => Config::default(),
         };
         let mut connections: Vec<(String, ConnectionProperties)> = Vec::new();
@@ -91,8 +95,10 @@ impl Settings {
             let properties = environment_connection(surroundings, others)?;
             connections.extend(properties.map(|it| (FROM_ENVIRONMENT.to_owned(), it)));
         }
+        let mut reached = Vec::new();
         for (name, properties) in file.connections {
             if position(&connections, &name).is_none() {
+                reached.extend(properties.credential_hosts());
                 connections.push((name, properties));
             }
         }
@@ -111,12 +117,24 @@ impl Settings {
                 .iter()
                 .flat_map(|(_, properties)| properties.without_effect()),
         );
-        let destination = destination(options, surroundings, &connections)?
-            .or(file.destination)
-            .unwrap_or_else(|| DestinationSetting::file("the default", "bucketline.db"));
+        let destination = match destination(options, surroundings, &connections)? {
+            Some(named) => named,
+            None => {
+                let setting = file.destination;
+                reached.extend(
+                    setting
+                        .iter()
+                        .flat_map(DestinationSetting::credential_hosts),
+                );
+                setting.unwrap_or_else(|| DestinationSetting::file("the default", "bucketline.db"))
+            }
+        };
         let state = surroundings
             .path("BUCKETLINE_STATE")
             .or_else(|| surroundings.ours("XDG_STATE_HOME", ".local/state"));
+        if let Some(found) = found.filter(|found| found.is_here) {
+            trust::check(&found.path, reached, state.as_deref(), surroundings.ask)?;
+        }
         Ok(Self {
             connections,
             destination,
@@ -152,24 +170,36 @@ impl Settings {
     }
 }
 
+/// A configuration file.
+struct Found {
+    path: PathBuf,
+    /// Whether it was found in the current folder, which may be somebody else's: nobody named it.
+    is_here: bool,
+}
+
 /// The file that is named, or the first that is there: in the current folder, in the user's
 /// configuration folder.
-fn configuration_file(options: &Options, surroundings: &Surroundings<'_>) -> Option<PathBuf> {
-    if let Some(named) = options
-        .config
-        .clone()
-        .or_else(|| surroundings.path("BUCKETLINE_CONFIG"))
-    {
-        return Some(named);
+fn configuration_file(options: &Options, surroundings: &Surroundings<'_>) -> Option<Found> {
+    let named = options.config.clone();
+    if let Some(path) = named.or_else(|| surroundings.path("BUCKETLINE_CONFIG")) {
+        return Some(Found {
+            path,
+            is_here: false,
+        });
     }
-    let here = surroundings.folder.join(FILE);
-    let users = surroundings
-        .ours("XDG_CONFIG_HOME", ".config")
-        .map(|folder| folder.join(FILE));
+    let here = Found {
+        path: surroundings.folder.join(FILE),
+        is_here: true,
+    };
+    let users = surroundings.ours("XDG_CONFIG_HOME", ".config");
+    let users = users.map(|folder| Found {
+        path: folder.join(FILE),
+        is_here: false,
+    });
     [Some(here), users]
         .into_iter()
         .flatten()
-        .find(|path| path.is_file())
+        .find(|found| found.path.is_file())
 }
 
 fn position(connections: &[(String, ConnectionProperties)], name: &str) -> Option<usize> {
@@ -330,6 +360,7 @@ mod tests {
                     .collect(),
                 home: Some(PathBuf::from("/nowhere")),
                 folder: folder.path().to_owned(),
+                ask: &|_| None,
             },
         )
     }
@@ -400,11 +431,11 @@ mod tests {
 
     #[test]
     fn a_destination_can_be_a_connection_or_a_server() {
-        let file = "[destination]\nurl = \"postgres://me:planted@db/copy\"\n\
+        let file = "[destination]\nurl = \"postgres://me:planted@localhost/copy\"\n\
                     [connections.copies]\nType = \"SQLite\"\nPath = \"copies.db\"\n";
         let settings = resolve(file, &[], &Options::default()).unwrap();
         let shown = format!("{:?} {:?}", settings.destination, settings.notes);
-        assert!(shown.contains("postgres://me@db/copy") && !shown.contains("planted"));
+        assert!(shown.contains("postgres://me@localhost/copy") && !shown.contains("planted"));
         assert!(
             shown.contains("[destination]: the secret stands in the file"),
             "{shown}"
@@ -511,6 +542,46 @@ mod tests {
             let error = resolve("", &[], &with_connection(text)).unwrap_err();
             assert!(matches!(error, Error::ConnectionOption), "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_of_the_current_folder_sends_no_credential_to_a_stranger() {
+        let stranger = "BaseURL = \"https://git.stranger.example/2.0\"\n";
+        let token = "Token = \"env:TOKEN\"\n";
+        for file in [
+            format!("[connections.prod]\n{stranger}{token}"),
+            format!("[connections.prod]\n{token}{stranger}User = \"me\"\n"),
+            format!(
+                "[connections.prod]\n{token}OAuthClientId = \"a\"\nAuthScheme = \"OAuth\"\nOAuthServer = \"https://x.stranger.example\"\n"
+            ),
+            format!("[connections.prod]\n{token}BaseURL = \"https://bitbucket.org.stranger.example\"\n"),
+            "[connections.prod]\nProxyServer = \"x.stranger.example\"\nProxyUser = \"a\"\nProxyPassword = \"env:P\"\n"
+                .to_owned(),
+            "[connections.pg]\nType = \"PostgreSQL\"\nServer = \"db.stranger.example\"\n".to_owned(),
+            "[destination]\nurl = \"postgres://me@db.stranger.example/copy\"\n".to_owned(),
+            "[destination]\nurl = \"postgres://me@localhost,db.stranger.example/copy\"\n".to_owned(),
+        ] {
+            match resolve(&file, &[], &Options::default()) {
+                Err(Error::UntrustedHosts { hosts, .. }) => {
+                    assert!(hosts[0].contains("stranger.example"), "{file}: {hosts:?}");
+                }
+                other => panic!("{file}: {other:?}"),
+            }
+        }
+        for file in [
+            format!("[connections.prod]\n{token}"),
+            format!("[connections.prod]\n{stranger}"),
+            format!("[connections.prod]\nBaseURL = \"http://127.0.0.1:8/2.0\"\n{token}"),
+            format!("[connections.prod]\nBaseURL = \"http://[::1]:8/2.0\"\n{token}"),
+            format!("[connections.prod]\nBaseURL = \"https://api.bitbucket.org/2.0\"\n{token}"),
+            "[destination]\nurl = \"postgres://me@localhost/copy\"\n".to_owned(),
+            "[destination]\npath = \"copy.db\"\n".to_owned(),
+        ] {
+            assert!(resolve(&file, &[], &Options::default()).is_ok(), "{file}");
+        }
+        // What the command line says replaces what the file says.
+        let file = format!("[connections.prod]\n{stranger}{token}");
+        assert!(resolve(&file, &[], &with_connection("prod=Workspace=acme")).is_ok());
     }
 
     #[test]

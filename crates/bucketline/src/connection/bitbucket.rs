@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,6 +13,7 @@ use bucketline_rest::{
     Start, Tokens, Url,
 };
 use bucketline_source::TableSpec;
+use bucketline_sql::mask_source;
 use secrecy::SecretString;
 
 use super::account::{Account, Opened};
@@ -177,6 +179,7 @@ pub(super) const KIND: Kind = Kind {
         },
     ],
     connect,
+    credential_hosts,
 };
 
 /// The `User-Agent` of requests for tokens.
@@ -230,6 +233,35 @@ fn connect(
         account: Some(account),
         sample: &["Projects", "Repositories", "PullRequests", "Branches"],
     })
+}
+
+/// The hosts of the API and of OAuth, if the connection signs in, and the proxy's, if it gets a password.
+fn credential_hosts(properties: &ConnectionProperties) -> Vec<String> {
+    let mut urls = Vec::new();
+    let signs_in = sign_in(properties).is_ok_and(|sign_in| sign_in != SignIn::None);
+    if signs_in {
+        urls.extend(base(properties));
+        let server = properties.get("OAuthServer");
+        urls.extend(server.and_then(|(name, value)| address(properties, name, value).ok()));
+    }
+    if properties.get("ProxyPassword").is_some() {
+        urls.extend(properties.proxy_address().ok().flatten());
+    }
+    let hosts = urls.iter().filter_map(Url::host_str);
+    hosts
+        .filter(|host| !is_bitbucket(host) && !is_this_machine(host))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn is_bitbucket(host: &str) -> bool {
+    host == "bitbucket.org" || host.ends_with(".bitbucket.org")
+}
+
+/// `host` is as in an address: brackets around IPv6.
+fn is_this_machine(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// How a connection signs in.
@@ -287,8 +319,18 @@ fn callback(properties: &ConnectionProperties) -> String {
 }
 
 fn address(properties: &ConnectionProperties, name: &str, text: &str) -> Result<Url> {
-    Url::parse(text)
-        .map_err(|error| properties.error(format!("{name} = {text} is not an address: {error}")))
+    let url = Url::parse(text).map_err(|error| {
+        let text = mask_source(text);
+        properties.error(format!("{name} = {text} is not an address: {error}"))
+    })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        let error = properties.error(format!("{name} has user information before its host"));
+        return Err(error.with_hint(match name {
+            "ProxyServer" => "ProxyUser and ProxyPassword say how to sign in",
+            _ => "User and Token say how to sign in",
+        }));
+    }
+    Ok(url)
 }
 
 fn base(properties: &ConnectionProperties) -> Result<Url> {
@@ -450,7 +492,8 @@ impl ConnectionProperties {
             address(self, name, &format!("http://{server}"))?
         };
         if !matches!(url.scheme(), "http" | "https") {
-            let error = self.error(format!("{name} = {server} is no HTTP proxy"));
+            let server = mask_source(server);
+            let error = self.error(format!("{name} = {server} is not an HTTP proxy"));
             return Err(
                 error.with_hint("it is a host, or an address that begins with http:// or https://")
             );

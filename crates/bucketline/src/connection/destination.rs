@@ -10,7 +10,7 @@ use crate::{Error, Result};
 const DATA_SOURCE: &str = "Data Source";
 
 /// A password among the parameters of a URL.
-const PASSWORD: &str = "password=";
+const PASSWORD: &str = "password";
 
 /// The property of a server's address.
 pub(super) const URL: &str = "URL";
@@ -99,6 +99,14 @@ impl DestinationSetting {
         }
     }
 
+    /// The hosts that would get a credential; see [`ConnectionProperties::credential_hosts`].
+    pub fn credential_hosts(&self) -> Vec<String> {
+        match self {
+            Self::Own(properties) => properties.credential_hosts(),
+            Self::Connection(_) => Vec::new(),
+        }
+    }
+
     /// Whether a secret stands in it as it is, not as a reference.
     pub fn has_literal_secret(&self) -> bool {
         matches!(self, Self::Own(properties) if properties.has_literal_secret())
@@ -124,33 +132,42 @@ pub(super) fn part_url(pairs: &mut Vec<(String, String)>) {
     }
 }
 
-/// Takes the password out of `scheme://user:password@host` or `scheme://host?password=...`.
+/// Takes the password out of `scheme://user:password@host`, and each out of `scheme://host?password=...`. As
+/// for PostgreSQL's own programs, the last one counts.
 fn take_password(url: &mut String) -> Option<String> {
     let authority = url.find("://")? + "://".len();
     let end = url[authority..].find(['/', '?', '#']);
     let end = end.map_or(url.len(), |end| authority + end);
+    let mut passwords = Vec::new();
+    if let Some(query) = url[end..].find('?').map(|at| end + at + 1) {
+        let (before, query) = url.split_at(query);
+        let is_password = |pair: &&str| {
+            decoded(pair.split('=').next()?)
+                .filter(|name| same(name, PASSWORD))
+                .map(|_| ())
+        };
+        let (taken, kept): (Vec<&str>, Vec<&str>) = query
+            .split('&')
+            .partition(|pair| is_password(pair).is_some());
+        passwords.extend(
+            taken
+                .iter()
+                .filter_map(|pair| decoded(pair.split_once('=')?.1)),
+        );
+        *url = format!("{before}{}", kept.join("&"));
+    }
     let at = url[authority..end].rfind('@').map(|at| authority + at);
     let colon = at.and_then(|at| Some(authority + url[authority..at].find(':')?));
-    let (range, password) = match (colon, at) {
-        (Some(colon), Some(at)) => (colon..at, colon + 1..at),
-        _ => {
-            let query = end + url[end..].find('?')? + 1;
-            let mut pairs = url[query..].split_inclusive('&');
-            let mut start = query;
-            let length = pairs.find_map(|pair| {
-                let is_it = pair.to_ascii_lowercase().starts_with(PASSWORD);
-                start += if is_it { 0 } else { pair.len() };
-                is_it.then_some(pair.len())
-            })?;
-            let value = start + PASSWORD.len()..start + length;
-            let value = value.start..value.end - usize::from(url[value.clone()].ends_with('&'));
-            (start..start + length, value)
-        }
-    };
-    let password = percent_decode_str(&url[password]).decode_utf8();
-    let password = password.ok()?.into_owned();
-    url.replace_range(range, "");
-    (!password.is_empty()).then_some(password)
+    if let (Some(colon), Some(at)) = (colon, at) {
+        passwords.splice(0..0, decoded(&url[colon + 1..at]));
+        url.replace_range(colon..at, "");
+    }
+    passwords.pop().filter(|password| !password.is_empty())
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let text = percent_decode_str(text).decode_utf8().ok()?;
+    Some(text.into_owned())
 }
 
 #[cfg(test)]
@@ -213,6 +230,10 @@ mod tests {
             (
                 "postgres://me@db/copy?a=b&Password=planted&c=d",
                 "postgres://me@db/copy?a=b&c=d",
+            ),
+            (
+                "postgres://me:first@db/copy?password=second&a=b&p%61ssword=planted",
+                "postgres://me@db/copy?a=b",
             ),
         ] {
             let mut left = url.to_owned();

@@ -4,6 +4,7 @@ mod account;
 mod archive;
 mod bitbucket;
 mod destination;
+mod mistaken;
 mod postgres;
 mod sqlite;
 
@@ -17,7 +18,7 @@ use bucketline_engine::{Connection as Registered, PropertyFact};
 use bucketline_replicate::DestinationCatalog;
 use bucketline_rest::Opener;
 use bucketline_source::Source;
-use bucketline_sql::{ConnectionString, Statement, is_sensitive, nearest};
+use bucketline_sql::{ConnectionString, Statement, is_sensitive, mask_source, nearest};
 use secrecy::SecretString;
 
 pub(crate) use self::account::Account;
@@ -32,6 +33,8 @@ struct Kind {
     /// Properties of the dialect that change nothing here, so that pasted connection strings work.
     idle: &'static [Idle],
     connect: fn(&ConnectionProperties, &Surroundings<'_>) -> Result<Connection>,
+    /// The hosts that get a credential, other than Bitbucket's and this machine.
+    credential_hosts: fn(&ConnectionProperties) -> Vec<String>,
 }
 
 /// The first is meant where nothing else is said.
@@ -171,14 +174,7 @@ pub struct ConnectionProperties {
 
 impl fmt::Debug for ConnectionProperties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |(name, value): &(String, String)| {
-            let value = if self.is_literal_secret(name, value) {
-                MASK
-            } else {
-                value
-            };
-            (name.clone(), value.to_owned())
-        };
+        let shown = |(name, value): &(String, String)| (name.clone(), self.shown(name, value));
         f.debug_map().entries(self.pairs.iter().map(shown)).finish()
     }
 }
@@ -228,7 +224,20 @@ impl ConnectionProperties {
     }
 
     fn is_literal_secret(&self, name: &str, value: &str) -> bool {
-        self.holds(name) == Holds::Secret && !secret::is_reference(value)
+        match self.holds(name) {
+            Holds::Secret => !secret::is_reference(value),
+            Holds::Plain | Holds::Paths => holds_account(name, value),
+        }
+    }
+
+    /// A value for people: without secrets.
+    fn shown(&self, name: &str, value: &str) -> String {
+        match self.holds(name) {
+            Holds::Secret if !secret::is_reference(value) => MASK.to_owned(),
+            // A user's name alone.
+            _ if same(name, destination::URL) && !holds_account(name, value) => value.to_owned(),
+            Holds::Secret | Holds::Plain | Holds::Paths => mask_source(value),
+        }
     }
 
     fn holds(&self, name: &str) -> Holds {
@@ -386,14 +395,10 @@ impl ConnectionProperties {
     pub(crate) fn facts(&self) -> Vec<PropertyFact> {
         let fact = |property: &Property| {
             let given = self.value_of(|name| property.is_called(name));
-            let shown = given.map(|(name, value)| match self.is_literal_secret(name, value) {
-                true => MASK,
-                false => value,
-            });
             PropertyFact {
                 name: property.names[0].to_owned(),
                 doc: property.doc.to_owned(),
-                value: shown.map(str::to_owned),
+                value: given.map(|(name, value)| self.shown(name, value)),
                 is_secret: property.holds == Holds::Secret,
             }
         };
@@ -414,6 +419,30 @@ impl ConnectionProperties {
         })?;
         (kind.connect)(self, surroundings)
     }
+
+    /// The hosts that would get a credential of this connection, other than Bitbucket's and this machine. Wrong
+    /// properties name none: [`ConnectionProperties::connect`] refuses them.
+    pub fn credential_hosts(&self) -> Vec<String> {
+        let Some(kind) = self.kind() else {
+            return Vec::new();
+        };
+        let mut hosts = (kind.credential_hosts)(self);
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+}
+
+/// Whether an address has user information. The user's name in PostgreSQL's URL is no secret.
+fn holds_account(name: &str, value: &str) -> bool {
+    let Some((_, rest)) = value.split_once("://") else {
+        return false;
+    };
+    match rest.rsplit_once('@') {
+        Some((account, _)) if same(name, destination::URL) => account.contains(':'),
+        Some(_) => true,
+        None => false,
+    }
 }
 
 /// Whether a statement holds a secret as it is, where a reference would do: in CREATE CONNECTION, EXEC or SET.
@@ -424,9 +453,10 @@ pub fn has_literal_secret(statement: &Statement) -> bool {
             let pairs = kind.chain(create.settings.pairs());
             ConnectionProperties::new("", pairs).has_literal_secret()
         }
-        Statement::Execute(execute) => execute.arguments.iter().any(|argument| {
-            is_sensitive(&argument.name.text) && argument.value.as_text().is_some()
-        }),
+        Statement::Execute(execute) => execute
+            .arguments
+            .iter()
+            .any(|argument| is_sensitive(&argument.name.text) && argument.value.has_literal()),
         Statement::Set(set) => is_sensitive(&set.name.last().text),
         Statement::Explain(explain) => has_literal_secret(&explain.statement),
         _ => false,

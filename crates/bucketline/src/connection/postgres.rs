@@ -62,7 +62,19 @@ pub(super) const KIND: Kind = Kind {
     ],
     idle: &[],
     connect,
+    credential_hosts,
 };
+
+/// A server that the properties name. One of the environment is the user's own choice.
+fn credential_hosts(properties: &ConnectionProperties) -> Vec<String> {
+    let named = KIND.properties.iter().filter(|it| it.holds == Holds::Plain);
+    let pairs = named.filter_map(|it| Some((it.names[0], properties.text(it.names[0])?)));
+    // Only the hosts matter here, and without a user there would be none.
+    let variable = |name: &str| (name == "USER").then(|| "user".to_owned());
+    Settings::of_properties(pairs, &variable)
+        .map(|settings| settings.remote_hosts())
+        .unwrap_or_default()
+}
 
 fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Connection> {
     let mut pairs: Vec<(&'static str, String)> = Vec::new();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bucketline_sqlite::{SourceSettings, SqliteDestination, SqliteSource};
 
-use super::{Connection, ConnectionProperties, Ends, Kind, Property, Surroundings};
+use super::{Connection, ConnectionProperties, Ends, Kind, Property, Surroundings, mistaken};
 use crate::Result;
 
 /// Stands for a file that is none: a database that ends with the session.
@@ -29,6 +29,7 @@ pub(super) const KIND: Kind = Kind {
     ],
     idle: &[],
     connect,
+    credential_hosts: |_| Vec::new(),
 };
 
 fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Connection> {
@@ -37,6 +38,10 @@ fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Co
             .error("a SQLite connection needs Data Source")
             .with_hint("\"Data Source\" = 'copy.db'")
     })?;
+    if let Some(mistaken) = mistaken::as_file(path) {
+        let error = properties.error(mistaken.message);
+        return Err(error.with_hint(mistaken.hint));
+    }
     let connection = |ends| Connection {
         kind: KIND.names[0],
         ends,

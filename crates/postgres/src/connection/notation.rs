@@ -34,6 +34,11 @@ fn read_url(text: &str) -> Result<Vec<(String, String)>> {
     let mut add = |name: &str, value: String| parameters.push((name.to_owned(), value));
     let (text, query) = text.split_once('?').unwrap_or((text, ""));
     let (authority, database) = text.split_once('/').unwrap_or((text, ""));
+    if database.contains('@') && !authority.contains('@') {
+        return Err(refused("a `/` stands before the `@` of the URL").with_hint(
+            "write a `/` in a password as %2F, a `?` as %3F, a `#` as %23 and an `@` as %40",
+        ));
+    }
     let (account, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (user, password) = account.split_once(':').unwrap_or((account, ""));
     add("user", decode(user)?);
@@ -44,7 +49,8 @@ fn read_url(text: &str) -> Result<Vec<(String, String)>> {
     add("dbname", decode(database)?);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let Some((name, value)) = pair.split_once('=') else {
-            return Err(refused("a parameter of the URL has no `=`").with_hint(EXAMPLE));
+            return Err(refused("a parameter of the URL has no `=`")
+                .with_hint("such as ?sslmode=verify-full; write a `?` in a password as %3F"));
         };
         add(&decode(name)?, decode(value)?);
     }

@@ -190,6 +190,12 @@ impl Settings {
         format!("PostgreSQL {}/{}", hosts.join(","), self.database)
     }
 
+    /// The names of the hosts that are not this machine.
+    pub fn remote_hosts(&self) -> Vec<String> {
+        let remote = self.hosts.iter().filter(|login| !login.host.is_local());
+        remote.map(|login| login.host.name.clone()).collect()
+    }
+
     /// The name of the database.
     pub fn database(&self) -> &str {
         &self.database
