@@ -8,6 +8,7 @@ use bucketline::{ConnectionProperties, Session};
 use bucketline_sandbox::{Change, Config, Consent, Consumer, Credential, Fault, FaultKind};
 use futures::StreamExt;
 
+use crate::commands::{Run, start};
 use crate::connections::{code_in, oauth_session, row, sent_to};
 use crate::world::{World, small};
 
@@ -26,6 +27,17 @@ const SCRIPTS: &[&str] = &[
     "CREATE CONNECTION other FROM 'Workspace=acme;Token=planted-4f1c9b7d2e'",
     "CREATE CONNECTION other WITH (Token = 'planted-4f1c9b7d2e",
     "SHOW CONNECTIONS; CREATE OR REPLACE CONNECTION other WITH (Token = 'planted-4f1c9b7d2e', BaseURL = 'planted')",
+    "CREATE CONNECTION proxied WITH (ProxyServer = 'http://me:planted-4f1c9b7d2e@proxy.example')",
+    "CREATE CONNECTION away WITH (BaseURL = 'https://planted-4f1c9b7d2e@api.example/2.0')",
+    "CREATE CONNECTION pg WITH (Type = 'PostgreSQL', URL = 'postgres://me:a/planted-4f1c9b7d2e@db.example/copy')",
+    "CREATE CONNECTION pg WITH (Type = 'PostgreSQL', URL = 'postgres://db.example/copy?password=a&p%61ssword=planted-4f1c9b7d2e')",
+    "CREATE CONNECTION other WITH (Token = 'x' || 'planted-4f1c9b7d2e')",
+    "CREATE CONNECTION other WITH (Token = E'planted-4f1c9b7d2e')",
+    "CREATE CONNECTION other WITH (Token = $$planted-4f1c9b7d2e$$)",
+    "SELECT * FROM sys_connection_props; SHOW CONNECTIONS;",
+    "EXEC GetOAuthAccessToken 'planted-4f1c9b7d2e'",
+    "SELECT Id FROM PullRequests WHERE Token = 'planted-4f1c9b7d2e'",
+    "REPLICATE P SELECT * FROM PullRequests WHERE Token = 'planted-4f1c9b7d2e'",
 ];
 
 fn holds(bytes: &[u8], secret: &str) -> bool {
@@ -169,6 +181,74 @@ async fn secrets_of_a_sign_in_are_in_the_token_file_alone() {
     assert!(!std::fs::read_to_string(&kept).unwrap().contains(TOKEN));
     std::fs::remove_dir_all(state.join("tokens")).unwrap();
     assert!(search(world.folder(), &secrets) >= 2);
+}
+
+/// What other programs take for an address. Each holds a password.
+const ADDRESSES: &[&str] = &[
+    "jdbc:postgresql://db.example/copy?user=me&password=planted-4f1c9b7d2e",
+    "jdbc:mysql://me:planted-4f1c9b7d2e@db.example/copy",
+    "postgresql+psycopg2://me:planted-4f1c9b7d2e@db.example/copy",
+    "mysql://me:planted-4f1c9b7d2e@db.example/copy",
+    "Server=db.example;Database=copy;Password=planted-4f1c9b7d2e",
+    "host=db.example password=planted-4f1c9b7d2e",
+    "me:planted-4f1c9b7d2e@db.example/copy",
+    "postgres://me:a/planted-4f1c9b7d2e@db.example/copy",
+    "postgres://me:a?planted-4f1c9b7d2e@db.example/copy",
+    "postgres://me:a#planted-4f1c9b7d2e@db.example/copy",
+    "postgres://me:planted-4f1c9b7d2e@db.example/copy",
+    "Type=PostgreSQL;Server=db.example;Password=planted-4f1c9b7d2e",
+    "Type=MySQL;Server=db.example;Password=planted-4f1c9b7d2e",
+    "file:planted-4f1c9b7d2e.db",
+];
+
+#[test]
+fn an_address_of_another_program_is_refused_without_its_password() {
+    let world = start(small());
+    for address in ADDRESSES {
+        for as_option in [true, false] {
+            let arguments = ["--destination", address, "-e", "REPLICATE Projects"];
+            let run = match as_option {
+                true => Run::new(&world, &arguments),
+                false => Run::new(&world, &arguments[2..]),
+            };
+            let mut command = run.command();
+            if !as_option {
+                command.env("BUCKETLINE_DESTINATION", address);
+            }
+            let output = command.output().unwrap();
+            let told = [output.stdout.as_slice(), &output.stderr].concat();
+            let told = String::from_utf8_lossy(&told).into_owned();
+            assert!(!output.status.success(), "{address}: {told}");
+            assert!(!told.contains(TOKEN), "{address}: {told}");
+            assert!(told.contains("hint:"), "{address}: {told}");
+        }
+    }
+    for entry in std::fs::read_dir(world.folder()).unwrap() {
+        let name = entry.unwrap().file_name();
+        assert!(!name.to_string_lossy().contains(TOKEN), "{name:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_that_is_not_utf8_is_not_shown() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let world = start(small());
+    let run = Run::new(&world, &["-e", "SELECT Name FROM Projects"]);
+    let secret = [TOKEN.as_bytes(), b"\xff"].concat();
+    let output = run
+        .command()
+        .env("TEST_TOKEN", OsStr::from_bytes(&secret))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.contains("BL8003") && told.contains("TEST_TOKEN"),
+        "{told}"
+    );
+    assert!(!told.contains(TOKEN), "{told}");
 }
 
 /// Every event, and every error in its words.
