@@ -1,5 +1,6 @@
 //! `bucketline demo`: the main job, step by step, against a sandbox.
 
+use std::env::VarError;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -324,7 +325,10 @@ fn private(path: &Path) -> io::Result<File> {
 /// made-up people ask for stays in the folder.
 fn open(folder: &Path, destination: Option<&str>) -> Result<Session> {
     let state = folder.join("state").display().to_string();
-    let variable = |name: &str| (name == "BUCKETLINE_STATE").then(|| state.clone());
+    let variable = |name: &str| match name {
+        "BUCKETLINE_STATE" => Ok(state.clone()),
+        _ => Err(VarError::NotPresent),
+    };
     let options = Options {
         config: Some(folder.join("bucketline.toml")),
         destination: destination.map(str::to_owned),

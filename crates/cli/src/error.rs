@@ -44,6 +44,9 @@ pub(crate) enum Error {
     /// Two sign-ins are given by the environment.
     #[error("BITBUCKET_API_TOKEN needs BITBUCKET_EMAIL")]
     EmailMissing,
+    /// A variable of the environment cannot be read; its value is not shown, since it may be a secret.
+    #[error("{name} is not UTF-8 text")]
+    Variable { name: &'static str },
     /// The demonstration's folder holds something.
     #[error("{} is not empty", folder.display())]
     FolderNotEmpty { folder: PathBuf },
@@ -92,6 +95,7 @@ impl Error {
             Self::ParameterOption => "BL8112",
             Self::UnknownCommand { .. } => "BL8113",
             Self::UntrustedHosts { .. } => "BL8114",
+            Self::Variable { .. } => "BL8115",
         }
     }
 
@@ -117,6 +121,7 @@ impl Error {
             Self::EmailMissing => {
                 "it is the e-mail address of the Atlassian account that made the token"
             }
+            Self::Variable { .. } => "set this variable of the environment anew, or unset it",
             Self::FolderNotEmpty { .. } => "--keep DIR takes a folder that is new or empty",
             Self::Sandbox(bucketline_sandbox::Error::Listen { .. }) => "--port 0 takes a free port",
             _ => return None,

@@ -144,7 +144,7 @@ async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
 }
 
 fn settings(options: &Options) -> Result<Settings> {
-    let variable = |name: &str| std::env::var(name).ok();
+    let variable = |name: &str| std::env::var(name);
     let home = std::env::home_dir();
     Settings::resolve(
         options,

@@ -1,6 +1,7 @@
 //! What the command line, the environment and the configuration file mean together. An option
 //! counts before the environment, and that before the file.
 
+use std::env::VarError;
 use std::path::PathBuf;
 
 use bucketline::sql::{ParameterValue, Parameters, is_sensitive};
@@ -19,8 +20,8 @@ const FROM_ENVIRONMENT: &str = "bitbucket";
 
 /// What surrounds the program.
 pub(crate) struct Surroundings<'a> {
-    /// A variable of the environment.
-    pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
+    /// A variable of the environment, as [`std::env::var`] gives it.
+    pub(crate) variable: &'a dyn Fn(&str) -> Result<String, VarError>,
     /// All variables of the environment, for scripts.
     pub(crate) variables: Vec<(String, String)>,
     /// The user's folder.
@@ -32,23 +33,24 @@ pub(crate) struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    fn path(&self, variable: &str) -> Option<PathBuf> {
-        (self.variable)(variable)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
+    /// A variable that is set and not empty.
+    fn variable(&self, name: &'static str) -> Result<Option<String>> {
+        match (self.variable)(name) {
+            Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => Err(Error::Variable { name }),
+        }
     }
 
-    fn is_set(&self, variable: &str) -> bool {
-        (self.variable)(variable).is_some_and(|value| !value.is_empty())
+    fn path(&self, variable: &'static str) -> Result<Option<PathBuf>> {
+        Ok(self.variable(variable)?.map(PathBuf::from))
     }
 
     /// Our folder in the one that `variable` names, else in `fallback` of the user's.
-    fn ours(&self, variable: &str, fallback: &str) -> Option<PathBuf> {
-        let base = self.path(variable).filter(|path| path.is_absolute());
-        Some(
-            base.or_else(|| Some(self.home.as_ref()?.join(fallback)))?
-                .join("bucketline"),
-        )
+    fn ours(&self, variable: &'static str, fallback: &str) -> Result<Option<PathBuf>> {
+        let named = self.path(variable)?.filter(|path| path.is_absolute());
+        let base = named.or_else(|| Some(self.home.as_ref()?.join(fallback)));
+        Ok(base.map(|base| base.join("bucketline")))
     }
 }
 
@@ -74,7 +76,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads the configuration file and puts everything together.
     pub(crate) fn resolve(options: &Options, surroundings: &Surroundings<'_>) -> Result<Self> {
-        let found = configuration_file(options, surroundings);
+        let found = configuration_file(options, surroundings)?;
         let file = match &found {
             Some(found) => Config::read(&found.path)?,
             None => Config::default(),
@@ -129,9 +131,10 @@ impl Settings {
                 setting.unwrap_or_else(|| DestinationSetting::file("the default", "bucketline.db"))
             }
         };
-        let state = surroundings
-            .path("BUCKETLINE_STATE")
-            .or_else(|| surroundings.ours("XDG_STATE_HOME", ".local/state"));
+        let state = match surroundings.path("BUCKETLINE_STATE")? {
+            Some(named) => Some(named),
+            None => surroundings.ours("XDG_STATE_HOME", ".local/state")?,
+        };
         if let Some(found) = found.filter(|found| found.is_here) {
             trust::check(&found.path, reached, state.as_deref(), surroundings.ask)?;
         }
@@ -179,27 +182,28 @@ struct Found {
 
 /// The file that is named, or the first that is there: in the current folder, in the user's
 /// configuration folder.
-fn configuration_file(options: &Options, surroundings: &Surroundings<'_>) -> Option<Found> {
-    let named = options.config.clone();
-    if let Some(path) = named.or_else(|| surroundings.path("BUCKETLINE_CONFIG")) {
-        return Some(Found {
+fn configuration_file(options: &Options, surroundings: &Surroundings<'_>) -> Result<Option<Found>> {
+    let named = match &options.config {
+        Some(named) => Some(named.clone()),
+        None => surroundings.path("BUCKETLINE_CONFIG")?,
+    };
+    if let Some(path) = named {
+        return Ok(Some(Found {
             path,
             is_here: false,
-        });
+        }));
     }
     let here = Found {
         path: surroundings.folder.join(FILE),
         is_here: true,
     };
-    let users = surroundings.ours("XDG_CONFIG_HOME", ".config");
+    let users = surroundings.ours("XDG_CONFIG_HOME", ".config")?;
     let users = users.map(|folder| Found {
         path: folder.join(FILE),
         is_here: false,
     });
-    [Some(here), users]
-        .into_iter()
-        .flatten()
-        .find(|found| found.path.is_file())
+    let mut files = [Some(here), users].into_iter().flatten();
+    Ok(files.find(|found| found.path.is_file()))
 }
 
 fn position(connections: &[(String, ConnectionProperties)], name: &str) -> Option<usize> {
@@ -215,21 +219,20 @@ fn environment_connection(
     others: bool,
 ) -> Result<Option<ConnectionProperties>> {
     let mut pairs = vec![];
-    if surroundings.is_set("BITBUCKET_WORKSPACE") {
-        pairs.extend((surroundings.variable)("BITBUCKET_WORKSPACE").map(|it| ("Workspace", it)));
-    } else if others {
-        return Ok(None);
+    match surroundings.variable("BITBUCKET_WORKSPACE")? {
+        Some(workspace) => pairs.push(("Workspace", workspace)),
+        None if others => return Ok(None),
+        None => {}
     }
-    if surroundings.is_set("BITBUCKET_API_TOKEN") {
-        let email = (surroundings.variable)("BITBUCKET_EMAIL").filter(|email| !email.is_empty());
+    if surroundings.variable("BITBUCKET_API_TOKEN")?.is_some() {
         pairs.push(("AuthScheme", "APIToken".to_owned()));
-        match email {
+        match surroundings.variable("BITBUCKET_EMAIL")? {
             Some(email) => pairs.push(("User", email)),
             None if others => return Ok(None),
             None => return Err(Error::EmailMissing),
         }
         pairs.push(("Token", "env:BITBUCKET_API_TOKEN".to_owned()));
-    } else if surroundings.is_set("BITBUCKET_ACCESS_TOKEN") {
+    } else if surroundings.variable("BITBUCKET_ACCESS_TOKEN")?.is_some() {
         pairs.push(("AuthScheme", "AccessToken".to_owned()));
         pairs.push(("Token", "env:BITBUCKET_ACCESS_TOKEN".to_owned()));
     } else {
@@ -276,7 +279,7 @@ fn destination(
         }
         return Ok(Some(setting));
     }
-    let text = (surroundings.variable)(VARIABLE).filter(|text| !text.is_empty());
+    let text = surroundings.variable(VARIABLE)?;
     let setting = text.map(|text| DestinationSetting::parse(VARIABLE, &text, is_connection));
     Ok(setting.transpose()?)
 }
@@ -328,6 +331,7 @@ fn parameter(value: &str) -> ParameterValue {
 
 #[cfg(test)]
 mod tests {
+    use std::env::VarError;
     use std::fs;
     use std::path::{Path, PathBuf};
 
@@ -338,6 +342,9 @@ mod tests {
     use crate::arguments::Options;
     use crate::error::{Error, Result};
 
+    /// Stands for the value of a variable that is not UTF-8.
+    const NOT_UTF_8: &str = "\u{fffd}";
+
     /// Settings in a folder whose configuration has this text.
     fn resolve(file: &str, variables: &[(&str, &str)], options: &Options) -> Result<Settings> {
         let folder = tempfile::tempdir().unwrap();
@@ -345,10 +352,12 @@ mod tests {
             fs::write(folder.path().join("bucketline.toml"), file).unwrap();
         }
         let variable = |name: &str| {
-            variables
-                .iter()
-                .find(|(it, _)| *it == name)
-                .map(|(_, value)| (*value).to_owned())
+            let found = variables.iter().find(|(it, _)| *it == name);
+            match found {
+                Some((_, NOT_UTF_8)) => Err(VarError::NotUnicode(NOT_UTF_8.into())),
+                Some((_, value)) => Ok((*value).to_owned()),
+                None => Err(VarError::NotPresent),
+            }
         };
         Settings::resolve(
             options,
@@ -427,6 +436,31 @@ mod tests {
         assert!(destination(&[], &Options::default()).contains("\"file.db\""));
         assert!(destination(&variable, &Options::default()).contains("\"environment.db\""));
         assert!(destination(&variable, &option).contains("\"option.db\""));
+    }
+
+    #[test]
+    fn a_variable_that_is_not_utf_8_is_refused_and_not_shown() {
+        for name in [
+            "BUCKETLINE_CONFIG",
+            "BUCKETLINE_DESTINATION",
+            "BUCKETLINE_STATE",
+            "BITBUCKET_WORKSPACE",
+            "BITBUCKET_API_TOKEN",
+            "BITBUCKET_ACCESS_TOKEN",
+            "XDG_STATE_HOME",
+            "XDG_CONFIG_HOME",
+        ] {
+            let error = resolve("", &[(name, NOT_UTF_8)], &Options::default()).unwrap_err();
+            assert_eq!(error.to_string(), format!("{name} is not UTF-8 text"));
+        }
+        let token = [("BITBUCKET_API_TOKEN", "t"), ("BITBUCKET_EMAIL", NOT_UTF_8)];
+        let error = resolve("", &token, &Options::default()).unwrap_err();
+        assert!(matches!(
+            error,
+            Error::Variable {
+                name: "BITBUCKET_EMAIL"
+            }
+        ));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::dialect::BucketlineDialect;
+use crate::position::unified;
 use crate::target::join_addresses;
 use crate::{Error, ErrorKind, Position, Span};
 
@@ -130,7 +131,10 @@ fn shorten(text: &str) -> String {
 }
 
 /// The tokens of `text`, and the error that ended the reading early, if one did.
-pub(crate) fn tokenize(text: &str) -> (Vec<Lexeme>, Option<Error>) {
+pub(crate) fn tokenize(written: &str) -> (Vec<Lexeme>, Option<Error>) {
+    // For `sqlparser` a `\r` alone ends no line, so a comment would go on to the end of the text.
+    let text = unified(written);
+    let text = text.as_ref();
     let mut raw = Vec::new();
     let failure = Tokenizer::new(&BucketlineDialect::for_tokens(0), text)
         .tokenize_with_location_into_buf(&mut raw)
@@ -142,13 +146,14 @@ pub(crate) fn tokenize(text: &str) -> (Vec<Lexeme>, Option<Error>) {
         text,
         at: Position::START,
     };
-    for TokenWithSpan { token, span } in raw {
+    for TokenWithSpan { mut token, span } in raw {
         let start = walk.at;
         walk.to(span.end.line, span.end.column);
         if matches!(token, Token::Whitespace(_)) {
             spaced = true;
             continue;
         }
+        keep_line_ends(&mut token, &written[start.offset..walk.at.offset]);
         lexemes.push(Lexeme {
             token,
             span: Span {
@@ -164,6 +169,28 @@ pub(crate) fn tokenize(text: &str) -> (Vec<Lexeme>, Option<Error>) {
     // Tokens touch, so the one that failed begins where the last good one ended.
     let error = failure.map(|failure| lexical_error(text, walk.at, &failure.message));
     (lexemes, error)
+}
+
+/// Gives a literal or a quoted name the line ends that it was `written` with.
+fn keep_line_ends(token: &mut Token, written: &str) {
+    let text = match token {
+        Token::SingleQuotedString(text)
+        | Token::NationalStringLiteral(text)
+        | Token::HexStringLiteral(text) => text,
+        Token::Word(word) => &mut word.value,
+        _ => return,
+    };
+    if !written.contains('\r') {
+        return;
+    }
+    let mut ends = written.chars().filter(|it| matches!(it, '\n' | '\r'));
+    *text = text
+        .chars()
+        .map(|character| match character {
+            '\n' | '\r' => ends.next().unwrap_or(character),
+            other => other,
+        })
+        .collect();
 }
 
 /// Turns lines and columns, which only grow, into places with byte offsets.

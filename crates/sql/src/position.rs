@@ -1,11 +1,12 @@
 //! Where something stands in a text.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// One place in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// Line, counted from 1. Lines end with `\n`.
+    /// Line, counted from 1. Lines end with `\n`, `\r\n` or `\r`.
     pub line: u32,
     /// Column, counted from 1, in characters.
     pub column: u32,
@@ -25,10 +26,10 @@ impl Position {
     /// character means that character's start.
     pub fn at(text: &str, distance: usize) -> Self {
         let distance = text.floor_char_boundary(distance);
-        Self::START.after(&text[..distance])
+        Self::START.after(&unified(text)[..distance])
     }
 
-    /// The place behind `passed`, if that begins here.
+    /// The place behind `passed`, if that begins here. Its lines end with `\n` or `\r\n`.
     pub(crate) fn after(self, passed: &str) -> Self {
         let mut position = self;
         position.offset += passed.len();
@@ -42,6 +43,20 @@ impl Position {
         }
         position
     }
+}
+
+/// `text` with `\n` for each `\r` that ends a line by itself, at the same places.
+pub(crate) fn unified(text: &str) -> Cow<'_, str> {
+    if !text.contains('\r') {
+        return Cow::Borrowed(text);
+    }
+    let mut characters = text.chars().peekable();
+    let mut unified = String::with_capacity(text.len());
+    while let Some(character) = characters.next() {
+        let ends_line = character == '\r' && characters.peek() != Some(&'\n');
+        unified.push(if ends_line { '\n' } else { character });
+    }
+    Cow::Owned(unified)
 }
 
 impl fmt::Display for Position {

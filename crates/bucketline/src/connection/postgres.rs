@@ -1,5 +1,7 @@
 //! Connections to databases of PostgreSQL servers.
 
+use std::cell::Cell;
+use std::env::VarError;
 use std::sync::Arc;
 
 use bucketline_destination::{Error as DestinationError, ErrorKind};
@@ -96,8 +98,22 @@ fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Co
     let settings = move |password: Option<&str>| {
         let pairs = pairs.iter().map(|(name, value)| (*name, value.as_str()));
         let pairs = pairs.chain(password.map(|password| (PASSWORD, password)));
-        let variable = |name: &str| std::env::var(name).ok().filter(|_| uses_environment);
-        Settings::of_properties(pairs, &variable)
+        let unreadable = Cell::new(None);
+        let variable = |name: &str| match std::env::var(name) {
+            Err(VarError::NotUnicode(_)) if uses_environment => {
+                unreadable.set(Some(name.to_owned()));
+                None
+            }
+            found => found.ok().filter(|_| uses_environment),
+        };
+        let read = Settings::of_properties(pairs, &variable);
+        match unreadable.into_inner() {
+            Some(name) => {
+                let message = format!("the environment variable {name} is not UTF-8 text");
+                Err(DestinationError::new(ErrorKind::Unavailable, message))
+            }
+            None => read,
+        }
     };
     // What is wrong is said at once, but the secret is looked for when it is needed.
     let later = properties.text(PASSWORD).map(|_| "looked for later");

@@ -53,7 +53,7 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
     while let Some(first) = text[start..].chars().next() {
         let rest = &text[start..];
         let (kind, end) = match first {
-            '-' if rest.starts_with("--") => (Kind::Comment, rest.find('\n')),
+            '-' if rest.starts_with("--") => (Kind::Comment, rest.find(['\n', '\r'])),
             '/' if rest.starts_with("/*") => (Kind::Comment, rest.find("*/").map(|at| at + 2)),
             '\'' => (Kind::Text, closed(rest, '\'')),
             '"' => (Kind::Quoted, closed(rest, '"')),

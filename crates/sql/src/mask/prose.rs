@@ -34,7 +34,7 @@ pub(super) fn mask(text: &str) -> Prose {
         }
         let next = at + letter.len_utf8();
         let value = match letter {
-            ';' | ',' | '{' | '(' | '?' | '&' | '\n' => {
+            ';' | ',' | '{' | '(' | '?' | '&' | '\n' | '\r' => {
                 (at, name) = (next, next);
                 continue;
             }

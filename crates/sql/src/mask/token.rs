@@ -86,7 +86,9 @@ impl<'t> Tokens<'t> {
                 let length = rest.len() - rest.trim_start().len();
                 (Kind::Blank, length)
             }
-            '-' if rest.starts_with("--") => (Kind::Comment, rest.find('\n').unwrap_or(rest.len())),
+            '-' if rest.starts_with("--") => {
+                (Kind::Comment, rest.find(['\n', '\r']).unwrap_or(rest.len()))
+            }
             '/' if rest.starts_with("/*") => (Kind::Comment, comment_length(rest)),
             '\'' | '"' => quoted(rest, &rest[..1], &rest[..1]),
             '[' if at < self.without_bracket => self.bracketed(at, "]"),

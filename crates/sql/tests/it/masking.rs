@@ -108,8 +108,8 @@ proptest! {
     }
 
     #[test]
-    fn masking_keeps_lines(text in "(Token|'|\"|=|\n|a|;| |\\[|\\]){0,30}") {
-        let lines = |text: &str| text.matches('\n').count();
+    fn masking_keeps_lines(text in "(Token|'|\"|=|\n|\r|a|;| |-|\\[|\\]){0,30}") {
+        let lines = |text: &str| text.replace("\r\n", "\n").matches(['\n', '\r']).count();
         prop_assert_eq!(lines(&mask_source(&text)), lines(&text));
     }
 

@@ -32,6 +32,35 @@ fn statements_know_their_places() {
 }
 
 #[test]
+fn a_line_ends_with_cr_lf_or_both() {
+    let text =
+        "-- c\rSELECT 'a\rb', [c\rd];\r\n-- 'e\n/* f\r */ REPLICATE T\r; -- g\rSELECT FROM\r\rt";
+    let script = parse_script(text);
+    let spans = script.iter().map(|item| match item {
+        Ok(located) => (located.span.start, &text[located.span.range()]),
+        Err(error) => (error.span().start, &text[error.span().range()]),
+    });
+    let expected = [
+        (at(2, 1, 5), "SELECT 'a\rb', [c\rd]"),
+        (at(7, 5, 42), "REPLICATE T"),
+        (at(9, 8, 68), "FROM"),
+    ];
+    assert_eq!(spans.collect::<Vec<_>>(), expected);
+    for (offset, _) in text.char_indices() {
+        let lines = text[..offset].replace("\r\n", "\n");
+        let lines = lines.matches(['\r', '\n']).count();
+        let splits = text[offset..].starts_with('\n') && text[..offset].ends_with('\r');
+        let line = Position::at(text, offset).line as usize;
+        assert_eq!(line, lines + 1 - usize::from(splits), "{offset}");
+    }
+    // Inside of a literal or a name they are what was written.
+    let Statement::Query(query) = &script[0].as_ref().unwrap().statement else {
+        panic!("not a query");
+    };
+    assert_eq!(query.to_string(), "SELECT 'a\rb', [c\rd]");
+}
+
+#[test]
 fn parts_know_their_places() {
     let text = "REPLICATE [ä].b WITH BatchSize = 50 SELECT Id FROM x.y";
     let Statement::Replicate(replicate) = parse_statement(text).unwrap().statement else {

@@ -209,10 +209,10 @@ fn answered(text: &str) -> Result<(), TestCaseError> {
         prop_assert!(text.get(span.range()).is_some(), "{:?} of {:?}", span, text);
         prop_assert!(span.start.offset >= last, "{:?} of {:?}", span, text);
         last = span.start.offset;
-        let passed = &text[..span.start.offset];
-        let line = passed.matches('\n').count() + 1;
+        let passed = text[..span.start.offset].replace("\r\n", "\n");
+        let line = passed.matches(['\n', '\r']).count() + 1;
         let column = passed
-            .rsplit('\n')
+            .rsplit(['\n', '\r'])
             .next()
             .unwrap_or_default()
             .chars()
