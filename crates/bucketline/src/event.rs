@@ -25,7 +25,7 @@ pub enum Event {
         /// Where it stands in the script.
         span: Span,
     },
-    /// The columns of the rows that follow.
+    /// The columns of the rows that follow; several may have one name.
     Columns(SchemaRef),
     /// Some rows of a result.
     Rows(RecordBatch),

@@ -1,14 +1,15 @@
 //! What the syntax tree of a query goes through before it is planned: calls of functions are checked, those that
 //! give 1 or 0 become conditions where one is wanted, and APPLY becomes a relation that is planned by itself.
 
+use std::fmt::Debug;
 use std::ops::ControlFlow;
 
 use bucketline_sql::{Query, Span};
 use datafusion::sql::sqlparser::ast::{
-    self, BinaryOperator, CastKind, DataType as SqlType, Expr, Function as Call, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
-    OrderByKind, Select, SelectItem, SetExpr, Spanned, Statement, TableFactor, TableWithJoins,
-    UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
+    self, BinaryOperator, CastKind, DataType as SqlType, DuplicateTreatment, Expr,
+    Function as Call, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint,
+    JoinOperator, ObjectName, OrderByKind, Select, SelectItem, SetExpr, Spanned, Statement,
+    TableFactor, TableWithJoins, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span as Stretch;
 
@@ -16,11 +17,10 @@ use crate::function::{self, Function};
 use crate::types;
 use crate::{Error, ErrorKind, Result};
 
-/// The statement of a query as the planner takes it.
-pub(crate) fn prepared(query: &Query) -> Result<Statement> {
-    let mut statement = query.to_statement();
-    match VisitMut::visit(&mut statement, &mut Preparation) {
-        ControlFlow::Continue(()) => Ok(statement),
+/// The statement of a query as the planner takes it; `query` knows the places of its tree.
+pub(crate) fn prepared(mut tree: ast::Query, query: &Query) -> Result<Statement> {
+    match VisitMut::visit(&mut tree, &mut Preparation) {
+        ControlFlow::Continue(()) => Ok(Statement::Query(Box::new(tree))),
         ControlFlow::Break((error, at)) => Err(error.at(query.locate(at))),
     }
 }
@@ -29,6 +29,36 @@ pub(crate) fn prepared(query: &Query) -> Result<Statement> {
 pub(crate) fn place_of_call(query: &Query, function: &'static Function) -> Option<Span> {
     let mut search = Search { function };
     match query.ast().visit(&mut search) {
+        ControlFlow::Break(at) => Some(query.locate(at)),
+        ControlFlow::Continue(()) => None,
+    }
+}
+
+/// Where a query first has an expression, or something in FROM, of a kind that is named as the syntax tree names it.
+pub(crate) fn place_of_node(query: &Query, kind: &str) -> Option<Span> {
+    struct Finder<'a>(&'a str);
+    impl Finder<'_> {
+        fn compare(&self, node: &(impl Debug + Spanned)) -> ControlFlow<Stretch> {
+            let shown = format!("{node:?}");
+            let ends = |rest: &str| !rest.starts_with(char::is_alphanumeric);
+            match shown.strip_prefix(self.0).is_some_and(ends) {
+                true => ControlFlow::Break(node.span()),
+                false => ControlFlow::Continue(()),
+            }
+        }
+    }
+    impl Visitor for Finder<'_> {
+        type Break = Stretch;
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Stretch> {
+            self.compare(expr)
+        }
+
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Stretch> {
+            self.compare(factor)
+        }
+    }
+    match query.ast().visit(&mut Finder(kind)) {
         ControlFlow::Break(at) => Some(query.locate(at)),
         ControlFlow::Continue(()) => None,
     }
@@ -127,7 +157,6 @@ impl VisitorMut for Preparation {
         for table in &mut select.from {
             nest_applies(table)?;
         }
-        select.projection.iter_mut().for_each(name_as_written);
         ControlFlow::Continue(())
     }
 
@@ -146,6 +175,7 @@ impl VisitorMut for Preparation {
                 if let Some(condition) = &mut call.filter {
                     as_condition(condition);
                 }
+                count_rows(call);
                 checked(call)?;
                 cast_arguments(call);
                 rename(call);
@@ -231,24 +261,6 @@ fn order_by_place(query: &mut ast::Query) {
     }
 }
 
-/// An output that is a function of the dialect is named by its text, rather than by what it is planned as.
-fn name_as_written(item: &mut SelectItem) {
-    let SelectItem::UnnamedExpr(expr) = item else {
-        return;
-    };
-    let planned_otherwise = match expr {
-        Expr::Function(call) => declared(&call.name).is_some_and(Function::is_scalar),
-        Expr::Substring { .. } | Expr::Trim { .. } | Expr::Position { .. } => true,
-        Expr::Cast { data_type, .. } => types::cast_length(data_type).is_some(),
-        _ => false,
-    };
-    if planned_otherwise {
-        let alias = Ident::with_quote('"', expr.to_string());
-        let expr = std::mem::replace(expr, Expr::Value(Value::Null.into()));
-        *item = SelectItem::ExprWithAlias { expr, alias };
-    }
-}
-
 /// Functions of CData's drivers that are left out, and why.
 const LEFT_OUT: &[(&str, &str)] = &[
     (
@@ -280,6 +292,18 @@ fn checked(call: &Call) -> ControlFlow<Refusal> {
             None => ControlFlow::Continue(()),
         };
     };
+    if let FunctionArguments::List(list) = &call.args
+        && list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
+        && let [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] = list.args.as_slice()
+    {
+        let message = format!(
+            "{} counts DISTINCT values, not rows",
+            function.name.to_uppercase()
+        );
+        let error = Error::new(ErrorKind::Argument, message)
+            .with_hint("SELECT COUNT(*) FROM (SELECT DISTINCT ... ) t counts different rows");
+        return ControlFlow::Break((error, call.name.span()));
+    }
     let given = match &call.args {
         FunctionArguments::None => 0,
         FunctionArguments::List(list) => list.args.len(),
@@ -302,6 +326,21 @@ fn checked(call: &Call) -> ControlFlow<Refusal> {
     let error =
         Error::new(ErrorKind::Argument, message).with_hint(format!("it is written {function}"));
     ControlFlow::Break((error, call.name.span()))
+}
+
+/// `COUNT()`, as CData writes it with OVER, counts rows.
+fn count_rows(call: &mut Call) {
+    let name = call.name.to_string();
+    let counts = ["COUNT", "COUNT_BIG"]
+        .iter()
+        .any(|it| name.eq_ignore_ascii_case(it));
+    if let FunctionArguments::List(list) = &mut call.args
+        && counts
+        && list.args.is_empty()
+    {
+        list.args
+            .push(FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
+    }
 }
 
 /// Calls a function by the planner's name for it: by another one the planner makes an alias of it, which it then

@@ -8,6 +8,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 
+use crate::outputs::unmarked;
 use crate::scan::SourceScan;
 
 /// The lines of EXPLAIN. Makes no request.
@@ -15,6 +16,7 @@ pub(crate) fn lines(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
     let mut lines = scan_lines(plan, |_| None);
     lines.push("operators".to_owned());
     let operators = displayable(plan.as_ref()).indent(false).to_string();
+    let operators = unmarked(&operators);
     lines.extend(operators.lines().map(|line| format!("  {line}")));
     lines
 }
@@ -43,7 +45,7 @@ fn measured_operators(plan: &Arc<dyn ExecutionPlan>, depth: usize, lines: &mut V
     lines.push(format!(
         "{}{}{figures}",
         "  ".repeat(depth),
-        operator.trim_end()
+        unmarked(operator.trim_end())
     ));
     for child in plan.children() {
         measured_operators(child, depth + 1, lines);

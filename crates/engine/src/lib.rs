@@ -9,6 +9,7 @@ mod facts;
 mod flatten;
 mod function;
 mod names;
+mod outputs;
 mod query;
 mod rows;
 mod scan;

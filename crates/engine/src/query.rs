@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bucketline_source::{ScanPlan, Source};
 use bucketline_sql::Query;
 use chrono::{DateTime, Utc};
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::array::timezone::Tz;
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
     MemorySchemaProvider, SchemaProvider,
@@ -16,6 +18,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement;
 use futures::StreamExt;
@@ -24,6 +27,7 @@ use crate::dialect::{has_table_function, prepared};
 use crate::explain;
 use crate::function::VALUE;
 use crate::names::Resolved;
+use crate::outputs::{Headings, NamedTable, name_outputs};
 use crate::session::{PLANNING_CATALOG, PLANNING_SCHEMA};
 use crate::{Error, ErrorKind, Result};
 
@@ -32,12 +36,13 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) struct PlannedQuery {
     pub(crate) state: SessionState,
     pub(crate) plan: LogicalPlan,
+    headings: Headings,
     query: Option<Query>,
 }
 
 /// A query that has been started.
 pub struct QueryRun {
-    /// The columns.
+    /// The columns under their headings, of which several may be the same.
     pub schema: SchemaRef,
     /// The rows. Errors in it are read with [`QueryRun::error`].
     pub rows: SendableRecordBatchStream,
@@ -82,7 +87,15 @@ impl PlannedQuery {
             .build();
         state.mark_start_execution();
         state.execution_props_mut().query_execution_start_time = Some(now);
-        let statement = Statement::Statement(Box::new(prepared(&spelled)?));
+        let tables: Vec<NamedTable> = std::iter::zip(spelled.table_names(), resolved)
+            .map(|(name, table)| {
+                let parts = name.parts.into_iter().map(|part| part.text);
+                (parts.collect(), table.schema())
+            })
+            .collect();
+        let mut tree = spelled.ast().clone();
+        let headings = name_outputs(&mut tree, query, &tables)?;
+        let statement = Statement::Statement(Box::new(prepared(tree, &spelled)?));
         let plan = state
             .statement_to_plan(statement)
             .await
@@ -90,6 +103,7 @@ impl PlannedQuery {
         Ok(Self {
             state,
             plan,
+            headings,
             query: Some(query.clone()),
         })
     }
@@ -108,12 +122,43 @@ impl PlannedQuery {
         Ok(Self {
             state,
             plan,
+            headings: Headings::default(),
             query: None,
         })
     }
 
     pub(crate) fn error(&self, error: DataFusionError) -> Error {
         Error::from_datafusion(error, self.query.as_ref())
+    }
+
+    /// What the columns of the result are called, in their order; several may be called the same.
+    pub(crate) fn headings(&self) -> Vec<String> {
+        self.headings.over(self.plan.schema().as_arrow())
+    }
+
+    /// Starts it. Its columns have the names of the headings.
+    pub(crate) async fn stream(&self) -> Result<SendableRecordBatchStream> {
+        let plan = self.physical().await?;
+        let rows = execute_stream(Arc::clone(&plan), self.state.task_ctx())
+            .map_err(|error| self.error(error))?;
+        let columns = plan.schema();
+        let columns = columns.fields().iter().zip(self.headings());
+        let fields: Vec<Field> = columns
+            .map(|(field, heading)| field.as_ref().clone().with_name(heading))
+            .collect();
+        refuse_unknown_zones(&fields)?;
+        let schema = Arc::new(Schema::new(fields));
+        let renamed = Arc::clone(&schema);
+        let rows = rows.map(move |batch| {
+            let batch = batch?;
+            let (_, columns, rows) = batch.into_parts();
+            let options = RecordBatchOptions::new().with_row_count(Some(rows));
+            let schema = Arc::clone(&renamed);
+            Ok(RecordBatch::try_new_with_options(
+                schema, columns, &options,
+            )?)
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 
     /// The plan after analysis: types are coerced, nothing is folded or optimised yet.
@@ -132,11 +177,9 @@ impl PlannedQuery {
     }
 
     pub(crate) async fn run(self) -> Result<QueryRun> {
-        let plan = self.physical().await?;
-        let rows = execute_stream(Arc::clone(&plan), self.state.task_ctx())
-            .map_err(|error| self.error(error))?;
+        let rows = self.stream().await?;
         Ok(QueryRun {
-            schema: plan.schema(),
+            schema: rows.schema(),
             rows,
             query: self.query,
         })
@@ -160,6 +203,21 @@ impl PlannedQuery {
 
     pub(crate) async fn explain(&self) -> Result<Vec<String>> {
         Ok(explain::lines(&self.physical().await?))
+    }
+}
+
+/// Times in a zone that there is not could be computed with, but not shown.
+fn refuse_unknown_zones(fields: &[Field]) -> Result<()> {
+    let zones = fields.iter().filter_map(|field| match field.data_type() {
+        DataType::Timestamp(_, zone) => zone.as_deref(),
+        _ => None,
+    });
+    match zones.into_iter().find(|zone| zone.parse::<Tz>().is_err()) {
+        Some(zone) => Err(
+            Error::new(ErrorKind::Invalid, format!("`{zone}` is not a time zone"))
+                .with_hint("such as 'Europe/Berlin' or '+02:00'"),
+        ),
+        None => Ok(()),
     }
 }
 

@@ -18,7 +18,7 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
+use datafusion::physical_plan::SendableRecordBatchStream;
 
 use crate::flatten::{Flat, flatten, of_an_arm, source_tables};
 use crate::query::PlannedQuery;
@@ -98,11 +98,11 @@ pub struct WholePlan {
 /// Reads a planned query as work.
 pub(crate) fn work(planned: PlannedQuery) -> Result<Work> {
     let analysed = planned.analysed()?;
-    let outputs: Vec<Field> = analysed
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| field.as_ref().clone())
+    let headings = planned.headings();
+    let fields = analysed.schema().fields().iter();
+    let outputs: Vec<Field> = fields
+        .zip(&headings)
+        .map(|(field, heading)| field.as_ref().clone().with_name(heading))
         .collect();
     refuse_doubles(&outputs)?;
     let sources = source_tables(&analysed).map_err(|error| planned.error(error))?;
@@ -130,7 +130,9 @@ pub(crate) fn work(planned: PlannedQuery) -> Result<Work> {
     };
     let is_one = flats.len() == 1;
     let mut plans = Vec::with_capacity(flats.len());
-    for flat in flats {
+    for mut flat in flats {
+        let names = flat.outputs.iter_mut().zip(&headings);
+        names.for_each(|((name, _), heading)| name.clone_from(heading));
         match compile(&planned, flat)? {
             Compiled::Rows(plan) => plans.push(*plan),
             Compiled::Whole {
@@ -555,9 +557,7 @@ impl WholePlan {
     /// # Errors
     /// If the query cannot be planned.
     pub async fn execute(&self) -> Result<SendableRecordBatchStream> {
-        let plan = self.planned.physical().await?;
-        execute_stream(plan, self.planned.state.task_ctx())
-            .map_err(|error| self.planned.error(error))
+        self.planned.stream().await
     }
 
     /// Reads an error of the stream.

@@ -31,6 +31,7 @@ mod query;
 mod relation;
 mod rewrite;
 mod secret;
+mod select_list;
 mod special_form;
 mod statement;
 mod table_function;

@@ -13,6 +13,7 @@ use crate::mask::masked;
 use crate::name::{is_bare, is_reserved};
 use crate::nesting::with_stack;
 use crate::parse::Cursor;
+use crate::select_list::items;
 use crate::{BucketlineDialect, CsvTarget, Error, Ident, Name, Span, relation};
 
 /// Tokens kept for printing, for respelling and for places. Equal if they read alike.
@@ -57,6 +58,16 @@ impl Tokens {
         Self(self.0.iter().enumerate().map(respell).collect())
     }
 
+    /// The number of the token that begins at a place of the syntax tree.
+    fn at(&self, stretch: Stretch) -> Option<usize> {
+        let place = |lexeme: &Lexeme| {
+            let start = lexeme.span.start;
+            (u64::from(start.line), u64::from(start.column))
+        };
+        let wanted = (stretch.start.line, stretch.start.column);
+        self.0.binary_search_by_key(&wanted, place).ok()
+    }
+
     /// Where `stretch` of the syntax tree lies; the whole if the tree does not say.
     pub(crate) fn locate(&self, stretch: Stretch) -> Span {
         let place = |at: crate::Position| (u64::from(at.line), u64::from(at.column));
@@ -90,12 +101,20 @@ impl PartialEq for Tokens {
 
 impl fmt::Display for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, lexeme) in self.0.iter().enumerate() {
-            let blank = if index > 0 && lexeme.spaced { " " } else { "" };
-            write!(f, "{blank}{lexeme}")?;
-        }
-        Ok(())
+        f.write_str(&written(&self.0))
     }
+}
+
+/// Tokens as they were written, with one blank where there was any.
+fn written(lexemes: &[Lexeme]) -> String {
+    let mut text = String::new();
+    for (index, lexeme) in lexemes.iter().enumerate() {
+        if index > 0 && lexeme.spaced {
+            text.push(' ');
+        }
+        text.push_str(&lexeme.to_string());
+    }
+    text
 }
 
 /// A query: SELECT, VALUES, WITH ... SELECT, in parentheses or not.
@@ -142,6 +161,30 @@ impl Query {
     /// whole tokens; the whole query if the tree does not know.
     pub fn locate(&self, stretch: Stretch) -> Span {
         self.tokens.locate(stretch)
+    }
+
+    /// The name at a place of the syntax tree, which may be that of the query as it was respelled: as it is written
+    /// here, without its quotes.
+    pub fn name_at(&self, stretch: Stretch) -> Option<&str> {
+        match &self.tokens.0[self.tokens.at(stretch)?].token {
+            Token::Word(word) => Some(&word.value),
+            Token::SingleQuotedString(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items behind the SELECT at a place of the syntax tree, as they are written, comments and superfluous
+    /// blanks apart. Empty if no SELECT is there.
+    pub fn items_at(&self, select: Stretch) -> Vec<String> {
+        let lexemes = &self.tokens.0;
+        let Some(select) = self.tokens.at(select) else {
+            return Vec::new();
+        };
+        if !lexemes[select].is_word("SELECT") {
+            return Vec::new();
+        }
+        let items = items(lexemes, select).into_iter();
+        items.map(|item| written(&lexemes[item])).collect()
     }
 
     /// The query with other spellings of its words, at the same places.

@@ -1,37 +1,41 @@
 //! Results as JSON.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json::writer::{LineDelimited, NullableEncoder};
 use arrow::json::{Encoder, EncoderFactory, EncoderOptions, WriterBuilder};
 use bucketline::source::spec::LOGICAL_TYPE;
 
-use super::{Printer, unprintable};
+use super::{Printer, names, unprintable};
 use crate::escape::is_harmful;
 
-/// One object a row, each on its line, NULL as `null`. Columns that hold JSON are embedded as it is. In an array, a
-/// result that is not whole leaves it open, so that nobody takes it for one that is.
+/// One object a row, each on its line, NULL as `null`. Columns that hold JSON are embedded as it is. A key that
+/// another column has is given a number. In an array, a result that is not whole leaves it open, so that nobody takes
+/// it for one that is.
 pub(super) struct Json {
+    schema: SchemaRef,
     in_array: bool,
     any: bool,
     line: Vec<u8>,
 }
 
 impl Json {
-    pub(super) fn array(sink: &mut dyn Write) -> io::Result<Self> {
+    pub(super) fn array(schema: &Schema, sink: &mut dyn Write) -> io::Result<Self> {
         sink.write_all(b"[")?;
         Ok(Self {
             in_array: true,
-            ..Self::lines()
+            ..Self::lines(schema)
         })
     }
 
-    pub(super) fn lines() -> Self {
+    pub(super) fn lines(schema: &Schema) -> Self {
         Self {
+            schema: with_own_keys(schema),
             in_array: false,
             any: false,
             line: Vec::new(),
@@ -46,8 +50,13 @@ impl Printer for Json {
             .with_explicit_nulls(true)
             .with_encoder_factory(Arc::new(Embedded))
             .build::<_, LineDelimited>(&mut self.line);
+        let (_, columns, count) = batch.clone().into_parts();
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        let schema = Arc::clone(&self.schema);
+        let batch = RecordBatch::try_new_with_options(schema, columns, &options);
+        let batch = batch.map_err(unprintable)?;
         writer
-            .write(batch)
+            .write(&batch)
             .and_then(|()| writer.finish())
             .map_err(unprintable)?;
         drop(writer);
@@ -75,6 +84,22 @@ impl Printer for Json {
             (false, _) => b"\n",
         })
     }
+}
+
+/// The columns, those of one name as `Id`, `Id_1`, `Id_2`.
+fn with_own_keys(schema: &Schema) -> SchemaRef {
+    let mut taken: HashSet<String> = names(schema).map(str::to_owned).collect();
+    let mut seen = HashSet::new();
+    let fields = schema.fields().iter().map(|field| {
+        if seen.insert(field.name()) {
+            return Arc::clone(field);
+        }
+        let mut keys = (1..).map(|number| format!("{}_{number}", field.name()));
+        let key = keys.find(|key| taken.insert(key.clone()));
+        let key = key.unwrap_or_else(|| field.name().clone());
+        Arc::new(field.as_ref().clone().with_name(key))
+    });
+    Arc::new(Schema::new(fields.collect::<Fields>()))
 }
 
 /// JSON escapes control characters below U+0020 only; terminals obey more. Outside of texts they cannot stand.

@@ -115,8 +115,8 @@ impl Output {
             Format::Table => Box::new(table::Table::new(schema, self.page)),
             Format::Csv => Box::new(csv::Csv::begin(schema, self.page.is_some(), sink)?),
             Format::Vertical => Box::new(table::Table::vertical(schema)),
-            Format::Json => Box::new(json::Json::array(sink)?),
-            Format::Ndjson => Box::new(json::Json::lines()),
+            Format::Json => Box::new(json::Json::array(schema, sink)?),
+            Format::Ndjson => Box::new(json::Json::lines(schema)),
             Format::Markdown => Box::new(markdown::Markdown::begin(schema, sink)?),
         });
         Ok(())

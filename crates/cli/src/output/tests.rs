@@ -186,3 +186,19 @@ fn markdown_keeps_each_row_on_its_line() {
     assert_eq!(lines[3], "| 1200 |  | NULL | NULL | NULL |");
     assert_eq!(lines.len(), 4);
 }
+
+#[test]
+fn an_object_has_each_key_once() {
+    let names = ["a", "a_1", "a", "A", "a"];
+    let fields = names.map(|name| Field::new(name, DataType::Int64, false));
+    let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let schema = Arc::new(Schema::new(fields.to_vec()));
+    let batch = RecordBatch::try_new(schema, vec![column; 5]).unwrap();
+    let sink = Sink::default();
+    let mut output = Output::new(Box::new(sink.clone()), Format::Ndjson, None);
+    output.begin(&batch.schema()).unwrap();
+    output.rows(&batch).unwrap();
+    output.end(true).unwrap();
+    let expected = "{\"a\":1,\"a_1\":1,\"a_2\":1,\"A\":1,\"a_3\":1}\n";
+    assert_eq!(sink.text(), expected);
+}

@@ -245,12 +245,9 @@ impl Function {
         }
     }
 
-    /// Whether it gives a value for each row by itself.
-    pub(crate) fn is_scalar(&self) -> bool {
-        matches!(
-            self.body,
-            Body::Computed(_) | Body::Clock(_) | Body::Planner(_) | Body::Syntax
-        )
+    /// Whether it is computed over a window alone.
+    pub(crate) fn is_window(&self) -> bool {
+        matches!(self.body, Body::Window(_))
     }
 
     /// Whether it stands in FROM.
