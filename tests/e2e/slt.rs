@@ -3,6 +3,7 @@
 //! Each file gets its own sandbox (two small workspaces, `acme` and `globex`, the clock standing still at
 //! 2026-08-10) and its own destination ([`crate::store`]). Besides SQL a record may say
 //!
+//! - `headings SQL`: a query whose rows are the headings of the columns that the SQL gives;
 //! - `requests`: a query whose rows are the requests since the last such record, in order;
 //! - `count of requests`: only how many;
 //! - `sandbox JSON`: a statement that changes the source (the sandbox's control API);
@@ -140,6 +141,30 @@ impl Database {
         }
     }
 
+    async fn headings(&self, sql: &str) -> Result<Output, Failure> {
+        let mut events = self.session.run(sql);
+        let mut headings = Vec::new();
+        while let Some(event) = events.next().await {
+            match event {
+                Event::Columns(schema) => {
+                    let names = schema.fields().iter().map(|it| vec![it.name().clone()]);
+                    headings = names.collect();
+                }
+                Event::Rows(batch) => {
+                    let schema = batch.schema();
+                    let names = schema.fields().iter().map(|it| vec![it.name().clone()]);
+                    assert!(names.eq(headings.iter().cloned()), "{sql}");
+                }
+                Event::Failed(error) => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(DBOutput::Rows {
+            types: vec![DefaultColumnType::Text],
+            rows: headings,
+        })
+    }
+
     fn requests(&self) -> Vec<Vec<String>> {
         let requests = self.world.sandbox.requests();
         self.world.sandbox.reset_requests();
@@ -188,6 +213,9 @@ impl AsyncDB for Database {
                 types: vec![DefaultColumnType::Integer],
                 rows: vec![vec![count]],
             });
+        }
+        if let Some(sql) = sql.strip_prefix("headings ") {
+            return self.headings(sql).await;
         }
         if sql == "new session" {
             self.session = session(&self.world);
@@ -357,6 +385,8 @@ macro_rules! files {
 
 files!(
     select,
+    outputs,
+    messages,
     select_apply,
     select_clauses,
     joins,
@@ -395,5 +425,6 @@ files!(
     cache,
     sqlite_source,
     insert,
+    dialect_statements,
     dialect_sync
 );

@@ -13,9 +13,6 @@ use crate::script::Script;
 /// Most causes that are shown below an error.
 const CAUSES: usize = 3;
 
-/// The code of a defect of the query engine: all that is known of it helps.
-const DEFECT: &str = "BL5099";
-
 /// Nobody is signed in, or no longer: `connect` does something about it.
 pub(crate) const NOT_SIGNED_IN: &str = "BL3401";
 pub(crate) const SIGN_IN_ENDED: &str = "BL3402";
@@ -129,7 +126,7 @@ impl From<&Error> for Diagnostic<'_> {
 /// statement is in the message already, in our words.
 fn causes(code: &str, message: &str, error: &dyn StdError) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
-    if code.starts_with("BL5") && code != DEFECT {
+    if code.starts_with("BL5") {
         return causes;
     }
     let mut next = error.source();
@@ -162,7 +159,11 @@ impl Excerpt {
         // Secrets may begin on a line above, so the whole text is masked; line breaks stay.
         let masked = mask_source(text);
         let index = (span.start.line as usize).saturating_sub(1);
-        let line = |text: &str| text.split('\n').nth(index).unwrap_or_default().to_owned();
+        let line = |text: &str| {
+            let unified = text.replace("\r\n", "\n");
+            let mut lines = unified.split(['\n', '\r']);
+            lines.nth(index).unwrap_or_default().to_owned()
+        };
         let (original, masked) = (line(text), line(&masked));
         let start = byte_of_column(&original, span.start.column);
         let end = match span.end.line > span.start.line {

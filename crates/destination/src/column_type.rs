@@ -75,7 +75,7 @@ impl ColumnType {
         }
     }
 
-    fn of_data_type(data_type: &DataType) -> Self {
+    pub(crate) fn of_data_type(data_type: &DataType) -> Self {
         use DataType as D;
         match data_type {
             D::Boolean => Self::Boolean,

@@ -96,15 +96,20 @@ fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
             arrow::error::ArrowError::NotYetImplemented(_) => ErrorKind::Unsupported,
             _ => ErrorKind::BadValue,
         };
-        let message = format!("a value of type {} does not fit {to}", array.data_type());
+        let (from, to) = (
+            ColumnType::of_data_type(array.data_type()),
+            ColumnType::of_data_type(to),
+        );
+        let message = format!("a {from} value does not fit a {to} column");
         Error::new(kind, message).with_source(error)
     })
 }
 
 fn no_place(from: &DataType, column: ColumnType) -> Error {
+    let from = ColumnType::of_data_type(from);
     Error::new(
         ErrorKind::Unsupported,
-        format!("a {column} column has no place for values of {from}"),
+        format!("a {column} column has no place for {from} values"),
     )
 }
 
@@ -214,7 +219,7 @@ fn json(array: &ArrayRef) -> Result<ArrayRef> {
     let field = Arc::new(Field::new("value", array.data_type().clone(), true));
     let options = EncoderOptions::default().with_explicit_nulls(true);
     let mut encoder = make_encoder(&field, array.as_ref(), &options).map_err(|error| {
-        let message = format!("values of {} cannot be written as JSON", array.data_type());
+        let message = "values of this type cannot be written as JSON";
         Error::new(ErrorKind::Unsupported, message).with_source(error)
     })?;
     let mut texts = StringBuilder::with_capacity(array.len(), 0);

@@ -1,5 +1,6 @@
 //! What can go wrong between a query's text and its rows.
 
+use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -8,8 +9,10 @@ use bucketline_sql::{self as sql, Query, Span};
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span as Stretch};
 
-use crate::dialect::place_of_call;
+use crate::dialect::{place_of_call, place_of_node};
 use crate::function::{self, Function};
+use crate::outputs::unmarked;
+use crate::wording::{Wording, in_sql, in_words, known_wording, shown, unsupported_node};
 
 /// The result of an engine's operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -180,7 +183,9 @@ impl Error {
             .zip(query)
             .map(|(span, query)| query.locate(stretch(span)));
         let mut read = Self::read(&error);
-        read.0.span = span.or_else(|| place_of_call(query?, read.0.function?));
+        read.0.span = span
+            .or_else(|| place_of_call(query?, read.0.function?))
+            .or_else(|| place_of_node(query?, unsupported_node(&error.strip_backtrace())?));
         read.with_source(error)
     }
 
@@ -195,38 +200,63 @@ impl Error {
     fn read(error: &DataFusionError) -> Self {
         match error.find_root() {
             DataFusionError::SchemaError(schema, _) => Self::from_schema_error(schema),
-            DataFusionError::SQL(parser, _) => Self::new(ErrorKind::Syntax, parser.to_string()),
-            DataFusionError::NotImplemented(text) => Self::new(
-                ErrorKind::Unsupported,
-                format!("not supported: {}", first_line(text)),
-            ),
-            DataFusionError::ResourcesExhausted(text) => Self::new(
+            DataFusionError::SQL(parser, _) => Self::worded(ErrorKind::Syntax, &parser.to_string()),
+            DataFusionError::NotImplemented(text) => Self::worded(ErrorKind::Unsupported, text),
+            DataFusionError::ResourcesExhausted(_) => Self::new(
                 ErrorKind::Memory,
-                format!(
-                    "the query needs more memory than allowed: {}",
-                    first_line(text)
-                ),
+                "the query needs more memory than it is allowed to take",
             )
             .with_hint("narrow the query with WHERE or fewer columns"),
             DataFusionError::Plan(text) => match text.strip_prefix("Invalid function '") {
                 Some(rest) => Self::unknown_function(rest),
-                None => match text.strip_prefix(
-                    "Projections require unique expression names but the expression \"",
-                ) {
-                    Some(rest) => Self::double_output(rest),
-                    None => Self::wrong_types(text)
-                        .unwrap_or_else(|| Self::new(ErrorKind::Invalid, first_line(text))),
-                },
+                None => Self::wrong_types(text)
+                    .unwrap_or_else(|| Self::worded(ErrorKind::Invalid, text)),
             },
-            DataFusionError::Execution(text) => Self::new(ErrorKind::Execution, first_line(text)),
+            DataFusionError::Execution(text) => Self::worded(ErrorKind::Execution, text),
             DataFusionError::ArrowError(error, _) => {
-                Self::new(ErrorKind::Execution, error.to_string())
+                Self::worded(ErrorKind::Execution, &error.to_string())
             }
             DataFusionError::Diagnostic(diagnostic, _) => {
-                Self::new(ErrorKind::Invalid, diagnostic.message.clone())
+                Self::worded(ErrorKind::Invalid, &diagnostic.message)
             }
-            DataFusionError::Internal(text) => Self::new(ErrorKind::Internal, first_line(text)),
-            other => Self::new(ErrorKind::Invalid, first_line(&other.strip_backtrace())),
+            DataFusionError::Internal(text) => Self::worded(ErrorKind::Internal, text),
+            other => Self::worded(ErrorKind::Invalid, &other.strip_backtrace()),
+        }
+    }
+
+    /// What the planner or the executor says, in our words; in general ones where they would show what it is made of.
+    fn worded(kind: ErrorKind, text: &str) -> Self {
+        if let Some(Wording {
+            kind,
+            message,
+            hint,
+        }) = known_wording(text)
+        {
+            let error = Self::new(kind, message);
+            return match hint {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            };
+        }
+        if let Some(node) = unsupported_node(text) {
+            let message = format!("{} is not supported", in_words(node));
+            return Self::new(ErrorKind::Unsupported, message);
+        }
+        let apart = "take the query apart, with WITH or sub-queries, to find the part that it is";
+        match (kind, shown(text)) {
+            (ErrorKind::Internal, _) => Self::new(kind, "a defect in the planner of queries")
+                .with_hint("report it, with the statement"),
+            (ErrorKind::Unsupported, Some(text)) => {
+                Self::new(kind, format!("not supported: {text}"))
+            }
+            (_, Some(text)) => Self::new(kind, text),
+            (ErrorKind::Unsupported, None) => {
+                Self::new(kind, "a part of this query is not supported").with_hint(apart)
+            }
+            (ErrorKind::Execution, None) => {
+                Self::new(kind, "a value of the query cannot be computed").with_hint(apart)
+            }
+            (_, None) => Self::new(kind, "the query cannot be planned").with_hint(apart),
         }
     }
 
@@ -237,6 +267,37 @@ impl Error {
                 valid_fields,
             } => {
                 let names: Vec<&str> = valid_fields.iter().map(|field| field.name()).collect();
+                let wanted = field.name();
+                let is_doubled = |name: &&str| *name != wanted && unmarked(name) == wanted;
+                if names.iter().any(is_doubled) {
+                    return Self::new(
+                        ErrorKind::AmbiguousName,
+                        format!("several columns are named {wanted}"),
+                    )
+                    .with_hint("give them names of their own with AS where they are selected");
+                }
+                if let Some(table) = &field.relation
+                    && !valid_fields
+                        .iter()
+                        .any(|it| it.relation.as_ref() == Some(table))
+                {
+                    let mut tables: Vec<&str> = valid_fields
+                        .iter()
+                        .filter_map(|field| Some(field.relation.as_ref()?.table()))
+                        .collect();
+                    tables.dedup();
+                    let table = table.table();
+                    let error = Self::new(ErrorKind::UnknownTable, format!("FROM has no {table}"));
+                    return match sql::nearest(table, tables.iter().copied()) {
+                        Some(near) => error.with_hint(format!("did you mean {near}?")),
+                        None if tables.is_empty() => error,
+                        None => error.with_hint(format!("it has {}", shortened(&tables))),
+                    };
+                }
+                let names: Vec<String> = names.into_iter().map(in_sql).collect();
+                let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let mut seen = HashSet::new();
+                names.retain(|name| seen.insert(*name));
                 let error = Self::new(
                     ErrorKind::UnknownColumn,
                     format!("there is no column {}", field.name()),
@@ -249,26 +310,16 @@ impl Error {
             }
             SchemaError::AmbiguousReference { field } => Self::new(
                 ErrorKind::AmbiguousName,
-                format!("the column {} is in several tables", field.name()),
+                format!("the column {} is in several tables", unmarked(field.name())),
             )
             .with_hint("write the table's name or alias before it"),
             SchemaError::DuplicateQualifiedField { name, .. }
             | SchemaError::DuplicateUnqualifiedField { name } => Self::new(
                 ErrorKind::AmbiguousName,
-                format!("the column {name} appears twice"),
+                format!("the column {} appears twice", unmarked(name)),
             )
             .with_hint("give one of them another name with AS"),
         }
-    }
-
-    fn double_output(rest: &str) -> Self {
-        let name = rest.split('"').next().unwrap_or(rest);
-        let name = name.rsplit('.').next().unwrap_or(name);
-        Self::new(
-            ErrorKind::AmbiguousName,
-            format!("two output columns are named {name}"),
-        )
-        .with_hint("give one of them another name with AS")
     }
 
     /// A function that was given arguments of other types than it takes.
@@ -287,6 +338,13 @@ impl Error {
 
     fn unknown_function(rest: &str) -> Self {
         let (name, _) = rest.split_once('\'').unwrap_or((rest, ""));
+        if let Some(function) = function::find_planned(name).filter(|it| it.is_window()) {
+            let name = function.name.to_uppercase();
+            let message = format!("{name} needs OVER");
+            return Self::new(ErrorKind::Argument, message)
+                .of_function(function)
+                .with_hint(format!("{function} OVER (ORDER BY ...)"));
+        }
         let error = Self::new(
             ErrorKind::UnknownFunction,
             format!("there is no function {name}"),
@@ -323,10 +381,6 @@ fn stretch(span: datafusion::common::Span) -> Stretch {
         start: place(span.start),
         end: place(span.end),
     }
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().to_owned()
 }
 
 fn shortened(names: &[&str]) -> String {

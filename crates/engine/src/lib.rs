@@ -16,6 +16,7 @@ mod scan;
 mod session;
 mod system;
 mod types;
+mod wording;
 
 pub use catalog::{Catalog, CatalogEntry, CatalogTable, Connection};
 pub use datafusion;

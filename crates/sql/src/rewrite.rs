@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, LimitClause, Offset, OffsetRows, Query, Select, SetExpr, Spanned, Top, TopQuantity,
-    Value, VisitMut, VisitorMut,
+    Expr, LimitClause, Offset, OffsetRows, Query, Select, SetExpr, Spanned, TableFactor, Top,
+    TopQuantity, Value, VisitMut, VisitorMut,
 };
 use sqlparser::tokenizer::Span;
 
@@ -29,6 +29,9 @@ impl VisitorMut for Rewriter {
     type Break = Refusal;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Refusal> {
+        if let Some(ignored) = ignored_of_query(query) {
+            return ControlFlow::Break(ignored);
+        }
         query.limit_clause = query.limit_clause.take().map(number_first);
         let outcome = match query.body.as_mut() {
             SetExpr::Select(select) => match select.top.take() {
@@ -55,7 +58,33 @@ impl VisitorMut for Rewriter {
         outcome.map_or_else(ControlFlow::Break, ControlFlow::Continue)
     }
 
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Refusal> {
+        match ignored_of_table(factor) {
+            Some(message) => ControlFlow::Break(Refusal {
+                message,
+                hint: "leave it out",
+                at: factor.span(),
+            }),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Refusal> {
+        let ignored = [
+            (!select.connect_by.is_empty(), "CONNECT BY is not supported"),
+            (select.prewhere.is_some(), "PREWHERE is not supported"),
+            (
+                select.exclude.is_some(),
+                "EXCLUDE behind the columns is not supported",
+            ),
+        ];
+        if let Some((_, message)) = ignored.into_iter().find(|(is_there, _)| *is_there) {
+            return ControlFlow::Break(Refusal {
+                message,
+                hint: "leave it out",
+                at: select.select_token.0.span,
+            });
+        }
         match &select.into {
             Some(_) => ControlFlow::Break(Refusal {
                 message: "SELECT INTO a table is not supported",
@@ -65,6 +94,67 @@ impl VisitorMut for Rewriter {
             None => ControlFlow::Continue(()),
         }
     }
+}
+
+/// What the parser reads of a query and no planner would heed.
+fn ignored_of_query(query: &Query) -> Option<Refusal> {
+    let message = match query {
+        Query { locks, .. } if !locks.is_empty() => "FOR UPDATE and FOR SHARE are not supported",
+        Query {
+            for_clause: Some(_),
+            ..
+        } => "FOR XML and FOR JSON are not supported",
+        Query {
+            settings: Some(_), ..
+        } => "SETTINGS is not supported",
+        Query {
+            format_clause: Some(_),
+            ..
+        } => "FORMAT is not supported",
+        _ => return None,
+    };
+    let hint = match query.locks.is_empty() {
+        true => "leave it out; `--format` chooses how rows are printed",
+        false => "leave it out: a query locks nothing",
+    };
+    let at = query.body.span();
+    Some(Refusal { message, hint, at })
+}
+
+/// The same of a table in FROM.
+fn ignored_of_table(factor: &TableFactor) -> Option<&'static str> {
+    let TableFactor::Table {
+        with_hints,
+        version,
+        with_ordinality,
+        partitions,
+        json_path,
+        sample,
+        index_hints,
+        ..
+    } = factor
+    else {
+        return None;
+    };
+    let ignored = [
+        (sample.is_some(), "TABLESAMPLE is not supported"),
+        (version.is_some(), "versions of a table are not supported"),
+        (*with_ordinality, "WITH ORDINALITY is not supported"),
+        (
+            !partitions.is_empty(),
+            "PARTITION behind a table is not supported",
+        ),
+        (
+            json_path.is_some(),
+            "a path behind a table is not supported",
+        ),
+        (
+            !with_hints.is_empty() || !index_hints.is_empty(),
+            "hints behind a table are not supported",
+        ),
+    ];
+    let mut ignored = ignored.into_iter().filter(|(is_there, _)| *is_there);
+    ignored.next().map(|(_, message)| message)
 }
 
 /// `LIMIT n, m`: n rows behind the first m. `sqlparser` reads it the other way round, as MySQL does.

@@ -125,8 +125,9 @@ pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> 
             Body::Syntax | Body::Table(_) => {}
         }
     }
-    for displaced in displaced_by(&scalars, state) {
-        state.deregister_udf(&displaced)?;
+    let displaced = displaced_by(&scalars, state);
+    for name in displaced.iter().map(String::as_str).chain(OF_THE_ENGINE) {
+        state.deregister_udf(name)?;
     }
     for scalar in scalars {
         state.register_udf(Arc::new(scalar))?;
@@ -135,6 +136,16 @@ pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> 
     state.register_relation_planner(Arc::new(TableFunctions))?;
     Ok(())
 }
+
+/// Functions that tell of DataFusion and Arrow rather than of data.
+const OF_THE_ENGINE: [&str; 6] = [
+    "arrow_cast",
+    "arrow_field",
+    "arrow_metadata",
+    "arrow_try_cast",
+    "arrow_typeof",
+    "version",
+];
 
 /// The functions of a session that share a name or an alias with one of these.
 fn displaced_by(scalars: &[ScalarUDF], state: &SessionState) -> Vec<String> {
