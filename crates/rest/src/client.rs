@@ -1,10 +1,12 @@
 //! The client: from a URL to a whole answer, or an error.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use bucketline_secret::Scrubber;
 use reqwest::header::{HeaderValue, LOCATION};
 use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
@@ -46,6 +48,8 @@ struct Shared {
     transport: Transport,
     /// Signs every request, where that is always done alike.
     authorization: Option<HeaderValue>,
+    /// Knows the secrets of the configuration.
+    scrubber: Arc<Scrubber>,
     budget: Budget,
     permits: Semaphore,
     clock: Arc<dyn Clock>,
@@ -97,14 +101,16 @@ impl Client {
             config.timeout,
             config.concurrency,
             config.max_body,
-            config.proxy.clone(),
+            &config.proxy,
         )?;
         let budget = Budget::new(&config, &origin)?;
         let permits = Semaphore::new(concurrency(&config));
+        let scrubber = scrubber(&config).into();
         let shared = Shared {
             origin,
             transport,
             authorization,
+            scrubber,
             budget,
             permits,
             clock,
@@ -153,10 +159,22 @@ impl Client {
         self.meters.first().map(Meter::usage).unwrap_or_default()
     }
 
-    /// `text` without the credential's secret: for messages that quote an answer, whose sender may
-    /// have echoed it.
-    pub fn scrub(&self, text: &str) -> String {
-        self.shared.config.credential.scrub(text)
+    /// `text` without the credential's secrets: for what was answered by someone who may have
+    /// echoed them.
+    pub fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.scrubber().scrub(text)
+    }
+
+    /// The same, cut to what a message has room for.
+    pub fn quote(&self, text: &str) -> String {
+        self.scrubber().quote(text)
+    }
+
+    fn scrubber(&self) -> Arc<Scrubber> {
+        match &self.shared.config.credential {
+            Credential::OAuth(oauth) => oauth.scrubber(),
+            _ => self.shared.scrubber.clone(),
+        }
     }
 
     /// A stable fingerprint of who asks, 16 hex digits: see [`Credential::holder`], but each sign-in of an OAuth
@@ -197,6 +215,15 @@ impl Client {
     /// `ForeignOrigin` and `InvalidUrl`, before anything is sent; every kind from `Unauthorized`
     /// to `BudgetWait`; with an OAuth credential, those of getting a token.
     pub async fn get_with(&self, url: &Url, options: RequestOptions) -> Result<Response, Error> {
+        let answer = self.follow(url, options).await;
+        // Here alone, since whatever is asked may come from an answer: `next`, `Location`.
+        answer.map_err(|error| {
+            let scrubber = self.scrubber();
+            error.map_text(|text| scrubber.scrub(text).into_owned())
+        })
+    }
+
+    async fn follow(&self, url: &Url, options: RequestOptions) -> Result<Response, Error> {
         self.shared.origin.admit(url)?;
         let policy = Policy::new(&self.shared.config, options.max_server_retries);
         let mut history = History::default();
@@ -204,7 +231,7 @@ impl Client {
         let (mut attempt, mut redirects, mut again, mut renewed) = (0, 0, false, false);
         loop {
             attempt += 1;
-            let shown = redact(&url);
+            let shown = self.scrub(&redact(&url)).into_owned();
             let (sent, signature) = self.attempt(&url, &shown, attempt, again).await?;
             if sent.as_ref().is_ok_and(|answer| answer.status == 401)
                 && !std::mem::replace(&mut renewed, true)
@@ -232,10 +259,8 @@ impl Client {
                     continue;
                 }
                 Ok(answer) => {
-                    let config = &self.shared.config;
-                    Failure::refused(answer, config.read_problem, |text| {
-                        config.credential.scrub(text)
-                    })
+                    let read_problem = self.shared.config.read_problem;
+                    Failure::refused(answer, read_problem, &self.scrubber())
                 }
                 Err(fault) => Failure::from(fault),
             };
@@ -345,11 +370,13 @@ impl Client {
                     sunset,
                     link,
                 } = announcement;
+                let quote = |text: Option<&str>| text.map(|text| self.quote(text));
+                let (deprecation, sunset) = (quote(deprecation), quote(sunset));
                 self.emit(&Event::Deprecation {
                     url: shown,
-                    deprecation,
-                    sunset,
-                    link,
+                    deprecation: deprecation.as_deref(),
+                    sunset: sunset.as_deref(),
+                    link: quote(link).as_deref(),
                 });
             }
         }
@@ -520,6 +547,16 @@ fn authorization(config: &ClientConfig) -> Result<Option<HeaderValue>, Error> {
         .credential
         .authorization()
         .map_err(|detail| Error::new(ErrorKind::InvalidCredential, &config.base_url).detail(detail))
+}
+
+/// Takes out what is sent to the service and to the proxy.
+fn scrubber(config: &ClientConfig) -> Scrubber {
+    let scrubber = config.proxy.hidden_by(Scrubber::default());
+    match &config.credential {
+        Credential::Anonymous | Credential::OAuth(_) => scrubber,
+        Credential::Basic { user, password } => scrubber.with_pair(user, password.expose_secret()),
+        Credential::Bearer(token) => scrubber.with(token.expose_secret()),
+    }
 }
 
 fn is_redirect(answer: &Answer) -> bool {

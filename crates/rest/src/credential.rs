@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bucketline_secret::MASK;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -115,24 +116,7 @@ impl Credential {
         };
         sensitive(&text).map(Some)
     }
-
-    /// `text` without the secret, should a server or a proxy have echoed it.
-    pub(crate) fn scrub(&self, text: &str) -> String {
-        let (secret, pair) = match self {
-            Credential::Anonymous => return text.to_owned(),
-            Credential::Basic { user, password } => (password, Some(basic_pair(user, password))),
-            Credential::Bearer(token) => (token, None),
-            Credential::OAuth(oauth) => return oauth.scrub(text),
-        };
-        let mut text = text.replace(secret.expose_secret(), MASK);
-        if let Some(pair) = pair {
-            text = text.replace(&pair, MASK);
-        }
-        text
-    }
 }
-
-pub(crate) const MASK: &str = "***";
 
 /// The `Authorization` header of a bearer token.
 pub(crate) fn bearer(token: &SecretString) -> Result<HeaderValue, &'static str> {

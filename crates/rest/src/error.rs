@@ -55,6 +55,8 @@ pub enum ErrorKind {
     Timeout,
     /// The body is longer than is accepted.
     BodyTooLarge,
+    /// The body is compressed in a way that was not asked for.
+    Coding,
     /// The hour's budget is spent, and the wait is longer than is accepted.
     BudgetWait,
     /// The budget's file could not be made.
@@ -77,6 +79,8 @@ pub enum ErrorKind {
     CodeRefused,
     /// The token file could not be read, written or locked.
     TokenFile,
+    /// New tokens could not be written to the token file, and are in another one.
+    TokensAside,
     /// The token file belongs to another server, API or consumer.
     ForeignTokens,
     /// The OAuth server answered something else than a token or a known refusal.
@@ -153,6 +157,16 @@ impl Error {
         self
     }
 
+    /// Changes everything in it that others may have written.
+    pub(crate) fn map_text(mut self, change: impl Fn(&str) -> String) -> Error {
+        self.0.url = change(&self.0.url);
+        self.0.detail = self.0.detail.as_deref().map(&change);
+        if let Some(problem) = &mut self.0.problem {
+            problem.map_text(&change);
+        }
+        self
+    }
+
     /// Why it failed.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -206,6 +220,7 @@ impl Error {
             ErrorKind::Timeout => "BL3203",
             ErrorKind::BodyTooLarge => "BL3204",
             ErrorKind::Unreachable => "BL3205",
+            ErrorKind::Coding => "BL3206",
             ErrorKind::BudgetWait => "BL3301",
             ErrorKind::State => "BL3302",
             ErrorKind::NotSignedIn => "BL3401",
@@ -219,6 +234,7 @@ impl Error {
             ErrorKind::TokenFile => "BL3409",
             ErrorKind::ForeignTokens => "BL3410",
             ErrorKind::SignInAnswer => "BL3411",
+            ErrorKind::TokensAside => "BL3412",
         }
     }
 
@@ -289,6 +305,10 @@ impl Error {
                 "the file must be readable and writable by you alone (mode 0600), in a folder that \
                  you may write to, or the keyring be open"
             }
+            ErrorKind::TokensAside => {
+                "make room, then move them there: the tokens that they replace are used up"
+            }
+            ErrorKind::Coding => "a proxy on the way may change answers: ask the service directly",
             ErrorKind::ForeignTokens => {
                 "keep the tokens of each consumer and address in a file of their own"
             }
@@ -369,6 +389,10 @@ impl fmt::Display for Inner {
             ErrorKind::ConsumerRefused => write!(f, "{url} does not accept the OAuth consumer"),
             ErrorKind::CodeRefused => write!(f, "{url} does not accept the authorization code"),
             ErrorKind::TokenFile => write!(f, "the tokens for {url} cannot be kept"),
+            ErrorKind::TokensAside => {
+                write!(f, "the new tokens for {url} are not where they belong")
+            }
+            ErrorKind::Coding => write!(f, "the answer from {url} cannot be decompressed"),
             ErrorKind::ForeignTokens => write!(f, "the token file is not for {url}"),
             ErrorKind::SignInAnswer => write!(f, "unexpected answer to the sign-in at {url}"),
         }?;

@@ -3,8 +3,10 @@
 use std::error::Error as StdError;
 use std::time::{Duration, SystemTime};
 
+use bucketline_secret::Scrubber;
 use reqwest::header::HeaderMap;
 
+use crate::body::MAX_REFUSAL;
 use crate::error::Error;
 use crate::problem::{Problem, ProblemReader};
 use crate::retry::{Cause, told_wait};
@@ -28,20 +30,23 @@ impl From<Fault> for Failure {
 }
 
 impl Failure {
-    /// An answer other than success, as the service's problem reader understands it, without what
-    /// `scrub` cuts out.
-    pub(crate) fn refused(
-        answer: Answer,
-        read: ProblemReader,
-        scrub: impl Fn(&str) -> String,
-    ) -> Failure {
+    /// An answer other than success, as the service's problem reader understands it, without the
+    /// secrets of `scrubber`.
+    pub(crate) fn refused(answer: Answer, read: ProblemReader, scrubber: &Scrubber) -> Failure {
         let Answer {
             status,
             headers,
             body,
         } = answer;
-        let mut problem = read(status, &headers, &body);
-        problem.map_text(scrub);
+        let mut problem = if (body.len() as u64) < MAX_REFUSAL {
+            read(status, &headers, &body)
+        } else {
+            // The rest was not read: half of a secret may stand at the end.
+            let text = String::from_utf8_lossy(&body);
+            let whole = scrubber.without_torn(text.trim_end_matches(char::REPLACEMENT_CHARACTER));
+            read(status, &headers, whole.as_bytes())
+        };
+        problem.map_text(|text| scrubber.quote(text));
         let limited = status == 429 || (problem.rate_limited && (400..500).contains(&status));
         let cause = if limited {
             Cause::RateLimited
@@ -66,8 +71,12 @@ impl Failure {
         if let Some((status, _, problem)) = self.answer {
             error = error.answered(status, problem);
         }
-        if self.cause == Cause::TooLarge {
-            error = error.detail(format!("the limit is {max_body} bytes"));
+        match (self.cause, &self.source) {
+            (Cause::TooLarge, _) => {
+                error = error.detail(format!("the limit is {max_body} bytes"));
+            }
+            (Cause::Coding, Some(why)) => error = error.detail(why.to_string()),
+            _ => {}
         }
         match self.source {
             Some(source) => error.because(source),

@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+mod body;
 mod budget;
 mod client;
 mod clock;

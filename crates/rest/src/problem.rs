@@ -27,8 +27,8 @@ pub struct Problem {
     pub rate_limited: bool,
 }
 
-/// Longest message kept from a body that is not understood, in characters.
-const TEXT_LIMIT: usize = 300;
+/// Scopes that a message names at most.
+const MOST_SCOPES: usize = 20;
 
 impl Problem {
     /// A problem from a body that has no known structure: the first line of plain text, nothing
@@ -39,7 +39,7 @@ impl Problem {
         Problem {
             message: line
                 .filter(|line| !line.starts_with('<'))
-                .map(|line| line.chars().take(TEXT_LIMIT).collect())
+                .map(str::to_owned)
                 .unwrap_or_default(),
             rate_limited: status == 429,
             ..Problem::default()
@@ -56,8 +56,17 @@ impl Problem {
 
     pub(crate) fn map_text(&mut self, change: impl Fn(&str) -> String) {
         self.message = change(&self.message);
-        for text in [&mut self.detail, &mut self.announcement] {
+        for text in [&mut self.detail, &mut self.announcement, &mut self.change] {
             *text = text.as_deref().map(&change);
+        }
+        self.required_scopes.truncate(MOST_SCOPES);
+        let lists = [
+            &mut self.required_scopes,
+            &mut self.granted_scopes,
+            &mut self.missing,
+        ];
+        for text in lists.into_iter().flatten() {
+            *text = change(text);
         }
     }
 }

@@ -1,8 +1,7 @@
 //! URLs fit for logs and messages.
 
+use bucketline_secret::MASK;
 use url::Url;
-
-use crate::credential::MASK;
 
 /// `url` as text without what may be secret: no user information, no fragment, and the values of
 /// query parameters whose names look secret replaced by `***`.

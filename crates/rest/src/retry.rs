@@ -27,6 +27,8 @@ pub enum Cause {
     Timeout,
     /// The body is longer than accepted.
     TooLarge,
+    /// The body is compressed in a way that was not asked for.
+    Coding,
 }
 
 impl fmt::Display for Cause {
@@ -40,6 +42,7 @@ impl fmt::Display for Cause {
             Cause::CutBody => f.write_str("the body came incomplete"),
             Cause::Timeout => f.write_str("no complete answer in time"),
             Cause::TooLarge => f.write_str("the body is too long"),
+            Cause::Coding => f.write_str("the body cannot be decompressed"),
         }
     }
 }
@@ -73,6 +76,7 @@ pub(crate) fn remedy(cause: Cause) -> (Remedy, ErrorKind) {
         Cause::Timeout => (Remedy::Backoff, ErrorKind::Timeout),
         Cause::Tls => (Remedy::Fail, ErrorKind::Tls),
         Cause::TooLarge => (Remedy::Fail, ErrorKind::BodyTooLarge),
+        Cause::Coding => (Remedy::Fail, ErrorKind::Coding),
     }
 }
 

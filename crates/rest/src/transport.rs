@@ -5,17 +5,18 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::RequestBuilder;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use rustls::{ClientConfig as TlsConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::sync::OnceCell;
 use url::Url;
 
+use crate::body;
 use crate::error::{Error, ErrorKind};
 use crate::origin::is_loopback;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Route};
 use crate::retry::Cause;
 
 /// Connections to one origin. Redirects and retries are off: both are decided elsewhere, and every
@@ -33,7 +34,7 @@ struct Settings {
     headers: HeaderMap,
     timeout: Duration,
     idle: usize,
-    proxy: Proxy,
+    route: Route,
 }
 
 /// An answer, whatever its status.
@@ -62,10 +63,11 @@ impl Transport {
         timeout: Duration,
         idle: usize,
         max_body: u64,
-        proxy: Proxy,
+        proxy: &Proxy,
     ) -> Result<Transport, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         let user_agent = HeaderValue::from_str(user_agent).map_err(|_| {
             Error::new(ErrorKind::InvalidConfig, base_url)
                 .detail("the user agent contains a control character")
@@ -76,7 +78,7 @@ impl Transport {
             headers,
             timeout,
             idle,
-            proxy,
+            route: route(base_url, proxy)?,
         };
         Ok(Transport {
             http: OnceCell::new(),
@@ -125,47 +127,26 @@ impl Transport {
             .await
             .map_err(|error| Fault::of(error, Cause::Broken))?;
         let status = response.status().as_u16();
-        let headers = std::mem::take(response.headers_mut());
-        let body = self.read(&mut response).await?;
+        let mut headers = std::mem::take(response.headers_mut());
+        let body = body::read(&mut response, &mut headers, self.max_body).await?;
         Ok(Answer {
             status,
             headers,
             body,
         })
     }
+}
 
-    async fn read(&self, response: &mut reqwest::Response) -> Result<Bytes, Fault> {
-        let mut first = Bytes::new();
-        let mut rest = BytesMut::new();
-        let mut length = 0;
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| Fault::of(error, Cause::CutBody))?
-        {
-            length += chunk.len() as u64;
-            if length > self.max_body {
-                return Err(Fault {
-                    cause: Cause::TooLarge,
-                    source: None,
-                });
-            }
-            // Most bodies come in one chunk; those are not copied.
-            if first.is_empty() {
-                first = chunk;
-            } else {
-                if rest.is_empty() {
-                    rest.extend_from_slice(&first);
-                }
-                rest.extend_from_slice(&chunk);
-            }
-        }
-        Ok(if rest.is_empty() {
-            first
-        } else {
-            rest.freeze()
-        })
+/// How requests to the origin of `base` get out.
+fn route(base: &Url, proxy: &Proxy) -> Result<Route, Error> {
+    if is_loopback(base) {
+        // A proxy would look for the server on its own machine.
+        return Ok(Route::Direct);
     }
+    let host = base.host_str().unwrap_or_default();
+    proxy
+        .route(host, |name| std::env::var_os(name))
+        .map_err(|why| Error::new(ErrorKind::InvalidConfig, base).detail(why))
 }
 
 impl Settings {
@@ -175,23 +156,19 @@ impl Settings {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .gzip(true)
             .timeout(self.timeout)
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_max_idle_per_host(self.idle)
             .tls_backend_preconfigured(tls(&self.base_url)?);
         if is_loopback(&self.base_url) {
-            // A proxy would look for the server on its own machine, and "localhost" must not
-            // depend on a name server that could point it elsewhere.
+            // "localhost" must not depend on a name server that could point it elsewhere.
             let here = [
                 (Ipv4Addr::LOCALHOST, 0).into(),
                 (Ipv6Addr::LOCALHOST, 0).into(),
             ];
-            builder = builder.no_proxy().resolve_to_addrs("localhost", &here);
-        } else {
-            builder = self.proxy.set(builder).map_err(Fault::tls)?;
+            builder = builder.resolve_to_addrs("localhost", &here);
         }
-        builder.build().map_err(Fault::tls)
+        self.route.set(builder).build().map_err(Fault::tls)
     }
 }
 
@@ -203,7 +180,7 @@ impl Fault {
         }
     }
 
-    fn of(error: reqwest::Error, otherwise: Cause) -> Fault {
+    pub(crate) fn of(error: reqwest::Error, otherwise: Cause) -> Fault {
         let error = error.without_url();
         let cause = if is_tls(&error) {
             Cause::Tls

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use bucketline_secret::{private, private_folder, tighten};
+
 use super::window::Window;
 
 /// The file is locked, read, changed and written on the calling thread: that takes 20 µs with a
@@ -31,14 +33,13 @@ pub(super) enum Outcome<R> {
 impl BudgetFile {
     pub(super) fn open(path: PathBuf) -> io::Result<BudgetFile> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+            private_folder(folder)?;
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = private(&mut options).open(&path)?;
+        // Who may open it may lock it for ever.
+        tighten(&file);
         let (text, last) = (String::new(), Window::default());
         Ok(BudgetFile {
             path,

@@ -35,9 +35,6 @@ pub(super) struct Returned {
     pub(super) outcome: Result<SecretString, String>,
 }
 
-/// Longest text taken over from an address, in characters.
-const TEXT_LIMIT: usize = 300;
-
 impl Returned {
     /// From a query string; `None` if there is neither a code nor an error in it.
     pub(super) fn from_query(query: &str) -> Option<Returned> {
@@ -79,11 +76,7 @@ impl Returned {
     }
 }
 
-/// Anybody can make an address: what it says is shown short and on one line.
+/// Anybody can make an address: what it says is shown on one line.
 fn plain(text: &str) -> String {
-    let shown = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(TEXT_LIMIT);
-    shown.collect()
+    text.replace(char::is_control, " ")
 }

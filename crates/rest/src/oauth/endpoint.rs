@@ -5,28 +5,29 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bucketline_secret::Scrubber;
 use oauth2::basic::{
     BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse,
     BasicTokenIntrospectionResponse, BasicTokenType,
 };
 use oauth2::{
     AsyncHttpClient, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
-    EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
-    StandardTokenResponse, TokenResponse as _, TokenUrl,
+    EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    RefreshToken, RequestTokenError, Scope, StandardRevocableToken, TokenResponse as _, TokenUrl,
 };
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::Instant;
 use url::Url;
 
 use super::Teller;
+use super::answer::{Answer, Refusal};
 use super::authorization::Authorization;
 use super::settings::OAuthSettings;
-use super::tokens::Tokens;
+use super::tokens::{Issued, Tokens};
 use crate::clock::Clock;
-use crate::credential::{MASK, bearer};
+use crate::credential::bearer;
 use crate::error::{Error, ErrorKind};
 use crate::failure::Failure;
 use crate::observer::Event;
@@ -42,8 +43,8 @@ pub(super) struct Endpoint {
     transport: Transport,
     policy: Policy,
     clock: Arc<dyn Clock>,
-    /// What is cut out of the server's texts, the newest last.
-    secrets: Mutex<Vec<SecretString>>,
+    /// What is cut out of the server's texts.
+    scrubber: Mutex<Arc<Scrubber>>,
 }
 
 type Consumer = oauth2::Client<
@@ -59,17 +60,7 @@ type Consumer = oauth2::Client<
     EndpointSet,
 >;
 
-type Answer = StandardTokenResponse<FormerNames, BasicTokenType>;
-type Refusal = RequestTokenError<Error, BasicErrorResponse>;
-
-/// Members of a token answer beyond RFC 6749.
-#[derive(Debug, Serialize, Deserialize)]
-struct FormerNames {
-    /// Bitbucket's name of `scope` until May 2026.
-    scopes: Option<String>,
-}
-
-impl ExtraTokenFields for FormerNames {}
+type Failed = RequestTokenError<Error, BasicErrorResponse>;
 
 /// What tokens are asked for with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,8 +92,8 @@ const MAX_BODY: u64 = 256 * 1024;
 const MAX_ATTEMPTS: u32 = 3;
 const MAX_WAIT: Duration = Duration::from_secs(60);
 const BACKOFF: Duration = Duration::from_millis(500);
-/// Secrets kept for cutting them out: the consumer's, a code, and the tokens of some renewals.
-const SECRETS: usize = 8;
+/// An access token that is said to last longer is one whose end is not known.
+const LONGEST_LIFE: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
 impl Endpoint {
     pub(super) fn new(settings: &OAuthSettings, clock: Arc<dyn Clock>) -> Result<Endpoint, Error> {
@@ -122,7 +113,7 @@ impl Endpoint {
             settings.timeout,
             1,
             MAX_BODY,
-            settings.proxy.clone(),
+            &settings.proxy,
         )?;
         let policy = Policy {
             max_attempts: MAX_ATTEMPTS,
@@ -130,13 +121,15 @@ impl Endpoint {
             max_wait: MAX_WAIT,
             backoff: BACKOFF,
         };
+        let scrubber = settings.proxy.hidden_by(Scrubber::default());
+        let scrubber = scrubber.with_pair(&settings.client_id, secret);
         Ok(Endpoint {
             consumer,
             url,
             transport,
             policy,
             clock,
-            secrets: Mutex::new(vec![settings.client_secret.clone()]),
+            scrubber: Mutex::new(Arc::new(scrubber)),
         })
     }
 
@@ -183,7 +176,7 @@ impl Endpoint {
         callback: &RedirectUrl,
         verifier: Option<&PkceCodeVerifier>,
         teller: &Teller,
-    ) -> Result<Tokens, Error> {
+    ) -> Result<Issued, Error> {
         self.hide(code);
         let code = AuthorizationCode::new(code.expose_secret().to_owned());
         let mut request = self
@@ -202,25 +195,26 @@ impl Endpoint {
         &self,
         refresh_token: &SecretString,
         teller: &Teller,
-    ) -> Result<Tokens, Error> {
+    ) -> Result<Issued, Error> {
         self.hide(refresh_token);
         let token = RefreshToken::new(refresh_token.expose_secret().to_owned());
         let request = self.consumer.exchange_refresh_token(&token);
         let asked = Asked::Refresh;
         let post = self.post(asked, teller);
-        let mut tokens = self.tokens(asked, request.request_async(&post)).await?;
+        let mut issued = self.tokens(asked, request.request_async(&post)).await?;
         // A server that does not rotate sends none (RFC 6749, section 6).
-        tokens
+        issued
+            .tokens
             .refresh_token
             .get_or_insert_with(|| refresh_token.clone());
-        Ok(tokens)
+        Ok(issued)
     }
 
     pub(super) async fn with_consumer(
         &self,
         scopes: &[String],
         teller: &Teller,
-    ) -> Result<Tokens, Error> {
+    ) -> Result<Issued, Error> {
         let request = self
             .consumer
             .exchange_client_credentials()
@@ -238,38 +232,28 @@ impl Endpoint {
         }
     }
 
-    /// `text` without the secrets of this sign-in.
-    pub(super) fn scrub(&self, text: &str) -> String {
-        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        secrets.iter().fold(text.to_owned(), |text, secret| {
-            text.replace(secret.expose_secret(), MASK)
-        })
+    /// Takes the secrets of this sign-in out of what others say.
+    pub(super) fn scrubber(&self) -> Arc<Scrubber> {
+        let scrubber = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
+        scrubber.clone()
     }
 
-    /// Cuts a secret out of everything that the server says from now on.
+    /// Takes a secret out of everything that others say from now on.
     pub(super) fn hide(&self, secret: &SecretString) {
-        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = secret.expose_secret();
-        if text.is_empty() || secrets.iter().any(|known| known.expose_secret() == text) {
-            return;
-        }
-        if secrets.len() == SECRETS {
-            // The first is the consumer's.
-            secrets.remove(1);
-        }
-        secrets.push(secret.clone());
+        let mut scrubber = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut scrubber).hide(secret.expose_secret());
     }
 
-    /// The tokens of the answer to one request.
+    /// What the answer to one request issues.
     async fn tokens(
         &self,
         asked: Asked,
-        request: impl Future<Output = Result<Answer, Refusal>>,
-    ) -> Result<Tokens, Error> {
+        request: impl Future<Output = Result<Answer, Failed>>,
+    ) -> Result<Issued, Error> {
         let now = self.clock.now();
         let answer = request
             .await
-            .map_err(|refusal| self.explain(refusal, asked))?;
+            .map_err(|failed| self.explain(failed, asked))?;
         let access_token = SecretString::from(answer.access_token().secret().as_str());
         let refresh_token = answer
             .refresh_token()
@@ -278,29 +262,29 @@ impl Endpoint {
         if let Some(refresh_token) = &refresh_token {
             self.hide(refresh_token);
         }
-        let unfit = match answer.token_type() {
-            BasicTokenType::Bearer if access_token.expose_secret().is_empty() => {
-                Some("the token is empty")
-            }
-            BasicTokenType::Bearer => bearer(&access_token).err(),
-            _ => Some("the token is not a bearer token"),
-        };
-        if let Some(unfit) = unfit {
-            return Err(Error::new(ErrorKind::SignInAnswer, &self.url).detail(unfit));
-        }
-        let scopes = match (answer.scopes(), &answer.extra_fields().scopes) {
-            (Some(scopes), _) => scopes.iter().map(|scope| scope.to_string()).collect(),
-            (None, Some(scopes)) => scopes.split_whitespace().map(str::to_owned).collect(),
-            (None, None) => Vec::new(),
-        };
-        Ok(Tokens {
+        let lasts = answer.expires_in().filter(|lasts| *lasts <= LONGEST_LIFE);
+        let scopes = answer.scopes().into_iter().flatten();
+        let tokens = Tokens {
             access_token,
             refresh_token,
-            expires_at: answer
-                .expires_in()
-                .and_then(|expires_in| now.checked_add(expires_in)),
-            scopes,
-        })
+            expires_at: lasts.and_then(|lasts| now.checked_add(lasts)),
+            scopes: scopes.map(|scope| scope.to_string()).collect(),
+        };
+        let unfit = match answer.token_type() {
+            BasicTokenType::Bearer if tokens.access_token.expose_secret().is_empty() => {
+                Some("there is no access token")
+            }
+            BasicTokenType::Bearer => bearer(&tokens.access_token).err(),
+            _ => Some("the token is not a bearer token"),
+        };
+        let Some(unfit) = unfit else {
+            return Ok(Issued::whole(tokens));
+        };
+        let fault = Error::new(ErrorKind::SignInAnswer, &self.url).detail(unfit);
+        if tokens.refresh_token.is_none() {
+            return Err(fault);
+        }
+        Ok(Issued::without_access(tokens, fault))
     }
 
     /// Sends a request until there is an answer: success, or a refusal in OAuth's words.
@@ -336,13 +320,10 @@ impl Endpoint {
                         bytes: answer.body.len() as u64,
                         elapsed: start.elapsed(),
                     });
-                    if answer.status == 200 || is_refusal(answer.status, &answer.body) {
-                        let mut response = HttpResponse::new(answer.body.to_vec());
-                        *response.status_mut() =
-                            oauth2::http::StatusCode::from_u16(answer.status).unwrap_or_default();
+                    if let Some(response) = understood(answer.status, &answer.body) {
                         return Ok(response);
                     }
-                    Failure::refused(answer, unread, str::to_owned)
+                    Failure::refused(answer, unread, &self.scrubber())
                 }
                 Err(fault) => Failure::from(fault),
             };
@@ -386,8 +367,8 @@ impl Endpoint {
     }
 
     /// The error for people.
-    fn explain(&self, refusal: Refusal, asked: Asked) -> Error {
-        let (kind, detail) = match refusal {
+    fn explain(&self, failed: Failed, asked: Asked) -> Error {
+        let (kind, detail) = match failed {
             RequestTokenError::Request(error) => return error,
             RequestTokenError::ServerResponse(answer) => {
                 let kind = match (answer.error(), asked) {
@@ -404,7 +385,7 @@ impl Endpoint {
                     Some(description) => format!("{description} ({})", answer.error()),
                     None => answer.error().to_string(),
                 };
-                (kind, self.scrub(&said))
+                (kind, self.scrubber().quote(&said))
             }
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => (
                 ErrorKind::SignInAnswer,
@@ -423,7 +404,17 @@ fn unread(status: u16, _: &HeaderMap, _: &[u8]) -> Problem {
     }
 }
 
-/// Whether OAuth's own error answer (RFC 6749, section 5.2) came.
-fn is_refusal(status: u16, body: &[u8]) -> bool {
-    matches!(status, 400 | 401) && serde_json::from_slice::<BasicErrorResponse>(body).is_ok()
+/// An answer in OAuth's words, reduced to what makes sense of it: tokens, or a refusal.
+fn understood(status: u16, body: &[u8]) -> Option<HttpResponse> {
+    match status {
+        200..=299 => Some(response(200, &Answer::read(body))),
+        400 | 401 => Refusal::read(body).map(|refusal| response(status, &refusal)),
+        _ => None,
+    }
+}
+
+fn response(status: u16, body: &impl Serialize) -> HttpResponse {
+    let mut response = HttpResponse::new(serde_json::to_vec(body).unwrap_or_default());
+    *response.status_mut() = oauth2::http::StatusCode::from_u16(status).unwrap_or_default();
+    response
 }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use bucketline_secret::{private, tighten};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::keyring::Keyring;
+use super::private::{PrivateFile, put_aside};
 use super::tokens::Tokens;
 use crate::error::{Error, ErrorKind};
 
@@ -78,15 +80,14 @@ pub(super) struct Draft<'a> {
     version: Box<dyn NewVersion>,
 }
 
-/// A file for its owner alone.
-#[derive(Debug)]
-struct PrivateFile(PathBuf);
-
-/// A new version of a file before it has its name.
-struct Unnamed {
-    path: PathBuf,
-    named: PathBuf,
-    file: File,
+/// Tokens that could not be put where they belong.
+pub(super) struct Unsaved {
+    stored: Stored,
+    server: Url,
+    /// Where they belong, and why they are not there.
+    why: String,
+    /// Where they are until then; none if nothing can be written anywhere.
+    aside: Option<PathBuf>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -161,7 +162,10 @@ impl TokenFile {
         }
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
-        private(&mut options).open(beside(&self.path, "lock"))
+        let lock = private(&mut options).open(beside(&self.path, "lock"))?;
+        // Who may open it may hold it for ever.
+        tighten(&lock);
+        Ok(lock)
     }
 
     fn unusable(&self, why: &str) -> Error {
@@ -227,114 +231,86 @@ impl Locked<'_> {
     /// Makes room for a new version, before there are tokens that could be lost.
     pub(super) fn draft(&self) -> Result<Draft<'_>, Error> {
         let file = self.file;
-        let version = file.place.draft().map_err(|error| file.failed(&error))?;
+        let version = file
+            .place
+            .draft()
+            .map_err(|error| file.unusable(&format!("{error}; so no new tokens were asked for")))?;
         Ok(Draft { file, version })
     }
 }
 
 impl Draft<'_> {
-    /// Puts this version in the place of the one before it. When this returns it is kept.
-    pub(super) fn save(self, stored: &Stored) -> Result<(), Error> {
+    /// Puts this version in the place of the one before it. When this returns it is kept; if that
+    /// fails, it is put aside.
+    pub(super) fn save(self, stored: &Stored) -> Result<(), Box<Unsaved>> {
+        let text = self.file.text(stored);
+        self.version.save(&text).map_err(|error| {
+            Box::new(Unsaved {
+                stored: stored.clone(),
+                server: self.file.server.clone(),
+                why: format!("{}: {error}", self.file),
+                aside: put_aside(&text),
+            })
+        })
+    }
+}
+
+impl Unsaved {
+    /// Puts the tokens where they belong, if that is possible by now.
+    pub(super) fn save_at_last(&self, locked: &Locked<'_>) -> Result<(), Error> {
+        let file = locked.file;
+        let version = file.place.draft().map_err(|_| self.error())?;
+        version
+            .save(&file.text(&self.stored))
+            .map_err(|_| self.error())?;
+        if let Some(aside) = &self.aside {
+            // What is left there would be taken for the newest.
+            let _ = std::fs::remove_file(aside);
+        }
+        Ok(())
+    }
+
+    pub(super) fn error(&self) -> Error {
+        let why = &self.why;
+        match &self.aside {
+            Some(aside) => Error::new(ErrorKind::TokensAside, &self.server)
+                .detail(format!("{why}; they are in {}", aside.display())),
+            None => Error::new(ErrorKind::TokenFile, &self.server).detail(why),
+        }
+    }
+}
+
+impl TokenFile {
+    /// What is written of some tokens.
+    fn text(&self, stored: &Stored) -> String {
         let tokens = &stored.tokens;
         let format = Format {
             version: VERSION,
-            owner: self.file.owner.clone(),
+            owner: self.owner.clone(),
             access_token: tokens.access_token.expose_secret().to_owned(),
             refresh_token: tokens
                 .refresh_token
                 .as_ref()
                 .map(|token| token.expose_secret().to_owned()),
-            expires_at: tokens.expires_at.map(DateTime::from),
+            expires_at: tokens.expires_at.and_then(moment),
             scopes: tokens.scopes.clone(),
             start: stored.start.clone(),
             sign_in: stored.sign_in.clone(),
         };
-        let written = serde_json::to_string_pretty(&format)
-            .map_err(io::Error::from)
-            .and_then(|text| self.version.save(&text));
-        written.map_err(|error| self.file.failed(&error))
+        serde_json::to_string_pretty(&format).expect("texts and times are JSON")
     }
 }
 
-impl Place for PrivateFile {
-    fn read(&self) -> io::Result<String> {
-        read_private(&self.0)
-    }
-
-    fn draft(&self) -> io::Result<Box<dyn NewVersion>> {
-        let path = beside(&self.0, "new");
-        // Left by a process that was killed.
-        let _ = std::fs::remove_file(&path);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        let file = private(&mut options).open(&path)?;
-        let named = self.0.clone();
-        Ok(Box::new(Unnamed { path, named, file }))
-    }
-}
-
-impl fmt::Display for PrivateFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.display().fmt(f)
-    }
-}
-
-impl NewVersion for Unnamed {
-    fn save(mut self: Box<Self>, text: &str) -> io::Result<()> {
-        self.file.write_all(text.as_bytes())?;
-        self.file.sync_all()?;
-        std::fs::rename(&self.path, &self.named)?;
-        sync_folder(&self.named)
-    }
-}
-
-impl Drop for Unnamed {
-    fn drop(&mut self) {
-        // Once renamed, it is not there.
-        let _ = std::fs::remove_file(&self.path);
-    }
+/// A time as far as it has a year.
+fn moment(time: SystemTime) -> Option<DateTime<Utc>> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    DateTime::from_timestamp(since.as_secs().try_into().ok()?, since.subsec_nanos())
 }
 
 /// The path of a file that goes with another one.
-fn beside(path: &Path, what: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, what: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(what);
     name.into()
-}
-
-/// For its owner alone, where systems have modes.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options
-}
-
-/// Reads a file that others must not be able to read.
-fn read_private(path: &Path) -> io::Result<String> {
-    let file = File::open(path)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = file.metadata()?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            let reason = format!("others may use it, its mode is {mode:03o}");
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
-        }
-    }
-    io::read_to_string(file)
-}
-
-/// A new name is on disk when its folder is.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) => {
-            let here = folder.as_os_str().is_empty();
-            File::open(if here { Path::new(".") } else { folder })?.sync_all()
-        }
-        _ => Ok(()),
-    }
 }

@@ -9,11 +9,13 @@
 //! other and take what the one before them got, and a renewal goes on when the request that needed
 //! it is dropped.
 
+mod answer;
 mod authorization;
 mod callback;
 mod endpoint;
 mod file;
 mod keyring;
+mod private;
 mod session;
 mod settings;
 mod tokens;

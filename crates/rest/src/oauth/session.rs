@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use bucketline_secret::Scrubber;
 use oauth2::{PkceCodeVerifier, RedirectUrl};
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -14,9 +15,9 @@ use super::Teller;
 use super::authorization::{Authorization, Returned};
 use super::callback::{Callback, without_parameters};
 use super::endpoint::Endpoint;
-use super::file::{Owner, Stored, TokenFile};
+use super::file::{Draft, Owner, Stored, TokenFile, Unsaved};
 use super::settings::{Grant, InitiateOAuth, OAuthSettings, Start};
-use super::tokens::Tokens;
+use super::tokens::{Issued, Tokens};
 use crate::clock::{Clock, SystemClock};
 use crate::credential::{bearer, fingerprint};
 use crate::error::{Error, ErrorKind};
@@ -45,7 +46,7 @@ struct Session {
 #[derive(Default)]
 struct Turn {
     /// Tokens that could not be written when they came; written before anything else.
-    unsaved: Option<Stored>,
+    unsaved: Option<Box<Unsaved>>,
 }
 
 /// How new tokens are got.
@@ -221,6 +222,7 @@ impl OAuth {
     }
 
     /// The tokens for a code that came to `callback`. They are the caller's: no file is touched.
+    /// Where the answer has a refresh token alone that can be used, the access token is empty.
     ///
     /// # Errors
     /// `CodeRefused`, `ConsumerRefused`, `SignInAnswer`, and those of sending a request.
@@ -229,18 +231,21 @@ impl OAuth {
             endpoint, settings, ..
         } = &*self.0;
         let callback = redirect(callback, &settings.server.authorize)?;
-        endpoint.with_code(code, &callback, None, &silent()).await
+        let issued = endpoint.with_code(code, &callback, None, &silent()).await?;
+        Ok(issued.tokens)
     }
 
-    /// New tokens for a refresh token. They are the caller's: no file is touched.
+    /// New tokens for a refresh token. They are the caller's: no file is touched. Where the answer
+    /// has a refresh token alone that can be used, the access token is empty.
     ///
     /// # Errors
     /// `SignInEnded`, `ConsumerRefused`, `SignInAnswer`, and those of sending a request.
     pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Tokens, Error> {
-        self.0
-            .endpoint
+        let endpoint = &self.0.endpoint;
+        let issued = endpoint
             .with_refresh_token(refresh_token, &silent())
-            .await
+            .await?;
+        Ok(issued.tokens)
     }
 
     /// Fails unless the tokens are for the API at `base`.
@@ -288,9 +293,9 @@ impl OAuth {
         Ok(obtained.is_some())
     }
 
-    /// `text` without the secrets of this sign-in.
-    pub(crate) fn scrub(&self, text: &str) -> String {
-        self.0.endpoint.scrub(text)
+    /// Takes the secrets of this sign-in out of what others say.
+    pub(crate) fn scrubber(&self) -> Arc<Scrubber> {
+        self.0.endpoint.scrubber()
     }
 }
 
@@ -306,7 +311,12 @@ impl Session {
 
     fn set_current(&self, stored: &Stored) {
         // Those from a file were not seen before.
-        self.endpoint.hide(&stored.tokens.access_token);
+        let tokens = &stored.tokens;
+        self.endpoint.hide(&tokens.access_token);
+        tokens
+            .refresh_token
+            .iter()
+            .for_each(|token| self.endpoint.hide(token));
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         *current = Some(stored.clone());
     }
@@ -362,7 +372,7 @@ impl Session {
         let stored = match &locked {
             Some(locked) => {
                 if let Some(unsaved) = &turn.unsaved {
-                    locked.draft()?.save(unsaved)?;
+                    unsaved.save_at_last(locked)?;
                     turn.unsaved = None;
                 }
                 locked.read()?
@@ -401,20 +411,14 @@ impl Session {
             Some(locked) => Some(locked.draft()?),
             None => None,
         };
-        let tokens = self.ask(&way, teller).await?;
+        let Issued { tokens, fault } = self.ask(&way, teller).await?;
         let stored = Stored {
             tokens,
             start,
             sign_in,
         };
-        if let Some(draft) = draft
-            && let Err(error) = draft.save(&stored)
-        {
-            turn.unsaved = Some(stored);
-            return Err(error);
-        }
-        self.renewed(&stored, teller);
-        Ok(Found::Tokens(stored.tokens))
+        let tokens = self.keep(turn, draft, stored, fault, teller)?;
+        Ok(Found::Tokens(tokens))
     }
 
     /// How new tokens are got without the user, if that is allowed and possible.
@@ -433,7 +437,7 @@ impl Session {
         }
     }
 
-    async fn ask(&self, way: &Way, teller: &Teller) -> Result<Tokens, Error> {
+    async fn ask(&self, way: &Way, teller: &Teller) -> Result<Issued, Error> {
         match way {
             Way::Refresh(token) => self.endpoint.with_refresh_token(token, teller).await,
             Way::Consumer => {
@@ -497,7 +501,7 @@ impl Session {
                 }
                 None => None,
             };
-            let tokens = self
+            let Issued { tokens, fault } = self
                 .endpoint
                 .with_code(&code, &self.callback, Some(&verifier), &teller)
                 .await?;
@@ -507,13 +511,36 @@ impl Session {
                 sign_in: Some(format!("{:016x}", fastrand::u64(..))),
             };
             turn.unsaved = None;
-            if let Some(draft) = draft {
-                draft.save(&stored)?;
-            }
-            self.renewed(&stored, &teller);
-            Ok(stored.tokens)
+            self.keep(&mut turn, draft, stored, fault, &teller)
         })
         .await
+    }
+
+    /// Keeps what was issued, then says what is wrong with it.
+    fn keep(
+        &self,
+        turn: &mut Turn,
+        draft: Option<Draft<'_>>,
+        stored: Stored,
+        fault: Option<Error>,
+        teller: &Teller,
+    ) -> Result<Tokens, Error> {
+        if let Some(draft) = draft {
+            draft.save(&stored).map_err(|unsaved| {
+                let error = unsaved.error();
+                turn.unsaved = Some(unsaved);
+                error
+            })?;
+        }
+        match fault {
+            None => self.renewed(&stored, teller),
+            Some(fault) => {
+                // The next attempt begins with the refresh token that came.
+                self.set_current(&stored);
+                return Err(fault);
+            }
+        }
+        Ok(stored.tokens)
     }
 
     /// From here on requests are signed with these.
@@ -546,7 +573,7 @@ impl Session {
 
     fn denied(&self, said: String) -> Error {
         let page = without_parameters(&self.settings.server.authorize);
-        Error::new(ErrorKind::SignInDenied, &page).detail(self.endpoint.scrub(&said))
+        Error::new(ErrorKind::SignInDenied, &page).detail(self.endpoint.scrubber().quote(&said))
     }
 
     fn not_signed_in(&self) -> Error {

@@ -1,8 +1,10 @@
 //! What a sign-in gives.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::error::Error;
 
 /// Renewed this long before the end, so that no request under way meets it.
 const MARGIN: Duration = Duration::from_secs(60);
@@ -18,6 +20,35 @@ pub struct Tokens {
     pub expires_at: Option<SystemTime>,
     /// The scopes that were granted, if the server names them.
     pub scopes: Vec<String>,
+}
+
+/// What an answer issued.
+pub(super) struct Issued {
+    pub(super) tokens: Tokens,
+    /// Why the access token cannot be used, which is empty then. What comes with it is kept first,
+    /// since it takes the place of what was spent for it.
+    pub(super) fault: Option<Error>,
+}
+
+impl Issued {
+    pub(super) fn whole(tokens: Tokens) -> Issued {
+        Issued {
+            tokens,
+            fault: None,
+        }
+    }
+
+    /// A refresh token, with an access token that cannot be used.
+    pub(super) fn without_access(tokens: Tokens, fault: Error) -> Issued {
+        Issued {
+            tokens: Tokens {
+                access_token: SecretString::from(""),
+                expires_at: Some(UNIX_EPOCH),
+                ..tokens
+            },
+            fault: Some(fault),
+        }
+    }
 }
 
 impl Tokens {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
+use super::body::GZIPPED;
 use super::server::{Reply, Server, ok, reply};
 use super::{Log, client, config, url};
 use crate::{Client, ClientConfig, Credential, ErrorKind, Meter, Problem, RequestOptions};
@@ -19,6 +20,10 @@ async fn each_failure_is_retried_or_not() {
         &["content-encoding: gzip"],
         b"\x1f\x8b\x08 not gzip at all",
     );
+    let cut_without_length = |header: &str, body: &str| {
+        Reply::Cut(format!("HTTP/1.1 200 OK\r\n{header}\r\n\r\n{body}").into_bytes())
+    };
+    let gzip = |body: &[u8]| reply(200, &["content-encoding: gzip"], body);
     let retried = [
         ("500", reply(500, &[], "x"), ErrorKind::Server),
         ("502", reply(502, &[], "<html>"), ErrorKind::Server),
@@ -34,6 +39,51 @@ async fn each_failure_is_retried_or_not() {
         ),
         ("cut body", Reply::Cut(cut), ErrorKind::Network),
         ("bad gzip", bad_gzip, ErrorKind::Network),
+        (
+            "cut gzip",
+            gzip(&GZIPPED[..GZIPPED.len() / 2]),
+            ErrorKind::Network,
+        ),
+        (
+            "cut member",
+            gzip(&[&GZIPPED[..], &GZIPPED[..9]].concat()),
+            ErrorKind::Network,
+        ),
+        (
+            "cut chunks",
+            cut_without_length("transfer-encoding: chunked", "5\r\n{\"val\r\n"),
+            ErrorKind::Network,
+        ),
+        (
+            "no length",
+            cut_without_length("x: 1", r#"{"values": [{"id": 1}, {"i"#),
+            ErrorKind::Network,
+        ),
+        (
+            "no length, in a string",
+            cut_without_length("x: 1", r#"{"values": [{"id": "a"#),
+            ErrorKind::Network,
+        ),
+        (
+            "no length, an escape",
+            cut_without_length("x: 1", r#"{"values": ["\u00"#),
+            ErrorKind::Network,
+        ),
+        (
+            "no length, a letter",
+            cut_without_length("x: 1", "{\"values\": \"\u{e9}"),
+            ErrorKind::Network,
+        ),
+        (
+            "no length, nothing",
+            cut_without_length("content-type: application/json", ""),
+            ErrorKind::Network,
+        ),
+        (
+            "no length, a list",
+            cut_without_length("content-type: application/vnd.x+json", "[1, 2"),
+            ErrorKind::Network,
+        ),
     ];
     for (name, failure, kind) in retried {
         let server = Server::replying(vec![failure.clone(), failure.clone(), ok()]).await;

@@ -330,3 +330,22 @@ async fn a_higher_limit_that_the_service_names_is_taken() {
         }
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn others_can_neither_read_nor_hold_the_budget() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("state");
+    let path = folder.join("budget");
+    Budget::in_file(5, path.clone()).unwrap();
+    assert_eq!([mode(&folder), mode(&path)], [0o700, 0o600]);
+    // As an earlier version left them.
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    Budget::in_file(5, path.clone()).unwrap();
+    assert_eq!([mode(&folder), mode(&path)], [0o700, 0o600]);
+}

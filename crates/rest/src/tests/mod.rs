@@ -8,6 +8,7 @@ mod clock;
 mod oauth;
 mod origins;
 mod pauses;
+mod proxies;
 mod secrets;
 mod server;
 

@@ -135,3 +135,99 @@ fn redaction_masks_what_looks_secret_and_nothing_else() {
         assert_eq!(redact(&url(given)), shown);
     }
 }
+
+/// A client of `server` with a secret that has other spellings.
+fn spelled(server: &Server) -> crate::Client {
+    let mut config = config(server);
+    config.credential = Credential::Basic {
+        user: "user17".into(),
+        password: "planted+secret/17".into(),
+    };
+    client(config).0
+}
+
+const SPELLINGS: [&str; 7] = [
+    "planted+secret/17",
+    "planted+secret\\/17",
+    "planted\\u002bsecret\\u002F17",
+    "planted%2Bsecret%2f17",
+    "planted%252Bsecret%252F17",
+    // user17:planted+secret/17
+    "dXNlcjE3OnBsYW50ZWQrc2VjcmV0LzE3",
+    "cGxhbnRlZCtzZWNyZXQvMTc=",
+];
+
+#[tokio::test]
+async fn an_echo_is_scrubbed_in_every_spelling_before_it_is_cut() {
+    for spelling in SPELLINGS {
+        let texts = [
+            format!("wrong: {spelling}"),
+            // Where messages are cut.
+            format!("{}{spelling}", "x".repeat(490)),
+            format!("{}{spelling}", "x".repeat(290)),
+            // Where bodies are cut.
+            format!("{}\nwrong: {spelling}", " ".repeat(64 * 1024 - 30)),
+            format!("{}{spelling}", " ".repeat(64 * 1024 - 12)),
+        ];
+        for text in texts {
+            let server = Server::replying(vec![reply(400, &[], &text)]).await;
+            let error = spelled(&server).get(&server.url("/a")).await.unwrap_err();
+            let seen = format!("{error} {error:?}");
+            for trace in ["planted", "dXNlcj", "cGxhbn"] {
+                assert!(!seen.contains(trace), "{spelling}: {seen}");
+            }
+            assert!(seen.len() < 2000, "{seen}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_echo_in_an_address_is_scrubbed() {
+    for spelling in SPELLINGS {
+        let away = format!("location: https://{}.example/{spelling}", "a".repeat(30));
+        let here = format!("location: /{spelling}?page={spelling}");
+        let link = format!("link: <https://a.example/{spelling}>; rel=\"deprecation\"");
+        for (status, header) in [(302, &away), (302, &here), (200, &link)] {
+            let server = Server::replying(vec![reply(status, &[header], "{}")]).await;
+            let client = spelled(&server);
+            let log = Log::of(&client);
+            let answer = client.get(&server.url("/a")).await;
+            let seen = format!("{answer:?} {:?}", log.lines(""));
+            assert!(!seen.contains("planted"), "{seen}");
+            // A `next` that leads away, and one that fails.
+            let next = [
+                url(&format!("https://other.example/{spelling}")),
+                server.url(&format!("/{spelling}/x")),
+            ];
+            for next in next {
+                if let Err(error) = client.get(&next).await {
+                    let seen = format!("{error} {error:?} {:?}", log.lines(""));
+                    assert!(!seen.contains("planted"), "{seen}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_problem_is_scrubbed_and_cut_in_all_its_parts() {
+    let long = format!("planted-secret{}", "x".repeat(60_000));
+    let mut problem = crate::Problem {
+        message: long.clone(),
+        detail: Some(long.clone()),
+        required_scopes: vec![long.clone(); 60],
+        granted_scopes: vec![long.clone()],
+        change: Some(long.clone()),
+        announcement: Some(long.clone()),
+        missing: vec![long],
+        rate_limited: false,
+    };
+    let scrubber = bucketline_secret::Scrubber::default().with("planted-secret");
+    problem.map_text(|text| scrubber.quote(text));
+    let seen = format!("{problem:?}");
+    assert!(
+        !seen.contains("planted") && seen.len() < 20_000,
+        "{}",
+        seen.len()
+    );
+}

@@ -136,10 +136,129 @@ async fn tokens_that_cannot_be_stored_are_not_used_before_they_are() {
     let client = stage.client(&OAuth::new(settings).unwrap());
     client.observe(Arc::new(Vandal(folder.clone())));
     let error = client.get(&stage.user()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TokenFile);
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::TokensAside, "BL3412")
+    );
     assert_eq!(stage.sandbox.count("/2.0/user"), 0);
+    // Where the message says, they are whole, and for this user alone.
+    let text = error.to_string();
+    let (_, aside) = text.split_once("they are in ").unwrap();
+    let aside = PathBuf::from(aside);
+    assert_eq!(fs::metadata(&aside).unwrap().mode() & 0o777, 0o600);
+    let kept: Value = serde_json::from_slice(&fs::read(&aside).unwrap()).unwrap();
     // Stored as soon as that is possible, and not asked for again.
     client.get(&stage.user()).await.unwrap();
-    assert!(folder.join("tokens.json").exists());
+    let stored = fs::read(folder.join("tokens.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&stored).unwrap(), kept);
+    assert!(!aside.exists());
     assert_eq!(stage.asked(), 1);
+}
+
+/// Runs out of room for files longer than `most` bytes.
+fn limited(most: u64) -> impl Drop {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+    struct Limit(u64, u64);
+
+    impl Drop for Limit {
+        fn drop(&mut self) {
+            setrlimit(Resource::RLIMIT_FSIZE, self.0, self.1).unwrap();
+        }
+    }
+
+    let (soft, hard) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
+    setrlimit(Resource::RLIMIT_FSIZE, most, hard).unwrap();
+    Limit(soft, hard)
+}
+
+/// A limit on the length of files stands for a full disk: the process's own, so that each test
+/// that sets it runs alone, as nextest has it.
+#[tokio::test]
+async fn without_room_for_new_tokens_none_are_asked_for() {
+    // Else the signal for such files ends the process.
+    let _signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(
+        nix::libc::SIGXFSZ,
+    ));
+    let stage = Stage::new().await;
+    stage.signed_in().await;
+    stage.edit("expires_at", PAST);
+    let before = stage.stored();
+    for most in [0, 1, 4096, 8192] {
+        let error = {
+            let _limit = limited(most);
+            failure(&stage).await
+        };
+        assert_eq!(error.kind(), ErrorKind::TokenFile, "{most}: {error}");
+        assert!(
+            error.to_string().ends_with("no new tokens were asked for"),
+            "{error}"
+        );
+        assert_eq!((stage.asked(), stage.stored()), (1, before.clone()));
+    }
+    stage
+        .client(&stage.oauth())
+        .get(&stage.user())
+        .await
+        .unwrap();
+}
+
+/// Takes the room away when the answer with the tokens has come.
+struct Filler(std::sync::Mutex<Option<Box<dyn std::any::Any + Send>>>);
+
+impl Observer for Filler {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Response { url, .. } = event
+            && url.ends_with("/access_token")
+        {
+            let limit: Box<dyn std::any::Any + Send> = Box::new(limited(6000));
+            *self.0.lock().unwrap() = Some(limit);
+        }
+    }
+}
+
+#[tokio::test]
+async fn room_that_was_taken_before_lasts() {
+    let _signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(
+        nix::libc::SIGXFSZ,
+    ));
+    let stage = Stage::new().await;
+    stage.signed_in().await;
+    stage.edit("expires_at", PAST);
+    let client = stage.client(&stage.oauth());
+    let filler = Arc::new(Filler(std::sync::Mutex::new(None)));
+    client.observe(filler.clone());
+    client.get(&stage.user()).await.unwrap();
+    drop(filler.0.lock().unwrap().take());
+    assert_ne!(stage.stored()["expires_at"], PAST);
+}
+
+#[tokio::test]
+async fn tokens_of_a_killed_process_that_wrote_them_are_found() {
+    let stage = Stage::new().await;
+    stage.signed_in().await;
+    // The newest, before they had their name.
+    let new = stage.folder.path().join("tokens.json.new");
+    fs::rename(stage.token_file(), &new).unwrap();
+    let client = stage.client(&stage.oauth());
+    client.get(&stage.user()).await.unwrap();
+    assert!(stage.token_file().exists() && !new.exists());
+    // The room for some, and half of some, are none.
+    for rest in ["   ", "", "{\"version\": 1, \"acc"] {
+        fs::write(&new, rest).unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
+        let client = stage.client(&stage.oauth());
+        client.get(&stage.user()).await.unwrap();
+    }
+    assert_eq!(stage.asked(), 1);
+}
+
+#[tokio::test]
+async fn others_cannot_hold_the_lock() {
+    let stage = Stage::new().await;
+    let lock = stage.folder.path().join("tokens.json.lock");
+    fs::write(&lock, "").unwrap();
+    fs::set_permissions(&lock, fs::Permissions::from_mode(0o644)).unwrap();
+    stage.signed_in().await;
+    assert_eq!(fs::metadata(&lock).unwrap().mode() & 0o777, 0o600);
 }

@@ -187,3 +187,141 @@ async fn newly_given_tokens_replace_stored_ones_and_then_the_file_counts() {
     }
     assert_eq!(stage.asked(), before + 1);
 }
+
+/// Odd answers that issue a refresh token, and what can be used of them: all, or that token.
+const ODD: [(&str, bool); 16] = [
+    (
+        r#""access_token": "a", "token_type": "bearer", "expires_in": "7200""#,
+        true,
+    ),
+    (
+        r#""access_token": "a", "token_type": "bearer", "expires_in": 7200.5"#,
+        true,
+    ),
+    (
+        r#""access_token": "a", "token_type": "bearer", "expires_in": "soon""#,
+        true,
+    ),
+    (
+        r#""access_token": "a", "token_type": "bearer", "expires_in": -1"#,
+        true,
+    ),
+    (
+        r#""access_token": "a", "token_type": "bearer", "expires_in": 1e300"#,
+        true,
+    ),
+    (
+        r#""access_token": "a", "token_type": "bearer", "expires_in": 99999999999999999999"#,
+        true,
+    ),
+    (
+        r#""access_token": "a", "token_type": "bearer", "expires_in": {"s": 1}"#,
+        true,
+    ),
+    (
+        r#""access_token": "a", "token_type": "bearer", "scopes": 5, "scope": ["account"]"#,
+        true,
+    ),
+    (
+        r#""access_token": "a", "token_type": "bearer", "scope": null, "x": "\ud800""#,
+        true,
+    ),
+    (
+        r#""access_token": "a", "access_token": "b", "token_type": "bearer""#,
+        true,
+    ),
+    (r#""access_token": "a", "token_type": null"#, true),
+    (r#""access_token": "a""#, true),
+    (r#""access_token": "a", "token_type": "mac""#, false),
+    (r#""access_token": "a\n", "token_type": "bearer""#, false),
+    (r#""access_token": null, "token_type": "bearer""#, false),
+    (r#""token_type": "bearer""#, false),
+];
+
+#[tokio::test]
+async fn a_rotated_refresh_token_is_kept_whatever_else_an_answer_says() {
+    let bodies = ODD
+        .iter()
+        .map(|(members, usable)| (format!(r#"{{"refresh_token": "new", {members}}}"#), *usable));
+    let torn = [
+        (
+            r#"{"access_token": "a", "refresh_token": "new", "sco"#,
+            true,
+        ),
+        (
+            "\u{feff}{\"refresh_token\": \"new\", \"access_token\": \"a\"} -->",
+            true,
+        ),
+        (r#"{"refresh_token": "new", "access_token": "a"#, false),
+    ];
+    let torn = torn.map(|(body, usable)| (body.to_owned(), usable));
+    for (body, usable) in bodies.chain(torn) {
+        let server = Server::answering(move |_, request| match request.path.as_str() {
+            "/2.0/user" => reply(200, &[], "{}"),
+            _ => reply(200, &[], &body),
+        })
+        .await;
+        let origin = server.url("").origin().ascii_serialization();
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings(&origin);
+        let path = folder.path().join("tokens.json");
+        settings.token_file = Some(path.clone());
+        settings.start = Some(Start::Tokens(Tokens {
+            access_token: secret("old-access"),
+            refresh_token: Some(secret("old")),
+            expires_at: Some(std::time::UNIX_EPOCH),
+            scopes: Vec::new(),
+        }));
+        let client = client(&origin, &OAuth::new(settings.clone()).unwrap());
+        let answer = client.get(&user(&origin)).await;
+        let stored: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(stored["refresh_token"], "new");
+        assert_eq!(answer.is_ok(), usable, "{answer:?}");
+        // The next run begins with it.
+        let asked = |server: &Server| server.requests().len();
+        let before = asked(&server);
+        let again = super::client(&origin, &OAuth::new(settings).unwrap());
+        assert_eq!(again.get(&user(&origin)).await.is_ok(), usable);
+        assert_eq!(asked(&server), before + 1);
+    }
+}
+
+#[tokio::test]
+async fn without_a_file_the_rotated_token_is_remembered() {
+    let server = Server::answering(|n, request| match (n, request.path.as_str()) {
+        (_, "/2.0/user") => reply(200, &[], "{}"),
+        (0, _) => reply(200, &[], r#"{"refresh_token": "new"}"#),
+        _ => reply(200, &[], r#"{"access_token": "a"}"#),
+    })
+    .await;
+    let origin = server.url("").origin().ascii_serialization();
+    let oauth = {
+        let mut settings = settings(&origin);
+        settings.start = Some(Start::Tokens(Tokens {
+            access_token: secret(""),
+            refresh_token: Some(secret("old")),
+            expires_at: Some(std::time::UNIX_EPOCH),
+            scopes: Vec::new(),
+        }));
+        OAuth::new(settings).unwrap()
+    };
+    let client = client(&origin, &oauth);
+    let error = client.get(&user(&origin)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SignInAnswer);
+    client.get(&user(&origin)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_odd_refusal_is_understood() {
+    for body in [
+        r#"{"error": "invalid_grant", "error_uri": 5}"#,
+        r#"{"error": "invalid_grant", "error_description": ["x"]}"#,
+        r#"{"error_description": "over", "error": "invalid_grant", "#,
+    ] {
+        let server = Server::replying(vec![reply(400, &[], body)]).await;
+        let origin = server.url("").origin().ascii_serialization();
+        let oauth = OAuth::new(settings(&origin)).unwrap();
+        let error = oauth.refresh(&secret("r")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::SignInEnded, "{body}");
+    }
+}
