@@ -1,13 +1,21 @@
 //! Asking Bitbucket, on behalf of someone.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bucketline_rest::{Client, Error as RestError, Event, Meter, RequestOptions, Response, Url};
 use bucketline_source::spec::SliceKind;
 use bucketline_source::{Error, ErrorKind, Parameter, ReadContext, Result};
+use serde::de::DeserializeOwned;
 
 use crate::query;
+
+/// Scopes of a credential that are remembered; there are some dozens.
+const MOST_SCOPES: usize = 200;
+
+/// Longest answer that is not a page of rows, in bytes: values take many times that in memory.
+const LONGEST_OBJECT: usize = 4 * 1024 * 1024;
 
 /// The client of one connection and those who listen while it works.
 #[derive(Clone)]
@@ -98,13 +106,27 @@ impl Api {
     ) -> Result<T, E> {
         decode(body).or_else(|error| {
             let text = String::from_utf8_lossy(body);
-            let clean = self.client.scrub(&text);
-            if clean == text {
-                Err(error)
-            } else {
-                decode(clean.as_bytes())
+            match self.client.scrub(&text) {
+                Cow::Borrowed(_) => Err(error),
+                Cow::Owned(clean) => decode(clean.as_bytes()),
             }
         })
+    }
+
+    /// Decodes an object of few members.
+    ///
+    /// # Errors
+    /// BL4020, which says what cannot be read, and why.
+    pub(crate) fn object<T: DeserializeOwned>(&self, what: &str, body: &[u8]) -> Result<T> {
+        let unreadable = |why: &str| {
+            let message = format!("{what} cannot be read: {why}");
+            Error::new(ErrorKind::Decode, "BL4020", message)
+        };
+        if body.len() > LONGEST_OBJECT {
+            return Err(unreadable("the answer is too long"));
+        }
+        let decoded = self.decode(body, |body| serde_json::from_slice(body));
+        decoded.map_err(|error| unreadable(&self.client.quote(&error.to_string())))
     }
 
     fn learn_scopes(&self, answer: &Response) {
@@ -115,7 +137,8 @@ impl Api {
         let mut scopes: Vec<_> = text
             .split([',', ' '])
             .filter(|scope| !scope.is_empty())
-            .map(str::to_owned)
+            .take(MOST_SCOPES)
+            .map(|scope| self.client.quote(scope))
             .collect();
         scopes.sort_unstable();
         *self.scopes.lock().unwrap_or_else(PoisonError::into_inner) = scopes;

@@ -406,11 +406,7 @@ async fn look_up_workspace(connection: &Connection, context: &ReadContext) -> Re
         .get(&url, RequestOptions::default(), context)
         .await
         .map_err(|error| explain(error, &place, None))?;
-    api.decode(&answer.body, |body| serde_json::from_slice(body))
-        .map_err(|error| {
-            let message = format!("the workspace {name} cannot be read: {error}");
-            Error::new(ErrorKind::Decode, "BL4020", message)
-        })
+    api.object(&format!("the workspace {name}"), &answer.body)
 }
 
 async fn look_up(

@@ -239,14 +239,8 @@ async fn project(
         Err(error) if error.kind() == RestKind::NotFound => return Ok(None),
         answer => answer.map_err(|error| explain(error, &place, Some(table("Projects"))))?,
     };
-    let decode = |body: &[u8]| serde_json::from_slice(body);
-    let Project { key, uuid } = connection
-        .api
-        .decode(&answer.body, decode)
-        .map_err(|error| {
-            let message = format!("the project {workspace}/{key} cannot be read: {error}");
-            Error::new(ErrorKind::Decode, "BL4020", message)
-        })?;
+    let what = format!("the project {workspace}/{key}");
+    let Project { key, uuid } = connection.api.object(&what, &answer.body)?;
     Ok(Some(Scope {
         kind: ScopeKind::Project,
         name: key,

@@ -165,14 +165,8 @@ impl WorkspacesReader {
             }
         };
         let answer = self.get(&url, "Workspaces", "the credential").await?;
-        let list: List = self
-            .connection
-            .api
-            .decode(&answer.body, |body| serde_json::from_slice(body))
-            .map_err(|error| {
-                let message = format!("the list of workspaces cannot be read: {error}");
-                Error::new(ErrorKind::Decode, "BL4020", message)
-            })?;
+        let api = &self.connection.api;
+        let list: List = api.object("the list of workspaces", &answer.body)?;
         self.pages += 1;
         let mut rows = Vec::with_capacity(list.values.len());
         for some in list.values.chunks(AT_ONCE) {
@@ -240,11 +234,7 @@ impl WorkspacesReader {
         let api = &self.connection.api;
         let url = api.address(&format!("/workspaces/{}", query::segment(name)), &[])?;
         let answer = self.get(&url, "details of workspace", label).await?;
-        api.decode(&answer.body, |body| serde_json::from_slice(body))
-            .map_err(|error| {
-                let message = format!("the workspace {label} cannot be read: {error}");
-                Error::new(ErrorKind::Decode, "BL4020", message)
-            })
+        api.object(&format!("the workspace {label}"), &answer.body)
     }
 
     async fn get(&self, url: &Url, what: &str, label: &str) -> Result<Response> {

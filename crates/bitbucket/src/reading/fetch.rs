@@ -60,6 +60,11 @@ pub(super) struct Fetched {
 /// for all lists, and may change.
 const SHORTER_PAGES: [usize; 2] = [50, 10];
 
+/// A page with this many times the rows that were asked for is no page; lists without pages have
+/// few rows, so that short pages count as this long.
+const TIMES_TOO_LONG: usize = 10;
+const LEAST_PAGE: usize = 100;
+
 impl Fetch {
     pub(super) fn new(
         connection: Connection,
@@ -126,6 +131,7 @@ impl Fetch {
 
     /// The wanted rows of a member of the parent's row, given as the list that it would be.
     pub(super) fn nested(mut self, body: &[u8]) -> Result<RecordBatch, Failure> {
+        self.decoder = self.decoder.at_most(usize::MAX);
         let decoded = self.decode(body)?;
         Ok(self.wanted(&decoded.rows, None)?)
     }
@@ -395,7 +401,11 @@ impl Fetch {
 }
 
 fn decoder(table: &TableSpec, shape: &Shape) -> Decoder {
-    let decoder = Decoder::new(table, &shape.columns);
+    let most = shape
+        .page_size
+        .max(LEAST_PAGE)
+        .saturating_mul(TIMES_TOO_LONG);
+    let decoder = Decoder::new(table, &shape.columns).at_most(most);
     if shape.single {
         decoder.single()
     } else {

@@ -39,6 +39,7 @@ pub struct Decoder {
     sources: Vec<Source>,
     cells: Vec<CellSpec>,
     tree: Node,
+    most_rows: usize,
 }
 
 /// Where an output column comes from.
@@ -189,7 +190,15 @@ impl Decoder {
             sources,
             cells,
             tree,
+            most_rows: usize::MAX,
         }
+    }
+
+    /// The same decoder, which refuses answers with more rows than this.
+    #[must_use]
+    pub fn at_most(mut self, rows: usize) -> Self {
+        self.most_rows = rows;
+        self
     }
 
     /// The same decoder for answers that are one row without an envelope.
@@ -232,7 +241,8 @@ impl Decoder {
                 error.valid_up_to(),
             )
         })?;
-        let mut answer = Answer::new(self.cells.iter().map(Cell::new).collect(), &self.cells);
+        let cells = self.cells.iter().map(Cell::new).collect();
+        let mut answer = Answer::new(cells, &self.cells, self.most_rows);
         let mut json = serde_json::Deserializer::from_str(text);
         let read = visit::AnswerSeed {
             decoder: self,
@@ -250,6 +260,9 @@ impl Decoder {
                 Category::Data => ("BL2011", "cannot be used"),
                 Category::Syntax | Category::Io => ("BL2010", "is not JSON"),
             };
+            // It quotes what was found.
+            let error = error.to_string();
+            let error = bucketline_secret::cut(&error);
             return Err(self.error(code, &format!("{what}: {error}"), body, at));
         }
         let Answer {

@@ -99,6 +99,44 @@ fn a_page() {
 }
 
 #[test]
+fn an_answer_is_bounded_in_rows_and_in_what_is_said_of_it() {
+    let table = things();
+    let decoder = Decoder::new(&table, &[]).at_most(3);
+    let page = |rows: usize| format!(r#"{{"values":[{}{{}}]}}"#, "{},".repeat(rows - 1));
+    let decoded = decoder.decode(page(3).as_bytes(), &[]).unwrap();
+    assert_eq!(decoded.rows.num_rows(), 3);
+    let error = decoder.decode(page(4).as_bytes(), &[]).unwrap_err();
+    assert_eq!(error.code(), "BL2011");
+    assert!(error.to_string().contains("more than 3 rows"), "{error}");
+
+    let long = format!(r#"{{"values":["{}"]}}"#, "x".repeat(1_000_000));
+    let error = decoder.decode(long.as_bytes(), &[]).unwrap_err();
+    assert!(error.to_string().len() < 1000, "{error}");
+}
+
+#[test]
+fn counts_that_are_none_are_passed_over() {
+    let table = things();
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    let many = format!("[{}0]", "0,".repeat(1000));
+    for (count, size) in [
+        ("7", Some(7)),
+        ("-7", None),
+        ("7.5", None),
+        ("\"7\"", None),
+        ("null", None),
+        (&*deep, None),
+        (&*many, None),
+        (r#"{"a":[{}]}"#, None),
+    ] {
+        let body = format!(r#"{{"size":{count},"page":{count},"values":[{{}}]}}"#);
+        let decoded = Decoder::new(&table, &[]).decode(body.as_bytes(), &[]);
+        let decoded = decoded.unwrap();
+        assert_eq!((decoded.size, decoded.page), (size, size), "{count}");
+    }
+}
+
+#[test]
 fn no_columns_still_count_rows() {
     let table = things();
     let decoded = Decoder::new(&table, &[])

@@ -20,6 +20,8 @@ pub(super) struct Answer<'d> {
     specs: &'d [CellSpec],
     /// Whole rows read.
     pub(super) rows: usize,
+    /// Rows that an answer may have.
+    most_rows: usize,
     pub(super) next: Option<String>,
     pub(super) size: Option<u64>,
     pub(super) page: Option<u64>,
@@ -30,11 +32,12 @@ pub(super) struct Answer<'d> {
 }
 
 impl<'d> Answer<'d> {
-    pub(super) fn new(cells: Vec<Cell>, specs: &'d [CellSpec]) -> Self {
+    pub(super) fn new(cells: Vec<Cell>, specs: &'d [CellSpec], most_rows: usize) -> Self {
         Self {
             cells,
             specs,
             rows: 0,
+            most_rows,
             next: None,
             size: None,
             page: None,
@@ -165,12 +168,13 @@ impl<'de> Visitor<'de> for Envelope<'_, '_> {
     }
 }
 
-/// A count that is of no importance: anything but a whole number is none.
+/// A count that is of no importance: anything but a whole number is none, and is passed over.
 struct Loose(Option<u64>);
 
 impl<'de> Deserialize<'de> for Loose {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(serde_json::Value::deserialize(deserializer)?.as_u64()))
+        let value = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(value.get().parse().ok()))
     }
 }
 
@@ -197,13 +201,20 @@ impl<'de> Visitor<'de> for Rows<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
+        let most = self.answer.most_rows;
         while rows
             .next_element_seed(Row {
                 tree: self.tree,
                 answer: self.answer,
             })?
             .is_some()
-        {}
+        {
+            if self.answer.rows > most {
+                return Err(self
+                    .answer
+                    .fail(format!("cannot be used: it has more than {most} rows")));
+            }
+        }
         Ok(())
     }
 }
