@@ -49,6 +49,10 @@ pub(super) const KIND: Kind = Kind {
             "`prefer`, `require` or `disable` [PGCHANNELBINDING]",
         ),
         Property::plain(
+            &["RequireAuth"],
+            "how the server may ask for the password, `scram-sha-256` for example; in clear only over TLS unless it says `password` [PGREQUIREAUTH]",
+        ),
+        Property::plain(
             &["TargetSessionAttrs"],
             "`read-write`, which is meant where there are several hosts, or `any` [PGTARGETSESSIONATTRS]",
         ),

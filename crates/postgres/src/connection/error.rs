@@ -2,10 +2,15 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use bucketline_destination::{Error, ErrorKind};
+use bucketline_secret::Scrubber;
 use rustls::CertificateError;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::error::{DbError, SqlState};
+
+use super::method::Refused;
 
 /// What may help against an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +26,7 @@ pub(crate) enum Recovery {
 impl Recovery {
     /// What may help against an error of this crate, or of the client in it.
     pub(crate) fn of(error: &(dyn StdError + 'static)) -> Self {
-        if find::<rustls::Error>(error).is_some() {
+        if find::<rustls::Error>(error).is_some() || find::<Refused>(error).is_some() {
             return Self::None;
         }
         let Some(client) = find::<tokio_postgres::Error>(error) else {
@@ -69,6 +74,29 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
     None
 }
 
+/// Takes the passwords of this process out of what servers say: one that was told a password may
+/// repeat it.
+static SCRUBBER: LazyLock<Mutex<Scrubber>> = LazyLock::new(Mutex::default);
+
+/// Takes a password out of all messages from now on.
+pub(super) fn hide(password: &SecretString) {
+    let mut scrubber = SCRUBBER.lock().unwrap_or_else(PoisonError::into_inner);
+    scrubber.hide(password.expose_secret());
+}
+
+fn quote(text: &str) -> String {
+    let scrubber = SCRUBBER.lock().unwrap_or_else(PoisonError::into_inner);
+    scrubber.quote(text)
+}
+
+/// An error of the network, met while doing what `doing` says.
+pub(super) fn unreachable(doing: &str, error: io::Error) -> Error {
+    let hint = advice(&error);
+    Error::new(ErrorKind::Unavailable, format!("{doing}: {error}"))
+        .with_source(error)
+        .with_hint(hint)
+}
+
 /// An error of PostgreSQL, met while doing what `doing` says.
 pub(crate) fn failed(doing: &str, error: tokio_postgres::Error) -> Error {
     let (kind, why, hint) = match (error.as_db_error(), find::<rustls::Error>(&error)) {
@@ -76,6 +104,7 @@ pub(crate) fn failed(doing: &str, error: tokio_postgres::Error) -> Error {
         (None, Some(tls)) => told_by_tls(tls),
         (None, None) => met_on_the_way(&error),
     };
+    let why = quote(&why);
     let told = Error::new(kind, format!("{doing}: {why}")).with_source(error);
     match hint {
         "" => told,
@@ -208,6 +237,9 @@ fn told_by_tls(error: &rustls::Error) -> (ErrorKind, String, &'static str) {
 
 /// What the client met before the server said anything, or when it stopped doing so.
 fn met_on_the_way(error: &tokio_postgres::Error) -> (ErrorKind, String, &'static str) {
+    if let Some(refused) = find::<Refused>(error) {
+        return (ErrorKind::Unavailable, refused.to_string(), refused.hint());
+    }
     if let Some(met) = find::<io::Error>(error) {
         return (ErrorKind::Unavailable, met.to_string(), advice(met));
     }

@@ -1,12 +1,14 @@
 //! How one connects: what people write, what the environment adds, TLS, and the pool.
 
 mod error;
+mod method;
 mod notation;
 mod parameters;
 mod passfile;
 mod pool;
 mod session;
 mod settings;
+mod socket;
 mod tls;
 
 #[cfg(test)]

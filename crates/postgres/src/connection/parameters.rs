@@ -19,6 +19,7 @@ pub(super) enum Parameter {
     PassFile,
     Password,
     Port,
+    RequireAuth,
     TargetSessionAttributes,
     TlsCertificate,
     TlsKey,
@@ -31,7 +32,7 @@ pub(super) enum Parameter {
 use Parameter::*;
 
 /// Each parameter with its names, libpq's first, and its variable.
-const PARAMETERS: [(Parameter, &[&str], Option<&str>); 16] = [
+const PARAMETERS: [(Parameter, &[&str], Option<&str>); 17] = [
     (ApplicationName, &["application_name"], Some("PGAPPNAME")),
     (
         ChannelBinding,
@@ -49,6 +50,7 @@ const PARAMETERS: [(Parameter, &[&str], Option<&str>); 16] = [
     (PassFile, &["passfile"], Some("PGPASSFILE")),
     (Password, &["password"], Some("PGPASSWORD")),
     (Port, &["port"], Some("PGPORT")),
+    (RequireAuth, &["require_auth"], Some("PGREQUIREAUTH")),
     (
         TargetSessionAttributes,
         &["target_session_attrs"],

@@ -8,12 +8,15 @@ use deadpool_postgres::ClientWrapper;
 use secrecy::ExposeSecret as _;
 use tokio::sync::OnceCell;
 use tokio_postgres::config::{ChannelBinding as Binding, SslMode};
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::error::{Doing as _, Recovery};
+use super::error::{Doing as _, Recovery, unreachable};
+use super::method::Watch;
 use super::session;
 use super::settings::{ChannelBinding, Login, Settings};
+use super::socket::Socket;
 
 /// A connection of the pool, which returns there when it is dropped.
 pub(crate) type Client = Object<Connector>;
@@ -26,14 +29,6 @@ const SIZE: usize = 8;
 
 /// How long one may wait for others to return a connection.
 const WAIT: Duration = Duration::from_secs(300);
-
-/// When and how often it is asked whether the other end still is there.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_RETRIES: u32 = 3;
-
-/// How long what is sent may stay without an answer of the network.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
 /// Connections to one database.
 #[derive(Debug, Clone)]
@@ -151,6 +146,13 @@ impl Connector {
 
     async fn open(&self, login: &Login, place: &str) -> Result<ClientWrapper> {
         let mut config = self.config(login);
+        let host = &login.host;
+        let socket = Socket::open(host).await;
+        let socket = socket.map_err(|error| unreachable(place, error))?;
+        let watch = |is_verified| {
+            let methods = &self.settings.methods;
+            methods.watch(is_verified, login.password.is_some())
+        };
         let client = if self.settings.tls.encrypts(&login.host) {
             config.ssl_mode(SslMode::Require);
             let tls = self
@@ -162,12 +164,19 @@ impl Connector {
                         .map(|tls| Tls(MakeRustlsConnect::new(tls)))
                 })
                 .await?;
-            let connected = config.connect(tls.0.clone()).await;
+            let mut maker = tls.0.clone();
+            let connector = MakeTlsConnect::<Socket>::make_tls_connect(&mut maker, &host.name);
+            let connector = connector.map_err(|error| {
+                Error::new(ErrorKind::Unavailable, format!("{place}: {error}")).with_source(error)
+            })?;
+            let connector = Watch::new(connector, watch(true));
+            let connected = config.connect_raw(socket, connector).await;
             let (client, connection) = connected.doing(place)?;
             ClientWrapper::new(client, tokio::spawn(drive(connection)))
         } else {
             config.ssl_mode(SslMode::Disable);
-            let connected = config.connect(NoTls).await;
+            let socket = Watch::new(socket, watch(false));
+            let connected = config.connect_raw(socket, NoTls).await;
             let (client, connection) = connected.doing(place)?;
             ClientWrapper::new(client, tokio::spawn(drive(connection)))
         };
@@ -179,15 +188,9 @@ impl Connector {
         let settings = &self.settings;
         let mut config = Config::new();
         config
-            .host(&login.host.name)
-            .port(login.host.port)
             .user(&settings.user)
             .dbname(&settings.database)
             .application_name(&settings.application)
-            .keepalives_idle(KEEPALIVE_IDLE)
-            .keepalives_interval(KEEPALIVE_INTERVAL)
-            .keepalives_retries(KEEPALIVE_RETRIES)
-            .tcp_user_timeout(UNACKNOWLEDGED)
             .channel_binding(match settings.channel_binding {
                 ChannelBinding::Disabled => Binding::Disable,
                 ChannelBinding::Preferred => Binding::Prefer,

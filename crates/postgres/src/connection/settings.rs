@@ -8,6 +8,8 @@ use bucketline_destination::Result;
 use secrecy::SecretString;
 
 use super::Environment;
+use super::error::hide;
+use super::method::Methods;
 use super::parameters::{Parameter, Parameters, refused};
 use super::passfile::PassFile;
 use super::tls::TlsSettings;
@@ -33,6 +35,8 @@ pub struct Settings {
     pub(super) user: String,
     pub(super) tls: TlsSettings,
     pub(super) channel_binding: ChannelBinding,
+    /// How a server may ask for the password.
+    pub(super) methods: Methods,
     pub(super) connect_timeout: Option<Duration>,
     pub(super) application: String,
     /// What libpq's `options` are: command line options of the session.
@@ -130,6 +134,7 @@ impl Settings {
             hosts: Vec::new(),
             tls: TlsSettings::new(&parameters)?,
             channel_binding: channel_binding(&parameters)?,
+            methods: Methods::new(&parameters)?,
             connect_timeout: connect_timeout(&parameters)?,
             application: own(Parameter::ApplicationName).unwrap_or_else(|| APPLICATION.to_owned()),
             options: own(Parameter::Options),
@@ -161,6 +166,9 @@ impl Settings {
                 Some(file) => file.password(&host, &self.database, &self.user)?,
                 None => given.clone(),
             };
+            if let Some(password) = &password {
+                hide(password);
+            }
             Ok(Login { host, password })
         };
         hosts.into_iter().map(log_in).collect()

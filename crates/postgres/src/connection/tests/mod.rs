@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod certificates;
+mod methods;
 mod settings;
 mod sign_in;
 mod tls;
