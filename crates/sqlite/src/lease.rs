@@ -139,17 +139,103 @@ fn lock_file(database: &Path, folded: &str) -> Result<Option<File>> {
             .with_hint(format!("allow this user to write to {}", folder.display()))
             .with_source(error)
     };
-    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let file = open_lock(database, &folder, &path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Opens a lock file, making it and its folder if missing. The file has the database's mode, and
+/// whoever may not write the database has no way into the folder: who may open a file may lock it
+/// for ever.
+fn open_lock(database: &Path, folder: &Path, path: &Path) -> std::io::Result<File> {
+    std::fs::create_dir_all(folder)?;
+    #[cfg(unix)]
+    let modes = modes::of(database)?;
+    #[cfg(unix)]
+    modes::set(folder, modes.folder, &modes)?;
     let file = File::options()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
-        .open(&path)
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+        .open(path)?;
+    #[cfg(unix)]
+    modes::set(path, modes.file, &modes)?;
+    Ok(file)
+}
+
+#[cfg(unix)]
+mod modes {
+    use std::fs::{Permissions, metadata, set_permissions};
+    use std::io;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+    use std::path::Path;
+
+    /// What the locks of a database have.
+    pub(super) struct Modes {
+        pub(super) folder: u32,
+        pub(super) file: u32,
+        owner: (u32, u32),
+    }
+
+    pub(super) fn of(database: &Path) -> io::Result<Modes> {
+        let database = metadata(database)?;
+        let may_write = database.mode() & 0o222;
+        Ok(Modes {
+            folder: may_write | may_write << 1 | may_write >> 1,
+            file: database.mode() & 0o666,
+            owner: (database.uid(), database.gid()),
+        })
+    }
+
+    /// Gives a file or folder its mode and the database's owner, where this user may.
+    pub(super) fn set(path: &Path, mode: u32, modes: &Modes) -> io::Result<()> {
+        let found = metadata(path)?;
+        if (found.uid(), found.gid()) != modes.owner {
+            // Root works on a database of somebody else, as SQLite does with its own files; or
+            // it is somebody else's already.
+            let _ = chown(path, Some(modes.owner.0), Some(modes.owner.1));
+        }
+        if found.mode() & 0o777 != mode {
+            // Only who owns it may, and who owns it has done so.
+            let _ = set_permissions(path, Permissions::from_mode(mode));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn only_who_may_write_the_database_may_lock_it() {
+        let home = tempfile::tempdir().unwrap();
+        let database = home.path().join("copy.db");
+        fs::write(&database, "").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for (given, at_folder) in [
+            (0o644, 0o700),
+            (0o600, 0o700),
+            (0o664, 0o770),
+            (0o660, 0o770),
+            (0o666, 0o777),
+            (0o644, 0o700),
+        ] {
+            fs::set_permissions(&database, Permissions::from_mode(given)).unwrap();
+            assert!(lock_file(&database, "t").unwrap().is_some());
+            let folder = folder(&database);
+            assert_eq!(mode(&folder), at_folder, "{given:o}");
+            let lock = folder.join(name::lock_file("t"));
+            assert_eq!(mode(&lock), given, "{given:o}");
+        }
     }
 }
