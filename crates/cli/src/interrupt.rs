@@ -24,10 +24,22 @@ impl Drop for Unheard {
     }
 }
 
+/// A file that would grow beyond the limit of files (`ulimit -f`) is an error to whoever writes
+/// it, like a full disk, instead of the process's end.
+#[cfg(unix)]
+fn writing_too_long_is_an_error() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // The handler stays when the stream of signals is dropped. Without it the process ends then.
+    drop(signal(SignalKind::from_raw(nix::libc::SIGXFSZ)));
+}
+
 impl Interrupts {
     /// Begins to listen. Ctrl-C while nothing is [armed](Self::arm) ends the process.
     pub(crate) fn listen() -> Self {
         let interrupts = Self::default();
+        #[cfg(unix)]
+        writing_too_long_is_an_error();
         let heard = interrupts.clone();
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {

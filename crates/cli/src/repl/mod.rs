@@ -6,7 +6,6 @@ mod line;
 mod remembered;
 mod token;
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,7 +57,7 @@ impl Lines {
             remembered: Remembered::open(state),
         };
         if let Some(folder) = state {
-            match fs::create_dir_all(folder) {
+            match bucketline_secret::private_folder(folder) {
                 Ok(()) => {
                     let path = folder.join("history");
                     // There is none before the first session.
