@@ -175,7 +175,7 @@ pub(super) const KIND: Kind = Kind {
                 "FirewallUser",
                 "FirewallPassword",
             ],
-            why: Some("ProxyServer names an HTTP proxy; tunnels and SOCKS are not used"),
+            why: Some("ProxyServer names the proxy, of HTTP or SOCKS (socks5h://host)"),
         },
     ],
     connect,
@@ -491,12 +491,14 @@ impl ConnectionProperties {
         } else {
             address(self, name, &format!("http://{server}"))?
         };
-        if !matches!(url.scheme(), "http" | "https") {
-            let server = mask_source(server);
-            let error = self.error(format!("{name} = {server} is not an HTTP proxy"));
-            return Err(
-                error.with_hint("it is a host, or an address that begins with http:// or https://")
-            );
+        let schemes = ProxyServer::SCHEMES;
+        if !schemes.contains(&url.scheme()) {
+            let scheme = url.scheme();
+            let error = self.error(format!("{name} names no kind of proxy: `{scheme}`"));
+            let schemes = schemes.map(|scheme| format!("{scheme}://")).join(", ");
+            return Err(error.with_hint(format!(
+                "it is a host (HTTP), or an address that begins with one of {schemes}"
+            )));
         }
         if let Some(port) = self.number::<u16>("ProxyPort")? {
             // Cannot fail: such an address has a host.

@@ -74,8 +74,8 @@ fn what_is_wrong_with_properties_is_told_without_a_secret() {
         ("Timeout=soon", "BL8002 test: Timeout = soon"),
         ("SSLServerCert=*", "BL8002 test: SSLServerCert = *"),
         (
-            "ProxyServer=socks5://a",
-            "BL8002 test: ProxyServer = socks5://a",
+            "ProxyServer=ftp://a",
+            "BL8002 test: ProxyServer names no kind of proxy: `ftp`",
         ),
         ("ProxyServer=a;ProxyPort=x", "BL8002 test: ProxyPort = x"),
         (
