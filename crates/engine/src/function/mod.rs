@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use datafusion::common::{DataFusionError, plan_datafusion_err};
 use datafusion::execution::{FunctionRegistry, SessionState};
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+use datafusion::logical_expr::{ScalarUDF, WindowUDF};
 
 use self::call::Computed;
 use self::clock::Clocked;
@@ -120,7 +120,9 @@ pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> 
             Body::Clock(reading) => scalars.push(Clocked::new(function, reading).into()),
             Body::Relative(days) => scalars.push(Relative::new(function, days).into()),
             Body::Planner(name) => scalars.push(aliased_scalar(state, function, name)?),
-            Body::Aggregate(name) => alias_aggregate(state, function, name)?,
+            // Called by the planner's name alone: an alias of an aggregate cannot take rows back, as a moving window must.
+            Body::Aggregate(name) if state.aggregate_functions().contains_key(name) => {}
+            Body::Aggregate(name) => return Err(missing(name)),
             Body::Window(name) => alias_window(state, function, name)?,
             Body::Syntax | Body::Table(_) => {}
         }
@@ -175,19 +177,6 @@ fn aliased_scalar(
     let found = state.scalar_functions().get(name);
     let found = found.ok_or_else(|| missing(name))?.as_ref().clone();
     Ok(found.with_aliases(function.names()))
-}
-
-fn alias_aggregate(
-    state: &mut SessionState,
-    function: &Function,
-    name: &str,
-) -> Result<(), DataFusionError> {
-    let found = state
-        .aggregate_functions()
-        .get(name)
-        .ok_or_else(|| missing(name))?;
-    let named: AggregateUDF = found.as_ref().clone().with_aliases(function.names());
-    state.register_udaf(Arc::new(named)).map(drop)
 }
 
 fn alias_window(
