@@ -172,7 +172,8 @@ fn changes_from_row_to_row(filter: &Filter) -> Result<bool> {
     filter.exists(|part| Ok(is_volatile(part)))
 }
 
-/// Where the columns of a node come from, for each of its children: the place among the child's.
+/// Where the columns of a node come from, for each of its children: the place among the child's. Nothing at all goes
+/// to a child without columns here, not even a filter that reads none.
 struct Routes {
     children: Vec<Vec<Option<usize>>>,
     /// All children have to take a filter so that no row passes it by.
@@ -265,8 +266,11 @@ impl Routes {
             None => all.collect(),
         };
         let of_side = |side, is_open: bool| -> Vec<Option<usize>> {
+            if !is_open {
+                return Vec::new();
+            }
             let place = |output: &usize| match columns.get(*output) {
-                Some(&(found, index)) if is_open && found == side => Some(index),
+                Some(&(found, index)) if found == side => Some(index),
                 _ => None,
             };
             outputs.iter().map(place).collect()
