@@ -256,16 +256,20 @@ fn seeds(few: u64) -> std::ops::Range<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_joins_answer_as_sqlite_does() {
-    let tally = Tally::of(Theme::Joins, seeds(300)).await;
+    let tally = Tally::of(Theme::Joins, seeds(200)).await;
     eprintln!("{}", tally.report());
     assert!(tally.wrong.is_empty(), "{}", tally.wrong.join("\n"));
     assert!(tally.refused.is_empty(), "{}", tally.report());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "some kinds of subqueries are refused or differ"]
 async fn random_queries_answer_as_sqlite_does() {
-    let tally = Tally::of(Theme::All, seeds(400)).await;
+    let tally = Tally::of(Theme::All, seeds(250)).await;
     eprintln!("{}", tally.report());
     assert!(tally.wrong.is_empty(), "{}", tally.wrong.join("\n"));
+    // Few are refused, and those for a reason.
+    let is_told = |why: &String| why.starts_with("BL5007 ");
+    assert!(tally.refused.keys().all(is_told), "{}", tally.report());
+    let refused: u64 = tally.refused.values().map(|(count, _)| count).sum();
+    assert!(refused * 25 <= tally.queries, "{}", tally.report());
 }

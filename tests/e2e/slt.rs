@@ -390,6 +390,7 @@ files!(
     select_apply,
     select_clauses,
     joins,
+    subqueries,
     functions_date,
     functions_document,
     functions_math,

@@ -14,6 +14,7 @@ mod query;
 mod rows;
 mod scan;
 mod session;
+mod subquery;
 mod system;
 mod types;
 mod wording;

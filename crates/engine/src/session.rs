@@ -13,6 +13,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
@@ -24,6 +25,7 @@ use crate::names::{Reach, Resolved, Resolver, Within, find_schema};
 use crate::query::{PlannedQuery, QueryRun};
 use crate::rows::{self, Work};
 use crate::scan::{PushFilters, PushTop};
+use crate::subquery::{GuardAggregates, Subqueries};
 use crate::system::{self, NO_SCHEMA};
 use crate::types::DialectTypes;
 use crate::{Error, ErrorKind, Result};
@@ -126,6 +128,8 @@ impl Session {
             .with_runtime_env(runtime)
             .with_type_planner(Arc::new(DialectTypes))
             .with_analyzer_rule(Arc::new(ComparedTexts))
+            .with_analyzer_rule(Arc::new(Subqueries))
+            .with_optimizer_rules(optimizer())
             .with_physical_optimizer_rules(physical_optimizer())
             .build();
         function::register(&mut base).map_err(|error| Error::from_datafusion(error, None))?;
@@ -467,6 +471,13 @@ impl Session {
     }
 }
 
+/// Ours, then DataFusion's rules.
+fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules = Optimizer::new().rules;
+    rules.insert(0, Arc::new(GuardAggregates));
+    rules
+}
+
 /// DataFusion's rules, and ours where sorts have found their place and nothing has been found out yet.
 fn physical_optimizer() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
@@ -499,6 +510,8 @@ fn config(time_zone: Option<&str>) -> Result<SessionConfig> {
     options.sql_parser.collect_spans = true;
     options.sql_parser.map_string_types_to_utf8view = false;
     options.execution.sort_pushdown_buffer_capacity = 64 * 1024;
+    // It refuses plans whose columns are said to be never NULL in the logical plan alone.
+    options.execution.skip_physical_aggregate_schema_check = true;
     options.execution.time_zone = Some(time_zone.to_owned());
     Ok(config)
 }

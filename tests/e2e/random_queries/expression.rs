@@ -389,14 +389,28 @@ impl Generator<'_> {
             "2 FOLLOWING",
             "UNBOUNDED FOLLOWING",
         ];
-        let frame = match self.choices.below(3) {
+        let frame = match self.choices.below(4) {
             0 => String::new(),
             1 => format!(
                 " ROWS BETWEEN {} AND {}",
                 self.choices.one(&bounds),
                 self.choices.one(&ends)
             ),
-            _ => " ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING".to_owned(),
+            2 => " ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING".to_owned(),
+            _ => {
+                // Rows of equal order are in the frame together.
+                let by = self.leaf(&own, Type::Int);
+                let direction = self.direction();
+                let name = *self.choices.one(&["SUM", "COUNT", "MIN", "MAX"]);
+                if kind == Type::Text || name == "COUNT" && kind != Type::Int {
+                    return None;
+                }
+                let unit = *self.choices.one(&["RANGE", "GROUPS"]);
+                let (bound, end) = (self.choices.one(&bounds), self.choices.one(&ends));
+                return Some(format!(
+                    "{name}({of}) OVER ({partition}ORDER BY {by}{direction} {unit} BETWEEN {bound} AND {end})"
+                ));
+            }
         };
         let function = match (kind, self.choices.below(7)) {
             (Type::Int, 0) => "ROW_NUMBER()".to_owned(),

@@ -259,7 +259,7 @@ impl Generator<'_> {
         outer: &[Column],
         kinds: Option<&[Type]>,
     ) -> Core {
-        let from = self.from(depth, outer);
+        let from = self.from(depth);
         let scope = Scope {
             outer: outer
                 .iter()
@@ -357,7 +357,7 @@ impl Generator<'_> {
         [Type::Int, Type::Text, Type::Int, Type::Real, Type::Bool][self.choices.below(5)]
     }
 
-    fn from(&mut self, depth: usize, outer: &[Column]) -> From {
+    fn from(&mut self, depth: usize) -> From {
         let mut from = From::default();
         let (text, columns, qualifier) = self.relation(depth, &from);
         from.text = text;
@@ -368,7 +368,7 @@ impl Generator<'_> {
             Theme::All => [0, 0, 0, 1, 1, 2][self.choices.below(6)],
         };
         for _ in 0..joins.min(depth + 1) {
-            self.join(&mut from, depth, outer);
+            self.join(&mut from, depth);
         }
         self.shorten(&mut from);
         from
@@ -386,7 +386,7 @@ impl Generator<'_> {
         }
     }
 
-    fn join(&mut self, from: &mut From, depth: usize, outer: &[Column]) {
+    fn join(&mut self, from: &mut From, depth: usize) {
         let (text, columns, qualifier) = self.relation(depth.saturating_sub(1), from);
         let kind =
             *self
@@ -399,16 +399,26 @@ impl Generator<'_> {
         };
         scope.columns.extend(columns.iter().cloned());
         from.text.push_str(&format!(" {kind} {text}"));
-        if kind != "CROSS JOIN" {
-            let equal = self.equality(&from.columns, &columns);
-            let condition = match (equal, self.choices.below(4)) {
-                (Some(equal), 0 | 1) => equal,
-                (Some(equal), 2) => format!("{equal} AND {}", self.predicate(&scope, 1)),
-                _ => self.predicate(&scope, 1),
-            };
-            from.text.push_str(&format!(" ON {condition}"));
-        }
-        let _ = outer;
+        let has_id = |columns: &[Column]| {
+            let mut all = columns.iter().filter(|column| column.name() == "id");
+            all.next().is_some_and(|column| column.kind == Type::Int)
+        };
+        // Of several tables before it nobody could say whose column is meant.
+        let can_use = from.qualifiers.len() == 1 && has_id(&from.columns) && has_id(&columns);
+        let constraint = match kind {
+            "CROSS JOIN" => String::new(),
+            _ if can_use && self.choices.chance(10) => " USING (id)".to_owned(),
+            _ => {
+                let equal = self.equality(&from.columns, &columns);
+                let condition = match (equal, self.choices.below(4)) {
+                    (Some(equal), 0 | 1) => equal,
+                    (Some(equal), 2) => format!("{equal} AND {}", self.predicate(&scope, 1)),
+                    _ => self.predicate(&scope, 1),
+                };
+                format!(" ON {condition}")
+            }
+        };
+        from.text.push_str(&constraint);
         from.columns.extend(columns);
         from.qualifiers.push(qualifier);
     }

@@ -23,7 +23,7 @@ pub(super) fn abilities(change_columns: &str) -> Vec<Vec<Cell>> {
         ("OUTER_JOINS", "YES".to_owned()),
         (
             "SUBQUERIES",
-            "COMPARISON,EXISTS,IN,CORRELATED_SUBQUERIES".to_owned(),
+            "COMPARISON,EXISTS,IN,CORRELATED_SUBQUERIES,QUANTIFIED".to_owned(),
         ),
         (
             "STRING_FUNCTIONS",
