@@ -5,6 +5,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use bucketline_secret::{private, private_folder};
+
 use crate::error::{Error, Result};
 use crate::escape::escape;
 
@@ -57,8 +59,9 @@ fn read(path: &Path) -> Vec<String> {
 
 fn append(path: &Path, lines: &[String]) -> Result<()> {
     let write = || {
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        path.parent().map_or(Ok(()), private_folder)?;
+        let mut options = OpenOptions::new();
+        let mut file = private(options.create(true).append(true)).open(path)?;
         writeln!(file, "{}", lines.join("\n"))
     };
     write().map_err(|source| Error::Write {

@@ -46,7 +46,7 @@ async fn each_failure_is_retried_or_not() {
         ),
         (
             "cut member",
-            gzip(&[&GZIPPED[..], &GZIPPED[..9]].concat()),
+            gzip(&[GZIPPED, &GZIPPED[..9]].concat()),
             ErrorKind::Network,
         ),
         (
