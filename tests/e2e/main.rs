@@ -23,6 +23,7 @@ mod pushdown;
 mod random_queries;
 mod secrets;
 mod slt;
+mod special_files;
 mod sqlite_source;
 mod store;
 mod table_pages;

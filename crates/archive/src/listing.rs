@@ -1,7 +1,7 @@
 //! The archives of a connection: looked for once a script.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -127,9 +127,10 @@ fn list(settings: &Settings) -> Result<Vec<Archive>> {
 
 /// The archives at a path: itself, or those in the folder, by name.
 fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
-    if !metadata.is_dir() {
-        return Ok(vec![path.to_owned()]);
+    match bucketline_files::regular_file(path) {
+        Ok(_) => return Ok(vec![path.to_owned()]),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {}
+        Err(error) => return Err(unreadable(path, error)),
     }
     let mut found = Vec::new();
     for entry in fs::read_dir(path).map_err(|error| unreadable(path, error))? {
@@ -218,7 +219,7 @@ fn uuid(workspace: Option<&str>, repository: &str) -> String {
 
 /// Size and time of the file, and checksum and size of the document by its directory.
 fn proof(path: &Path, limits: &Limits) -> Option<String> {
-    let file = File::open(path).ok()?;
+    let file = bucketline_files::open(path).ok()?;
     let metadata: Metadata = file.metadata().ok()?;
     let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     let Document {

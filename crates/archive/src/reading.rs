@@ -1,6 +1,5 @@
 //! Reading one archive as a stream of pages.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -144,7 +143,7 @@ impl Rows {
     /// Reads an archive to its end. The document is unpacked twice: its checksum is behind the last row, and no
     /// row of a damaged one may be given.
     fn read(&mut self, path: &std::path::Path, limits: &Limits) -> Result<(), Fault> {
-        let mut file = File::open(path)?;
+        let mut file = bucketline_files::open(path)?;
         let document = Document::find(&mut file, limits)?;
         io::copy(
             &mut self.stoppable(document.open(&mut file, limits)?),

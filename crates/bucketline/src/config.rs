@@ -1,13 +1,15 @@
 //! `bucketline.toml`: the destination, the connections and the options of statements.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use bucketline_sql::ConnectionString;
 use serde::Deserialize;
 
 use crate::{ConnectionProperties, DestinationSetting, Error, Result, StatementOptions};
+
+/// Bytes that a configuration file may have.
+const MOST: u64 = 1 << 20;
 
 /// What a configuration file says.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +41,7 @@ impl Config {
     /// # Errors
     /// If the file cannot be read, or says something wrong.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(|error| {
+        let text = bucketline_files::read_text(path, MOST).map_err(|error| {
             Error::configuration(format!("{} cannot be read: {error}", path.display()))
                 .with_source(error)
         })?;

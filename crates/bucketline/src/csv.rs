@@ -1,14 +1,14 @@
 //! Rows as separated values, and files of them.
 
 use std::borrow::Cow;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use bucketline_files::NewFile;
 
 /// Writes rows as RFC 4180 says: lines that end with CR and LF, quotes where they are needed. NULL is an empty field,
 /// an empty text is `""`.
@@ -97,60 +97,32 @@ fn unwritable(error: ArrowError) -> io::Error {
     }
 }
 
-/// A file that is there when it is whole: until then it has another name, and vanishes if it is dropped.
+/// A file of separated values, which is there when it is whole.
 pub(crate) struct CsvFile {
     format: CsvFormat,
-    path: PathBuf,
-    unfinished: PathBuf,
-    sink: Option<BufWriter<File>>,
+    file: NewFile,
 }
 
 impl CsvFile {
-    pub(crate) fn create(path: &Path, delimiter: char, schema: &Schema) -> io::Result<Self> {
-        let path = path.to_owned();
-        if path.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        let unfinished = unfinished(&path);
-        let mut file = Self {
+    pub(crate) async fn create(path: &Path, delimiter: char, schema: &Schema) -> io::Result<Self> {
+        let mut csv = Self {
             format: CsvFormat::new(delimiter),
-            sink: Some(BufWriter::new(File::create_new(&unfinished)?)),
-            path,
-            unfinished,
+            file: NewFile::create(path).await?,
         };
-        if let Some(sink) = &mut file.sink {
-            file.format.header(schema, sink)?;
-        }
-        Ok(file)
+        let mut header = Vec::new();
+        csv.format.header(schema, &mut header)?;
+        csv.file.write(&header).await?;
+        Ok(csv)
     }
 
-    pub(crate) fn rows(&mut self, batch: &RecordBatch) -> io::Result<()> {
-        match &mut self.sink {
-            Some(sink) => self.format.rows(batch, sink),
-            None => Ok(()),
-        }
+    pub(crate) async fn rows(&mut self, batch: &RecordBatch) -> io::Result<()> {
+        let mut rows = Vec::new();
+        self.format.rows(batch, &mut rows)?;
+        self.file.write(&rows).await
     }
 
     /// Gives the file its name. One that was there is replaced.
-    pub(crate) fn finish(mut self) -> io::Result<()> {
-        if let Some(sink) = self.sink.take() {
-            let file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.sync_all()?;
-            fs::rename(&self.unfinished, &self.path)?;
-        }
-        Ok(())
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.file.finish()
     }
-}
-
-impl Drop for CsvFile {
-    fn drop(&mut self) {
-        // After `finish` nothing is there under this name.
-        let _ = fs::remove_file(&self.unfinished);
-    }
-}
-
-/// A name in the same folder, of this process alone.
-fn unfinished(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.unfinished", std::process::id()))
 }

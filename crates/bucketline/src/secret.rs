@@ -1,12 +1,14 @@
 //! References to secrets: `env:NAME`, `file:PATH`, or the secret itself.
 
 use std::env::VarError;
-use std::fs;
 use std::path::Path;
 
 use secrecy::SecretString;
 
 use crate::{Error, Result};
+
+/// Bytes that a file with a secret may have: those of long keys, not those of a file named by mistake.
+const MOST: u64 = 64 << 10;
 
 /// Finds the secret that a property's value refers to. `property` names it in errors; the value is never shown.
 pub(crate) fn resolve(property: &str, value: &str) -> Result<SecretString> {
@@ -24,7 +26,7 @@ pub(crate) fn resolve(property: &str, value: &str) -> Result<SecretString> {
         })?,
         Some(("file", path)) => {
             let path = Path::new(path);
-            fs::read_to_string(path).map_err(|error| {
+            bucketline_files::read_text(path, MOST).map_err(|error| {
                 Error::secret(format!(
                     "{property}: the file {} cannot be read: {error}",
                     path.display()

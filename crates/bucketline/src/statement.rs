@@ -225,16 +225,23 @@ impl Scene<'_> {
                     .with_hint("leave INTO out; a program allows files with Builder::access")
             })?;
         let failed = |error: io::Error| {
-            Error::file(format!("{} cannot be written: {error}", target.path))
-                .with_hint("the folder has to be there and to be writable")
+            let told = Error::file(format!("{} cannot be written: {error}", target.path));
+            match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
+                    told.with_hint("the folder has to be there, and the file to be writable")
+                }
+                _ => told,
+            }
         };
         let mut run = self.session.engine.query(query, self.context).await?;
-        let mut file = CsvFile::create(&path, target.delimiter, &run.schema).map_err(failed)?;
+        let mut file = CsvFile::create(&path, target.delimiter, &run.schema)
+            .await
+            .map_err(failed)?;
         let mut rows = 0;
         while let Some(batch) = run.rows.next().await {
             let batch = batch.map_err(|error| run.error(error))?;
             rows += batch.num_rows() as u64;
-            file.rows(&batch).map_err(failed)?;
+            file.rows(&batch).await.map_err(failed)?;
         }
         file.finish().map_err(failed)?;
         self.voice.note(&format!("the rows are in {}", target.path));

@@ -1,13 +1,15 @@
 //! Texts of SQL and where they come from.
 
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use bucketline::has_literal_secret;
 use bucketline::sql::parse_script;
 
 use crate::error::{Error, Result};
+
+/// Bytes that a script may have: they are in memory as long as it runs.
+const MOST: u64 = 64 << 20;
 
 /// A text of SQL.
 #[derive(Debug, Clone)]
@@ -40,13 +42,22 @@ impl Script {
         Self { name: None, text }
     }
 
-    /// Reads a file; `-` is the standard input.
+    /// Reads a file, or a pipe such as a shell makes of `<(command)`, to its end; `-` is the standard input.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         if path == Path::new("-") {
             return Self::standard_input();
         }
+        Self::named(path, bucketline_files::read_stream(path, MOST))
+    }
+
+    /// Reads a file that an interactive session names. A pipe would make it wait for a writer.
+    pub(crate) fn included(path: &Path) -> Result<Self> {
+        Self::named(path, bucketline_files::read(path, MOST))
+    }
+
+    fn named(path: &Path, bytes: io::Result<Vec<u8>>) -> Result<Self> {
         let name = path.display().to_string();
-        match fs::read(path).and_then(text) {
+        match bytes.and_then(text) {
             Ok(text) => Ok(Self {
                 name: Some(name),
                 text,
@@ -57,12 +68,7 @@ impl Script {
 
     /// Reads the standard input to its end.
     pub(crate) fn standard_input() -> Result<Self> {
-        let mut bytes = Vec::new();
-        let read = io::stdin()
-            .lock()
-            .read_to_end(&mut bytes)
-            .and_then(|_| text(bytes));
-        match read {
+        match bucketline_files::read_to_limit(io::stdin().lock(), MOST).and_then(text) {
             Ok(text) => Ok(Self {
                 name: Some("<stdin>".to_owned()),
                 text,
@@ -77,8 +83,7 @@ impl Script {
 
 /// A file's text: UTF-8, without the mark that some editors put at its beginning.
 fn text(bytes: Vec<u8>) -> io::Result<String> {
-    let text = String::from_utf8(bytes)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))?;
+    let text = bucketline_files::text(bytes)?;
     Ok(match text.strip_prefix('\u{feff}') {
         Some(rest) => rest.to_owned(),
         None => text,

@@ -203,7 +203,7 @@ fn configuration_file(options: &Options, surroundings: &Surroundings<'_>) -> Res
         is_here: false,
     });
     let mut files = [Some(here), users].into_iter().flatten();
-    Ok(files.find(|found| found.path.is_file()))
+    Ok(files.find(|found| found.path.exists()))
 }
 
 fn position(connections: &[(String, ConnectionProperties)], name: &str) -> Option<usize> {

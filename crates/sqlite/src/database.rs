@@ -1,5 +1,6 @@
 //! Databases and their threads.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -283,14 +284,8 @@ pub(crate) fn empty_log(connection: &Connection) {
 /// A connection to read a file with; `None` if the file is not there.
 pub(crate) fn open_for_reading(path: &Path) -> Result<Option<Connection>> {
     let doing = format!("reading SQLite {}", path.display());
-    match std::fs::metadata(path) {
-        Ok(found) if found.is_dir() => return Err(is_a_folder(path)),
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            let message = format!("{doing}: {error}");
-            return Err(Error::new(ErrorKind::Unavailable, message).with_source(error));
-        }
+    if !is_there(path)? {
+        return Ok(None);
     }
     // Opened for writing where that is allowed, since only then is the log of a process that was killed taken
     // in and put away; `query_only` sees to it that nothing else is written.
@@ -299,16 +294,32 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Option<Connection>> {
     connection.map(Some).map_err(|error| failed(&doing, error))
 }
 
-fn check_folder(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        return Err(is_a_folder(path));
+/// Whether there is a file; an error if it is none that a database can be in.
+fn is_there(path: &Path) -> Result<bool> {
+    let Err(error) = bucketline_files::regular_file(path) else {
+        return Ok(true);
+    };
+    let opening = format!("opening SQLite {}", path.display());
+    match error.kind() {
+        io::ErrorKind::NotFound => Ok(false),
+        io::ErrorKind::IsADirectory => {
+            let message = format!("{opening}: that is a folder");
+            Err(Error::new(ErrorKind::Unavailable, message)
+                .with_hint("give the path of a file in it"))
+        }
+        _ => Err(
+            Error::new(ErrorKind::Unavailable, format!("{opening}: {error}")).with_source(error),
+        ),
     }
+}
+
+fn check_folder(path: &Path) -> Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => return Ok(()),
+        _ => Path::new("."),
     };
     if folder.is_dir() {
-        return Ok(());
+        return is_there(path).map(drop);
     }
     let message = format!(
         "opening SQLite {}: there is no folder {}",
@@ -316,9 +327,4 @@ fn check_folder(path: &Path) -> Result<()> {
         folder.display()
     );
     Err(Error::new(ErrorKind::Unavailable, message).with_hint("create the folder first"))
-}
-
-fn is_a_folder(path: &Path) -> Error {
-    let message = format!("opening SQLite {}: that is a folder", path.display());
-    Error::new(ErrorKind::Unavailable, message).with_hint("give the path of a file in it")
 }

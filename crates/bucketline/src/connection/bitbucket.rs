@@ -20,6 +20,9 @@ use super::account::{Account, Opened};
 use super::{Connection, ConnectionProperties, Ends, Idle, Kind, Property, Surroundings, same};
 use crate::{Error, Result};
 
+/// Bytes that a table file may have.
+const TABLE_FILE: u64 = 4 << 20;
+
 pub(super) const KIND: Kind = Kind {
     names: &["Bitbucket"],
     properties: &[
@@ -382,7 +385,7 @@ impl ConnectionProperties {
                 self.error(format!("TableFiles: {path} cannot be read: {error}"))
             };
             for file in table_files(&path).map_err(unreadable)? {
-                let text = fs::read_to_string(&file).map_err(unreadable)?;
+                let text = bucketline_files::read_text(&file, TABLE_FILE).map_err(unreadable)?;
                 files.push((file.display().to_string(), text));
             }
         }

@@ -9,6 +9,9 @@ use super::Environment;
 use super::parameters::refused;
 use super::settings::Host;
 
+/// Bytes that a file of passwords may have.
+const MOST: u64 = 1 << 20;
+
 /// A file of passwords.
 pub(super) struct PassFile {
     path: PathBuf,
@@ -18,7 +21,7 @@ pub(super) struct PassFile {
 impl PassFile {
     /// The file at a path.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = bucketline_files::read_text(path, MOST).map_err(|error| {
             refused(format!("the password file {}: {error}", path.display())).with_source(error)
         })?;
         Ok(Self {

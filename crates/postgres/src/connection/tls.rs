@@ -22,6 +22,9 @@ use super::settings::{Host, unknown_value};
 /// The value of `sslrootcert` for what the system trusts.
 const SYSTEM: &str = "system";
 
+/// Bytes that a file in PEM may have; one of all authorities of a system has a quarter of a MiB.
+const MOST: u64 = 4 << 20;
+
 /// How TLS is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TlsSettings {
@@ -121,7 +124,7 @@ impl TlsSettings {
         };
         refuse_if_shared(key)?;
         let chain = certificates(certificate)?;
-        let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+        let private = PrivateKeyDer::from_pem_slice(&pem(key)?).map_err(|error| {
             unreadable(key, &error).with_hint("a key in PEM without a passphrase is wanted")
         })?;
         builder
@@ -171,8 +174,9 @@ fn is_any(text: &str, words: &[&str]) -> bool {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    let certificates: Vec<_> = read.map_err(|error| unreadable(path, &error))?;
+    let pem = pem(path)?;
+    let read = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    let certificates = read.map_err(|error| unreadable(path, &error))?;
     if certificates.is_empty() {
         return Err(
             refused(format!("{}: there is no certificate in it", path.display()))
@@ -180,6 +184,11 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
         );
     }
     Ok(certificates)
+}
+
+/// The bytes of a file in PEM.
+fn pem(path: &Path) -> Result<Vec<u8>> {
+    bucketline_files::read(path, MOST).map_err(|error| unreadable(path, &error))
 }
 
 fn unreadable(path: &Path, error: &dyn std::error::Error) -> Error {

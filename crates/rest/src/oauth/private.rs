@@ -25,6 +25,9 @@ struct Unnamed {
 /// letters.
 const ROOM: usize = 16 * 1024;
 
+/// Bytes that a token file may have.
+const MOST: u64 = 1 << 20;
+
 impl Place for PrivateFile {
     fn read(&self) -> io::Result<String> {
         let new = beside(&self.0, "new");
@@ -45,6 +48,7 @@ impl Place for PrivateFile {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         let file = private(&mut options).open(&path)?;
+        bucketline_files::keep_owner(&file, &self.0);
         let named = self.0.clone();
         let mut version = Box::new(Unnamed { path, named, file });
         let length = std::fs::metadata(&self.0).map_or(0, |file| file.len());
@@ -115,7 +119,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 
 /// Reads a file that others must not be able to read.
 fn read_private(path: &Path) -> io::Result<String> {
-    let file = File::open(path)?;
+    let file = bucketline_files::open(path)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -125,7 +129,7 @@ fn read_private(path: &Path) -> io::Result<String> {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
         }
     }
-    io::read_to_string(file)
+    bucketline_files::text(bucketline_files::read_to_limit(file, MOST)?)
 }
 
 /// A new name is on disk when its folder is.

@@ -28,11 +28,12 @@ const LIMITS: [(Limit, i32); 6] = [
 /// Opens a file for reading alone. Nothing in its schema is trusted: no function with side effects is called from a
 /// view or an index, no extension is loaded, cells are checked before they are read.
 pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
-    match std::fs::metadata(path) {
-        Ok(found) if found.is_dir() => return Err(Fault::Folder),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Fault::Absent),
-        Err(error) => return Err(Fault::Unreadable(error.to_string(), None)),
+    if let Err(error) = bucketline_files::regular_file(path) {
+        return Err(match error.kind() {
+            io::ErrorKind::NotFound => Fault::Absent,
+            io::ErrorKind::IsADirectory => Fault::Folder,
+            _ => Fault::Unreadable(error.to_string(), None),
+        });
     }
     // An absolute path is no URI, whatever its name looks like.
     let path = std::path::absolute(path).map_err(Fault::broken_off)?;

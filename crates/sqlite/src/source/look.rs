@@ -1,6 +1,7 @@
 //! What tables a file has, and of which types their columns are.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bucketline_source::Operator;
 use bucketline_source::spec::{
@@ -20,6 +21,16 @@ use crate::read;
 /// Rows at the beginning and at the end of a table that tell the types of its columns.
 const SAMPLE: usize = 5_000;
 
+/// Steps of SQLite's machine between two looks at the bound.
+const STRIDE: i32 = 100;
+
+/// Strides that a view may take for its sample: about half a second. Counted, so that what is seen does not hang on
+/// the speed of the machine.
+const STRIDES: u32 = 250_000;
+
+/// The end for a view whose steps are slow by themselves.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Rows a page.
 const PAGE: usize = 4_096;
 
@@ -33,15 +44,40 @@ pub(super) struct Look<'c> {
     choices: &'c Choices,
     /// Texts are stored as UTF-8, so that SQLite orders them by code points as we do.
     is_utf8: bool,
+    bound: Arc<Bound>,
+}
+
+/// How far a query may go that may have no end; none if others run.
+#[derive(Debug, Default)]
+struct Bound(Mutex<Option<(u32, Instant)>>);
+
+impl Bound {
+    fn lock(&self) -> MutexGuard<'_, Option<(u32, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Some steps were taken. Whether they are enough.
+    fn is_reached(&self) -> bool {
+        let mut bound = self.lock();
+        let Some((strides, started)) = &mut *bound else {
+            return false;
+        };
+        *strides += 1;
+        *strides > STRIDES || started.elapsed() > PATIENCE
+    }
 }
 
 impl<'c> Look<'c> {
-    pub(super) fn new(connection: &'c Connection, choices: &'c Choices) -> Result<Self, Fault> {
+    pub(super) fn new(connection: &'c mut Connection, choices: &'c Choices) -> Result<Self, Fault> {
+        let bound = Arc::<Bound>::default();
+        let handler = Arc::clone(&bound);
+        connection.progress_handler(STRIDE, Some(move || handler.is_reached()))?;
         let encoding: String = connection.query_row("PRAGMA encoding", [], |row| row.get(0))?;
         Ok(Self {
             connection,
             choices,
             is_utf8: encoding == "UTF-8",
+            bound,
         })
     }
 
@@ -119,21 +155,49 @@ impl<'c> Look<'c> {
             ],
         };
         for order in orders {
-            let mut query = self
-                .connection
-                .prepare(&format!("{from}{order} LIMIT {SAMPLE}"))?;
-            let (mut rows, mut count) = (query.query([])?, 0);
-            while let Some(row) = rows.next()? {
-                count += 1;
-                for (index, seen) in seen.iter_mut().enumerate() {
-                    seen.see(row.get_ref(index)?, decimals[index]);
-                }
-            }
+            let sql = format!("{from}{order} LIMIT {SAMPLE}");
+            let count = match shape.kind == "table" {
+                true => self.sample(&sql, &decimals, &mut seen)?,
+                false => self.bounded(|| self.sample(&sql, &decimals, &mut seen))?,
+            };
             if count < SAMPLE {
                 return Ok((seen, true));
             }
         }
         Ok((seen, false))
+    }
+
+    /// Sees the values of a query's rows; how many rows there were.
+    fn sample(
+        &self,
+        sql: &str,
+        decimals: &[Option<(u8, i8)>],
+        seen: &mut [Seen],
+    ) -> rusqlite::Result<usize> {
+        let mut query = self.connection.prepare(sql)?;
+        let (mut rows, mut count) = (query.query([])?, 0);
+        while let Some(row) = rows.next()? {
+            count += 1;
+            for (index, seen) in seen.iter_mut().enumerate() {
+                seen.see(row.get_ref(index)?, decimals[index]);
+            }
+        }
+        Ok(count)
+    }
+
+    /// Samples a view, which may compute for ever before its next row: what was seen until it is given up counts.
+    fn bounded(&self, sample: impl FnOnce() -> rusqlite::Result<usize>) -> rusqlite::Result<usize> {
+        *self.bound.lock() = Some((0, Instant::now()));
+        let sampled = sample();
+        *self.bound.lock() = None;
+        match sampled {
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
+            {
+                Ok(0)
+            }
+            sampled => sampled,
+        }
     }
 }
 

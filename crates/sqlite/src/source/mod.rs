@@ -81,10 +81,10 @@ impl SqliteSource {
     ) -> Result<T> {
         let (choices, known) = (Arc::clone(&self.choices), Arc::clone(&self.known));
         let looked = tokio::task::spawn_blocking(move || {
-            let connection = file::open(&choices.path)?;
-            let look = Look::new(&connection, &choices)?;
+            let mut connection = file::open(&choices.path)?;
             let mut known = lock(&known);
             known.renew(&connection)?;
+            let look = Look::new(&mut connection, &choices)?;
             work(&look, &mut known)
         });
         let looked = looked.await.map_err(Fault::broken_off);
