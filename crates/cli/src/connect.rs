@@ -8,7 +8,7 @@ use futures::StreamExt;
 
 use crate::arguments::ConnectArguments;
 use crate::browser;
-use crate::diagnostic::{NOT_SIGNED_IN, SIGN_IN_ENDED};
+use crate::diagnostic::{NOT_SIGNED_IN, SIGN_IN_ENDED, hint};
 use crate::ending::Ending;
 use crate::error::{Error, Result};
 use crate::escape::escape;
@@ -32,12 +32,12 @@ pub(crate) async fn connect(
     }
     // A request opens no browser: that is done here, once it is known to be needed.
     let session = settings.open(None)?;
-    let pressed = interrupts.arm();
+    let stopped = interrupts.stopped();
     tokio::select! {
         biased;
-        _ = pressed => {
-            reporter.line("interrupted");
-            Ok(Ending::Interrupted)
+        stop = stopped => {
+            reporter.line(&stop.to_string());
+            Ok(stop.into())
         }
         ending = sign_in_and_test(&session, arguments, &mut reporter) => ending,
     }
@@ -101,11 +101,12 @@ async fn test(
 
 /// One step on a line, and what to do on the next.
 fn say(what: &str, outcome: &Result<String, LibraryError>) -> Result<()> {
+    let what = escape(what);
     let text = match outcome {
         Ok(well) => format!("ok       {what}: {}\n", escape(well)),
         Err(error) => {
             let missing = escape(&error.to_string()).into_owned();
-            let hint = error.hint().map_or_else(String::new, |hint| {
+            let hint = hint(error.code(), error.hint()).map_or_else(String::new, |hint| {
                 format!("         hint: {}\n", escape(hint))
             });
             format!("missing  {what}: {missing} [{}]\n{hint}", error.code())

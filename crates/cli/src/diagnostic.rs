@@ -7,7 +7,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, Title};
 use bucketline::sql::{Span, mask_source};
 
 use crate::error::Error;
-use crate::escape::escape_except;
+use crate::escape::{escape, escape_except};
 use crate::script::Script;
 
 /// Most causes that are shown below an error.
@@ -16,6 +16,23 @@ const CAUSES: usize = 3;
 /// Nobody is signed in, or no longer: `connect` does something about it.
 pub(crate) const NOT_SIGNED_IN: &str = "BL3401";
 pub(crate) const SIGN_IN_ENDED: &str = "BL3402";
+
+/// The folder of budgets, or a file of tokens in it, cannot be written.
+const STATE: &str = "BL3302";
+const TOKENS: &str = "BL3409";
+
+/// What to do about an error of the library, as this program has it done.
+pub(crate) fn hint<'h>(code: &str, hint: Option<&'h str>) -> Option<&'h str> {
+    match code {
+        NOT_SIGNED_IN | SIGN_IN_ENDED => Some("`bucketline connect NAME` signs in"),
+        STATE => Some("set BUCKETLINE_STATE to a folder that this user may write to"),
+        TOKENS => Some(
+            "the file must be readable and writable by you alone (mode 0600), in a folder that you may write to: \
+             BUCKETLINE_STATE names one; or the keyring must be open",
+        ),
+        _ => hint,
+    }
+}
 
 /// An error that is to be drawn.
 #[derive(Debug)]
@@ -69,12 +86,12 @@ impl<'a> Diagnostic<'a> {
 }
 
 fn draw_place(renderer: &Renderer, title: Title<'_>, script: &Script, span: Span) -> String {
-    let name = script.name.as_deref().unwrap_or("<input>");
+    let name = escape(script.name.as_deref().unwrap_or("<input>"));
     let line = span.start.line;
     let excerpt = Excerpt::of(&script.text, span);
     let drawn_column = excerpt.line[..excerpt.marked.start].chars().count() + 1;
     let snippet = Snippet::source(excerpt.line)
-        .path(name)
+        .path(&*name)
         .line_start(line as usize)
         .annotation(AnnotationKind::Primary.span(excerpt.marked));
     let text = renderer.render(&[title.element(snippet)]);
@@ -86,10 +103,7 @@ fn draw_place(renderer: &Renderer, title: Title<'_>, script: &Script, span: Span
 impl From<&bucketline::Error> for Diagnostic<'_> {
     fn from(error: &bucketline::Error) -> Self {
         let message = error.to_string();
-        let hint = match error.code() {
-            NOT_SIGNED_IN | SIGN_IN_ENDED => Some("`bucketline connect NAME` signs in"),
-            _ => error.hint(),
-        };
+        let hint = hint(error.code(), error.hint());
         Self {
             code: error.code(),
             hint: hint.map(str::to_owned),
@@ -147,7 +161,7 @@ fn causes(code: &str, message: &str, error: &dyn StdError) -> Vec<String> {
     causes
 }
 
-/// The line where an error begins, with secrets masked, and what of it is marked, in bytes.
+/// The line where an error begins, secrets masked and control characters escaped, and what of it is marked, in bytes.
 #[derive(Debug, PartialEq, Eq)]
 struct Excerpt {
     line: String,
@@ -171,9 +185,14 @@ impl Excerpt {
             false => byte_of_column(&original, span.end.column).max(start),
         };
         let marked = moved(&original, &masked, start)..moved(&original, &masked, end);
+        let shown = |part: &str| escape_except(part, &['\t']).into_owned();
+        let (before, within) = (
+            shown(&masked[..marked.start]),
+            shown(&masked[marked.clone()]),
+        );
         Self {
-            line: masked,
-            marked,
+            marked: before.len()..before.len() + within.len(),
+            line: before + &within + &shown(&masked[marked.end..]),
         }
     }
 }
@@ -208,6 +227,7 @@ mod tests {
     use bucketline::sql::{Position, Span};
 
     use super::{Diagnostic, Excerpt};
+    use crate::escape::is_harmful;
     use crate::script::Script;
 
     fn span(text: &str, marked: &str) -> Span {
@@ -267,6 +287,25 @@ hint: did you mean Issues?
         let excerpt = Excerpt::of(text, span(text, "def"));
         assert_eq!(excerpt.line, "Token = '***'");
         assert!(excerpt.marked.start >= text.find('\'').unwrap());
+    }
+
+    #[test]
+    fn neither_name_nor_line_of_a_script_reaches_the_terminal_raw() {
+        let text = "SELECT '\u{1b}[2J\u{9b}1m' AS \u{202e}x, Isues\u{85}\r\n".to_owned();
+        let place = span(&text, "Isues");
+        let script = Script {
+            name: Some("a\u{1b}]0;b\u{7}\nc\u{2066}.sql".to_owned()),
+            text,
+        };
+        let drawn = diagnostic(&script, place).draw(false);
+        assert!(!drawn.contains(|c| c != '\n' && is_harmful(c)), "{drawn:?}");
+        let column = place.start.column;
+        let place = format!("a\\u001b]0;b\\u0007\\nc\\u2066.sql:1:{column}\n");
+        assert!(drawn.contains(&place), "{drawn}");
+        let lines: Vec<_> = drawn.lines().collect();
+        let caret = lines[4].find('^').unwrap();
+        assert_eq!(&lines[3][caret..caret + 5], "Isues", "{drawn}");
+        assert!(lines[3].ends_with("Isues\\u0085"), "{drawn}");
     }
 
     #[test]

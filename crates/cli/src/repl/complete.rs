@@ -4,6 +4,7 @@ use bucketline::sql::{Ident, OptionSpec, REPLICATE_OPTIONS, ShowKind, ValueKind}
 use bucketline::{ConnectionNames, TableNames, Vocabulary};
 
 use super::token::{Kind, Token, tokens};
+use crate::escape::is_harmful;
 
 /// The words that begin a statement.
 const VERBS: &[&str] = &[
@@ -122,7 +123,9 @@ pub(super) fn complete(text: &str, position: usize, names: &Names) -> (usize, Ve
         .to_lowercase();
     found.retain(|candidate| {
         let plain = candidate.trim_start_matches('[');
-        plain.to_lowercase().starts_with(&prefix) && *candidate != before[site.start..]
+        plain.to_lowercase().starts_with(&prefix)
+            && *candidate != before[site.start..]
+            && !candidate.contains(is_harmful)
     });
     found.sort_by_key(|candidate| candidate.to_lowercase());
     found.dedup();

@@ -4,6 +4,7 @@ use bucketline::sql::Span;
 use bucketline::{Error, Event, Failure, Outcome, SliceReport};
 use serde_json::{Map, Value, json};
 
+use crate::diagnostic;
 use crate::script::Script;
 
 /// An event; none for what belongs to results.
@@ -70,6 +71,7 @@ pub(super) fn event(event: &Event, script: &Script) -> Option<Value> {
 
 /// An error, with its place in the script where there is one.
 pub(super) fn failed(code: &str, message: &str, hint: Option<&str>) -> Value {
+    let hint = diagnostic::hint(code, hint);
     json!({"event": "failed", "code": code, "message": message, "hint": hint})
 }
 
@@ -102,7 +104,7 @@ fn slice(report: &SliceReport) -> Value {
             ..
         }) => (
             "failed",
-            json!({"code": code, "message": message, "hint": hint}),
+            json!({"code": code, "message": message, "hint": diagnostic::hint(code, hint.as_deref())}),
         ),
         Outcome::Vanished => ("vanished", json!({})),
         Outcome::Dropped => ("dropped", json!({})),

@@ -18,7 +18,7 @@ use self::figures::Summary;
 use self::running::Running;
 use self::tally::Tally;
 use crate::arguments::{LogFormat, Options};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{self, Diagnostic};
 use crate::error::Error;
 use crate::escape::{escape, escape_except};
 use crate::script::Script;
@@ -379,8 +379,7 @@ impl Reporter {
             } else {
                 "failed"
             };
-            let hint = hint
-                .as_ref()
+            let hint = diagnostic::hint(code, hint.as_deref())
                 .map_or_else(String::new, |hint| format!("\n  hint: {}", escape(hint)));
             self.block(&format!(
                 "{mark}: {}: {} [{code}]{hint}\n",

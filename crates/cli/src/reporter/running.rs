@@ -86,7 +86,7 @@ impl Running {
         if let Some((until, text)) = &self.waiting
             && *until > Local::now()
         {
-            return text.clone();
+            return escape(text).into_owned();
         }
         let elapsed = Elapsed(self.since.elapsed());
         let Some(label) = &self.label else {
