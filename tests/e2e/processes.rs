@@ -12,8 +12,12 @@ use crate::world::{one, small};
 
 /// Presses Ctrl-C.
 fn interrupt(child: &Child) {
-    let pid = child.id().to_string();
-    let status = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    send("-INT", child.id());
+}
+
+fn send(signal: &str, pid: u32) {
+    let pid = pid.to_string();
+    let status = Command::new("kill").args([signal, &pid]).status().unwrap();
     assert!(status.success());
 }
 
@@ -44,6 +48,56 @@ fn the_demonstration_leaves_two_accounts_in_one_file() {
 
 #[test]
 fn ctrl_c_keeps_what_was_committed_and_the_next_run_goes_on() {
+    stopped_and_run_again("-INT", 130, "interrupted", Command::spawn, Child::id);
+}
+
+#[test]
+fn a_request_to_terminate_does_the_same() {
+    stopped_and_run_again("-TERM", 143, "terminated", Command::spawn, Child::id);
+}
+
+/// The first process of a PID namespace gets no signal that it does not handle.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_container_ends_when_it_is_asked_to() {
+    let namespace = || {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--pid", "--fork"]);
+        command
+    };
+    let tried = namespace().arg("true").output();
+    if !tried.is_ok_and(|output| output.status.success()) {
+        eprintln!("left out: this system makes no PID namespace");
+        return;
+    }
+    let first = |command: &mut Command| {
+        let mut first = namespace();
+        let given = command.get_envs();
+        first
+            .env_clear()
+            .envs(given.filter_map(|(name, value)| Some((name, value?))))
+            .arg(command.get_program())
+            .args(command.get_args())
+            .current_dir(command.get_current_dir().unwrap())
+            .stderr(Stdio::piped())
+            .spawn()
+    };
+    let inside = |child: &Child| {
+        let pid = child.id();
+        let children = format!("/proc/{pid}/task/{pid}/children");
+        let children = std::fs::read_to_string(children).unwrap();
+        children.trim().parse().unwrap()
+    };
+    stopped_and_run_again("-TERM", 143, "terminated", first, inside);
+}
+
+fn stopped_and_run_again(
+    signal: &str,
+    code: i32,
+    word: &str,
+    spawn: impl Fn(&mut Command) -> std::io::Result<Child>,
+    pid: impl Fn(&Child) -> u32,
+) {
     let world = start(one(|it| {
         it.repositories(2)
             .issues(Count::PerRepository(300))
@@ -58,19 +112,19 @@ fn ctrl_c_keeps_what_was_committed_and_the_next_run_goes_on() {
         &["--connection", &connection, "-e", "REPLICATE Issues"],
     );
     world.sandbox.set_latency(Duration::from_millis(20));
-    let mut child = run.command().stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = spawn(run.command().stderr(Stdio::piped())).unwrap();
     let started = Instant::now();
     while world.sandbox.requests().len() < 20 {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         assert!(started.elapsed() < Duration::from_secs(60), "no progress");
         std::thread::sleep(Duration::from_millis(1));
     }
-    interrupt(&child);
+    send(signal, pid(&child));
     let output = child.wait_with_output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert_eq!(output.status.code(), Some(code), "{told}");
     assert!(
-        told.contains("interrupted; what was committed stays"),
+        told.contains(&format!("{word}; what was committed stays")),
         "{told}"
     );
     let kept = world.number("SELECT COUNT(*) FROM Issues");

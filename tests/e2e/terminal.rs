@@ -196,3 +196,23 @@ fn a_pager_that_is_left_or_interrupted_leaves_the_session() {
     session.send_control('d').unwrap();
     session.exp_eof().unwrap();
 }
+
+#[test]
+fn a_session_that_is_terminated_leaves_the_terminal_as_it_was() {
+    use nix::sys::signal::{Signal, kill};
+    use nix::sys::termios::{LocalFlags, tcgetattr};
+
+    let world = start(small());
+    let mut session = session(&world);
+    let terminal = session.process.get_file_handle().unwrap();
+    let is_cooked = || {
+        let modes = tcgetattr(&terminal).unwrap();
+        modes
+            .local_flags
+            .contains(LocalFlags::ICANON | LocalFlags::ECHO)
+    };
+    assert!(!is_cooked());
+    kill(session.process.child_pid, Signal::SIGTERM).unwrap();
+    session.exp_eof().unwrap();
+    assert!(is_cooked());
+}

@@ -25,7 +25,7 @@ Environment:
 Exit codes:
   0 all is well   1 a statement or a test of a connection failed
   2 wrong arguments, configuration or syntax
-  3 a REPLICATE was done in part   130 interrupted";
+  3 a REPLICATE was done in part   130 interrupted   143 terminated";
 
 /// Replicates Bitbucket Cloud into a database with SQL.
 #[derive(Debug, Parser)]

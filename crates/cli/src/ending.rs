@@ -15,6 +15,8 @@ pub(crate) enum Ending {
     Usage,
     /// Ctrl-C.
     Interrupted,
+    /// A request to terminate.
+    Terminated,
 }
 
 impl Ending {
@@ -26,6 +28,7 @@ impl Ending {
             Self::Usage => 2,
             Self::Partial => 3,
             Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Running scripts and showing what happens.
 
 use std::io;
+use std::pin::pin;
 
 use bucketline::{Event, Run, Session};
 use futures::StreamExt;
@@ -98,19 +99,19 @@ pub(crate) struct Ran {
     pub(crate) stopped: bool,
 }
 
-/// Runs one script. Ctrl-C drops it: what was committed stays.
+/// Runs one script. Ctrl-C or a request to terminate drops it: what was committed stays.
 pub(crate) async fn run(session: &Session, script: &Script, stage: &mut Stage) -> Result<Ran> {
     follow(session.run(&script.text), script, stage).await
 }
 
-/// Shows what happens until it ends, or Ctrl-C drops it.
+/// Shows what happens until it ends or is stopped.
 async fn follow(mut events: Run<'_>, script: &Script, stage: &mut Stage) -> Result<Ran> {
     let Stage {
         output,
         reporter,
         interrupts,
     } = stage;
-    let mut pressed = interrupts.arm();
+    let mut stopped = pin!(interrupts.stopped());
     let mut ticks = interval(Duration::from_millis(100));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ran = Ran {
@@ -121,13 +122,13 @@ async fn follow(mut events: Run<'_>, script: &Script, stage: &mut Stage) -> Resu
     loop {
         let event = tokio::select! {
             biased;
-            Ok(()) = &mut pressed => {
+            stop = &mut stopped => {
                 drop(events);
                 reporter.finish();
                 output.end(false).map_err(Error::Output)?;
-                reporter.line(&format!("interrupted; what was committed stays{place}"));
+                reporter.line(&format!("{stop}; what was committed stays{place}"));
                 return Ok(Ran {
-                    ending: Ending::Interrupted,
+                    ending: stop.into(),
                     stopped: true,
                 });
             }

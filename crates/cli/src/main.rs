@@ -21,7 +21,7 @@ mod script;
 mod settings;
 mod trust;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,6 +31,7 @@ use clap::{CommandFactory, Parser};
 use crate::arguments::{Arguments, ColorChoice, Command, Options};
 use crate::ending::Ending;
 use crate::error::{Error, Result};
+use crate::escape::{escape_except, is_harmful};
 use crate::execute::{Stage, plan_all, run_all};
 use crate::interrupt::Interrupts;
 use crate::output::Output;
@@ -39,12 +40,13 @@ use crate::script::Script;
 use crate::settings::{Settings, Surroundings};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
     if arguments.command.is_some() && !arguments.execute.is_empty() {
         let message = "-e stands alone: give either SQL or a command";
-        Arguments::command()
-            .error(ErrorKind::ArgumentConflict, message)
-            .exit();
+        return refuse(&Arguments::command().error(ErrorKind::ArgumentConflict, message));
     }
     let coloured = is_coloured(arguments.options.color);
     let ended = start(&arguments, coloured);
@@ -59,6 +61,27 @@ fn main() -> ExitCode {
         }
     });
     ending.into()
+}
+
+/// Ends the program with what is wrong with its arguments, or with the help or version that they ask for. What a
+/// terminal would obey in them is escaped, and then nothing is coloured.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let is_obeyed = |c: char| is_harmful(c) && !matches!(c, '\n' | '\t');
+    let mut arguments = std::env::args_os();
+    // Whoever closed the output does not want to be told.
+    drop(
+        match arguments.any(|it| it.to_string_lossy().contains(is_obeyed)) {
+            true => {
+                let told = error.render().to_string();
+                io::stderr().write_all(escape_except(&told, &['\n', '\t']).as_bytes())
+            }
+            false => error.print(),
+        },
+    );
+    match error.use_stderr() {
+        true => Ending::Usage.into(),
+        false => Ending::Success.into(),
+    }
 }
 
 /// Starts the program's threads, not before it is known that they are needed.

@@ -21,11 +21,11 @@ pub(crate) async fn serve(arguments: &SandboxArguments, interrupts: &Interrupts)
     Ok(Ending::Success)
 }
 
-/// Serves until Ctrl-C.
+/// Serves until Ctrl-C, or a request to terminate.
 pub(crate) async fn wait(sandbox: Sandbox, interrupts: &Interrupts) {
-    let pressed = interrupts.arm();
+    let stopped = interrupts.stopped();
     tokio::select! {
-        _ = pressed => {}
+        _ = stopped => {}
         () = sandbox.serve_forever() => {}
     }
     sandbox.shutdown().await;

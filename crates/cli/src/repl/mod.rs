@@ -4,6 +4,7 @@ mod command;
 mod complete;
 mod line;
 mod remembered;
+mod terminal;
 mod token;
 
 use std::path::PathBuf;
@@ -20,9 +21,11 @@ use self::command::{HELP, Input};
 use self::complete::Names;
 use self::line::LineHelper;
 use self::remembered::Remembered;
+use self::terminal::Terminal;
 use crate::arguments::Format;
 use crate::ending::Ending;
 use crate::error::{Error, Result};
+use crate::escape::escape;
 use crate::execute::{Stage, run};
 use crate::output::Pager;
 use crate::reporter::Reporter;
@@ -66,7 +69,9 @@ impl Lines {
                 }
                 Err(error) => {
                     let folder = folder.display();
-                    reporter.note(&format!("the history is not kept: {folder}: {error}"));
+                    reporter.note(&format!(
+                        "the history is not kept: {folder}: {error}; BUCKETLINE_STATE names another folder"
+                    ));
                 }
             }
         }
@@ -125,6 +130,7 @@ pub(crate) async fn talk(
         reporter.note("there is no connection; CREATE CONNECTION makes one, and `bucketline --help` says how to keep it");
     }
     let mut lines = Lines::open(settings.state.as_ref(), reporter)?;
+    let terminal = Terminal::as_it_is();
     let mut format = stage.output.format();
     let pager = Pager::of_environment(&stage.interrupts);
     stage.output.set_pager(pager.clone());
@@ -132,7 +138,14 @@ pub(crate) async fn talk(
         lines.learn(session).await;
         // A Ctrl-C that comes when the statement has just ended must not end the session.
         let _idle = stage.interrupts.arm();
-        let (returned, line) = lines.read(prompt(session)).await?;
+        let reading = lines.read(prompt(session));
+        let (returned, line) = tokio::select! {
+            read = reading => read?,
+            () = stage.interrupts.terminated() => {
+                terminal.put_back();
+                return Ok(Ending::Terminated);
+            }
+        };
         lines = returned;
         let text = match line {
             Ok(text) => text,
@@ -198,7 +211,7 @@ pub(crate) async fn talk(
                     .note(&format!("{what}; \\? shows the commands"));
                 continue;
             }
-            Input::Run(file) => match Script::read(&file) {
+            Input::Run(file) => match Script::included(&file) {
                 Ok(script) => script,
                 Err(error) => {
                     stage.reporter.failed_to_start(&error);
@@ -210,7 +223,10 @@ pub(crate) async fn talk(
         stage.output.start_afresh();
         let before = session.connections().into_iter();
         let before: Vec<_> = before.map(|name| (session.budget(&name), name)).collect();
-        run(session, &script, stage).await?;
+        let ran = run(session, &script, stage).await?;
+        if ran.ending == Ending::Terminated {
+            return Ok(ran.ending);
+        }
         if stage.reporter.tells_timing() {
             for (left, connection) in before {
                 if session.budget(&connection) != left {
@@ -231,9 +247,10 @@ fn budget(session: &Session, connection: &str, reporter: &mut Reporter) {
 
 /// `prod.Information> `
 fn prompt(session: &Session) -> String {
-    match session.current() {
+    let prompt = match session.current() {
         (connection, _) if connection.is_empty() => "bucketline> ".to_owned(),
         (connection, None) => format!("{connection}> "),
         (connection, Some(schema)) => format!("{connection}.{schema}> "),
-    }
+    };
+    escape(&prompt).into_owned()
 }
