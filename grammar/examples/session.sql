@@ -19,6 +19,9 @@ SET Note = 'it''s';
 SET Offset17 = -5;
 SET Verbose = TRUE;
 SET BatchSize TO DEFAULT;
+SET @since = '2026-08-10';
+SET @Limit17 = -5;
+SET @until = @since;
 RESET BatchSize;
 RESET ALL;
 

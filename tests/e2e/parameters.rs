@@ -229,6 +229,42 @@ fn with_files(world: &World) -> Session {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parameter_that_is_set_has_its_value_from_there_on() {
+    let world = World::start(small()).await;
+    let session = world.session(&["acme"]);
+    let given = Parameters::new().named("n", 1);
+    let script = "SET @m = @n; SET @N = -2; SET @text = 'it''s; @n'; SET @nothing = NULL; \
+                  SELECT @m, @n, @text, @nothing IS NULL, (SELECT COUNT(*) FROM Issues WHERE Id = @m AND Repository = 'api')";
+    let found = row(&session, script, &given).await;
+    assert_eq!(found, ["1", "-2", "it's; @n", "true", "1"]);
+    // The next script of the session has it, and every digit.
+    let mut next =
+        session.run("SET @big = 12345678901234567890; SELECT @n, @m, CAST(@big AS VARCHAR)");
+    while let Some(event) = next.next().await {
+        if let Event::Rows(batch) = event {
+            let cells = batch
+                .columns()
+                .iter()
+                .map(|it| array_value_to_string(it, 0));
+            assert_eq!(
+                cells.collect::<Result<Vec<_>, _>>().unwrap(),
+                ["-2", "1", "12345678901234567890"]
+            );
+        }
+    }
+    for wrong in [
+        "SET @n = word",
+        "SET @n = 1 + 1",
+        "SET @n",
+        "SET @ = 1",
+        "SET @n = @unknown",
+    ] {
+        let (_, errors) = outcome(&session, wrong, &given).await;
+        assert!(errors[0].code().starts_with("BL10"), "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_is_written_into_a_file() {
     let world = World::start(small()).await;
     let session = with_files(&world);

@@ -161,6 +161,7 @@ impl Planning<'_> {
                 if matches!(
                     other,
                     Statement::Set(_)
+                        | Statement::SetParameter(_)
                         | Statement::ResetAll
                         | Statement::Use(_)
                         | Statement::CreateConnection(_)

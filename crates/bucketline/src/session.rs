@@ -15,7 +15,7 @@ use bucketline_engine::{
 use bucketline_replicate::RunOptions;
 use bucketline_rest::{OAuth, Opener};
 use bucketline_source::{ReadContext, Source};
-use bucketline_sql::{Located, Parameters, parse_script_with};
+use bucketline_sql::{Located, Parameters, SetParameter, parse_script_with};
 
 pub use self::builder::Builder;
 use crate::connection::{Connection, Surroundings, catalog};
@@ -44,7 +44,7 @@ pub struct Session {
     /// How many statements have written.
     writes: AtomicU64,
     state_dir: Option<PathBuf>,
-    parameters: Parameters,
+    parameters: Mutex<Parameters>,
     pub(crate) opener: Option<Opener>,
     pub(crate) access: Access,
 }
@@ -78,7 +78,20 @@ impl Session {
 
     /// Reads a script as [`Session::run`] does, without running it.
     pub fn parse(&self, script: &str) -> Vec<Result<Located, bucketline_sql::Error>> {
-        parse_script_with(script, &self.parameters)
+        parse_script_with(script, &self.parameters())
+    }
+
+    fn parameters(&self) -> MutexGuard<'_, Parameters> {
+        self.parameters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a parameter a value in the scripts that follow.
+    pub(crate) fn set_parameter(&self, set: &SetParameter) {
+        let mut parameters = self.parameters();
+        let before = std::mem::take(&mut *parameters);
+        *parameters = before.named(&set.name.text, &set.value);
     }
 
     /// Says what a script would request and which of the destination's tables it would change: a row for each statement,

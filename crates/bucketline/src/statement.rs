@@ -106,6 +106,12 @@ impl Scene<'_> {
                 self.voice.say(Event::Message(told));
                 Ok(Done::default())
             }
+            Statement::SetParameter(set) => {
+                self.session.set_parameter(&set);
+                let told = format!("@{} is set", set.name);
+                self.voice.say(Event::Message(told));
+                Ok(Done::default())
+            }
             Statement::ResetAll => {
                 self.session.options().reset();
                 let told = "options are as the session began".to_owned();
@@ -473,6 +479,10 @@ impl Outline {
         let (does, requests) = match statement {
             Statement::Set(_) => (
                 "changes an option of this session",
+                RequestCount::Exactly(0),
+            ),
+            Statement::SetParameter(_) => (
+                "gives a parameter its value in this session",
                 RequestCount::Exactly(0),
             ),
             Statement::ResetAll => (

@@ -55,6 +55,7 @@ pub use sqlparser;
 pub use statement::{
     Against, Argument, Cache, CacheMode, CheckCache, Column, ColumnList, ConnectionSettings,
     CreateConnection, Delete, DropConnection, Execute, Explain, GetDeleted, Insert, Located,
-    Property, Replicate, Set, Show, ShowKind, SkipCheck, Source, Statement, Update, Use, Value,
+    Property, Replicate, Set, SetParameter, Show, ShowKind, SkipCheck, Source, Statement, Update,
+    Use, Value,
 };
 pub use target::CsvTarget;

@@ -10,7 +10,7 @@ use sqlparser::tokenizer::Token;
 
 use crate::lexer::Lexeme;
 use crate::name::same_ignoring_case;
-use crate::{Error, ErrorKind, Span};
+use crate::{Error, ErrorKind, Span, Value};
 
 /// The value of a parameter.
 #[derive(Clone, PartialEq)]
@@ -23,6 +23,8 @@ pub enum ParameterValue {
     Int(i64),
     /// Another number; NULL if it is none.
     Float(f64),
+    /// A number as SQL writes it, with all its digits.
+    Number(String),
     /// A text. Dates are texts, too.
     Text(String),
 }
@@ -107,6 +109,7 @@ impl fmt::Debug for ParameterValue {
             Self::Bool(_) => "Bool",
             Self::Int(_) => "Int",
             Self::Float(_) => "Float",
+            Self::Number(_) => "Number",
             Self::Text(_) => "Text",
         })
     }
@@ -142,6 +145,17 @@ impl From<String> for ParameterValue {
     }
 }
 
+impl From<&Value> for ParameterValue {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Number(digits) => Self::Number(digits.clone()),
+            Value::Text(text) | Value::Word(text) => Self::Text(text.clone()),
+        }
+    }
+}
+
 impl<T: Into<Self>> From<Option<T>> for ParameterValue {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
@@ -157,6 +171,7 @@ impl ParameterValue {
             Self::Int(value) => Token::Number(value.to_string(), false),
             Self::Float(value) if value.is_finite() => Token::Number(format!("{value:?}"), false),
             Self::Float(_) => Token::make_keyword("NULL"),
+            Self::Number(digits) => Token::Number(digits.clone(), false),
             Self::Text(text) => Token::SingleQuotedString(text.clone()),
         }
     }
@@ -165,7 +180,7 @@ impl ParameterValue {
 /// Puts values in, statement by statement.
 pub(crate) struct Binder<'p> {
     /// Without any, `?` and `@name` stay what they are.
-    parameters: Option<&'p Parameters>,
+    parameters: Option<Cow<'p, Parameters>>,
     /// How many `?` there were.
     passed: usize,
 }
@@ -173,8 +188,16 @@ pub(crate) struct Binder<'p> {
 impl<'p> Binder<'p> {
     pub(crate) fn new(parameters: Option<&'p Parameters>) -> Self {
         Self {
-            parameters,
+            parameters: parameters.map(Cow::Borrowed),
             passed: 0,
+        }
+    }
+
+    /// What a parameter is in the statements that follow.
+    pub(crate) fn set(&mut self, name: &str, value: ParameterValue) {
+        if let Some(parameters) = &mut self.parameters {
+            let set = parameters.to_mut();
+            *set = std::mem::take(set).named(name, value);
         }
     }
 
@@ -217,7 +240,7 @@ impl<'p> Binder<'p> {
                         Some(self.passed)
                     }
                 };
-                let (Some(parameters), Some(number)) = (self.parameters, number) else {
+                let (Some(parameters), Some(number)) = (&self.parameters, number) else {
                     return Ok(None);
                 };
                 let value = parameters.find_numbered(number).ok_or_else(|| {
@@ -227,10 +250,10 @@ impl<'p> Binder<'p> {
                 Ok(Some((replaced(value.token(), &rest[..1]), 1)))
             }
             (Token::AtSign, [_, name, ..]) => {
-                let (Some(parameters), Some(word)) = (self.parameters, name.bare_word()) else {
+                let (Some(parameters), Some(word)) = (&self.parameters, name.bare_word()) else {
                     return Ok(None);
                 };
-                if names_argument(statement, rest) {
+                if names_argument(statement, rest) || is_set(statement, rest) {
                     return Ok(None);
                 }
                 let value = parameters.find_named(word).ok_or_else(|| {
@@ -276,10 +299,9 @@ impl<'p> Binder<'p> {
         Ok(filled)
     }
 
-    fn variable(&self, name: &str, span: Span) -> Result<&'p str, Error> {
-        let found = self
-            .parameters
-            .and_then(|parameters| parameters.find_variable(name));
+    fn variable(&self, name: &str, span: Span) -> Result<&str, Error> {
+        let parameters = self.parameters.as_ref();
+        let found = parameters.and_then(|parameters| parameters.find_variable(name));
         found.ok_or_else(|| {
             let message = format!("the variable `{{env:{name}}}` has no value");
             unbound(message, &format!("env:{name}"), span)
@@ -290,9 +312,13 @@ impl<'p> Binder<'p> {
 const OPENING: &str = "{env:";
 
 fn unbound(message: String, key: &str, span: Span) -> Error {
-    Error::new(ErrorKind::Unbound, message, span).with_hint(format!(
-        "on the command line, `--param {key}=VALUE` gives it one"
-    ))
+    let option = format!("`--param {key}=VALUE` on the command line gives it one");
+    let is_name = key.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !key.starts_with(|c: char| c.is_ascii_digit());
+    Error::new(ErrorKind::Unbound, message, span).with_hint(match is_name {
+        true => format!("`SET @{key} = VALUE` or {option}"),
+        false => option,
+    })
 }
 
 /// One token in place of several, which is printed as they are.
@@ -304,6 +330,11 @@ fn replaced(token: Token, lexemes: &[Lexeme]) -> Lexeme {
         spaced: lexemes[0].spaced,
         written: Some(written.into()),
     }
+}
+
+/// Whether `@name` at the beginning of `rest` is what SET gives a value.
+fn is_set(statement: &[Lexeme], rest: &[Lexeme]) -> bool {
+    statement[0].is_word("SET") && rest.len() + 1 == statement.len()
 }
 
 /// Whether `@name` at the beginning of `rest` names an argument of EXEC, and is no parameter.

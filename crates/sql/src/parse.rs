@@ -88,14 +88,18 @@ fn parse_cut(cut: Cut<'_>, binder: &mut Binder<'_>) -> Result<Located, Error> {
     nesting::check(&lexemes)?;
     let dialect = BucketlineDialect::for_tokens(lexemes.len());
     let mut cursor = Cursor::new(&lexemes, cut.end, &dialect);
-    nesting::with_stack(|| {
+    let located = nesting::with_stack(|| {
         let statement = cursor.statement()?;
         cursor.expect_end()?;
         Ok(Located {
             statement,
             span: cursor.span_from(0),
         })
-    })
+    })?;
+    if let Statement::SetParameter(set) = &located.statement {
+        binder.set(&set.name.text, (&set.value).into());
+    }
+    Ok(located)
 }
 
 /// The words that begin a statement.

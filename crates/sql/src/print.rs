@@ -103,6 +103,10 @@ impl Printer<'_> {
                 write!(self.out, "SET {} = ", set.name)?;
                 self.value(&set.name.last().text, &set.value)
             }
+            Statement::SetParameter(set) => {
+                write!(self.out, "SET @{} = ", set.name)?;
+                self.value(&set.name.text, &set.value)
+            }
             Statement::ResetAll => self.out.write_str("RESET ALL"),
             Statement::Show(show) => {
                 write!(self.out, "SHOW {}", show.what)?;

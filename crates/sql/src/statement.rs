@@ -33,6 +33,8 @@ pub enum Statement {
     Use(Use),
     /// `SET name = value`
     Set(Set),
+    /// `SET @name = value`
+    SetParameter(SetParameter),
     /// `RESET ALL`: takes back what SET has set.
     ResetAll,
     /// `SHOW ...`
@@ -67,7 +69,7 @@ impl Statement {
             Self::GetDeleted(_) => "GETDELETED",
             Self::Execute(_) => "EXEC",
             Self::Use(_) => "USE",
-            Self::Set(_) => "SET",
+            Self::Set(_) | Self::SetParameter(_) => "SET",
             Self::ResetAll => "RESET",
             Self::Show(_) => "SHOW",
             Self::Describe(_) => "DESCRIBE",
@@ -256,6 +258,15 @@ pub struct Set {
     pub value_span: Span,
 }
 
+/// `SET @name = value`: what a parameter is from here on. `Debug` hides the value if the name is a secret's.
+#[derive(Clone, PartialEq)]
+pub struct SetParameter {
+    /// The parameter, without its sign.
+    pub name: Ident,
+    /// Its value; never a [`Value::Word`].
+    pub value: Value,
+}
+
 /// A value in SET or CREATE CONNECTION.
 ///
 /// Not shown by the `Debug` of what holds it where the name is a secret's.
@@ -426,6 +437,15 @@ impl std::fmt::Debug for Set {
         f.debug_struct("Set")
             .field("name", &self.name)
             .field("value", &debug_value(&self.name.last().text, &self.value))
+            .finish()
+    }
+}
+
+impl std::fmt::Debug for SetParameter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SetParameter")
+            .field("name", &self.name)
+            .field("value", &debug_value(&self.name.text, &self.value))
             .finish()
     }
 }

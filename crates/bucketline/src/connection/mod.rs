@@ -458,6 +458,7 @@ pub fn has_literal_secret(statement: &Statement) -> bool {
             .iter()
             .any(|argument| is_sensitive(&argument.name.text) && argument.value.has_literal()),
         Statement::Set(set) => is_sensitive(&set.name.last().text),
+        Statement::SetParameter(set) => is_sensitive(&set.name.text),
         Statement::Explain(explain) => has_literal_secret(&explain.statement),
         _ => false,
     }

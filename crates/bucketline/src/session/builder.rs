@@ -181,7 +181,7 @@ impl Builder {
             connections: Mutex::default(),
             writes: AtomicU64::default(),
             state_dir: self.state_dir,
-            parameters: self.parameters,
+            parameters: Mutex::new(self.parameters),
             opener: self.opener,
             access: self.access,
         };

@@ -6,8 +6,8 @@ use super::Cursor;
 use crate::error::duplicate;
 use crate::lexer::Lexeme;
 use crate::{
-    Argument, Error, ErrorKind, Execute, Explain, Set, Show, ShowKind, Statement, Use, Value,
-    nearest,
+    Argument, Error, ErrorKind, Execute, Explain, Set, SetParameter, Show, ShowKind, Statement,
+    Use, Value, nearest,
 };
 
 impl Cursor<'_> {
@@ -25,6 +25,9 @@ impl Cursor<'_> {
 
     pub(super) fn set(&mut self) -> Result<Statement, Error> {
         self.expect_word("SET")?;
+        if self.eat(&Token::AtSign) {
+            return self.set_parameter();
+        }
         let name = self.name("a setting's name", 4)?;
         if !self.eat_word("TO") {
             self.expect(&Token::Eq)?;
@@ -35,6 +38,30 @@ impl Cursor<'_> {
             value,
             value_span,
         }))
+    }
+
+    fn set_parameter(&mut self) -> Result<Statement, Error> {
+        let name = self.ident("the parameter's name")?;
+        self.expect(&Token::Eq)?;
+        // A parameter that has no value yet is one that is bound later.
+        if self.eat(&Token::AtSign) {
+            self.ident("a parameter's name")?;
+            let value = Value::Null;
+            return Ok(Statement::SetParameter(SetParameter { name, value }));
+        }
+        let literal = "a number, a text in quotes, TRUE, FALSE or NULL";
+        let is_word = self.peek().is_some_and(|lexeme| match &lexeme.token {
+            Token::Word(word) => {
+                let is_plain = |known: &&str| known.eq_ignore_ascii_case(&word.value);
+                word.quote_style.is_some() || !["NULL", "TRUE", "FALSE"].iter().any(is_plain)
+            }
+            _ => false,
+        });
+        if is_word {
+            return Err(self.unexpected(literal));
+        }
+        let (value, _) = self.value(literal)?;
+        Ok(Statement::SetParameter(SetParameter { name, value }))
     }
 
     /// `RESET name` is another way to write `SET name = DEFAULT`.

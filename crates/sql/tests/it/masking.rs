@@ -13,6 +13,7 @@ const PLANTED: &[&str] = &[
     "EXEC p @Verifier = CONCAT('planted', 'x'), @b = 1",
     "EXEC p @Other = 'Token=planted;User=u'",
     "SET Password = 'planted'",
+    "SET @password = 'planted'",
     "SELECT * FROM t WHERE token = 'planted'",
     "SELECT * FROM t WHERE a = 1 AND (t.Password LIKE 'planted%' OR b = 2)",
     "SELECT * FROM t WHERE 'planted' = t.[api token]",

@@ -318,6 +318,7 @@ fn statement() -> impl Strategy<Value = String> {
         }),
         (name(), literal()).prop_map(|(name, value)| format!("EXEC {name} @a = {value}, b = 1")),
         (name(), literal()).prop_map(|(name, value)| format!("SET {name} = {value}")),
+        literal().prop_map(|value| format!("SET @a = {value}")),
         ("c[0-9]{0,3}", literal(), literal()).prop_map(|(name, a, b)| {
             format!("CREATE CONNECTION {name} TYPE sqlite WITH (a = {a}, [b c] = {b})")
         }),
