@@ -1,6 +1,6 @@
 //! Writing a file whole or not at all.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -96,6 +96,45 @@ impl NewFile {
     }
 }
 
+/// Opens a file to write to it as it goes: empty if it is a regular one, which keeps its mode and owner. Pipes and
+/// character devices are written to, and what a process has open is added to.
+///
+/// # Errors
+/// If it may not be written, is a folder, a socket or a block device, or a pipe that nobody reads from.
+pub fn create(path: &Path) -> io::Result<File> {
+    let (path, is_descriptor) = resolved(path)?;
+    let mut options = OpenOptions::new();
+    match fs::metadata(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound || is_descriptor => {
+            return Err(error);
+        }
+        Ok(found) if found.is_file() && is_descriptor => return options.append(true).open(&path),
+        Ok(found) if !found.is_file() => return writable(&path, found.file_type()),
+        _ => {}
+    }
+    options.write(true).create(true).truncate(true).open(path)
+}
+
+/// Opens a pipe or a character device.
+fn writable(path: &Path, kind: FileType) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if kind.is_fifo() {
+            return pipe::open_waiting(path);
+        }
+        if kind.is_char_device() {
+            return OpenOptions::new().write(true).open(path);
+        }
+    }
+    let error = match kind.is_dir() {
+        true => io::ErrorKind::IsADirectory,
+        false => io::ErrorKind::InvalidInput,
+    };
+    let what = name(kind);
+    Err(io::Error::new(error, format!("it is a {what}, not a file")))
+}
+
 /// Where the links of a path lead, as far as files have names: what is open in a process has none, and is found by the
 /// link to it, as `/dev/stdout` leads to. Whether it is such a link.
 fn resolved(path: &Path) -> io::Result<(PathBuf, bool)> {
@@ -182,30 +221,22 @@ fn has_other_names(_: &Metadata) -> bool {
 async fn through(path: &Path, found: &Metadata) -> io::Result<Sink> {
     let kind = found.file_type();
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt as _;
-        if kind.is_fifo() {
-            return pipe::open(path).await.map(Sink::Pipe);
-        }
-        if kind.is_char_device() {
-            return Ok(Sink::Through(OpenOptions::new().write(true).open(path)?));
-        }
+    if std::os::unix::fs::FileTypeExt::is_fifo(&kind) {
+        return pipe::open(path).await.map(Sink::Pipe);
     }
-    let error = match kind.is_dir() {
-        true => io::ErrorKind::IsADirectory,
-        false => io::ErrorKind::InvalidInput,
-    };
-    let what = name(kind);
-    Err(io::Error::new(error, format!("it is a {what}, not a file")))
+    writable(path, kind).map(Sink::Through)
 }
 
 #[cfg(unix)]
 mod pipe {
+    use std::fs::{self, File};
     use std::io;
+    use std::os::unix::fs::OpenOptionsExt as _;
     use std::path::Path;
     use std::time::Duration;
 
     use nix::errno::Errno;
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
     use tokio::net::unix::pipe::{OpenOptions, Sender};
     use tokio::time::{Instant, sleep};
 
@@ -217,18 +248,41 @@ mod pipe {
         let end = Instant::now() + PATIENCE;
         loop {
             match OpenOptions::new().open_sender(path) {
-                Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => {
+                Err(error) if nobody_reads(&error) => {
                     if Instant::now() >= end {
-                        return Err(io::Error::new(
-                            io::ErrorKind::BrokenPipe,
-                            "it is a pipe, and nobody reads from it",
-                        ));
+                        return Err(unread());
                     }
                     sleep(POLL).await;
                 }
                 opened => return opened,
             }
         }
+    }
+
+    /// Opens a pipe whose writer waits for its reader.
+    pub(super) fn open_waiting(path: &Path) -> io::Result<File> {
+        let opened = fs::OpenOptions::new()
+            .write(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(path);
+        let file = opened.map_err(|error| match nobody_reads(&error) {
+            true => unread(),
+            false => error,
+        })?;
+        let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
+        fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+        Ok(file)
+    }
+
+    fn nobody_reads(error: &io::Error) -> bool {
+        error.raw_os_error() == Some(Errno::ENXIO as i32)
+    }
+
+    fn unread() -> io::Error {
+        io::Error::new(
+            io::ErrorKind::BrokenPipe,
+            "it is a pipe, and nobody reads from it",
+        )
     }
 }
 

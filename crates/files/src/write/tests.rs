@@ -1,5 +1,5 @@
 use std::fs::{self, Permissions};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tempfile::TempDir;
 
-use super::NewFile;
+use super::{NewFile, create};
 
 async fn write(path: &Path, text: &str) -> io::Result<()> {
     let mut file = NewFile::create(path).await?;
@@ -145,4 +145,26 @@ async fn folders_and_sockets_are_refused() {
         assert_eq!(error.to_string(), reason);
     }
     assert_eq!(names(&folder), ["socket"]);
+}
+
+#[tokio::test]
+async fn a_file_that_grows_keeps_its_links_and_its_mode() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("log");
+    fs::write(&path, "before").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let link = folder.path().join("link");
+    symlink("log", &link).unwrap();
+    create(&link).unwrap().write_all(b"now").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "now");
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    create(Path::new("/dev/null"))
+        .unwrap()
+        .write_all(b"now")
+        .unwrap();
+    assert!(create(folder.path()).is_err());
+    let pipe = folder.path().join("pipe");
+    mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    let error = create(&pipe).unwrap_err();
+    assert_eq!(error.to_string(), "it is a pipe, and nobody reads from it");
 }
