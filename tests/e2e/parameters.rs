@@ -234,9 +234,9 @@ async fn a_parameter_that_is_set_has_its_value_from_there_on() {
     let session = world.session(&["acme"]);
     let given = Parameters::new().named("n", 1);
     let script = "SET @m = @n; SET @N = -2; SET @text = 'it''s; @n'; SET @nothing = NULL; \
-                  SELECT @m, @n, @text, @nothing IS NULL, (SELECT COUNT(*) FROM Issues WHERE Id = @m AND Repository = 'api')";
+                  SELECT @m, @n, @text, @nothing IS NULL";
     let found = row(&session, script, &given).await;
-    assert_eq!(found, ["1", "-2", "it's; @n", "true", "1"]);
+    assert_eq!(found, ["1", "-2", "it's; @n", "true"]);
     // The next script of the session has it, and every digit.
     let mut next =
         session.run("SET @big = 12345678901234567890; SELECT @n, @m, CAST(@big AS VARCHAR)");

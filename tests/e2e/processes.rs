@@ -86,7 +86,7 @@ fn a_container_ends_when_it_is_asked_to() {
         let pid = child.id();
         let children = format!("/proc/{pid}/task/{pid}/children");
         let children = std::fs::read_to_string(children).unwrap();
-        children.trim().parse().unwrap()
+        children.trim().parse::<u32>().unwrap()
     };
     stopped_and_run_again("-TERM", 143, "terminated", first, inside);
 }

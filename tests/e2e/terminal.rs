@@ -29,12 +29,18 @@ fn session(world: &World) -> PtySession {
 }
 
 fn session_with_pager(world: &World, pager: &str) -> PtySession {
+    session_with(world, &[("BUCKETLINE_PAGER", pager)])
+}
+
+fn session_with(world: &World, variables: &[(&str, &str)]) -> PtySession {
     let more = FEW.replace("BASE", &world.sandbox.base_url());
     let mut command = Run::new(world, &[]).configured(&more).command();
     command
         .env("TERM", "xterm")
         .env("NO_COLOR", "1")
-        .env("BUCKETLINE_PAGER", pager)
+        .env("BUCKETLINE_PAGER", "")
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .envs(variables.iter().copied())
         .stdin(Stdio::inherit());
     let mut session = spawn_command(command, Some(PATIENCE)).unwrap();
     session
@@ -92,7 +98,7 @@ fn short_commands() {
     typed(&mut session, "\\l", "SQLite copy.db");
     typed(&mut session, "\\x", "printed as vertical");
     typed(&mut session, "SELECT 17 AS Number;", " Number | 17");
-    typed(&mut session, "\\x", "printed as table");
+    typed(&mut session, "\\x auto", "printed as table");
     typed(&mut session, "\\o markdown", "printed as markdown");
     typed(&mut session, "SELECT 17 AS Number;", "| 17 |");
     typed(&mut session, "\\timing", "timing is off");
@@ -199,12 +205,12 @@ fn a_pager_that_is_left_or_interrupted_leaves_the_session() {
 
 #[test]
 fn a_session_that_is_terminated_leaves_the_terminal_as_it_was() {
-    use nix::sys::signal::{Signal, kill};
     use nix::sys::termios::{LocalFlags, tcgetattr};
+    use rexpect::process::Signal;
 
     let world = start(small());
     let mut session = session(&world);
-    let terminal = session.process.get_file_handle().unwrap();
+    let terminal = session.process().get_file_handle().unwrap();
     let is_cooked = || {
         let modes = tcgetattr(&terminal).unwrap();
         modes
@@ -212,7 +218,169 @@ fn a_session_that_is_terminated_leaves_the_terminal_as_it_was() {
             .contains(LocalFlags::ICANON | LocalFlags::ECHO)
     };
     assert!(!is_cooked());
-    kill(session.process.child_pid, Signal::SIGTERM).unwrap();
+    session.process_mut().signal(Signal::SIGTERM).unwrap();
     session.exp_eof().unwrap();
     assert!(is_cooked());
+}
+
+#[test]
+fn a_statement_goes_on_behind_a_prompt_that_says_so() {
+    let world = start(small());
+    let mut session = session(&world);
+    let goes_on = |session: &mut PtySession, line: &str, prompt: &str| {
+        session.send_line(line).unwrap();
+        session.exp_string(prompt).unwrap();
+    };
+    goes_on(&mut session, "SELECT 17 AS", "   -> ");
+    goes_on(&mut session, "Number, '", "   '> ");
+    typed(&mut session, "' AS Text;", "     17 | \\n");
+    // Ctrl-C forgets what was begun.
+    goes_on(&mut session, "SELECT (", "   -> ");
+    session.send_control('c').unwrap();
+    session.exp_string(READY).unwrap();
+    typed(&mut session, "SELECT 18 AS Number;", "     18");
+    session.send_control('d').unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn statements_are_run_again_edited_and_watched() {
+    let world = start(small());
+    let editor = "sed -i -e s/17/18/";
+    let mut session = session_with(&world, &[("EDITOR", editor)]);
+    typed(&mut session, "\\g", "there is no statement yet");
+    typed(&mut session, "SELECT 17 AS Number \\g", "     17");
+    typed(&mut session, "\\gx", " Number | 17");
+    typed(&mut session, "\\watch 0.01 c=2", "every 0.0 s");
+    typed(&mut session, "\\p", "SELECT 17 AS Number");
+    // What is not whole after it was edited waits for more.
+    session.send_line("\\e").unwrap();
+    session.exp_string("SELECT 18 AS Number").unwrap();
+    typed(&mut session, " + 1 AS Next;", "error[BL");
+    typed(&mut session, "SELECT 17 AS Number;", "     17");
+    typed(&mut session, "\\e", "     18");
+    session.send_line("SELECT 17 AS Number \\watch 60").unwrap();
+    session.exp_string("     17").unwrap();
+    session.send_control('c').unwrap();
+    session.exp_string(READY).unwrap();
+    typed(&mut session, "SELECT 19 AS Number;", "     19");
+    session.send_control('d').unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn results_go_into_a_file_and_back_to_the_screen() {
+    let world = start(small());
+    let file = world.folder().join("rows.txt");
+    let text = || std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, "before").unwrap();
+    let mut session = session(&world);
+    typed(&mut session, "\\o rows.txt", "results go to rows.txt");
+    typed(&mut session, "SELECT 17 AS Number;", "1 row");
+    assert!(text().contains("     17\n"), "{}", text());
+    typed(&mut session, "\\o", "printed here");
+    typed(&mut session, "SELECT 18 AS Number;", "     18");
+    typed(&mut session, "SELECT 19 AS Number \\g rows.txt", "1 row");
+    assert!(
+        text().contains("     19\n") && !text().contains("17"),
+        "{}",
+        text()
+    );
+    typed(&mut session, "SELECT 20 AS Number;", "     20");
+    typed(&mut session, "\\o | sed s/^/piped:/", "results go to | sed");
+    session.send_line("SELECT 21 AS Number;").unwrap();
+    session.exp_string(READY).unwrap();
+    typed(&mut session, "\\o", "piped:     21");
+    typed(
+        &mut session,
+        "\\o nowhere/rows.txt",
+        "nowhere/rows.txt: No such file",
+    );
+    typed(&mut session, "SELECT 22 AS Number;", "     22");
+    session.send_control('d').unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn variables_and_parameters_have_their_values() {
+    let world = start(small());
+    let mut session = session(&world);
+    session.send_line("\\set x 17").unwrap();
+    session.exp_string(READY).unwrap();
+    typed(
+        &mut session,
+        "SELECT :x AS Number, :'x' AS Text;",
+        "     17 | 17",
+    );
+    typed(&mut session, "SET @y = 'it''s';", "@y is set");
+    typed(&mut session, "SELECT @y AS Text;", " it's");
+    typed(&mut session, "\\set", "x = '17'");
+    session.send_line("\\unset x").unwrap();
+    session.exp_string(READY).unwrap();
+    typed(&mut session, "SELECT :x;", "error[BL");
+    typed(
+        &mut session,
+        "\\pset null (none)",
+        "NULL is shown as `(none)`",
+    );
+    typed(&mut session, "SELECT NULL AS Nothing;", " (none)");
+    session.send_control('d').unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn tables_are_those_of_the_current_connection() {
+    let world = start(small());
+    let mut session = session(&world);
+    session.send_line("\\d").unwrap();
+    let listed = session.exp_string(READY).unwrap();
+    assert_eq!(
+        listed.matches("PullRequestReviewers").count(),
+        1,
+        "{listed}"
+    );
+    session.send_line("\\dt *Reviewers").unwrap();
+    let listed = session.exp_string(READY).unwrap();
+    assert!(listed.contains("ProjectDefaultReviewers"), "{listed}");
+    assert!(!listed.contains("Issues"), "{listed}");
+    session.send_line("\\d Project?").unwrap();
+    let described = session.exp_string(READY).unwrap();
+    assert!(described.contains("UUID in braces"), "{described}");
+    assert!(!described.contains("2/"), "{described}");
+    session.send_line("\\d Project*").unwrap();
+    let described = session.exp_string(READY).unwrap();
+    assert!(
+        described.contains("DESCRIBE ProjectDefaultReviewers"),
+        "{described}"
+    );
+    typed(&mut session, "\\d+ Projects", "SHOW TABLES");
+    typed(
+        &mut session,
+        "\\d nothing*",
+        "no table is named like nothing*",
+    );
+    session.send_control('d').unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn files_and_names_in_brackets_are_completed() {
+    let world = start(small());
+    std::fs::write(
+        world.folder().join("nightly job.sql"),
+        "SELECT 17 AS Number;",
+    )
+    .unwrap();
+    let mut session = session(&world);
+    session.send("\\i nigh\t").unwrap();
+    session.flush().unwrap();
+    session.exp_string("nightly job.sql").unwrap();
+    typed(&mut session, "", "     17");
+    session.send("SELECT Key FROM [ProjectDef\t").unwrap();
+    session.flush().unwrap();
+    session.exp_string("[ProjectDefaultReviewers]").unwrap();
+    session.send_control('c').unwrap();
+    session.exp_string(READY).unwrap();
+    session.send_control('d').unwrap();
+    session.exp_eof().unwrap();
 }

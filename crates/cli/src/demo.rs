@@ -13,6 +13,7 @@ use bucketline_sandbox::{
 use crate::arguments::{DemoArguments, Format, Options};
 use crate::ending::Ending;
 use crate::error::{Error, Result};
+use crate::escape::escape_except;
 use crate::execute::{Stage, run};
 use crate::interrupt::Interrupts;
 use crate::output::Output;
@@ -234,6 +235,7 @@ impl Demo {
     }
 
     fn say(&mut self, text: &str) {
+        let text = escape_except(text, &['\n']);
         self.stage.reporter.block(&format!("{text}\n"));
     }
 }

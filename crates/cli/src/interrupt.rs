@@ -14,6 +14,10 @@ use crate::ending::Ending;
 pub(crate) struct Interrupts {
     armed: Arc<Mutex<Option<Sender<()>>>>,
     unheard: Arc<AtomicBool>,
+    /// Somebody is at the terminal, and more statements follow.
+    attended: Arc<AtomicBool>,
+    /// Ctrl-C came between two of them.
+    missed: Arc<AtomicBool>,
     terminated: watch::Sender<bool>,
 }
 
@@ -71,6 +75,8 @@ impl Interrupts {
         let interrupts = Self {
             armed: Arc::default(),
             unheard: Arc::default(),
+            attended: Arc::default(),
+            missed: Arc::default(),
             terminated: watch::channel(false).0,
         };
         #[cfg(unix)]
@@ -81,7 +87,14 @@ impl Interrupts {
                 if heard.unheard.load(Ordering::Relaxed) {
                     continue;
                 }
-                if heard.take().is_none_or(|waiting| waiting.send(()).is_err()) {
+                let waiting = heard.take();
+                let is_known = waiting.is_some();
+                let is_heard = waiting.is_some_and(|waiting| waiting.send(()).is_ok());
+                if is_known && !is_heard && heard.attended.load(Ordering::Relaxed) {
+                    heard.missed.store(true, Ordering::Relaxed);
+                    continue;
+                }
+                if !is_heard {
                     std::process::exit(Ending::Interrupted.code().into());
                 }
             }
@@ -94,8 +107,9 @@ impl Interrupts {
                     return;
                 };
                 while signals.recv().await.is_some() {
+                    let is_awaited = heard.terminated.receiver_count() > 0;
                     let is_second = heard.terminated.send_replace(true);
-                    if is_second || heard.terminated.receiver_count() == 0 {
+                    if is_second || !is_awaited {
                         std::process::exit(Ending::Terminated.code().into());
                     }
                 }
@@ -104,8 +118,17 @@ impl Interrupts {
         interrupts
     }
 
+    /// What completes at the next Ctrl-C while a session waits for its user: a Ctrl-C that comes when a statement has
+    /// just ended must end neither the session nor the next statement.
+    pub(crate) fn idle(&self) -> Receiver<()> {
+        self.attended.store(true, Ordering::Relaxed);
+        let idle = self.arm();
+        self.missed.store(false, Ordering::Relaxed);
+        idle
+    }
+
     /// What completes at the next Ctrl-C, once.
-    pub(crate) fn arm(&self) -> Receiver<()> {
+    fn arm(&self) -> Receiver<()> {
         let (sender, receiver) = channel();
         *self.armed.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         receiver
@@ -123,7 +146,11 @@ impl Interrupts {
     /// Waits for the next Ctrl-C, or a request to terminate.
     pub(crate) fn stopped(&self) -> impl Future<Output = Stop> + use<> {
         let (pressed, terminated) = (self.arm(), self.terminated());
+        let missed = self.missed.swap(false, Ordering::Relaxed);
         async move {
+            if missed {
+                return Stop::Interrupted;
+            }
             tokio::select! {
                 Ok(()) = pressed => Stop::Interrupted,
                 () = terminated => Stop::Terminated,

@@ -19,6 +19,7 @@ mod reporter;
 mod sandbox;
 mod script;
 mod settings;
+mod shell;
 mod trust;
 
 use std::io::{self, IsTerminal, Write};

@@ -8,13 +8,15 @@ use bucketline_sandbox::{Config, Consumer, Count, Credential, Day, Sandbox, Work
 use crate::arguments::{self, SandboxArguments};
 use crate::ending::Ending;
 use crate::error::{Error, Result};
+use crate::escape::escape_except;
 use crate::interrupt::Interrupts;
 
 /// Serves until Ctrl-C.
 pub(crate) async fn serve(arguments: &SandboxArguments, interrupts: &Interrupts) -> Result<Ending> {
     let sandbox = Sandbox::start(config(arguments)).await?;
     let mut out = io::stdout();
-    out.write_all(welcome(&sandbox, &arguments.workspaces).as_bytes())
+    let welcome = welcome(&sandbox, &arguments.workspaces);
+    out.write_all(escape_except(&welcome, &['\n']).as_bytes())
         .and_then(|()| out.flush())
         .map_err(Error::Output)?;
     wait(sandbox, interrupts).await;

@@ -10,4 +10,4 @@ mod read;
 mod write;
 
 pub use self::read::{open, read, read_stream, read_text, read_to_limit, regular_file, text};
-pub use self::write::{NewFile, create};
+pub use self::write::{NewFile, create, keep_owner};

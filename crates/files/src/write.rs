@@ -135,6 +135,18 @@ fn writable(path: &Path, kind: FileType) -> io::Result<File> {
     Err(io::Error::new(error, format!("it is a {what}, not a file")))
 }
 
+/// Gives a file the owner of the one at `path`, which it is to take the place of, where this user may.
+pub fn keep_owner(file: &File, path: &Path) {
+    #[cfg(unix)]
+    if let Ok(found) = fs::metadata(path) {
+        use std::os::unix::fs::{MetadataExt as _, fchown};
+        // Others than root may not; the file is then of whoever writes it.
+        let _ = fchown(file, Some(found.uid()), Some(found.gid()));
+    }
+    #[cfg(not(unix))]
+    let _ = (file, path);
+}
+
 /// Where the links of a path lead, as far as files have names: what is open in a process has none, and is found by the
 /// link to it, as `/dev/stdout` leads to. Whether it is such a link.
 fn resolved(path: &Path) -> io::Result<(PathBuf, bool)> {

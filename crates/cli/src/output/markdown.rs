@@ -8,11 +8,17 @@ use arrow::datatypes::SchemaRef;
 use super::{Printer, formatters, names, options};
 use crate::escape::escape_except;
 
-/// A table as GitHub and Bitbucket read it: numbers to the right, line breaks as `<br>`, NULL as it is.
-pub(super) struct Markdown;
+/// A table as GitHub and Bitbucket read it: numbers to the right, line breaks as `<br>`, NULL as the user has it.
+pub(super) struct Markdown {
+    null: String,
+}
 
 impl Markdown {
-    pub(super) fn begin(schema: &SchemaRef, sink: &mut dyn Write) -> io::Result<Self> {
+    pub(super) fn begin(
+        schema: &SchemaRef,
+        null: String,
+        sink: &mut dyn Write,
+    ) -> io::Result<Self> {
         line(names(schema).map(cell), sink)?;
         let rule = schema.fields().iter().map(|field| {
             let rule = match field.data_type().is_numeric() {
@@ -22,13 +28,13 @@ impl Markdown {
             rule.to_owned()
         });
         line(rule, sink)?;
-        Ok(Self)
+        Ok(Self { null })
     }
 }
 
 impl Printer for Markdown {
     fn rows(&mut self, batch: &RecordBatch, sink: &mut dyn Write) -> io::Result<()> {
-        let options = options("NULL");
+        let options = options(&self.null);
         let columns = formatters(batch, &options)?;
         for row in 0..batch.num_rows() {
             let cells = columns.iter();

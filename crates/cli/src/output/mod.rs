@@ -4,6 +4,7 @@ mod csv;
 mod json;
 mod markdown;
 mod pager;
+mod redirect;
 mod table;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -16,6 +17,7 @@ use console::Term;
 
 use self::pager::Page;
 pub(crate) use self::pager::Pager;
+pub(crate) use self::redirect::Redirect;
 use crate::arguments::Format;
 
 /// Prints the rows of one result.
@@ -27,10 +29,27 @@ trait Printer: Send {
     fn end(&mut self, whole: bool, sink: &mut dyn Write) -> io::Result<()>;
 }
 
+/// Whether each column of a row has a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expanded {
+    /// Where a table is wider than the terminal.
+    Auto,
+    On,
+    Off,
+}
+
+/// What stands for NULL where the user has not said it.
+const NULL: &str = "NULL";
+
 /// Prints results, one after the other.
 pub(crate) struct Output {
     sink: Box<dyn Write + Send>,
+    /// Where results go instead.
+    redirect: Option<Redirect>,
     format: Format,
+    expanded: Expanded,
+    /// What stands for NULL in results for people.
+    null: String,
     /// Columns of the terminal, if results go to one.
     page: Option<usize>,
     /// What shows results that are larger than the terminal.
@@ -54,7 +73,10 @@ impl Output {
     fn new(sink: Box<dyn Write + Send>, format: Format, page: Option<usize>) -> Self {
         Self {
             sink,
+            redirect: None,
             format,
+            expanded: Expanded::Auto,
+            null: NULL.to_owned(),
             page,
             pager: None,
             paged: None,
@@ -71,11 +93,44 @@ impl Output {
     /// Prints the results that follow in another way.
     pub(crate) fn set_format(&mut self, format: Format) {
         self.format = format;
+        self.expanded = Expanded::Auto;
     }
 
-    /// Shows results that are larger than the terminal by a pager, if results go to a terminal.
-    pub(crate) fn set_pager(&mut self, pager: Option<Pager>) {
-        self.pager = pager.filter(|_| self.page.is_some());
+    /// Whether each column of a row has a line.
+    pub(crate) fn expanded(&self) -> Expanded {
+        self.expanded
+    }
+
+    /// Gives each column of a row a line, or does not.
+    pub(crate) fn set_expanded(&mut self, expanded: Expanded) {
+        self.expanded = expanded;
+    }
+
+    /// What stands for NULL in results for people.
+    pub(crate) fn null(&self) -> &str {
+        &self.null
+    }
+
+    /// Lets a text stand for NULL.
+    pub(crate) fn set_null(&mut self, null: String) {
+        self.null = null;
+    }
+
+    /// Lets results go there, or to the standard output. Gives back where they went until now.
+    pub(crate) fn redirect(&mut self, redirect: Option<Redirect>) -> Option<Redirect> {
+        std::mem::replace(&mut self.redirect, redirect)
+    }
+
+    /// Whether results go elsewhere than to the standard output.
+    pub(crate) fn is_redirected(&self) -> bool {
+        self.redirect.is_some()
+    }
+
+    /// Shows results that are larger than the terminal by a pager, if results go to a terminal. Gives back the one
+    /// that did.
+    pub(crate) fn set_pager(&mut self, pager: Option<Pager>) -> Option<Pager> {
+        let pager = pager.filter(|_| self.page.is_some());
+        std::mem::replace(&mut self.pager, pager)
     }
 
     /// A pager has the terminal.
@@ -106,18 +161,28 @@ impl Output {
     pub(crate) fn begin(&mut self, schema: &SchemaRef) -> io::Result<()> {
         self.end(true)?;
         if self.any && !matches!(self.format, Format::Json | Format::Ndjson) {
-            writeln!(self.sink)?;
+            writeln!(sink(&mut self.paged, &mut self.redirect, &mut self.sink))?;
         }
         self.any = true;
-        self.paged = self.pager.as_ref().map(Pager::page);
-        let sink = sink(&mut self.paged, &mut self.sink);
-        self.printer = Some(match self.format {
-            Format::Table => Box::new(table::Table::new(schema, self.page)),
-            Format::Csv => Box::new(csv::Csv::begin(schema, self.page.is_some(), sink)?),
-            Format::Vertical => Box::new(table::Table::vertical(schema)),
+        let pager = self.pager.as_ref().filter(|_| self.redirect.is_none());
+        self.paged = pager.map(Pager::page);
+        let page = self.page.filter(|_| self.redirect.is_none());
+        let format = match self.expanded {
+            Expanded::On => Format::Vertical,
+            Expanded::Auto | Expanded::Off => self.format,
+        };
+        let sink = sink(&mut self.paged, &mut self.redirect, &mut self.sink);
+        let null = self.null.clone();
+        self.printer = Some(match format {
+            Format::Table => Box::new(match self.expanded {
+                Expanded::Off => table::Table::new(schema, None, null),
+                _ => table::Table::new(schema, page, null),
+            }),
+            Format::Csv => Box::new(csv::Csv::begin(schema, page.is_some(), sink)?),
+            Format::Vertical => Box::new(table::Table::vertical(schema, null)),
             Format::Json => Box::new(json::Json::array(schema, sink)?),
             Format::Ndjson => Box::new(json::Json::lines(schema)),
-            Format::Markdown => Box::new(markdown::Markdown::begin(schema, sink)?),
+            Format::Markdown => Box::new(markdown::Markdown::begin(schema, null, sink)?),
         });
         Ok(())
     }
@@ -125,7 +190,7 @@ impl Output {
     /// Prints rows of the result that was begun.
     pub(crate) fn rows(&mut self, batch: &RecordBatch) -> io::Result<()> {
         if let Some(printer) = &mut self.printer {
-            let sink = sink(&mut self.paged, &mut self.sink);
+            let sink = sink(&mut self.paged, &mut self.redirect, &mut self.sink);
             printer.rows(batch, sink)?;
             sink.flush()?;
         }
@@ -140,20 +205,31 @@ impl Output {
     /// Ends the result, if one was begun; `whole` says whether all its rows came.
     pub(crate) fn end(&mut self, whole: bool) -> io::Result<()> {
         if let Some(mut printer) = self.printer.take() {
-            let ended = printer.end(whole, sink(&mut self.paged, &mut self.sink));
-            self.sink.flush()?;
+            let sink = sink(&mut self.paged, &mut self.redirect, &mut self.sink);
+            let ended = printer.end(whole, sink);
+            self.flush()?;
             let shown = self.paged.take().map_or(Ok(()), Page::finish);
             ended.and(shown)?;
         }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.redirect.as_mut().map_or(Ok(()), Redirect::flush)?;
         self.sink.flush()
     }
 }
 
 /// Where the rows of a result go.
-fn sink<'a>(paged: &'a mut Option<Page>, sink: &'a mut Box<dyn Write + Send>) -> &'a mut dyn Write {
-    match paged {
-        Some(page) => page,
-        None => &mut **sink,
+fn sink<'a>(
+    paged: &'a mut Option<Page>,
+    redirect: &'a mut Option<Redirect>,
+    sink: &'a mut Box<dyn Write + Send>,
+) -> &'a mut dyn Write {
+    match (paged, redirect) {
+        (Some(page), _) => page,
+        (None, Some(redirect)) => redirect,
+        (None, None) => &mut **sink,
     }
 }
 

@@ -1,12 +1,13 @@
 //! Results that are larger than the terminal, shown by a pager.
 
 use std::io::{self, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 
 use console::Term;
 use unicode_width::UnicodeWidthStr;
 
 use crate::interrupt::{Interrupts, Unheard};
+use crate::shell;
 
 /// What shows results where the environment does not say.
 const PAGER: &str = "less";
@@ -41,21 +42,9 @@ impl Pager {
         })
     }
 
-    /// Starts it. A command of several words is the shell's to read.
+    /// Starts it.
     fn start(&self) -> io::Result<Child> {
-        let mut command = match self.command.contains(char::is_whitespace) {
-            false => Command::new(&self.command),
-            true if cfg!(windows) => {
-                let mut shell = Command::new("cmd");
-                shell.args(["/C", &self.command]);
-                shell
-            }
-            true => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &self.command]);
-                shell
-            }
-        };
+        let mut command = shell::command(&self.command, &[]);
         if std::env::var_os("LESS").is_none() {
             command.env("LESS", LESS);
         }

@@ -23,6 +23,8 @@ pub(super) struct Table {
     header: Vec<String>,
     numeric: Vec<bool>,
     widest: usize,
+    /// What stands for NULL.
+    null: String,
     /// Columns of the terminal, if it is one.
     page: Option<usize>,
     layout: Layout,
@@ -38,7 +40,7 @@ enum Layout {
 }
 
 impl Table {
-    pub(super) fn new(schema: &SchemaRef, page: Option<usize>) -> Self {
+    pub(super) fn new(schema: &SchemaRef, page: Option<usize>, null: String) -> Self {
         let header: Vec<String> = names(schema)
             .map(|name| escape(name).into_owned())
             .collect();
@@ -56,17 +58,18 @@ impl Table {
             header,
             numeric,
             widest,
+            null,
             page,
             layout: Layout::Undecided(Vec::new()),
         }
     }
 
     /// One record after the other, however wide the terminal is, and nothing cut.
-    pub(super) fn vertical(schema: &SchemaRef) -> Self {
+    pub(super) fn vertical(schema: &SchemaRef, null: String) -> Self {
         Self {
             widest: usize::MAX,
             layout: Layout::Records(0),
-            ..Self::new(schema, None)
+            ..Self::new(schema, None, null)
         }
     }
 
@@ -155,7 +158,8 @@ fn record(
 
 impl Printer for Table {
     fn rows(&mut self, batch: &RecordBatch, sink: &mut dyn Write) -> io::Result<()> {
-        let options = options("NULL");
+        let null = self.null.clone();
+        let options = options(&null);
         let columns = formatters(batch, &options)?;
         for row in 0..batch.num_rows() {
             let cells = columns

@@ -2,8 +2,12 @@
 
 use bucketline::sql::{Ident, OptionSpec, REPLICATE_OPTIONS, ShowKind, ValueKind};
 use bucketline::{ConnectionNames, TableNames, Vocabulary};
+use clap::ValueEnum;
 
+use super::entry::command_start;
+use super::files;
 use super::token::{Kind, Token, tokens};
+use crate::arguments::Format;
 use crate::escape::is_harmful;
 
 /// The words that begin a statement.
@@ -88,6 +92,13 @@ pub(super) const KEYWORDS: &[&str] = &[
     "WITH",
 ];
 
+/// The short commands, for who types a backslash.
+const COMMANDS: &[&str] = &[
+    "\\b", "\\c", "\\d", "\\d+", "\\df", "\\dn", "\\dp", "\\dt", "\\dt+", "\\e", "\\g", "\\gx",
+    "\\i", "\\l", "\\o", "\\p", "\\pager", "\\pset", "\\q", "\\r", "\\set", "\\timing", "\\unset",
+    "\\watch", "\\x", "\\?",
+];
+
 /// The connection whose tables a name alone may mean, too.
 const DESTINATION: &str = "destination";
 
@@ -98,9 +109,24 @@ pub(super) struct Names {
     pub(super) current: String,
 }
 
+impl Names {
+    /// The names of the tables in a connection; in the current one if there is none of that name.
+    pub(super) fn tables(&self, connection: &str) -> Vec<String> {
+        let vocabulary = &self.vocabulary;
+        let found = find(vocabulary, connection).or_else(|| find(vocabulary, &self.current));
+        let tables = found.into_iter().flat_map(|found| &found.tables);
+        tables.map(|table| table.name.clone()).collect()
+    }
+}
+
 /// What a word at the end of `text[..position]` can become, and where it begins.
 pub(super) fn complete(text: &str, position: usize, names: &Names) -> (usize, Vec<String>) {
     let before = &text[..position];
+    if let Some(start) = command_start(before)
+        && !before[start..].contains('\n')
+    {
+        return command(before, start, names);
+    }
     let all = tokens(before);
     if all.last().is_some_and(|token| {
         matches!(token.kind, Kind::Text | Kind::Comment | Kind::Number)
@@ -117,19 +143,104 @@ pub(super) fn complete(text: &str, position: usize, names: &Names) -> (usize, Ve
         .collect();
     let site = Site::of(before, &typed, position);
     let whole = statement_around(text, position);
+    let word = &before[site.start..];
     let mut found = site.candidates(whole, names);
-    let prefix = before[site.start..]
-        .trim_start_matches(['[', '"', '`'])
-        .to_lowercase();
-    found.retain(|candidate| {
-        let plain = candidate.trim_start_matches('[');
-        plain.to_lowercase().starts_with(&prefix)
-            && *candidate != before[site.start..]
-            && !candidate.contains(is_harmful)
-    });
+    found.retain(|candidate| !candidate.contains(is_harmful));
+    match Quote::of(word) {
+        Some(quote) => {
+            let is_closed = text[position..].starts_with(quote.close);
+            let prefix = word[1..].to_lowercase();
+            found.retain(|candidate| !is_keyword(candidate));
+            found = found.iter().map(|candidate| plain(candidate)).collect();
+            found.retain(|name| name.to_lowercase().starts_with(&prefix));
+            found = found
+                .iter()
+                .map(|name| quote.around(name, is_closed))
+                .collect();
+        }
+        None => {
+            let prefix = word.to_lowercase();
+            found.retain(|candidate| plain(candidate).to_lowercase().starts_with(&prefix));
+        }
+    }
+    found.retain(|candidate| candidate != word);
     found.sort_by_key(|candidate| candidate.to_lowercase());
     found.dedup();
     (site.start, found)
+}
+
+/// What the argument of a command can become, or the command itself.
+fn command(before: &str, start: usize, names: &Names) -> (usize, Vec<String>) {
+    let typed = &before[start..];
+    let Some(end) = typed.find(char::is_whitespace) else {
+        let mut found = owned(COMMANDS);
+        found.retain(|command| command.starts_with(typed));
+        return (start, found);
+    };
+    let (command, rest) = typed.split_at(end);
+    let argument = rest.trim_start();
+    let start = before.len() - argument.len();
+    // A statement in whose place the argument stands.
+    let as_in = |statement: &str| {
+        let text = format!("{statement} {argument}");
+        let (at, found) = complete(&text, text.len(), names);
+        (start + at - (statement.len() + 1), found)
+    };
+    let words = |words: &[&str]| {
+        let mut found = owned(words);
+        found.retain(|word| word.starts_with(argument));
+        (start, found)
+    };
+    match command {
+        "\\i" | "\\e" | "\\g" | "\\gx" => (start, files::complete(argument)),
+        "\\o" => {
+            let formats = Format::value_variants().iter().map(|format| format.name());
+            let formats = formats.filter(|format| format.starts_with(argument));
+            (start, formats.chain(files::complete(argument)).collect())
+        }
+        "\\d" | "\\d+" | "\\dt" | "\\dt+" => as_in("DESCRIBE"),
+        "\\c" => as_in("USE"),
+        "\\x" => words(&["auto", "off", "on"]),
+        "\\pager" | "\\timing" => words(&["off", "on"]),
+        "\\pset" => words(&["expanded", "format", "null", "pager"]),
+        _ => (start, Vec::new()),
+    }
+}
+
+/// The quotes that a name is typed in.
+struct Quote {
+    open: char,
+    close: char,
+}
+
+impl Quote {
+    fn of(word: &str) -> Option<Self> {
+        let open = word.chars().next()?;
+        let close = match open {
+            '[' => ']',
+            '"' | '`' => open,
+            _ => return None,
+        };
+        Some(Self { open, close })
+    }
+
+    /// The name in these quotes; without the last one where that is typed already.
+    fn around(&self, name: &str, is_closed: bool) -> String {
+        let Self { open, close } = self;
+        let name = name.replace(*close, &format!("{close}{close}"));
+        match is_closed {
+            true => format!("{open}{name}"),
+            false => format!("{open}{name}{close}"),
+        }
+    }
+}
+
+/// A name without the brackets that it needs.
+fn plain(candidate: &str) -> String {
+    let inner = candidate
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
+    inner.map_or_else(|| candidate.to_owned(), |name| name.replace("]]", "]"))
 }
 
 /// Where a word is being typed.
@@ -455,6 +566,19 @@ mod tests {
             ("SHOW CON|", &["CONNECTIONS"]),
             ("SHOW TABLES FROM d|", &["destination"]),
             ("EXEC get|", &["GetOAuthAccessToken"]),
+            ("SELECT * FROM prod.[my r|", &["[my repo]"]),
+            ("SELECT * FROM prod.[my r|]", &["[my repo"]),
+            ("SELECT * FROM [Iss|", &["[Issues]"]),
+            ("SELECT * FROM \"iss|\"", &["\"Issues"]),
+            ("SELECT [Upd|] FROM Issues", &["[UpdatedOn"]),
+            ("SELECT [fro| FROM Issues", &[]),
+            ("\\d Iss|", &["Issues"]),
+            ("\\d prod.[my |", &["[my repo]"]),
+            ("\\c pr|", &["prod"]),
+            ("\\x a|", &["auto"]),
+            ("\\o ndj|", &["ndjson"]),
+            ("\\wat|", &["\\watch"]),
+            ("SELECT 1 \\wat|", &["\\watch"]),
             ("SELECT 'Iss|", &[]),
             ("SELECT 1 -- Iss|", &[]),
         ] {

@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
-use bucketline::sql::is_unfinished;
 use rustyline::completion::Completer;
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hinter, HistoryHinter};
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::validate::Validator;
 use rustyline::{Context, Helper, Result};
 
-use super::command::Input;
 use super::complete::{Names, complete, is_keyword};
 use super::token::{Kind, tokens};
 
@@ -18,18 +16,27 @@ use super::token::{Kind, tokens};
 pub(super) struct LineHelper {
     pub(super) names: Names,
     pub(super) coloured: bool,
+    /// The statement that the line goes on with.
+    pub(super) begun: String,
+}
+
+impl LineHelper {
+    /// What the word before the cursor can become, and where it begins in the line.
+    fn complete_line(&self, line: &str, position: usize) -> (usize, Vec<String>) {
+        let before = self.begun.len();
+        let whole = format!("{}{line}", self.begun);
+        let (start, found) = complete(&whole, before + position, &self.names);
+        match start.checked_sub(before) {
+            Some(start) => (start, found),
+            None => (position, Vec::new()),
+        }
+    }
 }
 
 impl Helper for LineHelper {}
 
-impl Validator for LineHelper {
-    fn validate(&self, context: &mut ValidationContext) -> Result<ValidationResult> {
-        Ok(match Input::of(context.input()) {
-            Input::Sql(text) if is_unfinished(&text) => ValidationResult::Incomplete,
-            _ => ValidationResult::Valid(None),
-        })
-    }
-}
+/// A line ends where the user ends it: what goes on has a prompt of its own.
+impl Validator for LineHelper {}
 
 impl Completer for LineHelper {
     type Candidate = String;
@@ -40,7 +47,7 @@ impl Completer for LineHelper {
         position: usize,
         _context: &Context<'_>,
     ) -> Result<(usize, Vec<String>)> {
-        Ok(complete(line, position, &self.names))
+        Ok(self.complete_line(line, position))
     }
 }
 
@@ -53,7 +60,7 @@ impl Hinter for LineHelper {
         if !self.coloured || position < line.len() || line.trim().is_empty() {
             return None;
         }
-        let (start, found) = complete(line, position, &self.names);
+        let (start, found) = self.complete_line(line, position);
         match found.as_slice() {
             [_, ..] if is_keyword(&line[start..]) => None,
             [only] if start < position => only.get(position - start..).map(str::to_owned),
@@ -71,8 +78,11 @@ impl Highlighter for LineHelper {
             return Cow::Borrowed(line);
         }
         let mut coloured = String::with_capacity(line.len() + 32);
-        for token in tokens(line) {
-            let text = token.text(line);
+        let before = self.begun.len();
+        let whole = format!("{}{line}", self.begun);
+        for token in tokens(&whole) {
+            // A text or a comment may have begun on a line before.
+            let text = &whole[token.range.start.max(before)..token.range.end.max(before)];
             let colour = match token.kind {
                 Kind::Word if is_keyword(text) => "1;34",
                 Kind::Text => "32",
@@ -81,6 +91,7 @@ impl Highlighter for LineHelper {
                 _ => "",
             };
             match colour {
+                _ if text.is_empty() => {}
                 "" => coloured.push_str(text),
                 colour => coloured.push_str(&format!("\u{1b}[{colour}m{text}\u{1b}[0m")),
             }
@@ -119,5 +130,10 @@ mod tests {
         );
         assert!(coloured.contains(" \"from\" "), "{coloured}");
         assert_eq!(console::strip_ansi_codes(&coloured), line);
+        helper.begun = "SELECT 'a\n".to_owned();
+        assert_eq!(
+            helper.highlight("b', 1", 0),
+            "\u{1b}[32mb'\u{1b}[0m, \u{1b}[36m1\u{1b}[0m"
+        );
     }
 }

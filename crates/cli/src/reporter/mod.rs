@@ -101,10 +101,9 @@ impl Reporter {
         self.live
     }
 
-    /// Tells what each statement took from now on, or no longer; which of the two.
-    pub(crate) fn toggle_timing(&mut self) -> bool {
-        self.timing = !self.timing;
-        self.timing
+    /// Tells what each statement took from now on, or no longer.
+    pub(crate) fn tell_timing(&mut self, on: bool) {
+        self.timing = on;
     }
 
     /// Whether what each statement took is told.
