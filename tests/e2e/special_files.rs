@@ -86,7 +86,7 @@ fn only_a_regular_file_of_some_size_is_read() {
     let archive = "[connections.other]\nType = \"Archive\"\nPath = \"FILE\"\nWorkspace = \"w\"\n";
     let issues = ["-e", "SELECT * FROM other.Issues"];
     for_each(&world, &issues, archive, "BL9003", &["pipe", "device"]);
-    let database = "[connections.other]\nType = \"SQLite\"\nData Source = \"FILE\"\n";
+    let database = "[connections.other]\nType = \"SQLite\"\n\"Data Source\" = \"FILE\"\n";
     for_each(
         &world,
         &["-e", "SHOW TABLES FROM other"],
@@ -134,7 +134,7 @@ fn a_view_without_end_does_not_keep_the_others_from_being_listed() {
              SELECT x FROM n WHERE x < 0;",
     )
     .unwrap();
-    let shop = "[connections.shop]\nType = \"SQLite\"\nData Source = \"shop.db\"\n";
+    let shop = "[connections.shop]\nType = \"SQLite\"\n\"Data Source\" = \"shop.db\"\n";
     let arguments = ["-e", "SHOW TABLES FROM shop; SELECT Text FROM shop.t"];
     let said = Run::new(&world, &arguments).configured(shop).output();
     assert!(

@@ -312,11 +312,11 @@ impl<'p> Binder<'p> {
 const OPENING: &str = "{env:";
 
 fn unbound(message: String, key: &str, span: Span) -> Error {
-    let option = format!("`--param {key}=VALUE` on the command line gives it one");
+    let option = format!("on the command line, `--param {key}=VALUE` gives it one");
     let is_name = key.chars().all(|c| c.is_alphanumeric() || c == '_')
         && !key.starts_with(|c: char| c.is_ascii_digit());
     Error::new(ErrorKind::Unbound, message, span).with_hint(match is_name {
-        true => format!("`SET @{key} = VALUE` or {option}"),
+        true => format!("{option}; in a script, `SET @{key} = VALUE` does"),
         false => option,
     })
 }
