@@ -24,6 +24,7 @@ struct Inner {
     message: String,
     hint: Option<String>,
     span: Option<Span>,
+    lets_go_on: bool,
     partial: bool,
     #[source]
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -36,6 +37,7 @@ impl Error {
             message: message.into(),
             hint: None,
             span: None,
+            lets_go_on: false,
             partial: false,
             source: None,
         }))
@@ -153,7 +155,13 @@ impl Error {
         self.0.span
     }
 
-    /// Slices of a REPLICATE failed, each by itself, and what could be done was; the script goes on.
+    /// What failed says nothing of the statements that follow, such as the slices of a REPLICATE, each by itself;
+    /// the script goes on.
+    pub fn lets_go_on(&self) -> bool {
+        self.0.lets_go_on
+    }
+
+    /// The statement was done in part: some slices of a REPLICATE failed, and the others did not.
     pub fn is_partial(&self) -> bool {
         self.0.partial
     }
@@ -171,6 +179,7 @@ fn passed_on(
         message,
         hint,
         span,
+        lets_go_on: false,
         partial: false,
         source: Some(source.into()),
     }))
@@ -232,7 +241,7 @@ impl From<Error> for source::Error {
 
 impl From<replicate::Error> for Error {
     fn from(error: replicate::Error) -> Self {
-        let partial = error.is_partial();
+        let (lets_go_on, partial) = (error.is_of_slices(), error.is_partial());
         let mut read = passed_on(
             error.code(),
             error.to_string(),
@@ -240,6 +249,7 @@ impl From<replicate::Error> for Error {
             error.span(),
             error,
         );
+        read.0.lets_go_on = lets_go_on;
         read.0.partial = partial;
         read
     }

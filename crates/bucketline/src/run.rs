@@ -194,7 +194,7 @@ async fn drive(session: &Session, script: Vec<Result<Located, sql::Error>>, voic
                 elapsed: started.elapsed(),
             }),
             Err(error) => {
-                let goes_on = goes_on.unwrap_or(error.is_partial());
+                let goes_on = goes_on.unwrap_or(error.lets_go_on());
                 voice.say(Event::Failed(error.at(span)));
                 if !goes_on {
                     voice.say(Event::Stopped {

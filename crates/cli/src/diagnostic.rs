@@ -108,7 +108,7 @@ impl From<&bucketline::Error> for Diagnostic<'_> {
             code: error.code(),
             hint: hint.map(str::to_owned),
             // The slices that failed were told one by one.
-            causes: if error.is_partial() {
+            causes: if error.lets_go_on() {
                 Vec::new()
             } else {
                 causes(error.code(), &message, error)

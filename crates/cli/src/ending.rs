@@ -7,8 +7,10 @@ use std::process::ExitCode;
 pub(crate) enum Ending {
     /// All is well.
     Success,
-    /// A REPLICATE was done in part: some slices failed.
+    /// A statement was done in part: some slices of a REPLICATE failed, or values were lost.
     Partial,
+    /// All slices of a REPLICATE failed, each by itself.
+    NothingRead,
     /// A statement failed.
     Failed,
     /// Arguments, configuration or syntax are wrong.
@@ -24,7 +26,7 @@ impl Ending {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::Failed => 1,
+            Self::NothingRead | Self::Failed => 1,
             Self::Usage => 2,
             Self::Partial => 3,
             Self::Interrupted => 130,
@@ -37,6 +39,9 @@ impl Ending {
         if error.is_partial() {
             return Self::Partial;
         }
+        if error.lets_go_on() {
+            return Self::NothingRead;
+        }
         match error.code() {
             // Configuration, connection, secret, a connection's name.
             "BL8001" | "BL8002" | "BL8003" | "BL8010" => Self::Usage,
@@ -47,7 +52,7 @@ impl Ending {
 
     /// Whether what follows in the queue is still run.
     pub(crate) fn goes_on(self) -> bool {
-        matches!(self, Self::Success | Self::Partial)
+        matches!(self, Self::Success | Self::Partial | Self::NothingRead)
     }
 }
 

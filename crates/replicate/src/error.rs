@@ -68,6 +68,7 @@ struct Inner {
     span: Option<Span>,
     common: bool,
     of_slices: bool,
+    in_part: bool,
     cause: Option<Box<dyn StdError + Send + Sync>>,
     report: Option<Box<Report>>,
 }
@@ -101,6 +102,7 @@ impl Error {
             span: None,
             common: !matches!(kind, ErrorKind::BadValue | ErrorKind::Incomplete),
             of_slices: false,
+            in_part: false,
             cause: None,
             report: None,
         }))
@@ -146,9 +148,11 @@ impl Error {
         self
     }
 
+    /// The error of slices that failed each by itself; `in_part` if others were replicated.
     #[must_use]
-    pub(crate) fn of_slices(mut self) -> Self {
+    pub(crate) fn of_slices(mut self, in_part: bool) -> Self {
         self.0.of_slices = true;
+        self.0.in_part = in_part;
         self
     }
 
@@ -183,10 +187,15 @@ impl Error {
         self.0.span
     }
 
-    /// Whether it is that of slices which failed each by itself, even if all did: what could be replicated was,
-    /// and a script goes on.
-    pub fn is_partial(&self) -> bool {
+    /// Whether it is that of slices which failed each by itself, even if all did: the statements that follow may
+    /// well succeed, and a script goes on.
+    pub fn is_of_slices(&self) -> bool {
         self.0.of_slices
+    }
+
+    /// Whether the statement was done in part: some slices failed, and the others were replicated.
+    pub fn is_partial(&self) -> bool {
+        self.0.in_part
     }
 
     /// What the statement did before it failed, if it came to reading slices.

@@ -521,14 +521,15 @@ impl Job<'_> {
             return Ok(None);
         }
         Ok(Some(match (last, tally.slices.len()) {
-            (Some(failure), 1) => failure.of_slices(),
+            (Some(failure), 1) => failure.of_slices(false),
             (failure, all) => {
                 let partial = tally.partial(&self.statement.table, failures, all);
                 match failure {
                     Some(failure) => partial.with_cause(failure),
                     None => partial,
                 }
-                .of_slices()
+                // What is put in place as a whole is not put there in part.
+                .of_slices(failures < all && self.approach == Approach::Merge)
             }
         }))
     }

@@ -107,6 +107,7 @@ async fn a_reload_that_fails_leaves_the_table_and_goes_on_later() {
     bench.fake.world().repository("{b}").fault = Some(SourceError::Unavailable);
     let error = bench.replicate(&more()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Partial);
+    assert!(!error.is_partial(), "nothing was put in place");
     assert_eq!(bench.copy().await, bench.truth(None));
     bench.fake.world().repository("{b}").fault = None;
     bench.row_requests();

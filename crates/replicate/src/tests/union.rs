@@ -183,6 +183,7 @@ async fn one_account_fails_alone() {
     two.dev.world().refuses = Some(SourceError::Unauthorized);
     let error = two.run(&statement()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Partial);
+    assert!(error.is_partial());
     let report = error.report().unwrap();
     assert!(matches!(
         outcome(report, "test/slug-{d}"),
@@ -197,6 +198,13 @@ async fn one_account_fails_alone() {
     let error = two.run(&statement()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Partial);
     assert_eq!(error.report().unwrap().counts.updated, 1);
+
+    // If both fail, nothing was done.
+    two.prod.fake.world().refuses = Some(SourceError::Unauthorized);
+    let error = two.run(&statement()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AllFailed);
+    assert!(error.is_of_slices() && !error.is_partial());
+    two.prod.fake.world().refuses = None;
 
     two.dev.world().repository("{d}").fault = None;
     let report = two.replicate().await;
