@@ -41,7 +41,7 @@ REPLICATE Issues WITH DropTable = FALSE, AlterSchema = 'true', SkipDeleted=1;
 REPLICATE Issues SELECT * FROM Issues WITH DropTable;
 REPLICATE Issues WITH DropTable SELECT * FROM Issues WITH BatchSize = 500;
 REPLICATE Issues WITH truncatetabledata;
-REPLICATE Issues WITH AutoTruncateStrings, ContinueOnError, UseGmtDateTime, EnableHistoryMode, DropMissingRepositories, AdoptTable;
+REPLICATE Issues WITH AutoTruncateStrings, ContinueOnError, LostValues = fail, UseGmtDateTime, EnableHistoryMode, DropMissingRepositories, AdoptTable;
 REPLICATE Issues WITH BatchSize = 100, CommandTimeout = 60, ReplicateInterval = '30', ReplicateIntervalUnit = days;
 REPLICATE Issues WITH ReplicateStartDate = '2024-01-31';
 REPLICATE Issues WITH ReplicateStartDate = '2024-01-31 10:20:30';

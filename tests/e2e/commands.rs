@@ -417,6 +417,43 @@ fn a_repository_that_cannot_be_read_is_partial() {
     });
 }
 
+/// A script goes on after it, and the run has failed.
+#[test]
+fn a_replicate_of_which_nothing_could_be_read_has_failed() {
+    in_small_world(|world| {
+        world.sandbox.fault(Fault::always(
+            "/2.0/repositories/*/refs/branches",
+            FaultKind::Forbidden,
+        ));
+        let sql = "USE acme.[api]; REPLICATE Branches; REPLICATE Projects";
+        assert_output!(Run::new(world, &["-e", sql]));
+    });
+}
+
+/// Values that a column cannot hold are NULL, and counted wherever it is told what was done.
+#[test]
+fn values_of_another_type_are_counted() {
+    let body = |active: &str| {
+        format!(r#"{{"values":[{{"uuid":"{{1}}","active":{active},"url":"caf\\udce9"}}]}}"#)
+    };
+    in_small_world(|world| {
+        let told = |active: &str, arguments: &[&str]| {
+            world.sandbox.clear_faults();
+            let body = body(active);
+            world
+                .sandbox
+                .fault(Fault::always("*/api/hooks", FaultKind::Body { body }));
+            Run::new(world, arguments)
+        };
+        let sql = "USE acme.[api]; REPLICATE Webhooks; SELECT UUID, Active, Url FROM Webhooks";
+        assert_output!(told("\"yes\"", &["-e", sql]));
+        let sql = "USE acme.[api]; REPLICATE Webhooks";
+        assert_output!(told("\"no\"", &["--log-format", "json", "-e", sql]));
+        let fails = ["--quiet", "--fail-on-lost-values", "-e", sql];
+        assert_output!(told("1", &fails));
+    });
+}
+
 #[test]
 fn a_script_file_and_its_place() {
     in_small_world(|world| {

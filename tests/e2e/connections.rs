@@ -264,7 +264,10 @@ fn archive(issues: &[(u32, &str)]) -> Vec<u8> {
         .iter()
         .map(|(id, title)| serde_json::json!({"id": id, "title": title}))
         .collect();
-    let document = serde_json::json!({ "issues": issues }).to_string();
+    archive_of(&serde_json::json!({ "issues": issues }).to_string())
+}
+
+fn archive_of(document: &str) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default();
     archive.start_file("db-2.0.json", options).unwrap();
@@ -330,6 +333,43 @@ fn issues_are_replicated_from_an_archive() {
         )
         .unwrap();
     assert_eq!(rows, 2);
+}
+
+/// An entry without its id may be any of those that the copy has, so that none of them goes.
+#[test]
+fn nothing_is_deleted_after_an_archive_with_entries_that_lack_their_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let archives = folder.path().join("archives");
+    std::fs::create_dir(&archives).unwrap();
+    let path = archives.join("api-issues.zip");
+    std::fs::write(&path, archive(&[(1, "One"), (2, "Two"), (3, "Three")])).unwrap();
+    let ids = || {
+        let copy = rusqlite::Connection::open(folder.path().join("copy.db")).unwrap();
+        let mut statement = copy.prepare("SELECT Id FROM Issues ORDER BY Id").unwrap();
+        let ids = statement.query_map([], |row| row.get(0)).unwrap();
+        ids.map(Result::unwrap).collect::<Vec<i64>>()
+    };
+    let run = |statement: &str| with_archives(folder.path(), &["-e", statement]);
+    let (told, code) = run("REPLICATE Issues");
+    assert_eq!((code, ids()), (Some(0), vec![1, 2, 3]), "{told}");
+
+    let document = r#"{"issues":[{"id":1,"title":"Eins"},{"title":"Two"},{"id":4,"title":"Four"}]}"#;
+    std::fs::write(&path, archive_of(document)).unwrap();
+    let (told, code) = run("REPLICATE Issues");
+    assert_eq!((code, ids()), (Some(0), vec![1, 2, 3, 4]), "{told}");
+    let note = "`issues` has entries without `id`; 1 row left out, and no row of a copy is deleted";
+    assert!(told.contains(note), "{told}");
+    assert!(told.contains("1 inserted, 1 updated, 1 value lost"), "{told}");
+
+    // What takes the place of all rows would delete some.
+    for option in ["DropTable", "TruncateTable"] {
+        let (told, code) = run(&format!("REPLICATE Issues WITH {option}"));
+        assert_eq!((code, ids()), (Some(1), vec![1, 2, 3, 4]), "{told}");
+    }
+
+    std::fs::write(&path, archive(&[(1, "Eins"), (4, "Four")])).unwrap();
+    let (told, code) = run("REPLICATE Issues");
+    assert_eq!((code, ids()), (Some(0), vec![1, 4]), "{told}");
 }
 
 #[test]

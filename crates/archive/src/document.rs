@@ -111,14 +111,14 @@ impl<'de, F: FnMut(&str) -> Result<(), Fault>> Visitor<'de> for Lists<'_, F> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut found = false;
-        while let Some(name) = map.next_key::<String>()? {
+        while let Some(is_wanted) = map.next_key_seed(IsNamed(self.list))? {
             self.allowance.renew();
-            if name != self.list {
+            if !is_wanted {
                 map.next_value_seed(Skipped(self.allowance))?;
                 continue;
             }
             if std::mem::replace(&mut found, true) {
-                return Err(A::Error::custom(format!("`{name}` is there twice")));
+                return Err(A::Error::custom(format!("`{}` is there twice", self.list)));
             }
             map.next_value_seed(Entries {
                 list: self.list,
@@ -128,6 +128,29 @@ impl<'de, F: FnMut(&str) -> Result<(), Fault>> Visitor<'de> for Lists<'_, F> {
             })?;
         }
         Ok(())
+    }
+}
+
+/// Whether a member has this name. Taken as bytes, since halves of surrogate pairs in it are no text.
+struct IsNamed<'a>(&'a str);
+
+impl<'de> DeserializeSeed<'de> for IsNamed<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_bytes(self)
+    }
+}
+
+impl Visitor<'_> for IsNamed<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, name: &[u8]) -> Result<bool, E> {
+        Ok(name == self.0.as_bytes())
     }
 }
 

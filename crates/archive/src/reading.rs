@@ -4,9 +4,9 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bucketline_source::decode::Decoder;
+use bucketline_source::decode::{Decoder, mend};
 use bucketline_source::{
-    End, Error, ErrorKind, Page, PageStream, ReadContext, Reading, Result, ScanPlan, Slice,
+    End, Error, ErrorKind, Loss, Lost, Owner, Page, PageStream, ReadContext, Reading, Result, ScanPlan, Slice,
 };
 use futures::{StreamExt as _, stream};
 use tokio::sync::mpsc;
@@ -99,6 +99,8 @@ struct Rows {
     keys: Keys,
     /// Entries without it.
     unnamed: u64,
+    /// Halves of surrogate pairs in the entries.
+    halves: u64,
     position: u64,
     /// The page being gathered: an object with the list of its entries.
     page: Vec<u8>,
@@ -129,6 +131,7 @@ impl Rows {
             },
             keys: Keys::default(),
             unnamed: 0,
+            halves: 0,
             position: 0,
             page: Vec::new(),
             count: 0,
@@ -157,10 +160,10 @@ impl Rows {
             })?;
         }
         if let (Some(key), 1..) = (self.key, self.unnamed) {
-            self.context.observer().note(&format!(
-                "{}: {} of `{list}` left out, for they have no `{key}`",
-                self.label, self.unnamed
-            ));
+            self.lose(Lost::Keyless { list, key }, self.unnamed);
+        }
+        if self.halves > 0 {
+            self.lose(Lost::Halves, self.halves);
         }
         self.send(true)
     }
@@ -181,6 +184,8 @@ impl Rows {
         };
         self.page.extend_from_slice(separator.as_bytes());
         self.position += 1;
+        let (entry, halves) = mend(entry);
+        let entry = entry.as_ref();
         let key =
             entry::append(entry, self.position, self.key, &mut self.page).map_err(|error| {
                 Fault::Layout(format!("entry {} of `{list}`: {error}", self.position))
@@ -200,6 +205,7 @@ impl Rows {
             }
             _ => {}
         }
+        self.halves += halves;
         self.count += 1;
         self.wanted -= 1;
         if self.wanted == 0 {
@@ -210,6 +216,14 @@ impl Rows {
             self.send(false)?;
         }
         Ok(())
+    }
+
+    fn lose(&self, how: Lost, values: u64) {
+        let loss = Loss {
+            subject: format!("{} of {}", self.plan.request.table.name, self.label),
+            how,
+        };
+        self.context.observer().lost(loss, values);
     }
 
     /// Hands over the page gathered, and begins another.
@@ -224,13 +238,15 @@ impl Rows {
         let decoded = decoded.map_err(Fault::Rows)?;
         self.page.clear();
         self.count = 0;
-        for conflict in &decoded.conflicts {
-            self.context
-                .observer()
-                .note(&format!("{}: {conflict}", self.label));
+        for (how, values) in decoded.lost {
+            self.lose(how, values);
         }
         let end = is_last.then_some(End::Complete { unstable_pages: 0 });
-        let page = Page::new(decoded.rows, None, end);
+        let mut page = Page::new(decoded.rows, None, end);
+        if is_last && self.unnamed > 0 {
+            // Any row that a copy has may be one of them.
+            page.unread = vec![Owner(Vec::new())];
+        }
         let sent = self.sender.blocking_send(Ok(page));
         sent.map_err(|_| Fault::Stopped)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bucketline_rest::{RequestOptions, Response, Url};
 use bucketline_source::decode::Decoder;
 use bucketline_source::{
-    End, Error, ErrorKind, Page, Parameter, Pushdown, ReadContext, RequestShape, Result, ScanPlan,
+    End, Error, ErrorKind, Loss, Page, Parameter, Pushdown, ReadContext, RequestShape, Result, ScanPlan,
     TableSpec,
 };
 use futures::future::try_join_all;
@@ -247,10 +247,12 @@ impl WorkspacesReader {
     fn decoded(&self, rows: Vec<Value>, end: Option<End>) -> Result<Page> {
         let body = serde_json::json!({ "values": rows }).to_string();
         let decoded = self.decoder.decode(body.as_bytes(), &[])?;
-        for conflict in &decoded.conflicts {
-            self.context
-                .observer()
-                .note(&format!("Workspaces: {conflict}"));
+        for (how, values) in &decoded.lost {
+            let loss = Loss {
+                subject: "Workspaces".to_owned(),
+                how: how.clone(),
+            };
+            self.context.observer().lost(loss, *values);
         }
         Ok(Page::new(decoded.rows, None, end))
     }

@@ -6,6 +6,7 @@ use bucketline_destination as destination;
 use bucketline_engine as engine;
 use bucketline_replicate as replicate;
 use bucketline_rest as rest;
+use bucketline_source::figures::counted;
 use bucketline_source as source;
 use bucketline_sql::{self as sql, Span};
 
@@ -100,6 +101,21 @@ impl Error {
             format!("the statement was cancelled after CommandTimeout = {seconds} s"),
         )
         .with_hint("what was committed stays, and a REPLICATE goes on from there; 0 is no limit")
+    }
+
+    /// Values could not be kept as the source has them, and the statement is to fail then. What it read is there.
+    pub(crate) fn lost(values: u64) -> Self {
+        let mut error = Self::new(
+            "BL8016",
+            format!(
+                "{} could not be kept as the source has them, and LostValues = FAIL",
+                counted(values, "value")
+            ),
+        )
+        .with_hint("the notes say which; the other values are there");
+        error.0.lets_go_on = true;
+        error.0.partial = true;
+        error
     }
 
     /// A file cannot be written.

@@ -66,6 +66,8 @@ pub enum Event {
     Ended {
         /// Rows of its result.
         rows: u64,
+        /// Values that could not be kept as the source has them; notes say which.
+        lost_values: u64,
         /// Requests that were sent for it.
         requests: u64,
         /// How long it took.

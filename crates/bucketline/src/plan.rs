@@ -53,6 +53,7 @@ pub(crate) async fn plan(session: &Session, script: &str, voice: &Voice) {
     }
     voice.say(Event::Ended {
         rows,
+        lost_values: 0,
         requests: context.requests(),
         elapsed: started.elapsed(),
     });

@@ -1,18 +1,19 @@
 //! A running script as a stream of events.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bucketline_replicate::{Event as Progress, Events, ScriptRun};
-use bucketline_source::{Observer, ReadContext};
+use bucketline_source::{Loss, Losses, Observer, ReadContext};
 use bucketline_sql::{self as sql, Located, OptionName};
 use futures::Stream;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::{Event, Session, statement};
+use crate::{Error, Event, Session, statement};
 
 /// The events of a running script, or of a check. Dropping it cancels that; what was committed stays.
 pub struct Run<'a> {
@@ -69,6 +70,9 @@ impl Stream for Run<'_> {
 pub(crate) struct Voice {
     sender: UnboundedSender<Event>,
     notes: Arc<Mutex<Vec<String>>>,
+    losses: Arc<Mutex<Losses>>,
+    /// Values of the statement whose loss was told.
+    lost: Arc<AtomicU64>,
 }
 
 impl Voice {
@@ -76,6 +80,8 @@ impl Voice {
         Self {
             sender,
             notes: Arc::default(),
+            losses: Arc::default(),
+            lost: Arc::default(),
         }
     }
 
@@ -87,6 +93,20 @@ impl Voice {
     /// Says something. Nobody may be listening any more.
     pub(crate) fn say(&self, event: Event) {
         drop(self.sender.send(event));
+    }
+
+    /// Says what was lost of values since the last call.
+    fn tell_losses(&self) {
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        let losses = std::mem::take(&mut *losses);
+        losses.notes().for_each(|note| self.note(&note));
+        self.lost.fetch_add(losses.values(), Ordering::Relaxed);
+    }
+
+    /// Says what else the statement lost of values; gives how many those are in all.
+    fn settle_losses(&self) -> u64 {
+        self.tell_losses();
+        self.lost.swap(0, Ordering::Relaxed)
     }
 
     /// The same voice as the executor of REPLICATE wants it.
@@ -104,6 +124,11 @@ impl Observer for Voice {
         }
     }
 
+    fn lost(&self, loss: Loss, values: u64) {
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        losses.add(loss, values);
+    }
+
     fn waiting(&self, reason: &str, duration: Duration) {
         self.say(Event::Waiting {
             reason: reason.to_owned(),
@@ -116,7 +141,11 @@ impl Events for Voice {
     fn event(&self, event: &Progress<'_>) {
         match event {
             Progress::Note { text } => self.note(text),
+            Progress::Lost { loss, values } => self.lost((*loss).clone(), *values),
             other => {
+                if let Progress::Ended { .. } = other {
+                    self.tell_losses();
+                }
                 if let Some(event) = Event::from_progress(other) {
                     self.say(event);
                 }
@@ -151,7 +180,7 @@ pub(crate) fn parsed(
 }
 
 /// Runs the statements in order. A script with a syntax error is not begun; a failed statement stops it, unless
-/// only slices of it failed. `ContinueOnError` says otherwise of either.
+/// only slices of it failed, or it lost values. `ContinueOnError` says otherwise of either.
 async fn drive(session: &Session, script: Vec<Result<Located, sql::Error>>, voice: &Voice) {
     let Some(statements) = parsed(script, voice) else {
         return;
@@ -179,17 +208,23 @@ async fn drive(session: &Session, script: Vec<Result<Located, sql::Error>>, voic
             voice,
         };
         let settled = session.options().settle(&mut statement);
-        let goes_on = settled
-            .as_ref()
-            .ok()
-            .and_then(|options| options.flag(OptionName::ContinueOnError));
+        let options = settled.as_ref().ok();
+        let goes_on = options.and_then(|options| options.flag(OptionName::ContinueOnError));
+        let fails_by_loss =
+            options.and_then(|options| options.text(OptionName::LostValues)) == Some("FAIL");
         let executed = match settled {
             Ok(options) => Box::pin(scene.execute_within(statement, &options)).await,
             Err(error) => Err(error),
         };
+        let lost_values = voice.settle_losses();
+        let executed = match executed {
+            Ok(_) if fails_by_loss && lost_values > 0 => Err(Error::lost(lost_values)),
+            executed => executed,
+        };
         match executed {
             Ok(done) => voice.say(Event::Ended {
                 rows: done.rows,
+                lost_values,
                 requests: done.requests.unwrap_or_else(|| context.requests()),
                 elapsed: started.elapsed(),
             }),

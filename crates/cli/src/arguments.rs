@@ -25,7 +25,7 @@ Environment:
 Exit codes:
   0 all is well   1 a statement or a test of a connection failed
   2 wrong arguments, configuration or syntax
-  3 a REPLICATE was done in part   130 interrupted   143 terminated";
+  3 a REPLICATE was done in part, or values were lost   130 interrupted   143 terminated";
 
 /// Replicates Bitbucket Cloud into a database with SQL.
 #[derive(Debug, Parser)]
@@ -117,6 +117,10 @@ pub(crate) struct Options {
     /// Stop at the first failure, also where only some repositories of a REPLICATE failed
     #[arg(long, global = true)]
     pub(crate) stop_on_error: bool,
+
+    /// Exit with 3 if values could not be kept as the source has them, such as those of another type than their column
+    #[arg(long, global = true)]
+    pub(crate) fail_on_lost_values: bool,
 
     /// How what happens is told on the standard error
     #[arg(long, global = true, value_enum, default_value_t)]

@@ -113,6 +113,9 @@ impl Settings {
         if let Some((option, value)) = going_on {
             statement_options.set(option, "ContinueOnError", value)?;
         }
+        if options.fail_on_lost_values {
+            statement_options.set("--fail-on-lost-values", "LostValues", "FAIL")?;
+        }
         let mut notes = file.notes;
         notes.extend(
             connections

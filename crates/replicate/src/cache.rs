@@ -97,6 +97,7 @@ pub async fn cache(
         ));
     }
     let replaces = matches!(mode, Some(CacheMode::Truncate | CacheMode::DropExisting));
+    let lost_values = run.voice.settle_losses();
     let report = Report {
         table: read.table.to_string(),
         mode: match replaces {
@@ -106,6 +107,7 @@ pub async fn cache(
         why: "CACHE writes the rows of its query".to_owned(),
         slices: Vec::new(),
         read: written.read,
+        lost_values,
         counts: written.counts,
         requests: run.context.requests(),
         elapsed: run.started.elapsed(),

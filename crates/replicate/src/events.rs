@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bucketline_source::Observer;
+use bucketline_source::{Loss, Losses, Observer};
 
 use crate::{Mode, Report, SliceReport};
 
@@ -44,6 +44,13 @@ pub enum Event<'a> {
         /// A sentence.
         text: &'a str,
     },
+    /// Values could not be kept as the source has them; said for each answer.
+    Lost {
+        /// What was lost of them.
+        loss: &'a Loss,
+        /// How many.
+        values: u64,
+    },
     /// A wait began.
     Waiting {
         /// What for.
@@ -76,6 +83,7 @@ impl Events for Silent {
 pub(crate) struct Voice {
     events: Arc<dyn Events>,
     notes: Mutex<Vec<String>>,
+    losses: Mutex<Losses>,
 }
 
 impl Voice {
@@ -83,6 +91,7 @@ impl Voice {
         Arc::new(Self {
             events,
             notes: Mutex::default(),
+            losses: Mutex::default(),
         })
     }
 
@@ -110,9 +119,31 @@ impl Voice {
     }
 }
 
+impl Voice {
+    /// Adds what was lost of values to the notes, which whoever hears the events adds up as well; gives how many
+    /// values those are.
+    pub(crate) fn settle_losses(&self) -> u64 {
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        let losses = std::mem::take(&mut *losses);
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.extend(losses.notes());
+        losses.values()
+    }
+}
+
 impl Observer for Voice {
     fn note(&self, text: &str) {
         Voice::note(self, text);
+    }
+
+    fn lost(&self, loss: Loss, values: u64) {
+        let event = Event::Lost {
+            loss: &loss,
+            values,
+        };
+        self.events.event(&event);
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        losses.add(loss, values);
     }
 
     fn waiting(&self, reason: &str, duration: Duration) {

@@ -56,12 +56,14 @@ impl Job<'_> {
             counts,
             ..
         } = tally;
+        let lost_values = self.run.voice.settle_losses();
         Report {
             table: self.statement.table.to_string(),
             mode: self.prepared.mode,
             why: self.prepared.why.clone(),
             slices,
             read,
+            lost_values,
             counts,
             requests: self.run.context.requests(),
             elapsed: self.run.started.elapsed(),
@@ -309,6 +311,7 @@ impl Job<'_> {
             context,
             deletes: may_delete,
             sweep: rows.sweep.as_ref().filter(|_| may_delete),
+            replaces: !merges && *exists,
             skips: self.statement.options.deletes == Deletes::Skip,
             keeps: self.retention() != Retention::Nothing,
             proofs: !guarded,

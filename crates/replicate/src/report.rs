@@ -45,6 +45,8 @@ pub struct Report {
     pub slices: Vec<SliceReport>,
     /// Rows read from the source.
     pub read: u64,
+    /// Values that could not be kept as the source has them; the notes say which.
+    pub lost_values: u64,
     /// What became of the table's rows.
     pub counts: Counts,
     /// Requests made, look-ups and listings included.
@@ -159,6 +161,9 @@ impl fmt::Display for Report {
         )?;
         if deleted > 0 {
             write!(f, ", {} deleted", grouped(deleted))?;
+        }
+        if self.lost_values > 0 {
+            write!(f, ", {} lost", counted(self.lost_values, "value"))?;
         }
         write!(f, ", {}", counted(self.requests, "request"))?;
         write!(f, ", {}", Elapsed(self.elapsed))

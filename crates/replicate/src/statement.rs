@@ -159,7 +159,8 @@ impl Options {
                     OptionName::CacheSchema
                     | OptionName::TableNamePrefix
                     | OptionName::CommandTimeout
-                    | OptionName::ContinueOnError,
+                    | OptionName::ContinueOnError
+                    | OptionName::LostValues,
                     _,
                 ) => {}
                 (OptionName::UseGmtDateTime, OptionValue::Bool(false)) => {

@@ -39,6 +39,8 @@ pub(crate) struct Walker<'a> {
     pub(crate) deletes: bool,
     /// How the keys of slices are read after their changes, to find out what was deleted.
     pub(crate) sweep: Option<&'a Arc<ScanPlan>>,
+    /// What is read takes the place of rows that are there.
+    pub(crate) replaces: bool,
     /// What the source has deleted stays as it is.
     pub(crate) skips: bool,
     /// Rows that leave are kept, with the values that they have then.
@@ -498,6 +500,9 @@ impl Visit<'_> {
             if let Some(end @ End::NotApplicable { .. }) = end {
                 return Ok(end);
             }
+            if self.walker.replaces && unread.iter().any(|owner| owner.0.is_empty()) {
+                return Err(self.unreadable());
+            }
             self.keep(&unread, seen).await?;
             if let Some(written) = self.put(rows, true).await? {
                 seen.insert(&self.walker.layout.keys_of(&written)?)?;
@@ -548,6 +553,15 @@ impl Visit<'_> {
                 return Ok(Outcome::Done);
             }
         }
+    }
+
+    fn unreadable(&self) -> Error {
+        let what = format!(
+            "{}: rows of it could not be read, and what takes the place of all rows must have them all",
+            self.slice.label
+        );
+        Error::new(ErrorKind::Incomplete, what)
+            .with_hint("the notes say which; without DropTable and TruncateTable the others are merged")
     }
 
     fn incomplete(&self) -> Error {

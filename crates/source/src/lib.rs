@@ -8,6 +8,7 @@ pub mod decode;
 mod error;
 mod explain;
 pub mod figures;
+mod loss;
 mod plan;
 mod predicate;
 mod slice;
@@ -15,6 +16,7 @@ mod source;
 pub mod spec;
 
 pub use error::{Error, ErrorKind, Result};
+pub use loss::{Loss, Losses, Lost};
 pub use plan::{
     Estimate, Order, Parameter, PlannedPredicate, Pushdown, RequestCount, RequestShape, ScanPlan,
     ScanRequest, SliceChoice,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::{Page, Reading, Result, ScanPlan, ScanRequest, Slice, TableSpec};
+use crate::{Loss, Page, Reading, Result, ScanPlan, ScanRequest, Slice, TableSpec};
 
 /// What a schema of a source means: a part of its data.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,6 +47,10 @@ pub struct Identity {
 pub trait Observer: Send + Sync {
     /// A note for the user: what was skipped, assumed or announced. Notes repeat; the hearer folds them.
     fn note(&self, text: &str);
+    /// Values could not be kept as the source has them. Told for each answer; the hearer adds them up.
+    fn lost(&self, loss: Loss, values: u64) {
+        self.note(&loss.of(values));
+    }
     /// A wait longer than a moment began, for the reason given.
     fn waiting(&self, reason: &str, duration: std::time::Duration);
 }

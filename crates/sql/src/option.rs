@@ -85,6 +85,8 @@ options! {
         "Leave rows in the copy that the source has deleted.";
     ContinueOnError: ValueKind::Bool, None,
         "Go on with the script after a failed statement; FALSE also stops it where only some repositories failed.";
+    LostValues: ValueKind::Choice(&["NOTE", "FAIL"]), Some("NOTE"),
+        "What becomes of a statement that read values which their columns cannot hold: a note, or a failure at its end.";
     BatchSize: ValueKind::Int, None,
         "Rows written in one batch.";
     CommandTimeout: ValueKind::Int, None,

@@ -27,6 +27,11 @@ fn lists_may_be_missing_and_in_any_order() {
         whole(r#"{"meta":{"a":[1,{"issues":[9]}]},"x":"y","n":-1.5,"issues":[1,[2]],"z":true}"#),
         [json!(1), json!([2])]
     );
+    // A name that is no text.
+    assert_eq!(
+        whole(r#"{"\udce9":[0],"issues":[1]}"#),
+        [json!(1)]
+    );
 }
 
 #[test]

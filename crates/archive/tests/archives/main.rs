@@ -142,11 +142,55 @@ async fn values_of_another_type_are_null_and_noted() {
     assert_eq!(client.rows("Issues").await.unwrap(), [json!({"Id": 1})]);
     assert!(
         client.notes().contains(
-            &"api: `title`: expected a text, found a number; 1 value read as NULL".to_owned()
+            &"Issues of api: `title`: expected a text, found a number; 1 value read as NULL".to_owned()
         ),
         "{:?}",
         client.notes()
     );
+}
+
+#[tokio::test]
+async fn half_a_surrogate_pair_costs_one_character_of_its_row() {
+    let document = r#"{
+        "\udce9":[{}],
+        "issues":[{"id":1,"title":"caf\udce9","\ud800":"\udc00"},{"id":2,"title":"\ud83d\ude00"}],
+        "components":[{"name":"\udfff"}]
+    }"#;
+    let (_folder, client) = client_of("db-2.0.json", document);
+    assert_eq!(
+        client.rows("Issues").await.unwrap(),
+        [
+            json!({"Id": 1, "Title": "caf\u{fffd}"}),
+            json!({"Id": 2, "Title": "\u{1f600}"}),
+        ]
+    );
+    let components = client.rows("Components").await.unwrap();
+    assert_eq!(components, [json!({"Name": "\u{fffd}"})]);
+    assert_eq!(
+        client.notes(),
+        [
+            "Issues of api: half a surrogate pair is no character; 3 characters read as U+FFFD",
+            "Components of api: half a surrogate pair is no character; 1 character read as U+FFFD",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn times_may_lack_a_zone_or_have_seconds_in_it() {
+    let times = [
+        "2021-04-02T14:20:48.179",
+        "2021-04-02 14:20:48.179",
+        "2021-04-02T15:14:16.179+00:53:28",
+    ];
+    for time in times {
+        let document = json!({"issues": [{"id": 1, "created_on": time}]}).to_string();
+        let (_folder, client) = client_of("db-2.0.json", &document);
+        assert_eq!(
+            client.rows("Issues").await.unwrap(),
+            [json!({"Id": 1, "CreatedOn": "2021-04-02T14:20:48.179Z"})],
+            "{time}"
+        );
+    }
 }
 
 /// As other programs write the format.
@@ -166,9 +210,9 @@ async fn entries_without_their_key_are_left_out_and_numbers_may_be_texts() {
     assert_eq!(
         client.notes(),
         [
-            "api: 2 of `issues` left out, for they have no `id`",
-            "api: 1 of `comments` left out, for they have no `id`",
-            "api: 2 of `milestones` left out, for they have no `name`",
+            "Issues of api: `issues` has entries without `id`; 2 rows left out, and no row of a copy is deleted",
+            "IssueComments of api: `comments` has entries without `id`; 1 row left out, and no row of a copy is deleted",
+            "Milestones of api: `milestones` has entries without `name`; 2 rows left out, and no row of a copy is deleted",
         ]
     );
 }

@@ -11,7 +11,7 @@ use bucketline_rest::{Error as RestError, ErrorKind as RestKind, RequestOptions,
 use bucketline_source::decode::{Above, Decoded, Decoder};
 use bucketline_source::spec::{SliceKind, Walk};
 use bucketline_source::{
-    Error, ErrorKind, Parameter, ReadContext, Result, ScanPlan, Slice, TableSpec,
+    Error, ErrorKind, Loss, Parameter, ReadContext, Result, ScanPlan, Slice, TableSpec,
 };
 use chrono::{DateTime, Utc};
 
@@ -297,8 +297,12 @@ impl Fetch {
                 .about(format_args!("{what} of {label}"))
                 .with_hint("run the statement again; if it stays, something changes Bitbucket's answers on their way here")
         })?;
-        for conflict in &decoded.conflicts {
-            self.note(&format!("{what} of {label}: {conflict}"));
+        for (how, values) in &decoded.lost {
+            let loss = Loss {
+                subject: format!("{what} of {label}"),
+                how: how.clone(),
+            };
+            self.context.observer().lost(loss, *values);
         }
         Ok(decoded)
     }

@@ -288,6 +288,7 @@ impl Reporter {
             Event::Note(text) => self.note(text),
             Event::Ended {
                 rows,
+                lost_values,
                 requests,
                 elapsed,
             } => {
@@ -300,6 +301,7 @@ impl Reporter {
                     self.line(
                         &Summary {
                             rows,
+                            lost_values: *lost_values,
                             requests: *requests,
                             elapsed: *elapsed,
                         }

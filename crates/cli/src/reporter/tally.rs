@@ -21,6 +21,7 @@ pub(super) struct Tally {
 struct Statement {
     text: String,
     outcome: Outcome,
+    lost_values: u64,
     requests: u64,
     elapsed: Duration,
 }
@@ -60,15 +61,23 @@ impl Tally {
                 self.statements.push(Statement {
                     text: heading(text),
                     outcome: Outcome::Begun,
+                    lost_values: 0,
                     requests: 0,
                     elapsed: Duration::ZERO,
                 });
             }
-            Event::Replicated(report) => self.last(|last| last.requests = report.requests),
+            Event::Replicated(report) => self.last(|last| {
+                last.lost_values = report.lost_values;
+                last.requests = report.requests;
+            }),
             Event::Ended {
-                requests, elapsed, ..
+                lost_values,
+                requests,
+                elapsed,
+                ..
             } => self.last(|last| {
                 last.outcome = Outcome::Done;
+                last.lost_values = *lost_values;
                 last.requests = *requests;
                 last.elapsed = *elapsed;
             }),
@@ -102,6 +111,10 @@ impl Tally {
         self.statements.iter().map(|it| it.requests).sum()
     }
 
+    fn lost_values(&self) -> u64 {
+        self.statements.iter().map(|it| it.lost_values).sum()
+    }
+
     fn elapsed(&self) -> Duration {
         self.statements.iter().map(|it| it.elapsed).sum()
     }
@@ -126,6 +139,7 @@ impl Tally {
             "partial": partial,
             "failed": failed,
             "not_run": not_run,
+            "lost_values": self.lost_values(),
             "requests": self.requests(),
             "seconds": self.elapsed().as_secs_f64(),
         })
@@ -138,6 +152,7 @@ impl fmt::Display for Tally {
         for Statement {
             text,
             outcome,
+            lost_values,
             requests,
             elapsed,
         } in &self.statements
@@ -145,6 +160,9 @@ impl fmt::Display for Tally {
             write!(f, "  {:<8}{}: ", outcome.word(), escape(text))?;
             if let Outcome::Partial(code) | Outcome::Failed(code) = outcome {
                 write!(f, "{code}, ")?;
+            }
+            if *lost_values > 0 {
+                write!(f, "{} lost, ", counted(*lost_values, "value"))?;
             }
             writeln!(
                 f,
@@ -161,6 +179,9 @@ impl fmt::Display for Tally {
                 write!(f, "{separator}{} {what}", grouped(count))?;
                 separator = ", ";
             }
+        }
+        if self.lost_values() > 0 {
+            write!(f, "; {} lost", counted(self.lost_values(), "value"))?;
         }
         write!(
             f,

@@ -9,13 +9,19 @@ use super::fake::instant;
 use crate::record::SliceState;
 use crate::{Mode, Report};
 
-fn report(read: u64, counts: Counts, requests: u64, elapsed: Duration) -> String {
+fn report(
+    (read, lost_values): (u64, u64),
+    counts: Counts,
+    requests: u64,
+    elapsed: Duration,
+) -> String {
     let report = Report {
         table: "Issues".to_owned(),
         mode: Mode::Incremental,
         why: String::new(),
         slices: Vec::new(),
         read,
+        lost_values,
         counts,
         requests,
         elapsed,
@@ -33,7 +39,7 @@ fn the_summary_is_one_line() {
         deleted: 0,
     };
     assert_eq!(
-        report(1_204, counts, 13, Duration::from_millis(1_812)),
+        report((1_204, 0), counts, 13, Duration::from_millis(1_812)),
         "Issues: 1,204 read, 37 inserted, 5 updated, 13 requests, 1.8 s"
     );
     let counts = Counts {
@@ -42,8 +48,8 @@ fn the_summary_is_one_line() {
         ..Counts::default()
     };
     assert_eq!(
-        report(1_000_000, counts, 1, Duration::from_secs(125)),
-        "Issues: 1,000,000 read, 1,000,000 inserted, 0 updated, 3 deleted, 1 request, 2 min 5 s"
+        report((1_000_000, 1_204), counts, 1, Duration::from_secs(125)),
+        "Issues: 1,000,000 read, 1,000,000 inserted, 0 updated, 3 deleted, 1,204 values lost, 1 request, 2 min 5 s"
     );
 }
 

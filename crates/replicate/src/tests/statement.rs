@@ -77,6 +77,7 @@ fn what_cannot_be_carried_out_is_refused_and_what_changes_nothing_is_not() {
         "DeleteOption = HardDelete",
         "UseGmtDateTime",
         "ContinueOnError",
+        "LostValues = FAIL",
         "CommandTimeout = 5",
     ] {
         read(&format!("REPLICATE Issues WITH {option}")).unwrap();

@@ -5,6 +5,7 @@
 //! skipped without being built.
 
 mod cell;
+mod surrogate;
 mod timestamp;
 mod tree;
 mod visit;
@@ -13,7 +14,6 @@ mod visit;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder, UInt32Array};
@@ -24,10 +24,11 @@ use serde::de::DeserializeSeed;
 use serde_json::error::Category;
 
 use self::cell::Cell;
-use self::tree::Node;
+pub use self::surrogate::mend;
+use self::tree::{Node, Target};
 use self::visit::Answer;
 use crate::spec::{Origin, Walk};
-use crate::{Error, ErrorKind, Result, TableSpec};
+use crate::{Error, ErrorKind, Lost, Result, TableSpec};
 
 /// Reads the answers about one table into batches of the wanted columns.
 #[derive(Debug, Clone)]
@@ -77,7 +78,8 @@ impl Above {
 /// What a column read from the rows demands.
 #[derive(Debug, Clone)]
 struct CellSpec {
-    path: String,
+    /// Where its value is in the row; the first place that has one counts.
+    places: Vec<String>,
     kind: crate::spec::ColumnKind,
     nullable: bool,
     /// A value of another type is an error: the row could not be found again, or not be ordered.
@@ -101,41 +103,9 @@ pub struct Decoded {
     pub page: Option<u64>,
     /// Rows a page.
     pub pagelen: Option<u64>,
-    /// Values that did not fit their columns and were read as NULL.
-    pub conflicts: Vec<Conflict>,
+    /// Values that could not be kept as they came, and how many of each kind.
+    pub lost: BTreeMap<Lost, u64>,
 }
-
-/// Values of one type that did not fit a column; they were read as NULL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
-    /// Where in the row, member by member.
-    pub path: String,
-    /// What the column takes.
-    pub expected: &'static str,
-    /// What was there.
-    pub found: &'static str,
-    /// How many values.
-    pub count: u64,
-}
-
-impl fmt::Display for Conflict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            path,
-            expected,
-            found,
-            count,
-        } = self;
-        let values = if *count == 1 { "value" } else { "values" };
-        write!(
-            f,
-            "`{path}`: expected {expected}, found {found}; {count} {values} read as NULL"
-        )
-    }
-}
-
-/// Conflicts counted by path, expectation and finding.
-type Conflicts = BTreeMap<(String, &'static str, &'static str), u64>;
 
 impl Decoder {
     /// A decoder of these columns of `table`, in this order; parent columns among them are filled
@@ -163,12 +133,12 @@ impl Decoder {
                     let strict =
                         table.key.contains(&index) || [cursor, walked, feed].contains(&Some(index));
                     let paths = own.paths();
-                    for path in &paths {
-                        tree.insert(path, cells.len(), strict);
+                    for (rank, path) in paths.iter().enumerate() {
+                        let cell = cells.len();
+                        tree.insert(path, Target { cell, rank }, strict);
                     }
-                    let shown: Vec<_> = paths.iter().map(|path| path.join(".")).collect();
                     cells.push(CellSpec {
-                        path: shown.join("` or `"),
+                        places: paths.iter().map(|path| path.join(".")).collect(),
                         kind: column.kind,
                         nullable: column.nullable,
                         strict,
@@ -213,7 +183,7 @@ impl Decoder {
         &self.schema
     }
 
-    /// Decodes an answer's body. `parents` are the values of the table's parent columns
+    /// Decodes an answer's body. Halves of surrogate pairs in it, wanted or not, are read as U+FFFD. `parents` are the values of the table's parent columns
     /// ([`Slice::parents`](crate::Slice::parents)).
     ///
     /// # Errors
@@ -241,6 +211,9 @@ impl Decoder {
                 error.valid_up_to(),
             )
         })?;
+        let (text, halves) = mend(text);
+        let text = text.as_ref();
+        let body = text.as_bytes();
         let cells = self.cells.iter().map(Cell::new).collect();
         let mut answer = Answer::new(cells, &self.cells, self.most_rows);
         let mut json = serde_json::Deserializer::from_str(text);
@@ -272,9 +245,12 @@ impl Decoder {
             size,
             page,
             pagelen,
-            conflicts,
+            mut lost,
             ..
         } = answer;
+        if halves > 0 {
+            lost.insert(Lost::Halves, halves);
+        }
         let built: Vec<ArrayRef> = cells.into_iter().map(Cell::finish).collect();
         let column = |source: &Source| match source {
             Source::Cell(cell) => Ok(built[*cell].clone()),
@@ -299,15 +275,6 @@ impl Decoder {
                 self.error("BL2011", &error.to_string(), body, 0)
                     .with_source(error)
             })?;
-        let conflicts = conflicts
-            .into_iter()
-            .map(|((path, expected, found), count)| Conflict {
-                path,
-                expected,
-                found,
-                count,
-            })
-            .collect();
         let next = next.filter(|next| !next.is_empty());
         Ok(Decoded {
             rows,
@@ -315,7 +282,7 @@ impl Decoder {
             size,
             page,
             pagelen,
-            conflicts,
+            lost,
         })
     }
 

@@ -68,7 +68,7 @@ fn a_page() {
         (decoded.size, decoded.page, decoded.pagelen),
         (Some(7), Some(1), Some(2))
     );
-    assert_eq!(decoded.conflicts, []);
+    assert_eq!(decoded.lost, BTreeMap::new());
     let rows = &decoded.rows;
     let text = |name: &str, row: usize| {
         let column = rows.column_by_name(name).unwrap().as_string::<i32>();
@@ -177,15 +177,16 @@ fn conflicts_are_null_and_counted() {
     let decoded = everything(&table)
         .decode(body.to_string().as_bytes(), &parents())
         .unwrap();
-    let shown: Vec<_> = decoded.conflicts.iter().map(Conflict::to_string).collect();
+    let lost = decoded.lost.iter();
+    let lost: Vec<_> = lost.map(|(how, values)| (how.to_string(), *values)).collect();
     assert_eq!(
-        shown,
+        lost,
         [
-            "`closed_on`: expected a timestamp, found another text; 1 value read as NULL",
-            "`flag`: expected true or false, found a text; 1 value read as NULL",
-            "`owner`: expected an object, found a text; 1 value read as NULL",
-            "`owner.age`: expected a whole number of 64 bits, found a number; 1 value read as NULL",
-            "`title`: expected a text, found a number; 2 values read as NULL",
+            ("`closed_on`: expected a timestamp, found another text".to_owned(), 1),
+            ("`flag`: expected true or false, found a text".to_owned(), 1),
+            ("`owner`: expected an object, found a text".to_owned(), 1),
+            ("`owner.age`: expected a whole number of 64 bits, found a number".to_owned(), 1),
+            ("`title`: expected a text, found a number".to_owned(), 2),
         ]
     );
     assert_eq!(
@@ -252,6 +253,97 @@ fn snippets_are_short_and_harmless() {
             "{shown}"
         );
     }
+}
+
+const PLACES: &str = r#"
+[[table]]
+name = "Files"
+doc = "Files."
+path = "/{workspace}/{repository}/files"
+slice = "repository"
+key = ["RepositoryUUID", "Path"]
+walk = { pages = true }
+page_size = 100
+scopes = { token = "t", oauth = "o" }
+columns = [
+  { name = "Path", type = "text", at = ["new.path", "old.path"], required = true, doc = "d" },
+  { name = "OldPath", type = "text", at = "old.path", doc = "d" },
+  { name = "Kind", type = "text", member = ["new", "old"], required = true, doc = "d" },
+  { name = "Size", type = "int", at = ["new.size", "old.size", "size"], doc = "d" },
+]
+"#;
+
+/// Path, old path, kind and size.
+type File = (Option<String>, Option<String>, Option<String>, Option<i64>);
+
+/// The first row of `Files`.
+fn places(body: &str) -> Result<File> {
+    let table = load(&[("files.toml", PLACES)]).unwrap_or_else(|error| panic!("{error}"));
+    let columns: Vec<_> = (3..7).collect();
+    let decoded = Decoder::new(&table[0], &columns).decode(body.as_bytes(), &[])?;
+    let text = |column: usize| {
+        let array = decoded.rows.column(column).as_string::<i32>();
+        array.is_valid(0).then(|| array.value(0).to_owned())
+    };
+    let sizes = decoded.rows.column(3).as_primitive::<Int64Type>();
+    let size = sizes.is_valid(0).then(|| sizes.value(0));
+    Ok((text(0), text(1), text(2), size))
+}
+
+#[test]
+fn the_first_place_of_a_column_counts_wherever_it_is_in_the_row() {
+    let text = |text: &str| Some(text.to_owned());
+    let cases = [
+        (
+            r#"{"old":{"path":"a","size":1},"new":{"path":"b","size":2},"size":3}"#,
+            (text("b"), text("a"), text("new"), Some(2)),
+        ),
+        (
+            r#"{"size":3,"new":{"path":"b"},"old":{"path":"a","size":1}}"#,
+            (text("b"), text("a"), text("new"), Some(1)),
+        ),
+        (
+            r#"{"size":3,"old":{"path":"a"},"new":null}"#,
+            (text("a"), text("a"), text("old"), Some(3)),
+        ),
+        (
+            r#"{"old":{"path":"a"},"new":{"path":null,"size":null}}"#,
+            (text("a"), text("a"), text("new"), None),
+        ),
+        // Of equal members the first counts.
+        (
+            r#"{"old":null,"new":{"path":"b","path":"c"}}"#,
+            (text("b"), None, text("new"), None),
+        ),
+    ];
+    for (row, expected) in cases {
+        let found = places(&format!(r#"{{"values":[{row}]}}"#)).unwrap();
+        assert_eq!(found, expected, "{row}");
+    }
+    for (row, part) in [
+        (r#"{"old":{"path":"a"},"new":{"path":7}}"#, "`new.path` is a number"),
+        (r#"{"old":{},"new":{}}"#, "row 1 has no `new.path` or `old.path`"),
+    ] {
+        let error = places(&format!(r#"{{"values":[{row}]}}"#)).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn half_a_surrogate_pair_costs_one_character() {
+    let table = things();
+    let body = format!(
+        r#"{{"values":[{{"id":1,"updated_on":"{AT}","title":"caf\udce9","owner":{{"na\ud800me":"\udc00"}},"tags":["\ud83d\ude00"]}}]}}"#
+    );
+    let decoded = everything(&table).decode(body.as_bytes(), &parents()).unwrap();
+    let text = |name: &str| {
+        let column = decoded.rows.column_by_name(name).unwrap();
+        column.as_string::<i32>().value(0).to_owned()
+    };
+    assert_eq!(text("Title"), "caf\u{fffd}");
+    assert_eq!(text("Owner"), r#"{"na\ufffdme":"\ufffd"}"#);
+    assert_eq!(text("Tags"), r#"["\ud83d\ude00"]"#);
+    assert_eq!(decoded.lost, BTreeMap::from([(Lost::Halves, 3)]));
 }
 
 /// What a cell should hold, the slow way.

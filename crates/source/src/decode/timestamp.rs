@@ -1,41 +1,44 @@
 //! Timestamps as REST services write them.
 
-/// Microseconds since 1970 (UTC) of an RFC 3339 timestamp: a fraction of any length is cut to six
-/// digits, the offset may be `Z`, `+hh:mm` or `+hhmm`, and a space may stand for the `T`.
+/// Microseconds since 1970 (UTC) of a date and time of ISO 8601, as RFC 3339 has them or more loosely: a space may
+/// stand for the `T`, the time, its seconds and the zone may be missing, a fraction of any length is cut to six digits.
+/// What names no zone is UTC, as Bitbucket documents.
 pub(super) fn micros(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    let (head, tail) = bytes.split_at_checked(19)?;
-    if head[4] != b'-'
-        || head[7] != b'-'
-        || !matches!(head[10], b'T' | b't' | b' ')
-        || head[13] != b':'
-        || head[16] != b':'
-    {
+    let (date, rest) = text.as_bytes().split_at_checked(10)?;
+    let [y @ .., b'-', m0, m1, b'-', d0, d1] = date else {
         return None;
-    }
-    let (year, month, day) = (
-        number(&head[..4])?,
-        number(&head[5..7])?,
-        number(&head[8..10])?,
-    );
-    let (hour, minute, second) = (
-        number(&head[11..13])?,
-        number(&head[14..16])?,
-        number(&head[17..19])?,
-    );
+    };
+    let days = days(number(y)?, number(&[*m0, *m1])?, number(&[*d0, *d1])?)?;
+    let (micros, zone) = match rest {
+        [] => (0, rest),
+        [b'T' | b't' | b' ', rest @ ..] => time_of_day(rest)?,
+        _ => return None,
+    };
+    Some((days * 86_400 - offset(zone)?) * 1_000_000 + micros)
+}
+
+/// The time of day in microseconds, and what follows it.
+fn time_of_day(text: &[u8]) -> Option<(i64, &[u8])> {
+    let [h0, h1, b':', m0, m1, rest @ ..] = text else {
+        return None;
+    };
+    let (hour, minute) = (number(&[*h0, *h1])?, number(&[*m0, *m1])?);
+    let (second, rest) = match rest {
+        [b':', s0, s1, rest @ ..] => (number(&[*s0, *s1])?, rest),
+        rest => (0, rest),
+    };
     // A leap second counts as the one after it, as POSIX time has it.
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let days = days(year, month, day)?;
-    let (micros, zone) = fraction(tail)?;
-    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset(zone)?;
-    Some(seconds * 1_000_000 + micros)
+    let (micros, zone) = fraction(rest)?;
+    let seconds = hour * 3_600 + minute * 60 + second;
+    Some((seconds * 1_000_000 + micros, zone))
 }
 
 /// The fraction in microseconds, and what follows it.
 fn fraction(tail: &[u8]) -> Option<(i64, &[u8])> {
-    let Some(digits) = tail.strip_prefix(b".") else {
+    let [b'.' | b',', digits @ ..] = tail else {
         return Some((0, tail));
     };
     let length = digits
@@ -53,17 +56,24 @@ fn fraction(tail: &[u8]) -> Option<(i64, &[u8])> {
 
 /// The offset from UTC in seconds.
 fn offset(zone: &[u8]) -> Option<i64> {
-    let (sign, digits) = match zone {
-        b"Z" | b"z" => return Some(0),
+    let (sign, digits) = match zone.strip_prefix(b" ").unwrap_or(zone) {
+        b"" | b"Z" | b"z" | b"UTC" | b"GMT" => return Some(0),
         [b'+', digits @ ..] => (1, digits),
         [b'-', digits @ ..] => (-1, digits),
         _ => return None,
     };
-    let (hours, minutes) = match digits {
-        [a, b, b':', c, d] | [a, b, c, d] => (number(&[*a, *b])?, number(&[*c, *d])?),
+    let (hours, minutes, seconds) = match digits {
+        [a, b] => ([a, b], None, None),
+        [a, b, b':', c, d] | [a, b, c, d] => ([a, b], Some([c, d]), None),
+        [a, b, b':', c, d, b':', e, f] | [a, b, c, d, e, f] => {
+            ([a, b], Some([c, d]), Some([e, f]))
+        }
         _ => return None,
     };
-    (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3_600 + minutes * 60))
+    let two = |digits: Option<[&u8; 2]>| number(&digits.unwrap_or([&b'0'; 2]).map(|it| *it));
+    let (hours, minutes, seconds) = (two(Some(hours))?, two(minutes)?, two(seconds)?);
+    let fits = hours <= 23 && minutes <= 59 && seconds <= 59;
+    fits.then_some(sign * (hours * 3_600 + minutes * 60 + seconds))
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
@@ -122,10 +132,28 @@ mod tests {
             ("2023-02-29T00:00:00Z", None),
             ("2024-13-01T00:00:00Z", None),
             ("2024-01-01T24:00:00Z", None),
-            ("2024-01-01T00:00:00", None),
+            // Without a zone, as old deploy keys and exports have it.
+            ("2021-04-02T14:20:48.179", Some(1_617_373_248_179_000)),
+            ("2021-04-02 14:20:48", Some(1_617_373_248_000_000)),
+            ("2021-04-02T14:20", Some(1_617_373_200_000_000)),
+            ("2021-04-02", Some(1_617_321_600_000_000)),
+            ("2021-04-02T14:20:48,179+00:00", Some(1_617_373_248_179_000)),
+            // Offsets of another length.
+            ("2021-04-02T14:20:48+00:00:00", Some(1_617_373_248_000_000)),
+            ("2021-04-02T15:14:16+00:53:28", Some(1_617_373_248_000_000)),
+            ("2021-04-02T13:27:20-005328", Some(1_617_373_248_000_000)),
+            ("2021-04-02T16:20:48+02", Some(1_617_373_248_000_000)),
+            ("2021-04-02 16:20:48 +0200", Some(1_617_373_248_000_000)),
+            ("2021-04-02 14:20:48 UTC", Some(1_617_373_248_000_000)),
+            ("2021-04-02T14:20:48+00:00:60", None),
+            ("2021-04-02T14:20:48+0", None),
+            ("2021-04-02T14:20:48 CET", None),
+            ("2021-04-02T", None),
+            ("2021-04-02Z", None),
+            ("20210402T142048Z", None),
             ("2024-01-01T00:00:00.Z", None),
-            ("2024-01-01", None),
             ("2024-01-01T00:00:00é", None),
+            ("2024-01-0é", None),
             ("+024-01-01T00:00:00Z", None),
             ("", None),
         ];

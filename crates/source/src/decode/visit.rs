@@ -1,5 +1,6 @@
 //! The visitors that carry a JSON text into cells.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{
@@ -10,14 +11,36 @@ use serde_json::value::RawValue;
 
 use super::cell::Cell;
 use super::timestamp::micros;
-use super::tree::Node;
-use super::{CellSpec, Conflicts, Decoder};
+use super::tree::{Node, Target};
+use super::{CellSpec, Decoder};
+use crate::Lost;
+
+/// A value for a cell of several places, as JSON, until its row ends: a place that counts more may come later.
+#[derive(Debug, Clone, Default)]
+struct Candidate {
+    /// Which of the cell's places it is from; `None` if no place has a value yet.
+    rank: Option<usize>,
+    json: String,
+}
+
+impl Candidate {
+    /// Takes a value if its place counts more than that of the one before. Of equal members the first stands.
+    fn offer(&mut self, rank: usize, json: &str) {
+        if json != "null" && self.rank.is_none_or(|known| rank < known) {
+            self.rank = Some(rank);
+            self.json.clear();
+            self.json.push_str(json);
+        }
+    }
+}
 
 /// What has been read of an answer.
 #[derive(Debug)]
 pub(super) struct Answer<'d> {
     pub(super) cells: Vec<Cell>,
     specs: &'d [CellSpec],
+    /// The values that the row being read has for cells of several places, by cell.
+    candidates: Vec<Candidate>,
     /// Whole rows read.
     pub(super) rows: usize,
     /// Rows that an answer may have.
@@ -26,7 +49,7 @@ pub(super) struct Answer<'d> {
     pub(super) size: Option<u64>,
     pub(super) page: Option<u64>,
     pub(super) pagelen: Option<u64>,
-    pub(super) conflicts: Conflicts,
+    pub(super) lost: BTreeMap<Lost, u64>,
     /// Why reading stopped, if it was not for the JSON's syntax.
     pub(super) failure: Option<String>,
 }
@@ -36,13 +59,14 @@ impl<'d> Answer<'d> {
         Self {
             cells,
             specs,
+            candidates: vec![Candidate::default(); specs.len()],
             rows: 0,
             most_rows,
             next: None,
             size: None,
             page: None,
             pagelen: None,
-            conflicts: Conflicts::new(),
+            lost: BTreeMap::new(),
             failure: None,
         }
     }
@@ -65,15 +89,44 @@ impl<'d> Answer<'d> {
                 "cannot be used: in row {row}, `{path}` is {found} where {expected} was expected"
             )));
         }
-        *self
-            .conflicts
-            .entry((path.to_owned(), expected, found))
-            .or_default() += 1;
+        let lost = Lost::Type {
+            path: path.to_owned(),
+            expected,
+            found,
+        };
+        *self.lost.entry(lost).or_default() += 1;
+        Ok(())
+    }
+
+    /// Fills the cells of several places from the first place that had a value.
+    fn settle<E: de::Error>(&mut self) -> Result<(), E> {
+        let specs = self.specs;
+        for (cell, spec) in specs.iter().enumerate() {
+            let Some(rank) = self.candidates[cell].rank.take() else {
+                continue;
+            };
+            let path = &spec.places[rank];
+            if let (Cell::Text(builder), true) = (&mut self.cells[cell], spec.named) {
+                builder.append_value(path);
+                continue;
+            }
+            let json = std::mem::take(&mut self.candidates[cell].json);
+            let value = Value {
+                path,
+                cell,
+                answer: self,
+            };
+            value
+                .deserialize(&mut serde_json::Deserializer::from_str(&json))
+                .map_err(E::custom)?;
+            self.candidates[cell].json = json;
+        }
         Ok(())
     }
 
     /// Ends a row: what it lacked is NULL.
     fn end_row<E: de::Error>(&mut self) -> Result<(), E> {
+        self.settle()?;
         let rows = self.rows;
         for (cell, spec) in self.cells.iter_mut().zip(self.specs) {
             if cell.len() == rows {
@@ -82,7 +135,7 @@ impl<'d> Answer<'d> {
                     continue;
                 }
                 if !spec.nullable {
-                    let path = &spec.path;
+                    let path = spec.places.join("` or `");
                     self.failure =
                         Some(format!("cannot be used: row {} has no `{path}`", rows + 1));
                     return Err(E::custom("unexpected shape"));
@@ -303,19 +356,23 @@ impl<'de> DeserializeSeed<'de> for Place<'_, '_, '_> {
         let Self { node, answer } = self;
         match (node.cells.as_slice(), node.children.is_empty()) {
             ([], _) => deserializer.deserialize_any(Object { node, answer }),
-            ([cell], true) => Value {
-                node,
+            ([Target { cell, .. }], true) if answer.specs[*cell].places.len() == 1 => Value {
+                path: &node.path,
                 cell: *cell,
                 answer,
             }
             .deserialize(deserializer),
-            (cells, leaf) => {
-                // Wanted more than once: read it as often.
+            (targets, leaf) => {
+                // Wanted more than once, or only if no better place has a value: read it as often.
                 let raw = <&RawValue>::deserialize(deserializer)?.get();
-                for cell in cells {
+                for Target { cell, rank } in targets {
+                    if answer.specs[*cell].places.len() > 1 {
+                        answer.candidates[*cell].offer(*rank, raw);
+                        continue;
+                    }
                     let mut again = serde_json::Deserializer::from_str(raw);
                     let seed = Value {
-                        node,
+                        path: &node.path,
                         cell: *cell,
                         answer,
                     };
@@ -388,7 +445,8 @@ impl<'de> Visitor<'de> for Object<'_, '_, '_> {
 
 /// A value for one cell.
 struct Value<'a, 'd, 'n> {
-    node: &'n Node,
+    /// Where it is in the row.
+    path: &'n str,
     cell: usize,
     answer: &'a mut Answer<'d>,
 }
@@ -401,8 +459,7 @@ impl Value<'_, '_, '_> {
     fn conflict<E: de::Error>(self, found: &'static str) -> Result<(), E> {
         let expected = self.answer.cells[self.cell].expected();
         let strict = self.answer.specs[self.cell].strict;
-        self.answer
-            .conflict(&self.node.path, strict, expected, found)?;
+        self.answer.conflict(self.path, strict, expected, found)?;
         self.answer.cells[self.cell].append_null();
         Ok(())
     }
@@ -414,7 +471,7 @@ impl<'de> DeserializeSeed<'de> for Value<'_, '_, '_> {
     fn deserialize<D: Deserializer<'de>>(mut self, deserializer: D) -> Result<(), D::Error> {
         let rows = self.answer.rows;
         let named = self.answer.specs[self.cell].named;
-        let path = &self.node.path;
+        let path = self.path;
         match self.cell() {
             // The member came twice in one object; the first one stands.
             cell if cell.len() > rows => IgnoredAny::deserialize(deserializer).map(|_| ()),
