@@ -1,5 +1,7 @@
 //! From failed requests to errors that say whose data could not be read, and why.
 
+use std::fmt::Display;
+
 use bucketline_rest::{Error as RestError, ErrorKind as RestKind};
 use bucketline_source::{Error, ErrorKind, TableSpec};
 
@@ -24,6 +26,13 @@ impl Place {
     pub(crate) fn absent(&self) -> String {
         let Self { label, .. } = self;
         format!("there is no repository {label}, or this credential may not see it")
+    }
+
+    /// The error of a list that cannot be followed to its end.
+    pub(crate) fn stuck(&self, why: impl Display) -> Error {
+        let Self { what, label } = self;
+        let message = format!("{what} of {label} cannot be read on: {why}");
+        Error::new(ErrorKind::Unavailable, "BL4022", message)
     }
 
     /// Says that the name is a former one.
@@ -110,6 +119,12 @@ pub(crate) fn explain(error: RestError, place: &Place, table: Option<&TableSpec>
     } else {
         format!(": {}", problem.message.trim_end_matches('.'))
     };
+    let detailed = match &problem.detail {
+        Some(detail) if *detail != problem.message => {
+            format!("{said}: {}", detail.trim_end_matches('.'))
+        }
+        _ => said.clone(),
+    };
     let hint = error.hint();
     let (kind, code, message, own_hint) = match error.kind() {
         RestKind::Unauthorized => (
@@ -154,7 +169,7 @@ pub(crate) fn explain(error: RestError, place: &Place, table: Option<&TableSpec>
         RestKind::BadRequest => (
             ErrorKind::Rejected,
             "BL4015",
-            format!("Bitbucket rejected the request for {subject}{said}"),
+            format!("Bitbucket rejected the request for {subject}{detailed}"),
             None,
         ),
         RestKind::Unreachable => (

@@ -38,18 +38,14 @@ pub fn read_problem(status: u16, headers: &HeaderMap, body: &[u8]) -> Problem {
         let listed = listed.into_iter().flatten().filter_map(Value::as_str);
         listed.map(str::to_owned).collect::<Vec<_>>()
     };
-    let missing = error
-        .get("data")
-        .and_then(|data| data.get("shas"))
-        .and_then(Value::as_array);
+    let data = || [error.get("data"), root.get("data")].into_iter().flatten();
+    let missing = data().find_map(|data| data.get("shas").and_then(Value::as_array));
     let missing = missing.into_iter().flatten().filter_map(Value::as_str);
-    let announcement = [error.get("data"), root.get("data")]
-        .into_iter()
-        .flatten()
-        .find_map(|data| data.get("announcement_url").and_then(Value::as_str));
+    let announcement =
+        data().find_map(|data| data.get("announcement_url").and_then(Value::as_str));
     let problem = Problem {
         message: message.to_owned(),
-        detail: detail.and_then(Value::as_str).map(str::to_owned),
+        detail: detailed(detail, error.get("fields")),
         required_scopes: scopes("required"),
         granted_scopes: scopes("granted"),
         announcement: announcement.map(str::to_owned),
@@ -57,6 +53,41 @@ pub fn read_problem(status: u16, headers: &HeaderMap, body: &[u8]) -> Problem {
         ..Problem::default()
     };
     settled(problem, status)
+}
+
+/// What an error says beside its message: its detail, then what is wrong with which field. Lists of scopes are
+/// read by themselves.
+fn detailed(detail: Option<&Value>, fields: Option<&Value>) -> Option<String> {
+    let mut parts = Vec::new();
+    match detail {
+        Some(Value::String(text)) if !text.is_empty() => {
+            parts.push(text.trim_end_matches('.').to_owned());
+        }
+        Some(Value::Object(members)) => {
+            let others = members
+                .iter()
+                .filter(|(name, _)| !matches!(name.as_str(), "required" | "granted"));
+            parts.extend(others.map(|(name, value)| format!("{name}: {}", plain(value))));
+        }
+        _ => {}
+    }
+    if let Some(Value::Object(fields)) = fields {
+        parts.extend(
+            fields
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", plain(value))),
+        );
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// A value as people read it: texts without quotes, a list's entries by commas.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(entries) => entries.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }
 
 /// Adds what follows from the message's text.
@@ -118,6 +149,35 @@ mod tests {
         );
         assert_eq!(problem.missing_scopes().collect::<Vec<_>>(), ["repository"]);
         assert_eq!(problem.detail, None);
+    }
+
+    #[test]
+    fn what_a_rejection_says_of_fields_is_kept() {
+        let cases = [
+            (
+                r#"{"type":"error","error":{"message":"Bad request","fields":{"q":["Invalid filter","near >"],"sort":"unknown"},"detail":"See the documentation."}}"#,
+                Some("See the documentation; q: Invalid filter, near >; sort: unknown"),
+            ),
+            (
+                r#"{"error":{"message":"m","detail":{"reason":"too long","limit":100}}}"#,
+                Some("reason: too long; limit: 100"),
+            ),
+            (r#"{"error":{"message":"m","detail":"","fields":{}}}"#, None),
+            (r#"{"error":{"message":"m","detail":null,"fields":[1]}}"#, None),
+        ];
+        for (body, detail) in cases {
+            assert_eq!(read(400, body).detail.as_deref(), detail, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_inside_or_outside_of_the_error() {
+        for body in [
+            r#"{"type":"error","error":{"message":"Commit not found","data":{"shas":["a1"]}}}"#,
+            r#"{"type":"error","error":{"message":"Commit not found"},"data":{"shas":["a1"]}}"#,
+        ] {
+            assert_eq!(read(404, body).missing, ["a1"]);
+        }
     }
 
     #[test]

@@ -75,8 +75,6 @@ pub(crate) struct Shape {
     pub(crate) single: bool,
     /// What the service is to filter.
     pub(crate) conditions: Vec<String>,
-    /// One of the conditions may stop to hold for a row.
-    pub(crate) mutable: bool,
     /// The columns to decode: the wanted ones first, then those the walk needs.
     pub(crate) columns: Vec<usize>,
     /// The `fields` parameter.
@@ -147,7 +145,6 @@ impl Shape {
         Self {
             path: path(table, &request.scope),
             single,
-            mutable: pushed.iter().any(|planned| !planned.immutable),
             fields: fields(table, &columns, single),
             conditions,
             columns,

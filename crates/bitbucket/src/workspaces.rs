@@ -15,7 +15,8 @@ use serde_json::{Map, Value};
 use crate::failure::{Place, explain};
 use crate::plan::Access;
 use crate::query;
-use crate::reading::Connection;
+use crate::reading::{Circle, Connection};
+use crate::walk::Fault;
 
 /// The name of this reader in the table files.
 pub(crate) const READER: &str = "workspaces";
@@ -113,6 +114,7 @@ pub(crate) struct WorkspacesReader {
     details: bool,
     next: Option<Url>,
     pages: usize,
+    circle: Circle,
 }
 
 #[derive(Deserialize)]
@@ -144,6 +146,7 @@ impl WorkspacesReader {
             plan,
             next: None,
             pages: 0,
+            circle: Circle::default(),
         }
     }
 
@@ -167,6 +170,13 @@ impl WorkspacesReader {
         let answer = self.get(&url, "Workspaces", "the credential").await?;
         let api = &self.connection.api;
         let list: List = api.object("the list of workspaces", &answer.body)?;
+        let named = list.values.iter().map(|entry| entry.workspace.get("uuid"));
+        let named: Vec<_> = named.map(|uuid| uuid.and_then(Value::as_str)).collect();
+        if self.pages == 0 {
+            self.circle.begin(&named);
+        } else if self.circle.is_closed_by(&named) {
+            return Err(Place::new("Workspaces", "the credential").stuck(Fault::Circle));
+        }
         self.pages += 1;
         let mut rows = Vec::with_capacity(list.values.len());
         for some in list.values.chunks(AT_ONCE) {

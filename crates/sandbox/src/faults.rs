@@ -101,6 +101,11 @@ pub enum FaultKind {
     RepeatedPage,
     /// The right answer with a `Date` header that is no date.
     BadDate,
+    /// The right answer with a `Date` header that is off.
+    DateOff {
+        /// How far ahead it is; negative ones are behind.
+        seconds: i64,
+    },
     /// The right answer with a `next` link that leads to another origin.
     ForeignNext {
         /// Such as `http://127.0.0.1:9`.
@@ -244,6 +249,7 @@ impl FaultKind {
             | Self::EmptyPage
             | Self::RepeatedPage
             | Self::BadDate
+            | Self::DateOff { .. }
             | Self::ForeignNext { .. } => return None,
         })
     }

@@ -14,6 +14,7 @@ use flate2::write::GzEncoder;
 use futures::{StreamExt, stream};
 
 use crate::api::{Call, answer};
+use crate::clock::{SECOND, Timestamp};
 use crate::config::Config;
 use crate::connection::Reset;
 use crate::control;
@@ -265,6 +266,7 @@ async fn serve(
     let cut = matches!(fault, Some(FaultKind::CutBody));
     let date = match fault {
         Some(FaultKind::BadDate) => "some day".to_owned(),
+        Some(FaultKind::DateOff { seconds }) => Timestamp(now.0 + seconds * SECOND).http_date(),
         _ => now.http_date(),
     };
     respond(answered.reply, date, compress, cut)

@@ -139,9 +139,9 @@ pub struct Owner(pub Vec<(usize, Literal)>);
 /// The position of an unfinished walk in cursor order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// The server's time when the walk began (S).
+    /// No later than the walk's beginning, if one of the server's clock and ours is right (S).
     pub started: DateTime<Utc>,
-    /// The server's time when the walk first met a row later than `started`, at the latest.
+    /// When the walk first met a row later than `started`, at the latest. Also set where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed: Option<DateTime<Utc>>,
     /// The highest cursor value read so far in this part.
@@ -151,9 +151,6 @@ pub struct Position {
     /// the mark alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub found: bool,
-    /// Nothing is known beyond `highest`: the list broke off, or the server did not tell its time.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unsure: bool,
     /// Which value of the split parameter is being walked, by index; 0 in a walk that is not split.
     #[serde(default)]
     pub part: usize,
@@ -197,7 +194,8 @@ pub struct Page {
     pub checkpoint: Option<Checkpoint>,
     /// Parents all of whose rows are on this page; what a copy has of them beside is gone. Each is on one page.
     pub owners: Vec<Owner>,
-    /// Parents whose rows could not be read: those of a copy stay.
+    /// Parents whose rows could not be read: those of a copy stay. One without columns is the slice itself, of which
+    /// something could not be read.
     pub unread: Vec<Owner>,
     /// Set on the last page of the slice, and on that alone. A stream that ends without it has not
     /// ended: it failed.

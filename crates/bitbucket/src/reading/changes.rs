@@ -2,7 +2,7 @@
 
 use bucketline_source::spec::Cursor;
 use bucketline_source::{Checkpoint, End, Error, ErrorKind, Page};
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 
 use super::fetch::Fetch;
 use super::stuck;
@@ -35,7 +35,6 @@ impl ChangesReader {
             look_back: cursor.look_back,
             nullable: cursor.nullable,
             parts: if parts.is_empty() { vec![0] } else { parts },
-            mutable: checkpoint.mark.is_none() && shape.mutable,
         };
         Self {
             walk: ChangeWalk::new(rules, checkpoint),
@@ -94,10 +93,9 @@ impl ChangesReader {
                 cursors: &cursors,
                 ids: &ids,
                 more: fetched.next.is_some(),
-                time: fetched.time.unwrap_or_else(Utc::now),
-                is_server_time: fetched.time.is_some(),
+                moment: fetched.moment,
             };
-            self.before = self.walk.opened(seen.time, seen.is_server_time);
+            self.before = self.walk.opened(seen.moment);
             let keep = self
                 .walk
                 .accept(seen)

@@ -9,7 +9,7 @@ use bucketline_source::decode::Above;
 use bucketline_source::spec::{ChildRows, Origin, ParentTable, Walk};
 use bucketline_source::{
     Checkpoint, End, Error, ErrorKind, Literal, Owner, Page, ReadContext, Reading, Result,
-    ScanPlan, Slice,
+    ScanPlan, Slice, SliceChoice,
 };
 
 use super::fetch::Fetch;
@@ -237,7 +237,10 @@ impl ChildrenReader {
             return Ok(Found::Rows(nothing()));
         }
         if self.given && error.kind() == ErrorKind::NotFound {
-            self.fetch.note(&error.to_string());
+            // Where every repository is asked, most lack it.
+            if self.fetch.plan().slices != SliceChoice::Listed {
+                self.fetch.note(&error.to_string());
+            }
             return Ok(Found::Rows(nothing()));
         }
         let unreadable =

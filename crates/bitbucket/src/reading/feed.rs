@@ -5,7 +5,7 @@ use std::time::Duration;
 use arrow::array::{AsArray as _, RecordBatch};
 use bucketline_source::spec::{Feed, Walk};
 use bucketline_source::{Checkpoint, End, Page};
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 
 use super::fetch::Fetch;
 use super::stuck;
@@ -73,7 +73,7 @@ impl FeedReader {
             moments: &moments,
             unfinished: &self.unfinished(&fetched.rows),
             more: fetched.next.is_some(),
-            time: fetched.time.unwrap_or_else(Utc::now),
+            moment: fetched.moment,
         };
         let keep = self.walk.accept(page);
         let keep = keep.map_err(|fault| stuck(&fault, &self.fetch))?;

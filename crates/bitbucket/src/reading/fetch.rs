@@ -1,5 +1,6 @@
 //! One page of a slice: asked, decoded, cut to what is wanted.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -15,12 +16,12 @@ use bucketline_source::{
 };
 use chrono::{DateTime, Utc};
 
-use super::{Connection, broken};
+use super::{Circle, Connection, broken, stuck};
 use crate::api::fill;
 use crate::failure::{Failure, Place, failure};
 use crate::query;
 use crate::shape::{Purpose, Shape};
-use crate::walk::Keep;
+use crate::walk::{Fault, Keep, Moment};
 
 /// Fetches the pages of one slice, or of one parent in it.
 #[derive(Clone)]
@@ -42,6 +43,8 @@ pub(super) struct Fetch {
     left: Option<usize>,
     /// Parameters of the reader's own.
     added: Vec<Parameter>,
+    /// The pages of the list that is being followed.
+    circle: Circle,
     /// The server's time in the first answer.
     answered: Option<DateTime<Utc>>,
 }
@@ -50,10 +53,12 @@ pub(super) struct Fetch {
 pub(super) struct Fetched {
     /// The columns of the plan, then those that the walk needs.
     pub(super) rows: RecordBatch,
+    /// What tells its rows apart, if that was fetched.
+    pub(super) keys: Option<Vec<String>>,
     /// Where the next page is.
     pub(super) next: Option<String>,
-    /// The server's time, if it told it.
-    pub(super) time: Option<DateTime<Utc>>,
+    /// When it was given.
+    pub(super) moment: Moment,
 }
 
 /// Page sizes to fall back to when the service refuses a longer page. Its maxima are not documented
@@ -89,6 +94,7 @@ impl Fetch {
             decoder: decoder(table, &shape),
             connection,
             added: Vec::new(),
+            circle: Circle::default(),
             answered: None,
             left,
             context,
@@ -122,6 +128,7 @@ impl Fetch {
             fetch.path = fetch.path.replace(&format!("{{{placeholder}}}"), &value);
         }
         fetch.above = Some(above);
+        fetch.circle = Circle::default();
         fetch.unresolved = false;
         fetch.left = left;
         fetch.place.label = label.to_owned();
@@ -133,6 +140,7 @@ impl Fetch {
     pub(super) fn nested(mut self, body: &[u8]) -> Result<RecordBatch, Failure> {
         self.decoder = self.decoder.at_most(usize::MAX);
         let decoded = self.decode(body)?;
+        self.note_doubles(&self.keys(&decoded.rows).unwrap_or_default());
         Ok(self.wanted(&decoded.rows, None)?)
     }
 
@@ -198,7 +206,13 @@ impl Fetch {
             let url = self.connection.api.address(&self.path, &parameters)?;
             match self.ask(&url, brief).await {
                 Err(error) if is_page_too_long(&error) && self.shrink() => {}
-                answer => return self.received(&url, answer),
+                answer => {
+                    let fetched = self.received(&url, answer)?;
+                    if let Some(keys) = &fetched.keys {
+                        self.circle.begin(keys);
+                    }
+                    return Ok(fetched);
+                }
             }
         }
     }
@@ -211,7 +225,15 @@ impl Fetch {
             Error::new(ErrorKind::Decode, "BL4021", message)
         })?;
         let answer = self.ask(&url, false).await;
-        self.received(&url, answer)
+        let fetched = self.received(&url, answer)?;
+        let closed = match &fetched.keys {
+            Some(keys) => self.circle.is_closed_by(keys),
+            None => self.circle.is_closed_by(link),
+        };
+        match closed {
+            true => Err(stuck(Fault::Circle, self)),
+            false => Ok(fetched),
+        }
     }
 
     async fn ask(&self, url: &Url, brief: bool) -> Result<Response, RestError> {
@@ -235,7 +257,11 @@ impl Fetch {
         answer: Result<Response, RestError>,
     ) -> Result<Fetched, Failure> {
         let answer = answer.map_err(|error| {
-            let absent = self.unresolved && error.kind() == RestKind::NotFound;
+            // What is said to be missing is looked for in a repository that is there.
+            let missing = error.problem().map(|problem| problem.missing.len());
+            let absent = self.unresolved
+                && error.kind() == RestKind::NotFound
+                && missing.is_none_or(|missing| missing == 0);
             match failure(error, self.table(), &self.place) {
                 Failure::Error(_) if absent => Failure::Absent(self.place.absent()),
                 failure => failure,
@@ -280,10 +306,13 @@ impl Fetch {
             }
             _ => next,
         };
+        let keys = self.keys(&rows);
+        self.note_doubles(keys.as_deref().unwrap_or_default());
         Ok(Fetched {
             rows,
+            keys,
             next,
-            time: answer.server_time,
+            moment: Moment::new(answer.server_time, Utc::now()),
         })
     }
 
@@ -335,8 +364,26 @@ impl Fetch {
         }
     }
 
+    /// Tells of rows of one answer that have one key: a copy cannot have them all.
+    fn note_doubles(&self, keys: &[String]) {
+        let mut known = HashSet::with_capacity(keys.len());
+        let doubles: Vec<_> = keys.iter().filter(|key| !known.insert(*key)).collect();
+        if let Some(first) = doubles.first() {
+            let Place { what, label } = &self.place;
+            let shown: Vec<_> = first.split_terminator('\0').collect();
+            self.note(&format!(
+                "{what} of {label}: in one answer {} the key of another, such as {}; a copy keeps one of each",
+                match doubles.len() {
+                    1 => "a row repeats".to_owned(),
+                    several => format!("{several} rows repeat"),
+                },
+                shown.join(", ")
+            ));
+        }
+    }
+
     /// What tells the rows of a slice apart, as text; `None` if it was not fetched.
-    pub(super) fn keys(&self, rows: &RecordBatch) -> Option<Vec<String>> {
+    fn keys(&self, rows: &RecordBatch) -> Option<Vec<String>> {
         let table = self.table();
         let own = |index: &&usize| table.columns[**index].origin.is_own();
         let mut keys = vec![String::new(); rows.num_rows()];

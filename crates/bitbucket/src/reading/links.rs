@@ -10,10 +10,7 @@ use chrono::{DateTime, Utc};
 use super::fetch::Fetch;
 use super::stuck;
 use crate::failure::Failure;
-use crate::walk::Keep;
-
-/// Pages in a row that may bring nothing new: rows may have moved by as much, or be hidden.
-const MAX_BARREN: usize = 3;
+use crate::walk::{Fault, Keep, MAX_BARREN};
 
 /// Reads pages by following links; doubles are dropped by key.
 pub(super) struct LinksReader {
@@ -64,7 +61,7 @@ impl LinksReader {
         let keep = if only_page {
             None
         } else {
-            self.first_seen(&fetched.rows)
+            self.first_seen(fetched.keys)
         };
         let rows = self.fetch.wanted(&fetched.rows, keep.as_ref())?;
         self.link = fetched.next;
@@ -75,7 +72,7 @@ impl LinksReader {
         };
         self.barren = if new { 0 } else { self.barren + 1 };
         if !ended && self.barren == MAX_BARREN {
-            return Err(stuck("its pages bring nothing new", &self.fetch));
+            return Err(stuck(Fault::Circle, &self.fetch));
         }
         let end = ended.then_some(End::Complete {
             unstable_pages: self.pages,
@@ -94,8 +91,8 @@ impl LinksReader {
     }
 
     /// Which rows came for the first time; `None` if they cannot be told apart.
-    fn first_seen(&mut self, rows: &RecordBatch) -> Option<Keep> {
-        let keys = self.fetch.keys(rows)?.into_iter();
+    fn first_seen(&mut self, keys: Option<Vec<String>>) -> Option<Keep> {
+        let keys = keys?.into_iter();
         Some(Keep::new(keys.map(|key| self.given.insert(key)).collect()))
     }
 
@@ -112,7 +109,7 @@ impl LinksReader {
                 .await?;
             loop {
                 // A row that changes its part while the parts are read comes in both.
-                let keep = self.first_seen(&fetched.rows);
+                let keep = self.first_seen(fetched.keys);
                 let rows = Fetch::kept(&fetched.rows, keep.as_ref())?;
                 count += rows.num_rows();
                 batches.push(rows);

@@ -2,6 +2,7 @@
 
 mod changes;
 mod children;
+mod circle;
 mod feed;
 mod fetch;
 mod heads;
@@ -25,6 +26,7 @@ use futures::{StreamExt as _, stream};
 
 use self::changes::ChangesReader;
 use self::children::ChildrenReader;
+pub(crate) use self::circle::Circle;
 use self::feed::FeedReader;
 use self::fetch::Fetch;
 use self::heads::HeadsReader;
@@ -248,10 +250,5 @@ fn broken(error: arrow::error::ArrowError) -> Error {
 
 /// The error of a walk that cannot go on.
 fn stuck(why: impl Display, fetch: &Fetch) -> Failure {
-    let place = fetch.place();
-    Failure::Error(Error::new(
-        ErrorKind::Unavailable,
-        "BL4022",
-        format!("{} of {} cannot be read on: {why}", place.what, place.label),
-    ))
+    Failure::Error(fetch.place().stuck(why))
 }

@@ -81,8 +81,8 @@ impl KeysetReader {
             let keys = if self.unique && self.parts.is_none() {
                 vec![String::new(); values.len()]
             } else {
-                let keys = self.fetch.keys(&fetched.rows);
-                keys.unwrap_or_else(|| vec![String::new(); values.len()])
+                let none = || vec![String::new(); values.len()];
+                fetched.keys.unwrap_or_else(none)
             };
             let before = self.fetch.is_scan().then(|| self.walk.clone());
             let accepted = self.walk.accept(&values, &keys, fetched.next.is_some());

@@ -6,7 +6,8 @@ use std::time::Duration;
 use bucketline_source::{Checkpoint, Position};
 use chrono::{DateTime, Utc};
 
-use super::{Fault, Keep};
+use super::moment::NEVER;
+use super::{Fault, Keep, Moment};
 
 /// What a walk goes by; fixed while it lasts.
 #[derive(Debug, Clone)]
@@ -18,8 +19,6 @@ pub(crate) struct WalkRules {
     /// The parts a split walk goes through, as ascending indices of the
     /// parameter's values; at least one.
     pub(crate) parts: Vec<usize>,
-    /// A condition that may stop to hold for a row is pushed down, in this first load.
-    pub(crate) mutable: bool,
 }
 
 /// What to ask for next.
@@ -55,10 +54,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) ids: &'a [i64],
     /// The page has a successor.
     pub(crate) more: bool,
-    /// The server's time when it answered; ours if it did not tell.
-    pub(crate) time: DateTime<Utc>,
-    /// The time is the server's.
-    pub(crate) is_server_time: bool,
+    /// When it was given.
+    pub(crate) moment: Moment,
 }
 
 /// A walk through what changed in one slice (design, section 5, "Cursor").
@@ -170,13 +167,12 @@ impl ChangeWalk {
         if page.ids.is_empty() && page.more {
             return Err(Fault::EmptyPage);
         }
-        let begun = self.begin(page.time, page.is_server_time);
+        let begun = self.begin(page.moment);
         let position = self.position.get_or_insert(begun);
         position.found |= !page.ids.is_empty();
         // A page was empty although the one before promised more rows. Rows without a value are read by each
         // walk, so that nothing is lost there.
         let broke_off = page.ids.is_empty() && position.after.is_some() && !position.nulls;
-        position.unsure |= broke_off;
         let (keep, part_ended) = match asked.rows {
             Rows::Nulls(after) => {
                 if page.cursors.iter().any(Option::is_some) {
@@ -226,13 +222,10 @@ impl ChangeWalk {
             position.seen.clear();
             return;
         }
-        let reached = position.highest.map(|highest| {
-            if self.rules.mutable && !position.unsure {
-                position.started
-            } else {
-                highest.min(position.started)
-            }
-        });
+        // Never beyond a change that was seen: should a clock be wrong, the changes up to what it says would be missed.
+        let reached = position
+            .highest
+            .map(|highest| highest.min(position.started));
         // A row that was deleted meanwhile does not move the mark back; a part that showed nothing keeps its
         // own, for an empty answer may be a fault.
         let mark = self.part_mark().max(reached);
@@ -281,20 +274,19 @@ impl ChangeWalk {
 
     /// Where the walk stands before an answer of this time is taken in. It has begun by then, so that what is
     /// remembered meanwhile keeps the moment of its start.
-    pub(crate) fn opened(&self, time: DateTime<Utc>, is_server_time: bool) -> Checkpoint {
+    pub(crate) fn opened(&self, moment: Moment) -> Checkpoint {
         let mut checkpoint = self.checkpoint();
-        let begun = || self.begin(time, is_server_time);
+        let begun = || self.begin(moment);
         checkpoint.walk.get_or_insert_with(begun);
         checkpoint
     }
 
-    fn begin(&self, time: DateTime<Utc>, is_server_time: bool) -> Position {
+    fn begin(&self, moment: Moment) -> Position {
         Position {
-            started: time,
+            started: moment.earliest,
             passed: None,
             highest: None,
             found: false,
-            unsure: !is_server_time,
             part: if self.split { self.rules.parts[0] } else { 0 },
             after: None,
             seen: Vec::new(),
@@ -352,10 +344,12 @@ fn by_cursor(
         return Ok((Keep(Vec::new()), true));
     };
     position.highest = position.highest.max(Some(last));
-    let too_late = position.passed.is_some_and(|passed| first > passed);
-    if last > position.started && position.passed.is_none() {
-        // The server tells its time in whole seconds, cut off: it was at most this late.
-        position.passed = page.time.checked_add_signed(chrono::Duration::seconds(1));
+    let Moment { latest, .. } = page.moment;
+    // What is dated later than its own answer was not changed since the walk began, and the walk goes on with it.
+    let too_late = position.passed.is_some_and(|passed| first > passed)
+        && latest.is_some_and(|latest| first <= latest);
+    if (last > position.started || latest.is_none()) && position.passed.is_none() {
+        position.passed = Some(latest.unwrap_or(NEVER));
     }
     let ends = !page.more || too_late;
     let known: HashSet<i64> = position.seen.iter().copied().collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bucketline_source::{Checkpoint, FeedPosition};
 use chrono::{DateTime, Utc};
 
-use super::{Fault, Keep};
+use super::{Fault, Keep, Moment};
 
 /// What a walk goes by; fixed while it lasts.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +27,8 @@ pub(crate) struct Entries<'a> {
     pub(crate) unfinished: &'a [bool],
     /// The page has a successor.
     pub(crate) more: bool,
-    /// The server's time when it answered.
-    pub(crate) time: DateTime<Utc>,
+    /// When it was given.
+    pub(crate) moment: Moment,
 }
 
 /// A walk from the newest row back to what is known. The mark moves at its end, and never beyond the oldest row that
@@ -40,7 +40,7 @@ pub(crate) struct FeedWalk {
     /// Where an interrupted walk stood: what it committed is passed over.
     resumed: Option<FeedPosition>,
     position: Option<FeedPosition>,
-    /// The server's time at the first answer. A row of a later date says nothing of what comes until then.
+    /// No later than the first answer. A row of a later date says nothing of what comes until then.
     started: Option<DateTime<Utc>>,
     /// The oldest unfinished row that is waited for.
     waiting: Option<DateTime<Utc>>,
@@ -91,7 +91,7 @@ impl FeedWalk {
                 .zip(page.unfinished.iter().copied())
         };
         let bound = self.mark.map(|mark| before(mark, self.rules.look_back));
-        let started = *self.started.get_or_insert(page.time);
+        let started = *self.started.get_or_insert(page.moment.earliest);
         let is_old = |moment: DateTime<Utc>| bound.is_some_and(|bound| moment < bound);
         let is_known = |moment| is_old(moment) || passed_over(moment);
         let keep = rows().map(|(moment, unfinished)| unfinished || !is_known(moment));
@@ -100,7 +100,7 @@ impl FeedWalk {
             .filter(|(_, unfinished)| *unfinished)
             .map(|(moment, _)| moment);
         let pending: Vec<_> = pending.collect();
-        let limit = before(page.time, self.rules.within);
+        let limit = before(page.moment.earliest, self.rules.within);
         let waited = pending
             .iter()
             .filter(|moment| **moment >= limit)
@@ -212,6 +212,10 @@ mod tests {
         DateTime::from_timestamp(second, 0).unwrap_or_default()
     }
 
+    fn now(second: i64) -> Moment {
+        Moment::new(Some(instant(second)), instant(second))
+    }
+
     impl Service {
         fn apply(&mut self, mutation: Mutation) {
             self.now += 1;
@@ -264,7 +268,7 @@ mod tests {
                 moments: &moments,
                 unfinished: &unfinished,
                 more,
-                time: instant(service.now),
+                moment: now(service.now),
             });
             let keep = keep.unwrap_or_else(|fault| panic!("{fault}"));
             below = rows.last().map_or(below, |(moment, _)| *moment);
@@ -335,13 +339,13 @@ mod tests {
             within: Duration::from_secs(100),
             ..RULES
         };
-        for (now, mark) in [(150, 90), (300, 120)] {
+        for (second, mark) in [(150, 90), (300, 120)] {
             let mut walk = FeedWalk::new(rules, &Checkpoint::default());
             let page = Entries {
                 moments: &[instant(120), instant(90)],
                 unfinished: &[false, true],
                 more: false,
-                time: instant(now),
+                moment: now(second),
             };
             assert!(walk.accept(page).is_ok());
             assert_eq!(walk.checkpoint().mark, Some(instant(mark)));
@@ -356,7 +360,7 @@ mod tests {
                 moments: &seconds.map(instant),
                 unfinished: &[false, false],
                 more,
-                time: instant(100),
+                moment: now(100),
             })
         };
         assert!(page(&mut walk, [500, 90], true).is_ok());
@@ -372,7 +376,7 @@ mod tests {
             moments,
             unfinished: &[false],
             more,
-            time: instant(9),
+            moment: now(9),
         };
         let mut walk = FeedWalk::new(RULES, &Checkpoint::default());
         let one = [instant(5)];

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-use super::{Fault, Keep};
+use super::{Fault, Keep, MAX_BARREN};
 
 /// What to ask for next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) struct KeysetWalk<V, K> {
     /// Keys of the rows at `last`.
     seen: HashSet<K>,
     linked: usize,
+    /// Pages in a row that brought nothing new.
+    barren: usize,
 }
 
 impl<V: Ord + Clone, K: Eq + Hash + Clone> KeysetWalk<V, K> {
@@ -38,6 +40,7 @@ impl<V: Ord + Clone, K: Eq + Hash + Clone> KeysetWalk<V, K> {
             last: None,
             seen: HashSet::new(),
             linked: 0,
+            barren: 0,
         }
     }
 
@@ -92,6 +95,14 @@ impl<V: Ord + Clone, K: Eq + Hash + Clone> KeysetWalk<V, K> {
                 }
             }
             keep.push(self.unique || self.seen.insert(key.clone()));
+        }
+        self.barren = if keep.contains(&true) {
+            0
+        } else {
+            self.barren + 1
+        };
+        if more && self.barren == MAX_BARREN {
+            return Err(Fault::Circle);
         }
         if more && let Some(last) = &self.last {
             let stuck = !self.unique

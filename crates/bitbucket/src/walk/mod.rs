@@ -5,6 +5,7 @@ mod changes;
 mod feed;
 mod heads;
 mod keyset;
+mod moment;
 
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,10 @@ pub(crate) use changes::{ChangeWalk, Rows, Seen, WalkRules};
 pub(crate) use feed::{Entries, FeedRules, FeedWalk};
 pub(crate) use heads::{HeadsWalk, Reach};
 pub(crate) use keyset::{KeysetWalk, Next};
+pub(crate) use moment::Moment;
+
+/// Pages in a row that may bring nothing new: rows may have moved by as much, or be hidden.
+pub(crate) const MAX_BARREN: usize = 3;
 
 /// Why a walk cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +32,9 @@ pub(crate) enum Fault {
     /// believe it would take the rest of the list for gone.
     #[error("the list ended where the page before promised more rows")]
     BrokenOff,
+    /// Page after page is one that came before.
+    #[error("its pages bring nothing new")]
+    Circle,
     /// A value that the walk goes by was missing.
     #[error("a row lacks the value that the list is sorted by")]
     MissingValue,

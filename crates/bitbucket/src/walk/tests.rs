@@ -25,6 +25,27 @@ struct Service {
     now: i64,
     page: usize,
     requests: usize,
+    clocks: Clocks,
+}
+
+/// How far two clocks are off, in microseconds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Clocks {
+    /// The service's; `None` if its answers have no date.
+    service: Option<i64>,
+    own: i64,
+}
+
+impl Clocks {
+    const RIGHT: Self = Self {
+        service: Some(0),
+        own: 0,
+    };
+}
+
+/// An answer's moment by clocks that are right.
+fn given(time: DateTime<Utc>) -> Moment {
+    Moment::new(Some(time), time)
 }
 
 /// A change at the service; numbers pick a row and a part.
@@ -81,8 +102,8 @@ impl Service {
             .unwrap()
     }
 
-    /// Rows, whether there are more, and the time in whole seconds as a `Date` header has it.
-    fn answer(&mut self, ask: &Ask, only: Option<usize>) -> (Vec<(i64, Row)>, bool, DateTime<Utc>) {
+    /// Rows, whether there are more, and when that was.
+    fn answer(&mut self, ask: &Ask, only: Option<usize>) -> (Vec<(i64, Row)>, bool, Moment) {
         self.requests += 1;
         let micros = |value: DateTime<Utc>| value.timestamp_micros();
         let mut found: Vec<(i64, Row)> = self
@@ -112,9 +133,12 @@ impl Service {
         }
         let more = found.len() > self.page;
         found.truncate(self.page);
-        let time = instant(self.now / SECOND * SECOND);
+        // A `Date` header has whole seconds.
+        let second = |micros: i64| instant(micros.div_euclid(SECOND) * SECOND);
+        let service = self.clocks.service.map(|off| second(self.now + off));
         self.now += 50_000;
-        (found, more, time)
+        let moment = Moment::new(service, instant(self.now + self.clocks.own));
+        (found, more, moment)
     }
 }
 
@@ -132,8 +156,10 @@ struct Copy {
 struct Setup {
     split: bool,
     nullable: bool,
-    /// Only rows of this part are wanted; the condition is pushed down in the first load.
+    /// Only rows of this part are wanted.
     only: Option<usize>,
+    /// That condition is pushed down in the first load.
+    pushes: bool,
 }
 
 /// Walks to the end. Before each page comes a mutation, if one is left; at the pages named in
@@ -149,21 +175,22 @@ fn walk(
     let mut mutations = mutations.iter();
     let start = |checkpoint: &Checkpoint| {
         let first = checkpoint.mark.is_none();
-        let pushed = setup.only.filter(|_| first);
+        let pushed = setup.only.filter(|_| first && setup.pushes);
         let rules = WalkRules {
             look_back: Duration::from_secs(2),
             nullable: setup.nullable,
             parts: pushed.map_or_else(|| (0..PARTS).collect(), |part| vec![part]),
-            mutable: pushed.is_some(),
         };
         (ChangeWalk::new(rules, checkpoint.clone()), pushed)
     };
     copy.checkpoint.split |= setup.split;
     let (mut machine, mut pushed) = start(&copy.checkpoint);
+    let is_first = copy.checkpoint.walk.is_none() && copy.checkpoint.mark.is_none();
+    let is_first = is_first && !setup.nullable;
     for page in 0.. {
         assert!(page < 5_000, "the walk does not end: {:?}", copy.checkpoint);
         let Some(ask) = machine.ask() else { break };
-        let (mut rows, mut more, time) = service.answer(&ask, pushed);
+        let (mut rows, mut more, moment) = service.answer(&ask, pushed);
         if faults.contains(&page) {
             (rows, more) = (Vec::new(), false);
         }
@@ -177,13 +204,18 @@ fn walk(
                 cursors: &cursors,
                 ids: &ids,
                 more,
-                time,
-                is_server_time: true,
+                moment,
             })
             .unwrap();
         if crashes.get(&page) == Some(&false) {
             (machine, pushed) = start(&copy.checkpoint);
         } else {
+            // What is early comes for the first time, so that nothing of it can be there.
+            let is_early = is_first
+                && machine
+                    .checkpoint()
+                    .walk
+                    .is_some_and(|position| position.passed.is_none());
             for ((id, row), kept) in rows.iter().zip(keep.flags()) {
                 if !kept {
                     continue;
@@ -191,7 +223,7 @@ fn walk(
                 copy.given += 1;
                 if setup.only.is_none_or(|part| row.part == part) {
                     copy.rows.insert(*id, *row);
-                } else {
+                } else if !is_early {
                     copy.rows.remove(id);
                 }
             }
@@ -237,25 +269,42 @@ fn any_service() -> impl Strategy<Value = Service> {
         now: 10 * SECOND,
         page,
         requests: 0,
+        clocks: Clocks::RIGHT,
     })
+}
+
+/// Two clocks of which at most one is wrong; one that is not told is not wrong.
+fn any_clocks() -> impl Strategy<Value = Clocks> {
+    let days = 2 * 86_400 * SECOND;
+    let off = || prop_oneof![-5 * SECOND..5 * SECOND, Just(days), Just(-days)];
+    prop_oneof![
+        Just(Clocks::RIGHT),
+        off().prop_map(|off| Clocks { service: Some(off), own: 0 }),
+        off().prop_map(|own| Clocks { service: Some(0), own }),
+        off().prop_map(|own| Clocks { service: None, own }),
+    ]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever changes while pages are read, wherever the program dies, and whichever answers are
-    /// falsely empty: once nothing changes any more, one more walk makes the copy equal the source.
+    /// Whatever changes while pages are read, wherever the program dies, whichever answers are
+    /// falsely empty, and whichever of two clocks is wrong: once nothing changes any more, one more walk makes the
+    /// copy equal the source.
     #[test]
     fn the_copy_becomes_the_source(
         mut service in any_service(),
-        split in any::<bool>(),
+        clocks in any_clocks(),
+        (split, nullable, pushes) in any::<(bool, bool, bool)>(),
         only in prop::option::of(0..PARTS),
         first in prop::collection::vec(any_mutation(), 0..40),
         second in prop::collection::vec(any_mutation(), 0..20),
         crashes in prop::collection::btree_map(0_usize..30, any::<bool>(), 0..6),
         faults in prop::collection::btree_set(0_usize..20, 0..3),
     ) {
-        let setup = Setup { split, nullable: true, only };
+        service.clocks = clocks;
+        service.rows.retain(|_, row| nullable || row.cursor.is_some());
+        let setup = Setup { split, nullable, only, pushes };
         let mut copy = Copy::default();
         walk(&mut service, &mut copy, setup, &first, &crashes, &faults);
         walk(&mut service, &mut copy, setup, &second, &crashes, &faults);
@@ -279,8 +328,8 @@ proptest! {
             })
             .collect();
         let now = i64::try_from(count).unwrap() * spacing * SECOND + SECOND;
-        let mut service = Service { rows, now, page, requests: 0 };
-        let setup = Setup { split: false, nullable: false, only: None };
+        let mut service = Service { rows, now, page, requests: 0, clocks: Clocks::RIGHT };
+        let setup = Setup { split: false, nullable: false, only: None, pushes: false };
         let mut copy = Copy::default();
         walk(&mut service, &mut copy, setup, &[], &BTreeMap::new(), &BTreeSet::new());
         prop_assert_eq!(copy.given, count, "every row once");
@@ -336,11 +385,13 @@ fn a_thousand_rows_of_one_moment() {
         now: 1_000 * SECOND,
         page: 100,
         requests: 0,
+        clocks: Clocks::RIGHT,
     };
     let setup = Setup {
         split: false,
         nullable: false,
         only: None,
+        pushes: false,
     };
     let mut copy = Copy::default();
     walk(
@@ -375,11 +426,13 @@ fn a_walk_does_not_chase_its_tail() {
         now: 30 * SECOND,
         page: 3,
         requests: 0,
+        clocks: Clocks::RIGHT,
     };
     let setup = Setup {
         split: false,
         nullable: false,
         only: None,
+        pushes: false,
     };
     let mut copy = Copy::default();
     let touches: Vec<_> = (0..=255).cycle().take(4_000).map(Mutation::Touch).collect();
@@ -415,11 +468,13 @@ fn the_second_in_which_a_walk_begins_is_read() {
         now: 30 * SECOND + 900_000,
         page: 1,
         requests: 0,
+        clocks: Clocks::RIGHT,
     };
     let setup = Setup {
         split: false,
         nullable: false,
         only: None,
+        pushes: false,
     };
     let mut copy = Copy::default();
     walk(
@@ -439,7 +494,6 @@ fn faults() {
         look_back: Duration::ZERO,
         nullable: false,
         parts: vec![0],
-        mutable: false,
     };
     let accept = |cursors: &[Option<i64>], more| {
         let cursors: Vec<_> = cursors.iter().map(|cursor| cursor.map(instant)).collect();
@@ -448,8 +502,7 @@ fn faults() {
             cursors: &cursors,
             ids: &ids,
             more,
-            time: instant(0),
-            is_server_time: true,
+            moment: given(instant(0)),
         };
         ChangeWalk::new(rules.clone(), Checkpoint::default())
             .accept(seen)
@@ -472,15 +525,13 @@ fn a_list_that_breaks_off_is_not_believed() {
         look_back: Duration::ZERO,
         nullable: false,
         parts: vec![0],
-        mutable: true,
     };
     let mut walk = ChangeWalk::new(rules, Checkpoint::default());
     let page = |cursors, ids, more| Seen {
         cursors,
         ids,
         more,
-        time: instant(90),
-        is_server_time: true,
+        moment: given(instant(90)),
     };
     let cursors = [Some(instant(1)), Some(instant(2))];
     walk.accept(page(&cursors, &[1, 2], true)).unwrap();
@@ -496,26 +547,30 @@ fn marks() {
         mark: Some(at(second)),
         ..Checkpoint::default()
     };
-    // (checkpoint, mutable, highest seen, the server's time) -> mark
+    // (checkpoint, highest seen, the server's time, ours) -> mark
+    let (new, now) = (Checkpoint::default, Some(90));
     let cases = [
-        (Checkpoint::default(), false, Some(50), 90, Some(50)),
-        (Checkpoint::default(), false, Some(95), 90, Some(90)),
+        (new(), Some(50), now, 90, Some(50)),
+        // A row from the future.
+        (new(), Some(95), now, 90, Some(90)),
         // An empty answer proves nothing.
-        (Checkpoint::default(), false, None, 90, None),
-        // What left the pushed-down filter was not seen, so the walk's start is the mark.
-        (Checkpoint::default(), true, Some(50), 90, Some(90)),
-        (Checkpoint::default(), true, None, 90, None),
-        (old(60), false, Some(80), 90, Some(80)),
+        (new(), None, now, 90, None),
+        (old(60), Some(80), now, 90, Some(80)),
         // The row at the old mark is gone; going back would only read more.
-        (old(60), false, Some(59), 90, Some(60)),
-        (old(60), false, None, 90, Some(60)),
+        (old(60), Some(59), now, 90, Some(60)),
+        (old(60), None, now, 90, Some(60)),
+        // A clock that is wrong.
+        (new(), Some(95), Some(200), 90, Some(90)),
+        (new(), Some(95), Some(20), 90, Some(20)),
+        (new(), Some(95), now, 200, Some(90)),
+        (new(), Some(95), None, 90, Some(90)),
+        (new(), Some(50), None, 200, Some(50)),
     ];
-    for (checkpoint, mutable, highest, time, expected) in cases {
+    for (checkpoint, highest, service, own, expected) in cases {
         let rules = WalkRules {
             look_back: Duration::from_secs(10),
             nullable: false,
             parts: vec![0],
-            mutable,
         };
         let cursors: Vec<_> = highest.map(|second| Some(at(second))).into_iter().collect();
         let ids: Vec<i64> = (1..).take(cursors.len()).collect();
@@ -524,8 +579,7 @@ fn marks() {
             cursors: &cursors,
             ids: &ids,
             more: false,
-            time: at(time),
-            is_server_time: true,
+            moment: Moment::new(service.map(at), at(own)),
         };
         walk.accept(seen).unwrap();
         assert_eq!(walk.ask(), None);
@@ -543,7 +597,6 @@ fn a_new_walk_looks_back_and_a_resumed_one_does_not() {
         look_back: Duration::from_secs(10),
         nullable: false,
         parts: vec![0],
-        mutable: false,
     };
     let mark = Some(instant(60 * SECOND));
     let mut walk = ChangeWalk::new(
@@ -560,8 +613,7 @@ fn a_new_walk_looks_back_and_a_resumed_one_does_not() {
         cursors: &cursors,
         ids: &[1, 2],
         more: true,
-        time,
-        is_server_time: true,
+        moment: given(time),
     })
     .unwrap();
     let resumed = ChangeWalk::new(rules(), walk.checkpoint());
@@ -571,25 +623,33 @@ fn a_new_walk_looks_back_and_a_resumed_one_does_not() {
     );
 }
 
-/// Without the server's time nothing is known beyond the rows that were read.
+/// A list may end in rows whose dates are yet to come; those that its pages part are read as well.
 #[test]
-fn a_walk_without_the_server_s_time_goes_by_its_rows() {
-    let rules = WalkRules {
-        look_back: Duration::ZERO,
+fn rows_from_the_future_are_read_to_the_end() {
+    let rows: BTreeMap<_, _> = (1..=20)
+        .map(|id| {
+            let cursor = Some((if id < 5 { id } else { 1_000 + id }) * SECOND);
+            (id, Row { cursor, part: 0 })
+        })
+        .collect();
+    let mut service = Service {
+        rows: rows.clone(),
+        now: 30 * SECOND,
+        page: 3,
+        requests: 0,
+        clocks: Clocks::RIGHT,
+    };
+    let setup = Setup {
+        split: false,
         nullable: false,
-        parts: vec![0],
-        mutable: true,
+        only: None,
+        pushes: false,
     };
-    let mut walk = ChangeWalk::new(rules, Checkpoint::default());
-    let seen = Seen {
-        cursors: &[Some(instant(5))],
-        ids: &[1],
-        more: false,
-        time: instant(90),
-        is_server_time: false,
-    };
-    walk.accept(seen).unwrap();
-    assert_eq!(walk.checkpoint().mark, Some(instant(5)));
+    let mut copy = Copy::default();
+    let quiet = (BTreeMap::new(), BTreeSet::new());
+    walk(&mut service, &mut copy, setup, &[], &quiet.0, &quiet.1);
+    assert_eq!(copy.rows, rows);
+    assert_eq!(copy.checkpoint.mark, Some(instant(30 * SECOND)));
 }
 
 /// Each part of a split walk has a mark of its own: what one has shown says nothing about another.
@@ -599,14 +659,12 @@ fn a_part_that_breaks_off_or_is_empty_is_read_on_from_its_own_mark() {
         look_back: Duration::ZERO,
         nullable: false,
         parts: vec![0, 1, 2],
-        mutable: false,
     };
     let seen = |cursors, ids, more| Seen {
         cursors,
         ids,
         more,
-        time: instant(90),
-        is_server_time: true,
+        moment: given(instant(90)),
     };
     let checkpoint = Checkpoint {
         split: true,

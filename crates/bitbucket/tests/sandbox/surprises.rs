@@ -344,6 +344,79 @@ async fn a_list_without_an_end_is_an_error() {
     }
 }
 
+/// So does every other kind of list: by a key, newest first, of commits, of workspaces, and those of a parent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_leads_back_to_itself_is_an_error_after_a_few_requests() {
+    let sandbox = sandbox(|workspace| workspace.pipelines = 5).await;
+    let client = connect(&sandbox, basic());
+    let first = || Reading::Changes(Checkpoint::default());
+    let cases = [
+        ("Repositories", Reading::Listing, "/2.0/repositories/acme"),
+        ("Repositories", Reading::Scan, "/2.0/repositories/acme"),
+        ("Workspaces", Reading::Listing, "/2.0/user/workspaces"),
+        ("Pipelines", first(), "*/pipelines/"),
+        ("PullRequestActivity", first(), "*/pullrequests/activity"),
+        ("Commits", first(), "*/commits"),
+        ("Tags", Reading::Listing, "*/refs/tags"),
+        ("PullRequestComments", first(), "*/comments"),
+    ];
+    for (table, reading, path) in cases {
+        client.source.forget_listing();
+        let plan = client.plan(client.request(table, &["*"]));
+        let slice = client.slices(&plan).await.remove(0);
+        sandbox.fault(Fault::always(path, FaultKind::RepeatedPage));
+        sandbox.reset_requests();
+        let error = client.read(&plan, &slice, reading).await.unwrap_err();
+        assert_eq!(error.code(), "BL4022", "{table}: {error}");
+        let asked = sandbox.requests().len();
+        assert!(asked <= 12, "{table}: {asked} requests");
+        sandbox.clear_faults();
+    }
+}
+
+/// A commit that a statement names is in one repository; what the others answer is no failure.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_named_commit_that_a_repository_lacks_is_no_row_of_it() {
+    let sandbox = sandbox(|_| {}).await;
+    let client = connect(&sandbox, basic());
+    let hash = "0123456789012345678901234567890123456789";
+    for table in ["Commits", "CommitStatuses", "CommitComments", "CommitReports", "Diffstat"] {
+        let column = if table == "Commits" { "Hash" } else { "CommitHash" };
+        for columns in [&[column], &["*"]] {
+            for names_what_is_missing in [true, false] {
+                if !names_what_is_missing {
+                    sandbox.fault(Fault::always("*/acme/*/*", FaultKind::NotFound));
+                }
+                let mut request = client.request(table, columns);
+                request.predicates = vec![equal(&request.table, column, hash)];
+                let rows = client.scan(request).await;
+                assert_eq!(texts(&rows.unwrap(), column).len(), 0, "{table} {columns:?}");
+                sandbox.clear_faults();
+            }
+        }
+    }
+    assert_eq!(client.notes.said(), Vec::<String>::new());
+}
+
+/// Two rows of one answer with one key are one row of a copy.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_one_answer_with_one_key_are_told() {
+    let sandbox = sandbox(|_| {}).await;
+    let client = connect(&sandbox, basic());
+    let body = r#"{"values":[{"name":"main"},{"name":"next"},{"name":"main","type":"branch"}]}"#;
+    let body = body.to_owned();
+    sandbox.fault(Fault::always("*/refs/branches", FaultKind::Body { body }));
+    let plan = client.plan(client.request("Branches", &["RepositoryUUID", "Name"]));
+    let slice = client.slices(&plan).await.remove(0);
+    client.read(&plan, &slice, Reading::Listing).await.unwrap();
+    let told = client.notes.said();
+    let expected = format!(
+        "Branches of {}: in one answer a row repeats the key of another, such as main; a copy keeps one of each",
+        slice.label
+    );
+    assert!(told.contains(&expected), "{told:?}");
+}
+
 /// The scopes are part of whom the data is for, whichever answer names them first.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_identity_stays_within_a_script() {

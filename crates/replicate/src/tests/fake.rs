@@ -552,7 +552,6 @@ impl FakeWalk {
             passed: None,
             highest: None,
             found: false,
-            unsure: false,
             part: 0,
             after: checkpoint.mark,
             seen: Vec::new(),

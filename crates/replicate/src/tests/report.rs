@@ -81,7 +81,6 @@ fn a_slice_s_state_is_short_and_comes_back() {
         passed: None,
         highest: Some(instant(2)),
         found: true,
-        unsure: false,
         part: 0,
         after: Some(instant(2)),
         seen: vec![1, 2],

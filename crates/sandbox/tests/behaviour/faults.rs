@@ -185,6 +185,10 @@ fn pages_that_mislead() {
     let undated = get(&sandbox, ISSUES);
     assert_eq!(undated.ids(), right.ids());
     assert_eq!(undated.header("date"), Some("some day"));
+    sandbox.fault(Fault::once("*", FaultKind::DateOff { seconds: -60 }));
+    let late = get(&sandbox, ISSUES);
+    assert_eq!(late.ids(), right.ids());
+    assert_ne!(late.header("date"), right.header("date"));
     let body = "{\"values\": 1}".to_owned();
     sandbox.fault(Fault::once("*", FaultKind::Body { body: body.clone() }));
     assert_eq!(get(&sandbox, ISSUES).text(), body);
