@@ -424,6 +424,7 @@ files!(
     check_cache,
     union,
     cache,
+    answers,
     sqlite_source,
     insert,
     dialect_statements,

@@ -397,11 +397,9 @@ fn bound_values<'a>(
     }
 }
 
-/// The `fields` parameter for these columns: nothing if the service's own choice has them all.
+/// The `fields` parameter for these columns: nothing if the service's own choice has them all. Where objects come
+/// whole, it may ask for more and never for less.
 fn fields(table: &TableSpec, columns: &[usize], single: bool) -> Option<String> {
-    if table.whole_objects {
-        return None;
-    }
     let prefix = if single { "" } else { "values." };
     let paths = |index: &usize| {
         let paths = table.columns[*index].origin.paths().into_iter();
@@ -415,7 +413,7 @@ fn fields(table: &TableSpec, columns: &[usize], single: bool) -> Option<String> 
         .filter(usual)
         .all(|index| columns.contains(&index));
     let mut names: Vec<String>;
-    if all_usual {
+    if all_usual || table.whole_objects {
         let extra = |index: &&usize| table.columns[**index].extra;
         names = columns.iter().filter(extra).flat_map(paths).collect();
         for name in &mut names {

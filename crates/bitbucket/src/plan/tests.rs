@@ -192,7 +192,7 @@ fn plans() {
         (
             "extra members are asked for on top",
             Ask::new("PullRequests", &["*"]).scope(ScopeKind::Repository, "api").shown(),
-            format!("GET /repositories/acme/%7B1f%7D/pullrequests?{ALL_STATES}&sort=id&pagelen=50&fields=+values.reviewers,+values.participants,+values.rendered.title.raw,+values.rendered.title.markup,+values.rendered.title.html,+values.rendered.description.raw,+values.rendered.description.markup,+values.rendered.description.html,+values.rendered.reason.raw,+values.rendered.reason.markup,+values.rendered.reason.html (rows; id > last seen)\nordered=false limited=false AtLeast(1)"),
+            format!("GET /repositories/acme/%7B1f%7D/pullrequests?{ALL_STATES}&sort=id&pagelen=50&fields=+values.merge_commit.date,+values.merge_commit.author.raw,+values.merge_commit.author.user.uuid,+values.merge_commit.author.user.display_name,+values.closed_on,+values.reviewers,+values.participants,+values.rendered.title.raw,+values.rendered.title.markup,+values.rendered.title.html,+values.rendered.description.raw,+values.rendered.description.markup,+values.rendered.description.html,+values.rendered.reason.raw,+values.rendered.reason.markup,+values.rendered.reason.html (rows; id > last seen)\nordered=false limited=false AtLeast(1)"),
         ),
         (
             "only a number of rows",

@@ -24,6 +24,7 @@ use crate::world::entries::Entry;
 use crate::world::history::{Commit, History, Tag};
 use crate::world::random::commit_hash;
 use crate::world::repository::Repository;
+use crate::world::workspace::Workspace;
 
 const AUTHOR: Schema = &[
     Field("raw", query::Kind::Text),
@@ -243,7 +244,7 @@ pub(super) fn write_members(object: &mut Object<'_>, parent: &InRepository<'_>, 
         .text("date", local(commit.date, commit.offset).as_str());
     for role in ["author", "committer"] {
         object.object(role, |signature| {
-            write_signature(signature, role, parent, commit.author);
+            write_signature(signature, role, parent.workspace(), commit.author);
         });
     }
     let message = message(parent, commit);
@@ -278,13 +279,13 @@ pub(super) fn write_reference(object: &mut Object<'_>, api: &str, html: &str, ha
     });
 }
 
-fn write_signature(
+/// Writes who made a commit, or committed it.
+pub(super) fn write_signature(
     object: &mut Object<'_>,
     kind: &str,
-    parent: &InRepository<'_>,
+    workspace: &Workspace,
     author: Option<usize>,
 ) {
-    let workspace = parent.workspace();
     let name = author
         .and_then(|place| workspace.people.get(place))
         .map_or("Somebody", |person| &person.display_name);
@@ -351,7 +352,7 @@ fn write_tag(parent: &InRepository<'_>, row: &TagRow<'_>, out: &mut String) {
                 .text("message", annotation.message.as_str())
                 .text("date", local(annotation.date, 0).as_str());
             object.object("tagger", |tagger| {
-                write_signature(tagger, "author", parent, annotation.tagger);
+                write_signature(tagger, "author", parent.workspace(), annotation.tagger);
             });
         }
         None => {
@@ -452,6 +453,10 @@ fn write_status(parent: &OfCommit<'_>, entry: &Entry, out: &mut String) {
         )
         .time("created_on", created_on)
         .time("updated_on", updated_on);
+    let names = &parent.within.repository.names;
+    object.object("commit", |commit| {
+        write_reference(commit, &names.api, &names.html, &parent.hash);
+    });
     let api = parent.api();
     object.object("links", |links| {
         links

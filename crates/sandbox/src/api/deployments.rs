@@ -33,6 +33,18 @@ impl Family for PerRepository {
                 "uuid",
                 List {
                     search: Search::SortRefused,
+                    hidden: &[
+                        "values.environment.name",
+                        "values.environment.slug",
+                        "values.environment.rank",
+                        "values.environment.hidden",
+                        "values.environment.environment_type",
+                        "values.environment.category",
+                        "values.environment.restrictions",
+                        "values.environment.lock",
+                        "values.environment.deployment_gate_enabled",
+                        "values.environment.environment_lock_enabled",
+                    ],
                     ..List::PLAIN
                 },
             ),
@@ -130,14 +142,39 @@ impl Family for EnvironmentVariables {
 const ENVIRONMENTS: &[&str] = &["Test", "Staging", "Production"];
 
 fn write_environment(object: &mut Object<'_>, entry: &Entry) {
-    let name = match ENVIRONMENTS.get(entry.number as usize - 1) {
+    let number = entry.number as usize - 1;
+    let place = number % ENVIRONMENTS.len();
+    let kind = ENVIRONMENTS[place];
+    let name = match ENVIRONMENTS.get(number) {
         Some(name) => (*name).to_owned(),
         None => format!("Environment {}", entry.number),
     };
     object
         .text("type", "deployment_environment")
         .text("uuid", entry.uuid().as_str())
-        .text("name", name.as_str());
+        .text("name", name.as_str())
+        .text("slug", name.to_lowercase().replace(' ', "-").as_str())
+        .number("rank", place as u64)
+        .boolean("hidden", false)
+        .boolean("deployment_gate_enabled", false)
+        .boolean("environment_lock_enabled", true);
+    object.object("environment_type", |of| {
+        of.text("type", "deployment_environment_type")
+            .text("name", kind)
+            .number("rank", place as u64);
+    });
+    object.object("category", |category| {
+        category.text("name", kind);
+    });
+    object.object("restrictions", |restrictions| {
+        restrictions
+            .text("type", "deployment_restrictions_configuration")
+            .boolean("admin_only", kind == "Production");
+    });
+    object.object("lock", |lock| {
+        lock.text("type", "deployment_environment_lock_open")
+            .text("name", "OPEN");
+    });
 }
 
 /// Every third pipeline that has ended, or runs, is deployed to an environment.
@@ -200,14 +237,27 @@ fn write_deployment(parent: &InRepository<'_>, entry: &Entry, out: &mut String) 
         }),
         None => object.null("environment"),
     };
+    let hash = commit_hash(trigger.commit);
+    object.object("step", |step| {
+        step.text("type", "pipeline_step")
+            .text("uuid", uuid(&[parts[0], parts[1], 84]).as_str());
+    });
+    object.object("commit", |commit| {
+        write_reference(commit, &names.api, &names.html, &hash);
+    });
     object.object("release", |release| {
-        let hash = commit_hash(trigger.commit);
         release
             .text("type", "deployment_release")
             .text("uuid", uuid(&[parts[0], parts[1], 83]).as_str())
+            .text("key", format!("{}", entry.number).as_str())
             .text("name", format!("#{}", entry.number).as_str())
             .text("url", format!("{}/commits/{hash}", names.html).as_str())
             .text("created_on", zulu(run.created_on).as_str());
+        release.object("pipeline", |pipeline| {
+            pipeline
+                .text("type", "pipeline")
+                .text("uuid", entry.uuid().as_str());
+        });
         release.object("commit", |commit| {
             write_reference(commit, &names.api, &names.html, &hash);
         });

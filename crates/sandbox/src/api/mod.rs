@@ -222,9 +222,9 @@ impl<'a> Call<'a> {
 
     /// `json` cut down to what `fields` asks for.
     fn partial(&self, json: String, hidden: &[&str]) -> String {
-        match self.request.parameter("fields") {
-            Some(fields) if !fields.is_empty() => Fields::parse(fields, hidden).apply(&json),
-            _ => json,
+        match self.request.parameter("fields").unwrap_or_default() {
+            "" if hidden.is_empty() => json,
+            fields => Fields::parse(fields, hidden).apply(&json),
         }
     }
 }

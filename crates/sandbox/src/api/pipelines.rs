@@ -350,10 +350,13 @@ fn write_pipeline(parent: &InRepository<'_>, entry: &Entry, out: &mut String) {
             },
         );
     });
+    let terminator = parent.person(trigger.creator);
     object.object("state", |state| {
-        write_state(state, "pipeline", stage, run.result())
+        write_state(state, "pipeline", stage, run.result(), terminator)
     });
     object
+        .number("run_number", 1)
+        .boolean("expired", false)
         .raw("variables", "[]")
         .text("created_on", zulu(run.created_on).as_str());
     let completed_on = (stage == Stage::Completed).then(|| zulu(run.completed_on));
@@ -361,6 +364,7 @@ fn write_pipeline(parent: &InRepository<'_>, entry: &Entry, out: &mut String) {
     let seconds = (until.0 - run.started_on.0).max(0) / SECOND;
     object
         .text("completed_on", completed_on.as_deref())
+        .number("duration_in_seconds", seconds as u64)
         .number("build_seconds_used", seconds as u64);
     object.array("configuration_sources", [()], |(), out| {
         let mut source = Object::begin(out);
@@ -379,8 +383,8 @@ fn write_pipeline(parent: &InRepository<'_>, entry: &Entry, out: &mut String) {
     object.end();
 }
 
-/// Writes the state of a pipeline or of a step.
-fn write_state(state: &mut Object<'_>, of: &str, stage: Stage, result: &str) {
+/// Writes the state of a pipeline or of a step, which `terminator` stopped if anyone did.
+fn write_state(state: &mut Object<'_>, of: &str, stage: Stage, result: &str, terminator: &str) {
     match stage {
         Stage::Pending => {
             let kind = format!("{of}_state_pending");
@@ -405,6 +409,9 @@ fn write_state(state: &mut Object<'_>, of: &str, stage: Stage, result: &str) {
             state.object("result", |object| {
                 let kind = format!("{of}_state_completed_{}", result.to_lowercase());
                 object.text("type", kind.as_str()).text("name", result);
+                if result == "STOPPED" {
+                    object.raw("terminator", terminator);
+                }
             });
         }
     }
@@ -439,8 +446,17 @@ fn write_step(parent: &OfPipeline<'_>, entry: &Entry, out: &mut String) {
     object
         .text("started_on", started.as_deref())
         .text("completed_on", completed.as_deref());
+    let until = now.min(completed_on);
+    let seconds = (until.0 - started_on.0).max(0) / SECOND;
+    object
+        .number("duration_in_seconds", seconds as u64)
+        .number("build_seconds_used", seconds as u64)
+        .number("run_number", 1)
+        .number("maxTime", 120);
+    let trigger = Trigger::of(&parent.within, &parent.pipeline);
+    let terminator = parent.within.person(trigger.creator);
     object.object("state", |state| {
-        write_state(state, "pipeline_step", stage, result)
+        write_state(state, "pipeline_step", stage, result, terminator)
     });
     object.object("image", |image| {
         image.text("name", "atlassian/default-image:4");

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::commits::write_signature;
 use super::listing::{List, Rows, page};
 use super::repositories::{ACCOUNT, CONDENSED};
 use super::{Answer, Call};
@@ -10,6 +11,7 @@ use crate::http::sign_in::PULL_REQUEST;
 use crate::json::write::{Digits, Object};
 use crate::query::{Bounds, Field, Kind, Schema};
 use crate::world::World;
+use crate::world::history::whole;
 use crate::world::pull_request::{PullRequest, State};
 use crate::world::random::commit_hash;
 use crate::world::repository::Repository;
@@ -56,8 +58,8 @@ const SCHEMA: Schema = &[
     ),
 ];
 
-/// `GET .../pullrequests`: open ones unless states are named; reviewers, participants and rendered
-/// text only if `fields` asks for them.
+/// `GET .../pullrequests`: open ones unless states are named; reviewers, participants, rendered text, the moment of
+/// closing and most of the merge commit only if `fields` asks for them.
 pub(super) fn list(call: &Call<'_>, workspace: &str, repository: &str) -> Answer {
     call.require(PULL_REQUEST)?;
     let repository = call.repository(workspace, repository)?;
@@ -83,7 +85,14 @@ pub(super) fn list(call: &Call<'_>, workspace: &str, repository: &str) -> Answer
     }
     let list = List {
         max_pagelen: 50,
-        hidden: &["values.reviewers", "values.participants", "values.rendered"],
+        hidden: &[
+            "values.reviewers",
+            "values.participants",
+            "values.rendered",
+            "values.closed_on",
+            "values.merge_commit.date",
+            "values.merge_commit.author",
+        ],
         indexed: true,
         ..List::of(SCHEMA)
     };
@@ -180,7 +189,13 @@ pub(super) fn write(
         .boolean("queued", false);
     match pull_request.merge_commit {
         Some(seed) => object.object("merge_commit", |commit| {
-            write_commit(commit, repository, seed)
+            write_commit(commit, repository, seed);
+            if full {
+                commit.time("date", pull_request.closed_on.map(|at| whole(at.0)));
+                commit.object("author", |author| {
+                    write_signature(author, "author", workspace, pull_request.closed_by);
+                });
+            }
         }),
         None => object.null("merge_commit"),
     };
@@ -196,8 +211,10 @@ pub(super) fn write(
         .text("reason", pull_request.reason.as_str())
         .time("created_on", pull_request.created_on)
         .time("updated_on", pull_request.updated_on);
-    write_endpoints(&mut object, repository, pull_request);
+    let strategies = r#"["merge_commit","rebase"]"#;
+    write_endpoints(&mut object, repository, pull_request, Some(strategies));
     if full {
+        object.time("closed_on", pull_request.closed_on);
         let reviewers = &pull_request.reviewers;
         object.array("reviewers", reviewers, |(person, _), out| {
             out.push_str(workspace.person(Some(*person)));
@@ -233,11 +250,12 @@ pub(super) fn write(
     object.end();
 }
 
-/// Writes where a pull request comes from and where it goes.
+/// Writes where a pull request comes from, with how that can be brought up to date, and where it goes.
 pub(super) fn write_endpoints(
     object: &mut Object<'_>,
     repository: &Repository,
     pull_request: &PullRequest,
+    sync_strategies: Option<&str>,
 ) {
     let names = &repository.names;
     for (key, branch, seed, gone) in [
@@ -257,6 +275,9 @@ pub(super) fn write_endpoints(
         object.object(key, |endpoint| {
             endpoint.object("branch", |object| {
                 object.text("name", branch.as_str());
+                if let Some(strategies) = sync_strategies.filter(|_| key == "source") {
+                    object.raw("sync_strategies", strategies);
+                }
             });
             endpoint.object("commit", |commit| write_commit(commit, repository, seed));
             endpoint.raw("repository", if gone { "null" } else { &names.condensed });

@@ -343,7 +343,10 @@ fn write_event(event: &Event<'_>, out: &mut String) {
                 .text("reason", reason)
                 .raw("author", parent.within.person(by))
                 .time("date", event.date);
-            write_endpoints(update, parent.within.repository, pull_request);
+            update.array("reviewers", &pull_request.reviewers, |(person, _), out| {
+                out.push_str(parent.within.person(Some(*person)));
+            });
+            write_endpoints(update, parent.within.repository, pull_request, None);
         }),
         What::Commented(entry) => object.object("comment", |comment| {
             write_comment_members(comment, parent, entry);

@@ -39,7 +39,7 @@ impl Family for PerRepository {
                 written(&asked.parent, entries, |parent, entry, out| {
                     let names = &parent.repository.names;
                     let made = parent.times(entry).0;
-                    write_hook(entry, "repository", &names.condensed, made, out);
+                    write_hook(entry, &names.condensed, made, out);
                 })
             },
         },
@@ -159,7 +159,7 @@ impl Family for PerWorkspace {
                 let made = entry
                     .times(workspace.created_on, parent.world.clock.start())
                     .0;
-                write_hook(entry, "workspace", &workspace.condensed, made, out);
+                write_hook(entry, &workspace.condensed, made, out);
             })
         },
     }];
@@ -201,7 +201,9 @@ const EVENTS: &[&str] = &[
     "pullrequest:comment_created",
 ];
 
-fn write_hook(entry: &Entry, of: &str, subject: &str, created_at: Timestamp, out: &mut String) {
+/// Writes a hook as the service does; the published schema has `subject_type` in place of what is in `subject`, and
+/// lacks the rest.
+fn write_hook(entry: &Entry, subject: &str, created_at: Timestamp, out: &mut String) {
     let mut random = entry.random();
     let mut object = Object::begin(out);
     object
@@ -212,14 +214,18 @@ fn write_hook(entry: &Entry, of: &str, subject: &str, created_at: Timestamp, out
             format!("https://hooks.example/{}", entry.number).as_str(),
         )
         .text("description", text::title(&mut random).as_str())
-        .text("subject_type", of)
         .raw("subject", subject)
         .boolean("active", random.percent(80))
         .time("created_at", created_at);
     let events = EVENTS.iter().copied().filter(|_| random.percent(50));
     let events: Vec<&str> = events.collect();
     strings(&mut object, "events", events);
-    object.boolean("secret_set", random.percent(50));
+    object
+        .boolean("secret_set", random.percent(50))
+        .boolean("skip_cert_verification", random.percent(10))
+        .boolean("history_enabled", random.percent(50))
+        .boolean("read_only", false)
+        .text("source", "USER");
     object.end();
 }
 

@@ -31,7 +31,10 @@ impl Family for PerWorkspace {
         path: &[],
         scope: SNIPPET,
         access: Access::SignedIn,
-        shape: Shape::list(List::PLAIN),
+        shape: Shape::list(List {
+            hidden: &["values.files"],
+            ..List::PLAIN
+        }),
         rows: |asked| snippets(&asked.parent, asked.request),
     }];
 }
@@ -182,7 +185,16 @@ fn write(parent: &InWorkspace<'_>, entry: &Entry, out: &mut String) {
         .raw("owner", &workspace.owner);
     object
         .raw("creator", person(workspace, entry))
-        .boolean("is_private", workspace.is_private);
+        .boolean("is_private", workspace.is_private)
+        .boolean("is_unlisted", false);
+    object.object("files", |files| {
+        let name = format!("snippet-{}.txt", entry.number);
+        files.object(&name, |file| {
+            file.object("links", |links| {
+                links.link("self", &[&api, "/files/", &name]);
+            });
+        });
+    });
     object.object("links", |links| {
         links
             .link("self", &[&api])

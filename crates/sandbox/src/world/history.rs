@@ -67,7 +67,7 @@ pub(crate) struct Refs {
     pub(crate) deleted: HashSet<String>,
 }
 
-fn whole(at: i64) -> Timestamp {
+pub(crate) fn whole(at: i64) -> Timestamp {
     Timestamp(at.div_euclid(SECOND) * SECOND)
 }
 

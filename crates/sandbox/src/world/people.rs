@@ -60,7 +60,9 @@ impl Person {
                 object
                     .text("type", "app_user")
                     .text("uuid", person.uuid.as_str())
-                    .text("account_id", person.account_id.as_str());
+                    .text("account_id", person.account_id.as_str())
+                    .text("kind", "repository_access_token")
+                    .text("account_status", "active");
             }
             Account::Team => {
                 person.links(&mut object, base);
@@ -75,7 +77,9 @@ impl Person {
                     .text("type", "user")
                     .text("uuid", person.uuid.as_str())
                     .text("account_id", person.account_id.as_str())
-                    .text("nickname", person.nickname.as_str());
+                    .text("nickname", person.nickname.as_str())
+                    .text("account_status", "active")
+                    .boolean("ai_agent", false);
             }
         }
         object.end();
