@@ -353,13 +353,17 @@ fn nothing_is_deleted_after_an_archive_with_entries_that_lack_their_id() {
     let (told, code) = run("REPLICATE Issues");
     assert_eq!((code, ids()), (Some(0), vec![1, 2, 3]), "{told}");
 
-    let document = r#"{"issues":[{"id":1,"title":"Eins"},{"title":"Two"},{"id":4,"title":"Four"}]}"#;
+    let document =
+        r#"{"issues":[{"id":1,"title":"Eins"},{"title":"Two"},{"id":4,"title":"Four"}]}"#;
     std::fs::write(&path, archive_of(document)).unwrap();
     let (told, code) = run("REPLICATE Issues");
     assert_eq!((code, ids()), (Some(0), vec![1, 2, 3, 4]), "{told}");
     let note = "`issues` has entries without `id`; 1 row left out, and no row of a copy is deleted";
     assert!(told.contains(note), "{told}");
-    assert!(told.contains("1 inserted, 1 updated, 1 value lost"), "{told}");
+    assert!(
+        told.contains("1 inserted, 1 updated, 1 value lost"),
+        "{told}"
+    );
 
     // What takes the place of all rows would delete some.
     for option in ["DropTable", "TruncateTable"] {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use bucketline_source::decode::{Decoder, mend};
 use bucketline_source::{
-    End, Error, ErrorKind, Loss, Lost, Owner, Page, PageStream, ReadContext, Reading, Result, ScanPlan, Slice,
+    End, Error, ErrorKind, Loss, Lost, Owner, Page, PageStream, ReadContext, Reading, Result,
+    ScanPlan, Slice,
 };
 use futures::{StreamExt as _, stream};
 use tokio::sync::mpsc;

@@ -41,8 +41,7 @@ pub fn read_problem(status: u16, headers: &HeaderMap, body: &[u8]) -> Problem {
     let data = || [error.get("data"), root.get("data")].into_iter().flatten();
     let missing = data().find_map(|data| data.get("shas").and_then(Value::as_array));
     let missing = missing.into_iter().flatten().filter_map(Value::as_str);
-    let announcement =
-        data().find_map(|data| data.get("announcement_url").and_then(Value::as_str));
+    let announcement = data().find_map(|data| data.get("announcement_url").and_then(Value::as_str));
     let problem = Problem {
         message: message.to_owned(),
         detail: detailed(detail, error.get("fields")),
@@ -163,7 +162,10 @@ mod tests {
                 Some("reason: too long; limit: 100"),
             ),
             (r#"{"error":{"message":"m","detail":"","fields":{}}}"#, None),
-            (r#"{"error":{"message":"m","detail":null,"fields":[1]}}"#, None),
+            (
+                r#"{"error":{"message":"m","detail":null,"fields":[1]}}"#,
+                None,
+            ),
         ];
         for (body, detail) in cases {
             assert_eq!(read(400, body).detail.as_deref(), detail, "{body}");

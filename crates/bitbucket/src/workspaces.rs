@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bucketline_rest::{RequestOptions, Response, Url};
 use bucketline_source::decode::Decoder;
 use bucketline_source::{
-    End, Error, ErrorKind, Loss, Page, Parameter, Pushdown, ReadContext, RequestShape, Result, ScanPlan,
-    TableSpec,
+    End, Error, ErrorKind, Loss, Page, Parameter, Pushdown, ReadContext, RequestShape, Result,
+    ScanPlan, TableSpec,
 };
 use futures::future::try_join_all;
 use serde::Deserialize;

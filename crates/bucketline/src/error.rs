@@ -6,8 +6,8 @@ use bucketline_destination as destination;
 use bucketline_engine as engine;
 use bucketline_replicate as replicate;
 use bucketline_rest as rest;
-use bucketline_source::figures::counted;
 use bucketline_source as source;
+use bucketline_source::figures::counted;
 use bucketline_sql::{self as sql, Span};
 
 /// The result of an operation of this crate.

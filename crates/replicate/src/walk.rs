@@ -560,8 +560,9 @@ impl Visit<'_> {
             "{}: rows of it could not be read, and what takes the place of all rows must have them all",
             self.slice.label
         );
-        Error::new(ErrorKind::Incomplete, what)
-            .with_hint("the notes say which; without DropTable and TruncateTable the others are merged")
+        Error::new(ErrorKind::Incomplete, what).with_hint(
+            "the notes say which; without DropTable and TruncateTable the others are merged",
+        )
     }
 
     fn incomplete(&self) -> Error {

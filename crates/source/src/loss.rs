@@ -64,7 +64,10 @@ impl Loss {
         let Self { subject, how } = self;
         match how {
             Lost::Type { .. } => {
-                format!("{subject}: {how}; {} read as NULL", counted(values, "value"))
+                format!(
+                    "{subject}: {how}; {} read as NULL",
+                    counted(values, "value")
+                )
             }
             Lost::Halves => format!(
                 "{subject}: {how}; {} read as U+FFFD",

@@ -28,10 +28,7 @@ fn lists_may_be_missing_and_in_any_order() {
         [json!(1), json!([2])]
     );
     // A name that is no text.
-    assert_eq!(
-        whole(r#"{"\udce9":[0],"issues":[1]}"#),
-        [json!(1)]
-    );
+    assert_eq!(whole(r#"{"\udce9":[0],"issues":[1]}"#), [json!(1)]);
 }
 
 #[test]

@@ -142,7 +142,8 @@ async fn values_of_another_type_are_null_and_noted() {
     assert_eq!(client.rows("Issues").await.unwrap(), [json!({"Id": 1})]);
     assert!(
         client.notes().contains(
-            &"Issues of api: `title`: expected a text, found a number; 1 value read as NULL".to_owned()
+            &"Issues of api: `title`: expected a text, found a number; 1 value read as NULL"
+                .to_owned()
         ),
         "{:?}",
         client.notes()

@@ -279,8 +279,14 @@ fn any_clocks() -> impl Strategy<Value = Clocks> {
     let off = || prop_oneof![-5 * SECOND..5 * SECOND, Just(days), Just(-days)];
     prop_oneof![
         Just(Clocks::RIGHT),
-        off().prop_map(|off| Clocks { service: Some(off), own: 0 }),
-        off().prop_map(|own| Clocks { service: Some(0), own }),
+        off().prop_map(|off| Clocks {
+            service: Some(off),
+            own: 0
+        }),
+        off().prop_map(|own| Clocks {
+            service: Some(0),
+            own
+        }),
         off().prop_map(|own| Clocks { service: None, own }),
     ]
 }

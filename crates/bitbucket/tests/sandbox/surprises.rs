@@ -380,8 +380,18 @@ async fn a_named_commit_that_a_repository_lacks_is_no_row_of_it() {
     let sandbox = sandbox(|_| {}).await;
     let client = connect(&sandbox, basic());
     let hash = "0123456789012345678901234567890123456789";
-    for table in ["Commits", "CommitStatuses", "CommitComments", "CommitReports", "Diffstat"] {
-        let column = if table == "Commits" { "Hash" } else { "CommitHash" };
+    for table in [
+        "Commits",
+        "CommitStatuses",
+        "CommitComments",
+        "CommitReports",
+        "Diffstat",
+    ] {
+        let column = if table == "Commits" {
+            "Hash"
+        } else {
+            "CommitHash"
+        };
         for columns in [&[column], &["*"]] {
             for names_what_is_missing in [true, false] {
                 if !names_what_is_missing {
@@ -390,7 +400,11 @@ async fn a_named_commit_that_a_repository_lacks_is_no_row_of_it() {
                 let mut request = client.request(table, columns);
                 request.predicates = vec![equal(&request.table, column, hash)];
                 let rows = client.scan(request).await;
-                assert_eq!(texts(&rows.unwrap(), column).len(), 0, "{table} {columns:?}");
+                assert_eq!(
+                    texts(&rows.unwrap(), column).len(),
+                    0,
+                    "{table} {columns:?}"
+                );
                 sandbox.clear_faults();
             }
         }

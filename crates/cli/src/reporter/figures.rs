@@ -54,6 +54,9 @@ mod tests {
             requests: 1,
             elapsed: Duration::from_millis(50),
         };
-        assert_eq!(summary.to_string(), "1,204 rows, 2 values lost, 1 request, 0.1 s");
+        assert_eq!(
+            summary.to_string(),
+            "1,204 rows, 2 values lost, 1 request, 0.1 s"
+        );
     }
 }

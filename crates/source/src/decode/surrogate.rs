@@ -79,7 +79,11 @@ mod tests {
     fn a_half_without_the_other_becomes_a_replacement_character() {
         let cases = [
             (r#""caf\udce9""#, r#""caf\ufffd""#, 1),
-            (r#""\uD83D\uDE00 \ud83d\ude00""#, r#""\uD83D\uDE00 \ud83d\ude00""#, 0),
+            (
+                r#""\uD83D\uDE00 \ud83d\ude00""#,
+                r#""\uD83D\uDE00 \ud83d\ude00""#,
+                0,
+            ),
             (r#""\ud83d""#, r#""\ufffd""#, 1),
             (r#""\ud83d\ud83d\ude00""#, r#""\ufffd\ud83d\ude00""#, 1),
             (r#""\ude00\ud83d""#, r#""\ufffd\ufffd""#, 2),

@@ -178,14 +178,22 @@ fn conflicts_are_null_and_counted() {
         .decode(body.to_string().as_bytes(), &parents())
         .unwrap();
     let lost = decoded.lost.iter();
-    let lost: Vec<_> = lost.map(|(how, values)| (how.to_string(), *values)).collect();
+    let lost: Vec<_> = lost
+        .map(|(how, values)| (how.to_string(), *values))
+        .collect();
     assert_eq!(
         lost,
         [
-            ("`closed_on`: expected a timestamp, found another text".to_owned(), 1),
+            (
+                "`closed_on`: expected a timestamp, found another text".to_owned(),
+                1
+            ),
             ("`flag`: expected true or false, found a text".to_owned(), 1),
             ("`owner`: expected an object, found a text".to_owned(), 1),
-            ("`owner.age`: expected a whole number of 64 bits, found a number".to_owned(), 1),
+            (
+                "`owner.age`: expected a whole number of 64 bits, found a number".to_owned(),
+                1
+            ),
             ("`title`: expected a text, found a number".to_owned(), 2),
         ]
     );
@@ -321,8 +329,14 @@ fn the_first_place_of_a_column_counts_wherever_it_is_in_the_row() {
         assert_eq!(found, expected, "{row}");
     }
     for (row, part) in [
-        (r#"{"old":{"path":"a"},"new":{"path":7}}"#, "`new.path` is a number"),
-        (r#"{"old":{},"new":{}}"#, "row 1 has no `new.path` or `old.path`"),
+        (
+            r#"{"old":{"path":"a"},"new":{"path":7}}"#,
+            "`new.path` is a number",
+        ),
+        (
+            r#"{"old":{},"new":{}}"#,
+            "row 1 has no `new.path` or `old.path`",
+        ),
     ] {
         let error = places(&format!(r#"{{"values":[{row}]}}"#)).unwrap_err();
         assert!(error.to_string().contains(part), "{error}");
@@ -335,7 +349,9 @@ fn half_a_surrogate_pair_costs_one_character() {
     let body = format!(
         r#"{{"values":[{{"id":1,"updated_on":"{AT}","title":"caf\udce9","owner":{{"na\ud800me":"\udc00"}},"tags":["\ud83d\ude00"]}}]}}"#
     );
-    let decoded = everything(&table).decode(body.as_bytes(), &parents()).unwrap();
+    let decoded = everything(&table)
+        .decode(body.as_bytes(), &parents())
+        .unwrap();
     let text = |name: &str| {
         let column = decoded.rows.column_by_name(name).unwrap();
         column.as_string::<i32>().value(0).to_owned()

@@ -65,9 +65,7 @@ fn offset(zone: &[u8]) -> Option<i64> {
     let (hours, minutes, seconds) = match digits {
         [a, b] => ([a, b], None, None),
         [a, b, b':', c, d] | [a, b, c, d] => ([a, b], Some([c, d]), None),
-        [a, b, b':', c, d, b':', e, f] | [a, b, c, d, e, f] => {
-            ([a, b], Some([c, d]), Some([e, f]))
-        }
+        [a, b, b':', c, d, b':', e, f] | [a, b, c, d, e, f] => ([a, b], Some([c, d]), Some([e, f])),
         _ => return None,
     };
     let two = |digits: Option<[&u8; 2]>| number(&digits.unwrap_or([&b'0'; 2]).map(|it| *it));
