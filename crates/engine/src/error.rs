@@ -6,6 +6,7 @@ use std::fmt;
 
 use bucketline_source as source;
 use bucketline_sql::{self as sql, Query, Span};
+use datafusion::arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span as Stretch};
 
@@ -246,6 +247,9 @@ impl Error {
         match (kind, shown(text)) {
             (ErrorKind::Internal, _) => Self::new(kind, "a defect in the planner of queries")
                 .with_hint("report it, with the statement"),
+            (ErrorKind::Unsupported, Some(text)) if text.ends_with("not supported") => {
+                Self::new(kind, text)
+            }
             (ErrorKind::Unsupported, Some(text)) => {
                 Self::new(kind, format!("not supported: {text}"))
             }
@@ -416,6 +420,13 @@ impl StdError for Error {
             .source
             .as_deref()
             .map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// A value that cannot be converted, say.
+impl From<ArrowError> for Error {
+    fn from(error: ArrowError) -> Self {
+        Self::from_datafusion(error.into(), None)
     }
 }
 

@@ -29,3 +29,4 @@ pub use rows::{Applied, Output, RowPlan, WholePlan, Work, is_json};
 pub use session::{Clock, DEFAULT_DESTINATION, Session, Settings};
 pub use system::system_tables;
 pub use types::{ColumnType, column_type};
+pub use wording::type_name;

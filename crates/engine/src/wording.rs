@@ -2,6 +2,8 @@
 
 mod known;
 
+use datafusion::arrow::datatypes::DataType;
+
 use self::known::KNOWN;
 use crate::ErrorKind;
 use crate::outputs::unmarked;
@@ -111,6 +113,11 @@ fn parts<'t>(text: &'t str, marks: &[&str]) -> Option<Vec<&'t str>> {
             .trim_end_matches('.'),
     );
     Some(parts)
+}
+
+/// The dialect's name of a type.
+pub fn type_name(of: &DataType) -> String {
+    in_sql(&of.to_string())
 }
 
 /// The name of one of their types.

@@ -210,13 +210,10 @@ pub(crate) fn build(arrays: Vec<ArrayRef>, schema: &SchemaRef) -> Result<RecordB
             ..CastOptions::default()
         };
         cast_with_options(&array, field.data_type(), &options).map_err(|error| {
+            let error = bucketline_engine::Error::from(error);
             Error::new(
                 ErrorKind::BadValue,
-                format!(
-                    "column {}: {error} ({} wanted)",
-                    field.name(),
-                    field.data_type()
-                ),
+                format!("column {}: {error}", field.name()),
             )
             .with_hint("declare another type for the column, or convert it in the SELECT")
         })

@@ -12,7 +12,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bucketline_destination::describe_row;
-use bucketline_engine::ColumnType;
+use bucketline_engine::{ColumnType, type_name};
 use bucketline_sql as sql;
 
 use crate::{Error, ErrorKind, Result};
@@ -174,11 +174,12 @@ fn converted(array: ArrayRef, to: &DataType, rule: Option<&Rule>) -> Result<Arra
     }
     let written = || match rule {
         Some(rule) if !rule.written.is_empty() => rule.written.clone(),
-        _ => to.to_string(),
+        _ => type_name(to),
     };
     if is_number(from) && to.is_temporal() || from.is_temporal() && is_number(to) {
         return Err(Fault::Column(format!(
-            "{from} cannot become {}: a number names no moment by itself",
+            "{} cannot become {}: a number names no moment by itself",
+            type_name(from),
             written()
         )));
     }
@@ -187,8 +188,10 @@ fn converted(array: ArrayRef, to: &DataType, rule: Option<&Rule>) -> Result<Arra
         Err(Fault::Value(Refusal { row, why, hint }))
     };
     // What cannot be converted becomes NULL, by which it is found.
-    let result = cast_with_options(&array, to, &CastOptions::default())
-        .map_err(|error| Fault::Column(format!("{error} ({} wanted)", written())))?;
+    let result = cast_with_options(&array, to, &CastOptions::default()).map_err(|_| {
+        let from = type_name(from);
+        Fault::Column(format!("{from} cannot become {}", written()))
+    })?;
     if result.null_count() != array.null_count() {
         let lost = (0..array.len()).find(|&row| result.is_null(row) && array.is_valid(row));
         let row = lost.unwrap_or_default();

@@ -92,6 +92,16 @@ pub(super) const KNOWN: &[Known] = &[
         "a sub-query is not supported at this place",
         JOIN_INSTEAD,
     ),
+    // Names.
+    known(
+        &[
+            "unique expression names but the expression \"",
+            "\" at position",
+        ],
+        ErrorKind::AmbiguousName,
+        "the output {0} is selected twice",
+        Some("leave it out beside `*`, or give it another name with AS"),
+    ),
     // Grouping.
     known(
         &["HAVING clause references"],
