@@ -78,6 +78,10 @@ pub(super) struct Clocked {
 }
 
 impl Clocked {
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.function.is_named(name)
+    }
+
     pub(super) fn new(function: &'static Function, reading: Reading) -> Self {
         Self {
             function,

@@ -2,20 +2,22 @@
 //! with moments, which a source can answer.
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use chrono::{Days as Count, NaiveDate};
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Date32Type};
 use datafusion::common::{DFSchema, DataFusionError, ScalarValue, internal_err};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility, lit,
+    ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+    lit,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::call::{Clocks, Complaint};
-use super::clock::{scalar, today};
+use super::clock::{Clocked, scalar, today};
 use super::date::{Part, first_of};
 use super::declaration::{Argument, Body, Function, function, int};
 use crate::types::moment_type;
@@ -35,57 +37,196 @@ const fn relative(
 }
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    relative("l_today", &[], |today, _| days(today, 0, 1), "Today."),
+    relative(
+        "l_today",
+        &[],
+        |today, _| days(today, 0, 1),
+        "Today.",
+    )
+    .noting("TODAY() without L_ is a date, and in `=` and `<>` with a date and time the same as this."),
     relative(
         "l_yesterday",
         &[],
         |today, _| days(today, -1, 0),
         "Yesterday.",
-    ),
-    relative("l_tomorrow", &[], |today, _| days(today, 1, 2), "Tomorrow."),
+    )
+    .or(&["yesterday"]),
+    relative(
+        "l_tomorrow",
+        &[],
+        |today, _| days(today, 1, 2),
+        "Tomorrow.",
+    )
+    .or(&["tomorrow"]),
     relative(
         "l_last_week",
         &[],
-        |today, _| weeks(today, -1, 0),
+        |today, _| parts(Part::Week, today, -1, 0),
         "Last week, from Sunday to Saturday.",
-    ),
+    )
+    .noting("LAST_WEEK() without L_ is the moment a week ago, and only in `=` and `<>` the same as this."),
     relative(
         "l_this_week",
         &[],
-        |today, _| weeks(today, 0, 1),
+        |today, _| parts(Part::Week, today, 0, 1),
         "This week.",
-    ),
+    )
+    .or(&["this_week"]),
     relative(
         "l_next_week",
         &[],
-        |today, _| weeks(today, 1, 2),
+        |today, _| parts(Part::Week, today, 1, 2),
         "Next week.",
-    ),
+    )
+    .or(&["next_week"]),
+    relative(
+        "l_last_month",
+        &[],
+        |today, _| parts(Part::Month, today, -1, 0),
+        "Last month.",
+    )
+    .noting("LAST_MONTH() without L_ is the moment a month ago, and only in `=` and `<>` the same as this."),
+    relative(
+        "l_this_month",
+        &[],
+        |today, _| parts(Part::Month, today, 0, 1),
+        "This month.",
+    )
+    .or(&["this_month"]),
+    relative(
+        "l_next_month",
+        &[],
+        |today, _| parts(Part::Month, today, 1, 2),
+        "Next month.",
+    )
+    .or(&["next_month"]),
+    relative(
+        "l_last_quarter",
+        &[],
+        |today, _| parts(Part::Quarter, today, -1, 0),
+        "Last quarter.",
+    )
+    .or(&["last_quarter"]),
+    relative(
+        "l_this_quarter",
+        &[],
+        |today, _| parts(Part::Quarter, today, 0, 1),
+        "This quarter.",
+    )
+    .or(&["this_quarter"]),
+    relative(
+        "l_next_quarter",
+        &[],
+        |today, _| parts(Part::Quarter, today, 1, 2),
+        "Next quarter.",
+    )
+    .or(&["next_quarter"]),
+    relative(
+        "l_last_year",
+        &[],
+        |today, _| parts(Part::Year, today, -1, 0),
+        "Last year.",
+    )
+    .noting("LAST_YEAR() without L_ is the moment a year ago, and only in `=` and `<>` the same as this."),
+    relative(
+        "l_this_year",
+        &[],
+        |today, _| parts(Part::Year, today, 0, 1),
+        "This year.",
+    )
+    .or(&["this_year"]),
+    relative(
+        "l_next_year",
+        &[],
+        |today, _| parts(Part::Year, today, 1, 2),
+        "Next year.",
+    )
+    .or(&["next_year"]),
+    relative(
+        "l_last_90_days",
+        &[],
+        |today, _| days(today, -90, 0),
+        "The 90 days before today.",
+    )
+    .or(&["last_90_days"]),
+    relative(
+        "l_next_90_days",
+        &[],
+        |today, _| days(today, 0, 90),
+        "90 days from today on.",
+    )
+    .or(&["next_90_days"]),
     relative(
         "l_last_n_days",
         N,
         |today, n| days(today, -n, 0),
         "The `n` days before today.",
-    ),
+    )
+    .or(&["last_n_days"]),
     relative(
         "l_next_n_days",
         N,
         |today, n| days(today, 0, n),
         "`n` days from today on.",
     )
+    .or(&["next_n_days"])
     .noting("Today is the first of them, while L_LAST_N_DAYS leaves today out, as CData's do."),
     relative(
         "l_last_n_weeks",
         N,
-        |today, n| weeks(today, -n, 0),
+        |today, n| parts(Part::Week, today, -n, 0),
         "The `n` weeks before this one.",
-    ),
+    )
+    .or(&["last_n_weeks"]),
     relative(
         "l_next_n_weeks",
         N,
-        |today, n| weeks(today, 1, n.saturating_add(1)),
+        |today, n| parts(Part::Week, today, 1, n.saturating_add(1)),
         "The `n` weeks after this one.",
-    ),
+    )
+    .or(&["next_n_weeks"]),
+    relative(
+        "l_last_n_months",
+        N,
+        |today, n| parts(Part::Month, today, -n, 0),
+        "The `n` months before this one.",
+    )
+    .or(&["last_n_months"]),
+    relative(
+        "l_next_n_months",
+        N,
+        |today, n| parts(Part::Month, today, 1, n.saturating_add(1)),
+        "The `n` months after this one.",
+    )
+    .or(&["next_n_months"]),
+    relative(
+        "l_last_n_quarters",
+        N,
+        |today, n| parts(Part::Quarter, today, -n, 0),
+        "The `n` quarters before this one.",
+    )
+    .or(&["last_n_quarters"]),
+    relative(
+        "l_next_n_quarters",
+        N,
+        |today, n| parts(Part::Quarter, today, 1, n.saturating_add(1)),
+        "The `n` quarters after this one.",
+    )
+    .or(&["next_n_quarters"]),
+    relative(
+        "l_last_n_years",
+        N,
+        |today, n| parts(Part::Year, today, -n, 0),
+        "The `n` years before this one.",
+    )
+    .or(&["last_n_years"]),
+    relative(
+        "l_next_n_years",
+        N,
+        |today, n| parts(Part::Year, today, 1, n.saturating_add(1)),
+        "The `n` years after this one.",
+    )
+    .or(&["next_n_years"]),
 ];
 
 fn days(today: NaiveDate, from: i64, to: i64) -> Option<(NaiveDate, NaiveDate)> {
@@ -100,12 +241,11 @@ fn days(today: NaiveDate, from: i64, to: i64) -> Option<(NaiveDate, NaiveDate)> 
     day(from).zip(day(to))
 }
 
-fn weeks(today: NaiveDate, from: i64, to: i64) -> Option<(NaiveDate, NaiveDate)> {
-    days(
-        first_of(Part::Week, today),
-        from.checked_mul(7)?,
-        to.checked_mul(7)?,
-    )
+/// Whole weeks, months, quarters or years, counted from the one that today is in.
+fn parts(part: Part, today: NaiveDate, from: i64, to: i64) -> Option<(NaiveDate, NaiveDate)> {
+    let this = first_of(part, today);
+    let first = |count: i64| part.add(this.into(), count).map(|first| first.date());
+    first(from).zip(first(to))
 }
 
 /// One end of a stretch.
@@ -121,6 +261,8 @@ pub(super) struct Relative {
     function: &'static Function,
     days: Days,
     end: Option<End>,
+    /// Whether its ends are dates, rather than the moments at which these begin.
+    dated: bool,
     name: String,
     signature: Signature,
 }
@@ -131,6 +273,7 @@ impl Relative {
             function,
             days,
             end: None,
+            dated: false,
             name: function.name.to_owned(),
             signature: match function.arguments {
                 [] => Signature::nullary(Volatility::Stable),
@@ -139,16 +282,26 @@ impl Relative {
         }
     }
 
-    fn end(&self, end: End) -> Self {
+    fn end(&self, end: End, dated: bool) -> Self {
         let which = match end {
             End::First => "first",
             End::Behind => "behind",
         };
+        let kind = if dated { "day" } else { "moment" };
         Self {
             end: Some(end),
-            name: format!("{}_{which}", self.name),
+            dated,
+            name: format!("{}_{which}_{kind}", self.name),
             ..self.clone()
         }
+    }
+
+    /// Calls that give the first moment or day and the one behind the last.
+    fn ends(&self, count: &[Expr], dated: bool) -> [Expr; 2] {
+        [End::First, End::Behind].map(|end| {
+            let function = Arc::new(self.end(end, dated).into());
+            Expr::ScalarFunction(ScalarFunction::new_udf(function, count.to_vec()))
+        })
     }
 
     fn error(&self, message: &str, hint: &str) -> DataFusionError {
@@ -181,7 +334,10 @@ impl ScalarUDFImpl for Relative {
     }
 
     fn return_type(&self, _given: &[DataType]) -> Result<DataType, DataFusionError> {
-        Ok(moment_type())
+        Ok(match self.dated {
+            true => DataType::Date32,
+            false => moment_type(),
+        })
     }
 
     fn simplify(
@@ -209,8 +365,11 @@ impl ScalarUDFImpl for Relative {
             End::First => first,
             End::Behind => behind,
         };
-        let moment = scalar(Some(zone.moment(date.into())));
-        Ok(ExprSimplifyResult::Simplified(Expr::Literal(moment, None)))
+        let value = match self.dated {
+            true => ScalarValue::Date32(Some(Date32Type::from_naive_date(date))),
+            false => scalar(Some(zone.moment(date.into()))),
+        };
+        Ok(ExprSimplifyResult::Simplified(Expr::Literal(value, None)))
     }
 
     fn invoke_with_args(
@@ -229,10 +388,20 @@ impl ExprPlanner for RelativeDates {
     fn plan_binary_op(
         &self,
         comparison: RawBinaryExpr,
-        _schema: &DFSchema,
+        schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>, DataFusionError> {
         let RawBinaryExpr { op, left, right } = &comparison;
-        let turned = match (ends(left), ends(right)) {
+        let ends = |expr: &Expr, subject: &Expr| {
+            let kind = subject.get_type(schema).ok()?;
+            let dated = kind == DataType::Date32;
+            let nothing_else_equals = matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq)
+                && matches!(kind, DataType::Timestamp(..));
+            match nothing_else_equals {
+                true => ends(expr, dated).or_else(|| of_moment(expr)),
+                false => ends(expr, dated),
+            }
+        };
+        let turned = match (ends(left, right), ends(right, left)) {
             (None, Some(ends)) => compared(left, op, ends),
             (Some(ends), None) => swapped(op).and_then(|op| compared(right, &op, ends)),
             _ => None,
@@ -244,8 +413,8 @@ impl ExprPlanner for RelativeDates {
     }
 }
 
-/// The first moment of a relative date and the one behind its last.
-fn ends(expr: &Expr) -> Option<[Expr; 2]> {
+/// The first moment or day of a relative date and the one behind its last.
+fn ends(expr: &Expr, dated: bool) -> Option<[Expr; 2]> {
     let Expr::ScalarFunction(call) = expr else {
         return None;
     };
@@ -258,13 +427,24 @@ fn ends(expr: &Expr) -> Option<[Expr; 2]> {
         }
         _ => return None,
     };
-    Some([End::First, End::Behind].map(|end| {
-        let function = relative.end(end).into();
-        Expr::ScalarFunction(ScalarFunction::new_udf(
-            std::sync::Arc::new(function),
-            count.clone(),
-        ))
-    }))
+    Some(relative.ends(&count, dated))
+}
+
+/// The ends of L_TODAY() for TODAY(), of L_LAST_WEEK() for LAST_WEEK() and the like, which are a moment each.
+fn of_moment(expr: &Expr) -> Option<[Expr; 2]> {
+    let Expr::ScalarFunction(call) = expr else {
+        return None;
+    };
+    let clocked = call.func.inner().downcast_ref::<Clocked>()?;
+    let is_meant = |function: &&Function| {
+        let name = function.name.strip_prefix("l_").unwrap_or_default();
+        clocked.is_named(name)
+    };
+    let relative = FUNCTIONS.iter().find(is_meant)?;
+    match relative.body {
+        Body::Relative(days) => Some(Relative::new(relative, days).ends(&[], false)),
+        _ => None,
+    }
 }
 
 fn compared(subject: &Expr, op: &BinaryOperator, [first, behind]: [Expr; 2]) -> Option<Expr> {
