@@ -428,5 +428,6 @@ files!(
     sqlite_source,
     insert,
     dialect_statements,
+    overflow,
     dialect_sync
 );

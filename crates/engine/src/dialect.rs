@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use bucketline_sql::{Query, Span};
 use datafusion::sql::sqlparser::ast::{
-    self, BinaryOperator, CastKind, DataType as SqlType, DuplicateTreatment, Expr,
+    self, BinaryOperator, CastKind, DataType as SqlType, DuplicateTreatment, ExactNumberInfo, Expr,
     Function as Call, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint,
     JoinOperator, ObjectName, OrderByKind, Select, SelectItem, SetExpr, Spanned, Statement,
     TableFactor, TableWithJoins, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
@@ -180,6 +180,26 @@ impl VisitorMut for Preparation {
                 cast_arguments(call);
                 rename(call);
             }
+            Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr: operand,
+            } => {
+                // The least whole number has no positive counterpart.
+                if let Expr::Value(value) = operand.as_ref()
+                    && let Value::Number(digits, _) = &value.value
+                    && format!("-{digits}").parse() == Ok(i64::MIN)
+                {
+                    let least = Value::Number(i64::MIN.to_string(), false);
+                    *expr = Expr::Value(least.with_span(value.span));
+                }
+            }
+            Expr::Value(value) if let Value::Number(digits, _) = &value.value => {
+                match decimal_of(digits) {
+                    Ok(Some(decimal)) => *expr = decimal,
+                    Ok(None) => {}
+                    Err(error) => return ControlFlow::Break((error, value.span)),
+                }
+            }
             Expr::Value(value) => {
                 // A text is Unicode with and without N before it; the planner knows the one without.
                 if let Value::NationalStringLiteral(text) = &mut value.value {
@@ -229,6 +249,37 @@ impl VisitorMut for Preparation {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// A number with more digits than a float keeps, as a decimal that has them all.
+fn decimal_of(digits: &str) -> Result<Option<Expr>> {
+    // So many a float always keeps, and a decimal can have.
+    const KEPT: usize = 15;
+    const MOST: usize = 38;
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all = format!("{whole}{fraction}");
+    let significant = all.trim_start_matches('0').len();
+    if digits.parse::<i64>().is_ok()
+        || !all.bytes().all(|byte| byte.is_ascii_digit())
+        || (digits.contains('.') && significant <= KEPT)
+    {
+        return Ok(None);
+    }
+    let precision = significant.max(fraction.len());
+    if precision > MOST {
+        // Digits behind the point may be left off, those before it not.
+        return match whole.trim_start_matches('0').len() {
+            0..=KEPT => Ok(None),
+            _ => Err(Error::new(
+                ErrorKind::Invalid,
+                format!("a number of {significant} digits is too long: {MOST} are the most"),
+            )),
+        };
+    }
+    let mut decimal = Expr::Value(Value::SingleQuotedString(digits.to_owned()).into());
+    let kind = ExactNumberInfo::PrecisionAndScale(precision as u64, fraction.len() as i64);
+    cast(&mut decimal, SqlType::Decimal(kind));
+    Ok(Some(decimal))
 }
 
 /// Where rows are DISTINCT, ORDER BY an expression that is an output is by that output's place: the planner would look

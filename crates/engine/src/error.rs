@@ -59,6 +59,7 @@ struct Inner {
     message: String,
     hint: Option<String>,
     span: Option<Span>,
+    stretch: Option<Stretch>,
     code: Option<&'static str>,
     function: Option<&'static Function>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -72,6 +73,7 @@ impl Error {
             message: message.into(),
             hint: None,
             span: None,
+            stretch: None,
             code: None,
             function: None,
             source: None,
@@ -103,6 +105,13 @@ impl Error {
     #[must_use]
     pub(crate) fn of_function(mut self, function: &'static Function) -> Self {
         self.0.function = Some(function);
+        self
+    }
+
+    /// Says which stretch of the query it is about, by the planner's lines and columns.
+    #[must_use]
+    pub(crate) fn within(mut self, span: Option<datafusion::common::Span>) -> Self {
+        self.0.stretch = span.map(stretch);
         self
     }
 
@@ -172,10 +181,7 @@ impl Error {
                 found.0.message.clone(),
                 found.hint(),
             );
-            copy.0.span = found
-                .0
-                .span
-                .or_else(|| place_of_call(query?, found.0.function?));
+            copy.0.span = found.0.span.or_else(|| found.place(query?));
             return copy.with_source(error);
         }
         let span = error
@@ -185,9 +191,17 @@ impl Error {
             .map(|(span, query)| query.locate(stretch(span)));
         let mut read = Self::read(&error);
         read.0.span = span
-            .or_else(|| place_of_call(query?, read.0.function?))
+            .or_else(|| read.place(query?))
             .or_else(|| place_of_node(query?, unsupported_node(&error.strip_backtrace())?));
         read.with_source(error)
+    }
+
+    /// Where it is in a query.
+    fn place(&self, query: &Query) -> Option<Span> {
+        match self.0.stretch {
+            Some(stretch) => Some(query.locate(stretch)),
+            None => place_of_call(query, self.0.function?),
+        }
     }
 
     fn passed_on(kind: ErrorKind, code: &'static str, message: String, hint: Option<&str>) -> Self {

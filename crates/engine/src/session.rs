@@ -20,7 +20,7 @@ use datafusion::prelude::SessionConfig;
 
 use crate::catalog::{Catalog, Connection};
 use crate::facts::Facts;
-use crate::function::{self, ComparedTexts};
+use crate::function;
 use crate::names::{Reach, Resolved, Resolver, Within, find_schema};
 use crate::query::{PlannedQuery, QueryRun};
 use crate::rows::{self, Work};
@@ -127,7 +127,7 @@ impl Session {
             .with_config(config(settings.time_zone.as_deref())?)
             .with_runtime_env(runtime)
             .with_type_planner(Arc::new(DialectTypes))
-            .with_analyzer_rule(Arc::new(ComparedTexts))
+            .with_analyzer_rules(function::analyzer_rules())
             .with_analyzer_rule(Arc::new(Subqueries))
             .with_optimizer_rules(optimizer())
             .with_physical_optimizer_rules(physical_optimizer())

@@ -9,11 +9,11 @@ use chrono::{
 };
 use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, StringArray,
-    Time64MicrosecondArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray,
+    StringBuilder, Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Float64Type, Int64Type, Time64MicrosecondType, TimeUnit,
+    DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimeUnit,
     TimestampMicrosecondType,
 };
 use datafusion::common::{DataFusionError, ScalarValue, plan_datafusion_err};
@@ -23,11 +23,12 @@ use datafusion::logical_expr::{
 };
 
 use super::date::{self, Zoned};
+use super::decimal::{DIGITS, Decimal};
 use super::declaration::{Function, Kind};
 use crate::types::moment_type;
 use crate::{Error, ErrorKind};
 
-/// How the result of one row is computed. NULL in any argument makes it NULL before that.
+/// How the result of one row is computed. NULL in any argument makes it NULL before that, unless the function takes it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Compute {
     Text(fn(&Call<'_>) -> Answer<String>),
@@ -35,7 +36,7 @@ pub(super) enum Compute {
     Float(fn(&Call<'_>) -> Answer<f64>),
     /// Different at each call.
     Chance(fn(&Call<'_>) -> Answer<f64>),
-    /// A whole number if all numbers given are whole.
+    /// A whole number if all numbers given are whole, else a decimal if none is a float.
     Number(fn(&Call<'_>) -> Answer<Number>),
     Moment(fn(&Call<'_>) -> Answer<DateTime<Utc>>),
     Date(fn(&Call<'_>) -> Answer<NaiveDate>),
@@ -77,10 +78,29 @@ impl Complaint {
     }
 }
 
-/// A number that keeps being whole.
+/// Bytes that a text may have which a function makes, and those together that it makes of a batch of rows.
+pub(super) const LONGEST: usize = 64 << 20;
+pub(super) const LONGEST_TOGETHER: usize = 4 * LONGEST;
+
+/// What is wrong with a result that is longer than that.
+pub(super) fn too_long() -> Complaint {
+    Complaint::new("the result would be longer than 64 MiB")
+}
+
+/// A user's text as a message shows it: between backquotes, and not all of a long one.
+pub(super) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 60;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("`{}...`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
+/// A number that keeps being whole, or a decimal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Number {
     Int(i64),
+    Decimal(Decimal),
     Float(f64),
 }
 
@@ -89,7 +109,17 @@ impl Number {
         match self {
             // Beyond 2^53 the nearest.
             Self::Int(value) => value as f64,
+            Self::Decimal(value) => value.as_f64(),
             Self::Float(value) => value,
+        }
+    }
+
+    /// The number in units of `10^-scale`.
+    fn scaled(self, scale: i8) -> Option<Decimal> {
+        match self {
+            Self::Int(value) => Decimal::new(value.into(), 0).rescaled(scale),
+            Self::Decimal(value) => value.rescaled(scale),
+            Self::Float(_) => None,
         }
     }
 }
@@ -97,8 +127,10 @@ impl Number {
 /// One value of an argument.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Cell<'a> {
+    Null,
     Bool(bool),
     Int(i64),
+    Decimal(Decimal),
     Float(f64),
     Text(&'a str),
     Moment(DateTime<Utc>),
@@ -106,7 +138,7 @@ pub(super) enum Cell<'a> {
     Time(NaiveTime),
 }
 
-/// The arguments of one row, none of which is NULL. An accessor of another type than was declared is a defect.
+/// The arguments of one row, none of which is NULL unless the function takes that. An accessor of another type than was declared is a defect.
 pub(super) struct Call<'a> {
     cells: Vec<Cell<'a>>,
     zone: Tz,
@@ -151,6 +183,7 @@ impl<'a> Call<'a> {
     pub(super) fn number(&self, index: usize) -> Number {
         match self.cell(index) {
             Some(Cell::Int(value)) => Number::Int(value),
+            Some(Cell::Decimal(value)) => Number::Decimal(value),
             Some(Cell::Float(value)) => Number::Float(value),
             _ => Number::Int(0),
         }
@@ -242,17 +275,53 @@ impl Computed {
         }
     }
 
-    /// Computes `rows` rows, each by `compute`.
+    /// Computes texts that are not too long, one by one and together.
+    fn texts(
+        &self,
+        inputs: &Inputs,
+        compute: fn(&Call<'_>) -> Answer<String>,
+    ) -> Result<StringArray, DataFusionError> {
+        let mut texts = StringBuilder::new();
+        let mut bytes = 0;
+        for row in 0..inputs.rows {
+            let text = self.one(inputs, row, compute)?;
+            let length = text.as_ref().map_or(0, String::len);
+            bytes += length;
+            if length > LONGEST {
+                return Err(too_long().of(self.function));
+            }
+            if bytes > LONGEST_TOGETHER {
+                return Err(DataFusionError::ResourcesExhausted(format!(
+                    "{} makes more than 256 MiB of {} rows",
+                    self.function.name.to_uppercase(),
+                    row + 1
+                )));
+            }
+            texts.append_option(text);
+        }
+        Ok(texts.finish())
+    }
+
+    fn one<T>(
+        &self,
+        inputs: &Inputs,
+        row: usize,
+        compute: fn(&Call<'_>) -> Answer<T>,
+    ) -> Result<Option<T>, DataFusionError> {
+        match inputs.call(row, self.function.takes_null) {
+            Some(call) => compute(&call).map_err(|complaint| complaint.of(self.function)),
+            None => Ok(None),
+        }
+    }
+
+    /// Computes each row by `compute`.
     fn each<T>(
         &self,
         inputs: &Inputs,
         compute: fn(&Call<'_>) -> Answer<T>,
     ) -> Result<Vec<Option<T>>, DataFusionError> {
         (0..inputs.rows)
-            .map(|row| match inputs.call(row) {
-                Some(call) => compute(&call).map_err(|complaint| complaint.of(self.function)),
-                None => Ok(None),
-            })
+            .map(|row| self.one(inputs, row, compute))
             .collect()
     }
 }
@@ -300,7 +369,10 @@ impl ScalarUDFImpl for Computed {
             Compute::Int(_) => DataType::Int64,
             Compute::Float(_) | Compute::Chance(_) => DataType::Float64,
             Compute::Number(_) if given.contains(&DataType::Float64) => DataType::Float64,
-            Compute::Number(_) => DataType::Int64,
+            Compute::Number(_) => match given.iter().filter_map(scale).max() {
+                Some(scale) => DataType::Decimal128(DIGITS, scale),
+                None => DataType::Int64,
+            },
             Compute::Moment(_) => moment_type(),
             Compute::Date(_) => DataType::Date32,
             Compute::Time(_) => DataType::Time64(TimeUnit::Microsecond),
@@ -318,14 +390,17 @@ impl ScalarUDFImpl for Computed {
             rows: if constant { 1 } else { args.number_rows },
             zone: zone(&args.config_options),
         };
-        let whole = *args.return_type() == DataType::Int64;
         let array: ArrayRef = match self.compute {
-            Compute::Text(compute) => Arc::new(StringArray::from(self.each(&inputs, compute)?)),
+            Compute::Text(compute) => Arc::new(self.texts(&inputs, compute)?),
             Compute::Int(compute) => Arc::new(Int64Array::from(self.each(&inputs, compute)?)),
             Compute::Float(compute) | Compute::Chance(compute) => {
                 Arc::new(Float64Array::from(self.each(&inputs, compute)?))
             }
-            Compute::Number(compute) => numbers(&self.each(&inputs, compute)?, whole),
+            Compute::Number(compute) => {
+                let numbers = self.each(&inputs, compute)?;
+                typed(&numbers, args.return_type())
+                    .map_err(|complaint| complaint.of(self.function))?
+            }
             Compute::Moment(compute) => {
                 let moments = self.each(&inputs, compute)?.into_iter();
                 let moments = moments.map(|at| at.map(|at| at.timestamp_micros()));
@@ -353,16 +428,44 @@ impl ScalarUDFImpl for Computed {
     }
 }
 
-fn numbers(numbers: &[Option<Number>], whole: bool) -> ArrayRef {
-    if whole {
-        let ints = numbers.iter().map(|number| match number {
-            Some(Number::Int(value)) => Some(*value),
-            _ => None,
-        });
-        return Arc::new(ints.collect::<Int64Array>());
+/// Numbers as an array of the type that they were announced as.
+fn typed(numbers: &[Option<Number>], kind: &DataType) -> Result<ArrayRef, Complaint> {
+    Ok(match kind {
+        DataType::Int64 => {
+            let ints = numbers.iter().map(|number| match number {
+                Some(Number::Int(value)) => Some(*value),
+                _ => None,
+            });
+            Arc::new(ints.collect::<Int64Array>())
+        }
+        DataType::Decimal128(precision, scale) => {
+            let units = numbers.iter().map(|number| match number {
+                Some(number) => number.scaled(*scale).map(|it| Some(it.units)),
+                None => Some(None),
+            });
+            let units: Option<Vec<Option<i128>>> = units.collect();
+            let too_long = || Complaint::new("the result has more digits than a decimal can hold");
+            let array = Decimal128Array::from(units.ok_or_else(too_long)?)
+                .with_precision_and_scale(*precision, *scale)
+                .map_err(|_| too_long())?;
+            array
+                .validate_decimal_precision(*precision)
+                .map_err(|_| too_long())?;
+            Arc::new(array)
+        }
+        _ => {
+            let floats = numbers.iter().map(|number| number.map(Number::as_f64));
+            Arc::new(floats.collect::<Float64Array>())
+        }
+    })
+}
+
+/// The scale of a type of decimals.
+fn scale(kind: &DataType) -> Option<i8> {
+    match kind {
+        DataType::Decimal128(_, scale) => Some(*scale),
+        _ => None,
     }
-    let floats = numbers.iter().map(|number| number.map(Number::as_f64));
-    Arc::new(floats.collect::<Float64Array>())
 }
 
 fn microseconds(time: NaiveTime) -> i64 {
@@ -376,13 +479,13 @@ impl Kind {
             Boolean, Date32, Date64, Float64, Int64, Null, Time32, Time64, Timestamp, Utf8,
         };
         let is_text = matches!(given, Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-        let is_decimal = matches!(
-            given,
-            DataType::Decimal32(..)
-                | DataType::Decimal64(..)
-                | DataType::Decimal128(..)
-                | DataType::Decimal256(..)
-        );
+        let decimal = match given {
+            DataType::Decimal32(_, scale)
+            | DataType::Decimal64(_, scale)
+            | DataType::Decimal128(_, scale)
+            | DataType::Decimal256(_, scale) => Some(DataType::Decimal128(DIGITS, *scale)),
+            _ => None,
+        };
         let plain = given.is_numeric() || is_text || matches!(given, Boolean | Null);
         let dated = matches!(
             given,
@@ -392,8 +495,8 @@ impl Kind {
             Self::Text => (plain || dated).then_some(Utf8),
             Self::Int => plain.then_some(Int64),
             Self::Float => plain.then_some(Float64),
-            Self::Number if is_text || is_decimal || given.is_floating() => Some(Float64),
-            Self::Number => plain.then_some(Int64),
+            Self::Number if is_text || given.is_floating() => Some(Float64),
+            Self::Number => decimal.or(plain.then_some(Int64)),
             Self::Moment => match given {
                 Timestamp(..) | Null => Some(moment_type()),
                 Date32 | Date64 => Some(Date32),
@@ -406,7 +509,8 @@ impl Kind {
                 Boolean => Some(Boolean),
                 Null => Some(Utf8),
                 _ if is_text => Some(Utf8),
-                _ if is_decimal || given.is_floating() => Some(Float64),
+                _ if given.is_floating() => Some(Float64),
+                _ if decimal.is_some() => decimal,
                 _ => given.is_integer().then_some(Int64),
             },
         }
@@ -431,11 +535,14 @@ fn columns(args: &[ColumnarValue]) -> Result<Vec<(ArrayRef, bool)>, DataFusionEr
 }
 
 impl Inputs {
-    /// The arguments of a row; `None` if one of them is NULL.
-    fn call(&self, row: usize) -> Option<Call<'_>> {
+    /// The arguments of a row; `None` if one of them is NULL, and the function does not take it.
+    fn call(&self, row: usize, takes_null: bool) -> Option<Call<'_>> {
         let cells = self.columns.iter().map(|(array, constant)| {
             let row = if *constant { 0 } else { row };
-            (!array.is_null(row)).then(|| cell(array, row)).flatten()
+            match array.is_null(row) {
+                true => takes_null.then_some(Cell::Null),
+                false => cell(array, row),
+            }
         });
         Some(Call {
             cells: cells.collect::<Option<_>>()?,
@@ -449,6 +556,10 @@ fn cell(array: &dyn Array, row: usize) -> Option<Cell<'_>> {
         DataType::Boolean => Cell::Bool(array.as_boolean().value(row)),
         DataType::Int64 => Cell::Int(array.as_primitive::<Int64Type>().value(row)),
         DataType::Float64 => Cell::Float(array.as_primitive::<Float64Type>().value(row)),
+        DataType::Decimal128(_, scale) => {
+            let units = array.as_primitive::<Decimal128Type>().value(row);
+            Cell::Decimal(Decimal::new(units, *scale))
+        }
         DataType::Utf8 => Cell::Text(array.as_string::<i32>().value(row)),
         DataType::Date32 => Cell::Date(array.as_primitive::<Date32Type>().value_as_date(row)?),
         DataType::Time64(TimeUnit::Microsecond) => Cell::Time(

@@ -5,7 +5,7 @@ use chrono::{
     Weekday,
 };
 
-use super::call::{Call, Complaint, Compute};
+use super::call::{Call, Complaint, Compute, quoted};
 use super::clock::{Reading, clock};
 use super::date_pattern::{self, MONTHS, WEEKDAYS};
 use super::declaration::{Function, any, computed, int, moment, text};
@@ -265,7 +265,7 @@ pub(super) fn read(text: &str) -> Result<Zoned, Complaint> {
         .zip(time)
         .map(|(date, time)| Zoned::Local(date.and_time(time)));
     local.ok_or_else(|| {
-        Complaint::new(format!("`{text}` is no date")).with_hint(
+        Complaint::new(format!("{} is no date", quoted(text))).with_hint(
             "write it as 2026-08-10 or 2026-08-10 12:30:00, or read another pattern with STRTODATE",
         )
     })
@@ -305,7 +305,7 @@ fn time_of(
 
 fn weekday(name: &str) -> Result<Weekday, Complaint> {
     name.parse()
-        .map_err(|_| Complaint::new(format!("`{name}` is no weekday")))
+        .map_err(|_| Complaint::new(format!("{} is no weekday", quoted(name))))
 }
 
 /// A part of a date and time.
@@ -344,7 +344,7 @@ impl Part {
 
     fn read(name: &str) -> Result<Self, Complaint> {
         Self::find(name).ok_or_else(|| {
-            Complaint::new(format!("`{name}` is no part of a date")).with_hint(
+            Complaint::new(format!("{} is no part of a date", quoted(name))).with_hint(
                 "the parts are yy, qq, mm, dy, dd, wk, dw, hh, mi, ss and ms, each between quotes",
             )
         })

@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
 
-use super::call::Complaint;
+use super::call::{Complaint, quoted};
 
 pub(super) const MONTHS: [&str; 12] = [
     "January",
@@ -93,8 +93,12 @@ pub(super) fn write(local: NaiveDateTime, pattern: &str) -> String {
 /// Reads a date and time. What the pattern does not name is midnight of the first of January 1970.
 pub(super) fn parse(text: &str, pattern: &str) -> Result<NaiveDateTime, Complaint> {
     let failed = || {
-        Complaint::new(format!("`{text}` is no date of the pattern `{pattern}`"))
-            .with_hint("ISDATE(text, pattern) tells which are")
+        Complaint::new(format!(
+            "{} is no date of the pattern {}",
+            quoted(text),
+            quoted(pattern)
+        ))
+        .with_hint("ISDATE(text, pattern) tells which are")
     };
     fields(text, pattern).ok_or_else(failed)
 }

@@ -23,6 +23,8 @@ pub struct Function {
     pub description: &'static str,
     /// Where it differs from CData's, or settles what that leaves open, and why.
     pub note: Option<&'static str>,
+    /// Whether it has a result of its own where an argument is NULL.
+    pub(super) takes_null: bool,
     pub(super) body: Body,
 }
 
@@ -55,7 +57,7 @@ pub(super) enum Kind {
     Text,
     Int,
     Float,
-    /// A whole number stays one.
+    /// A whole number stays one, and a decimal.
     Number,
     /// A timestamp, a date, or the text of one.
     Moment,
@@ -148,6 +150,7 @@ pub(super) const fn function(
         arguments,
         description,
         note: None,
+        takes_null: false,
         body,
     }
 }
@@ -180,6 +183,11 @@ impl Function {
 
     pub(super) const fn or(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
+        self
+    }
+
+    pub(super) const fn taking_null(mut self) -> Self {
+        self.takes_null = true;
         self
     }
 

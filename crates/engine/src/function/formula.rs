@@ -1,6 +1,6 @@
 //! Formulas in texts, for EXPR.
 
-use super::call::Complaint;
+use super::call::{Complaint, quoted};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Value {
@@ -42,7 +42,7 @@ struct Reader<'f> {
 
 impl Reader<'_> {
     fn failed(&self) -> Complaint {
-        Complaint::new(format!("`{}` is no formula", self.formula))
+        Complaint::new(format!("{} is no formula", quoted(self.formula)))
             .with_hint("such as '(1 + 2) * 3' or '2 * 2 == 4'")
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256, Sha512};
 
-use super::call::{Answer, Call, Complaint};
+use super::call::{Answer, Call, Complaint, quoted};
 
 /// The digest of the text of a value.
 pub(super) fn hash_bytes(call: &Call<'_>) -> Answer<String> {
@@ -16,7 +16,7 @@ pub(super) fn hash_bytes(call: &Call<'_>) -> Answer<String> {
         "SHA2_512" | "SHA512" => Sha512::digest(value).to_vec(),
         _ => {
             return Err(
-                Complaint::new(format!("`{}` is no algorithm", call.text(0)))
+                Complaint::new(format!("{} is no algorithm", quoted(call.text(0))))
                     .with_hint("take one of MD5, SHA1, SHA2_256, SHA2_512"),
             );
         }

@@ -1,6 +1,7 @@
 //! Functions of numbers.
 
 use super::call::{Answer, Call, Cell, Complaint, Compute, Number};
+use super::decimal::Decimal;
 use super::declaration::{Argument, Function, any, computed, float, int, number, planner, text};
 use super::{formula, number_pattern};
 
@@ -31,6 +32,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 .map(Number::Int)
                 .map(Some)
                 .ok_or_else(overflow),
+            Number::Decimal(value) => Ok(Some(Number::Decimal(Decimal {
+                units: value.units.abs(),
+                ..value
+            }))),
             Number::Float(value) => Ok(Some(Number::Float(value.abs()))),
         }),
         "The number without its sign.",
@@ -48,7 +53,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
     computed(
         "ceiling",
         &[number("x")],
-        Compute::Int(|call| whole(call.number(0), f64::ceil)),
+        Compute::Int(|call| match call.number(0) {
+            Number::Decimal(value) => {
+                let below = Decimal {
+                    units: -value.units,
+                    ..value
+                }
+                .floor();
+                bounded(below.map(|floor| -floor))
+            }
+            number => whole(number, f64::ceil),
+        }),
         "The least whole number that is not below it.",
     )
     .or(&["ceil"]),
@@ -68,7 +83,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     computed(
         "floor",
         &[number("x")],
-        Compute::Int(|call| whole(call.number(0), f64::floor)),
+        Compute::Int(|call| match call.number(0) {
+            Number::Decimal(value) => bounded(value.floor()),
+            number => whole(number, f64::floor),
+        }),
         "The greatest whole number that is not above it.",
     ),
     planner(
@@ -110,7 +128,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Compute::Number(|call| match (call.number(0), call.number(1)) {
             (Number::Int(_), Number::Int(0)) => Err(Complaint::new("the divisor is 0")),
             (Number::Int(x), Number::Int(y)) => Ok(Some(Number::Int(x.wrapping_rem(y)))),
-            (x, y) => Ok(defined(x.as_f64() % y.as_f64()).map(Number::Float)),
+            (Number::Float(_), _) | (_, Number::Float(_)) => {
+                let rest = call.float(0) % call.float(1);
+                Ok(defined(rest).map(Number::Float))
+            }
+            (x, y) => decimal_rest(x, y),
         }),
         "The rest of a division.",
     ),
@@ -123,6 +145,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 .map(Number::Int)
                 .map(Some)
                 .ok_or_else(overflow),
+            Number::Decimal(value) => Ok(Some(Number::Decimal(Decimal {
+                units: -value.units,
+                ..value
+            }))),
             Number::Float(value) => Ok(Some(Number::Float(-value))),
         }),
         "The number with the other sign.",
@@ -156,9 +182,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     .or(&["random"]),
     computed(
         "round",
-        &[number("x"), int("decimals").optional()],
-        Compute::Number(|call| decimals(call, f64::round)),
-        "The number rounded, halves away from 0.",
+        &[
+            number("x"),
+            int("decimals").optional(),
+            int("cut").optional(),
+        ],
+        Compute::Number(|call| decimals(call, call.int(2) != 0)),
+        "The number rounded, halves away from 0; cut off if `cut` is not 0.",
     ),
     computed(
         "sign",
@@ -184,6 +214,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 .map(Number::Int)
                 .map(Some)
                 .ok_or_else(overflow),
+            Number::Decimal(value) => {
+                let square = value.units.checked_mul(value.units).map(|units| Decimal {
+                    units,
+                    scale: value.scale.saturating_mul(2),
+                });
+                let square = square.and_then(|square| square.rounded(value.scale.into(), false));
+                square.map(Number::Decimal).map(Some).ok_or_else(overflow)
+            }
             Number::Float(value) => Ok(Some(Number::Float(value * value))),
         }),
         "The number times itself.",
@@ -192,7 +230,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     computed(
         "trunc",
         &[number("x"), int("decimals").optional()],
-        Compute::Number(|call| decimals(call, f64::trunc)),
+        Compute::Number(|call| decimals(call, true)),
         "The number cut off behind so many decimals.",
     ),
 ];
@@ -202,49 +240,62 @@ fn defined(value: f64) -> Option<f64> {
 }
 
 fn overflow() -> Complaint {
-    Complaint::new("the result is too large for a whole number")
+    Complaint::new("the result is too large for its type")
+        .with_hint("CAST(x AS DOUBLE) has a wider range")
+}
+
+fn bounded(whole: Option<i128>) -> Answer<i64> {
+    let whole = whole.and_then(|whole| i64::try_from(whole).ok());
+    whole.map(Some).ok_or_else(overflow)
 }
 
 fn whole(number: Number, rounded: fn(f64) -> f64) -> Answer<i64> {
     const FIRST_BEYOND: f64 = 9_223_372_036_854_775_808.0;
-    match number {
-        Number::Int(value) => Ok(Some(value)),
-        Number::Float(value) => match rounded(value) {
-            // Within the bounds nothing is cut off.
-            whole if (-FIRST_BEYOND..FIRST_BEYOND).contains(&whole) => Ok(Some(whole as i64)),
-            _ => Err(overflow()),
-        },
+    if let Number::Int(value) = number {
+        return Ok(Some(value));
+    }
+    match rounded(number.as_f64()) {
+        // Within the bounds nothing is cut off.
+        whole if (-FIRST_BEYOND..FIRST_BEYOND).contains(&whole) => Ok(Some(whole as i64)),
+        _ => Err(overflow()),
     }
 }
 
-/// A number changed behind so many decimals, or before the point if they are negative.
-fn decimals(call: &Call<'_>, change: fn(f64) -> f64) -> Answer<Number> {
-    let decimals = call.int(1);
-    match call.number(0) {
-        Number::Int(value) if decimals >= 0 => Ok(Some(Number::Int(value))),
-        Number::Int(value) => {
-            let power = u32::try_from(decimals.unsigned_abs())
-                .ok()
-                .and_then(|digits| 10i64.checked_pow(digits));
-            let Some(power) = power else {
-                return Ok(Some(Number::Int(0)));
-            };
-            let rest = value % power;
-            // `trunc` leaves halves off, `round` does not.
-            let up = change(0.5) != 0.0 && rest.unsigned_abs() * 2 >= power.unsigned_abs();
-            let cut = value - rest;
-            let changed = if up {
-                cut.checked_add(power * value.signum())
-            } else {
-                Some(cut)
-            };
-            changed.map(Number::Int).map(Some).ok_or_else(overflow)
-        }
-        Number::Float(value) => {
-            let changed = number_pattern::changed(value, decimals, change);
-            Ok(Some(Number::Float(changed)))
-        }
+/// The rest of a division of numbers none of which is a float.
+fn decimal_rest(x: Number, y: Number) -> Answer<Number> {
+    let [x, y] = [x, y].map(|number| match number {
+        Number::Decimal(value) => value,
+        Number::Int(value) => Decimal::new(value.into(), 0),
+        Number::Float(_) => Decimal::new(0, 0),
+    });
+    let scale = x.scale.max(y.scale);
+    let (x, y) = x
+        .rescaled(scale)
+        .zip(y.rescaled(scale))
+        .ok_or_else(overflow)?;
+    match x.units.checked_rem(y.units) {
+        Some(units) => Ok(Some(Number::Decimal(Decimal::new(units, scale)))),
+        None => Err(Complaint::new("the divisor is 0")),
     }
+}
+
+/// A number rounded or cut off behind so many decimals, or before the point if they are negative.
+fn decimals(call: &Call<'_>, cut: bool) -> Answer<Number> {
+    let decimals = call.int(1);
+    let changed = match call.number(0) {
+        Number::Int(value) => Decimal::new(value.into(), 0)
+            .rounded(decimals, cut)
+            .and_then(|changed| i64::try_from(changed.units).ok())
+            .map(Number::Int),
+        Number::Decimal(value) => value.rounded(decimals, cut).map(Number::Decimal),
+        Number::Float(value) => {
+            let change = if cut { f64::trunc } else { f64::round };
+            Some(Number::Float(number_pattern::changed(
+                value, decimals, change,
+            )))
+        }
+    };
+    changed.map(Some).ok_or_else(overflow)
 }
 
 fn hex(call: &Call<'_>) -> Answer<String> {

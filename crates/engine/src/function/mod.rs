@@ -1,11 +1,14 @@
 //! The functions of the dialect. Each is declared once, with all that the planner, SHOW FUNCTIONS, completion and
 //! `docs/functions.md` need of it.
 
+mod analysis;
+mod arithmetic;
 mod call;
 mod clock;
 mod compared;
 mod date;
 mod date_pattern;
+mod decimal;
 mod declaration;
 mod document;
 mod formula;
@@ -15,6 +18,7 @@ mod math;
 mod number_pattern;
 mod relative;
 mod string;
+mod sum;
 mod table;
 mod window;
 mod xpath;
@@ -25,14 +29,17 @@ use std::sync::Arc;
 
 use datafusion::common::{DataFusionError, plan_datafusion_err};
 use datafusion::execution::{FunctionRegistry, SessionState};
-use datafusion::logical_expr::{ScalarUDF, WindowUDF};
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+use datafusion::optimizer::{Analyzer, AnalyzerRule};
 
+use self::arithmetic::CheckedArithmetic;
 use self::call::Computed;
 use self::clock::Clocked;
-pub(crate) use self::compared::ComparedTexts;
+use self::compared::ComparedTexts;
 use self::declaration::Body;
 pub use self::declaration::{Argument, Function, Need};
 use self::relative::{Relative, RelativeDates};
+use self::sum::CheckedSum;
 use self::table::TableFunctions;
 pub(crate) use self::table::VALUE;
 
@@ -110,6 +117,14 @@ pub(crate) fn find_planned(name: &str) -> Option<&'static Function> {
     functions().find(|function| function.planned_name() == name)
 }
 
+/// The planner's rules of analysis, then those of the dialect, which want to know the types.
+pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let mut rules = Analyzer::new().rules;
+    rules.push(Arc::new(ComparedTexts));
+    rules.push(Arc::new(CheckedArithmetic));
+    rules
+}
+
 /// Makes the functions known to a session. What DataFusion has under one of their names goes altogether, since a
 /// session that is made from another registers all functions again, in any order. Its other functions stay.
 pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> {
@@ -134,6 +149,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> 
     for scalar in scalars {
         state.register_udf(Arc::new(scalar))?;
     }
+    state.register_udaf(Arc::new(AggregateUDF::from(CheckedSum::new())))?;
     state.register_expr_planner(Arc::new(RelativeDates))?;
     state.register_relation_planner(Arc::new(TableFunctions))?;
     Ok(())

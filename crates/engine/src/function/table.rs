@@ -3,6 +3,7 @@
 //! Each row of what stands before APPLY gets a list of rows, which is then taken apart. Alone in FROM, a function
 //! is applied to one row without columns.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bucketline_sql::BucketlineDialect;
@@ -26,11 +27,12 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::parser::Parser;
 use roxmltree::Node;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::call::Complaint;
+use super::call::{Complaint, LONGEST, LONGEST_TOGETHER, too_long};
 use super::declaration::{self, Argument, Body, Function, text};
-use super::document::{parse_json, parse_xml, text_of};
+use super::document::{compact, parse_xml, text_of};
 use super::json_path::JsonPath;
 use super::xpath::{Found, XPath};
 
@@ -279,6 +281,29 @@ struct TableRows {
 /// A row: a text or NULL for each column.
 type Row = Vec<Option<String>>;
 
+/// The rows of a call, which together are bounded as a text is.
+#[derive(Debug, Default)]
+struct Rows {
+    rows: Vec<Row>,
+    bytes: usize,
+}
+
+impl Rows {
+    fn push(&mut self, row: Row) -> Result<(), Complaint> {
+        // What a cell takes beside its text.
+        const CELL: usize = 32;
+        self.bytes += row
+            .iter()
+            .map(|cell| CELL + cell.as_ref().map_or(0, String::len))
+            .sum::<usize>();
+        if self.bytes > LONGEST {
+            return Err(too_long());
+        }
+        self.rows.push(row);
+        Ok(())
+    }
+}
+
 impl TableRows {
     fn fields(&self) -> Fields {
         self.columns
@@ -287,7 +312,8 @@ impl TableRows {
             .collect()
     }
 
-    fn rows(&self, given: &[&str]) -> Result<Vec<Row>, Complaint> {
+    fn rows(&self, given: &[&str]) -> Result<Rows, Complaint> {
+        let mut rows = Rows::default();
         let first = given.first().copied().unwrap_or_default();
         match (self.function, given.get(1)) {
             (TableFunction::StringSplit, separator) => {
@@ -295,58 +321,64 @@ impl TableRows {
                 if separator.is_empty() {
                     return Err(Complaint::new("the separator is empty"));
                 }
-                Ok(first
+                first
                     .split(separator)
-                    .map(|part| vec![Some(part.to_owned())])
-                    .collect())
+                    .try_for_each(|part| rows.push(vec![Some(part.to_owned())]))?;
             }
             (TableFunction::JsonTable, path) => {
-                let document = parse_json(first)?;
                 let path = JsonPath::read(path.copied().unwrap_or("$"))?;
-                let found = path.find(&document).into_iter();
-                let values = found.flat_map(|value| match value {
-                    Value::Array(elements) => elements.iter().collect(),
-                    other => vec![other],
-                });
-                Ok(values
-                    .map(|value| self.row(|name| member(value, name)))
-                    .collect())
+                for value in path.find(first)? {
+                    match value.get().starts_with('[') {
+                        true => read::<Vec<&RawValue>>(value)?
+                            .into_iter()
+                            .try_for_each(|value| self.json_row(value, &mut rows))?,
+                        false => self.json_row(value, &mut rows)?,
+                    }
+                }
             }
             (TableFunction::XmlTable, path) => {
                 let document = parse_xml(first)?;
                 let path = XPath::read(path.copied().unwrap_or_default())?;
-                let found = path.find(document.root());
-                Ok(found
-                    .map(|found| self.row(|name| part(found, name)))
-                    .collect())
+                for found in path.find(document.root()) {
+                    rows.push(self.columns.iter().map(|name| part(found, name)).collect())?;
+                }
             }
         }
+        Ok(rows)
     }
 
-    fn row(&self, column: impl Fn(&str) -> Option<String>) -> Row {
-        self.columns.iter().map(|name| column(name)).collect()
+    fn json_row(&self, value: &RawValue, rows: &mut Rows) -> Result<(), Complaint> {
+        let members = match value.get().starts_with('{') {
+            true => Some(read::<BTreeMap<String, &RawValue>>(value)?),
+            false => None,
+        };
+        let cells = self.columns.iter().map(|name| match &members {
+            Some(members) => match member(members, name) {
+                Some(member) => text_of(member),
+                None => Ok((name == VALUE).then(|| compact(value))),
+            },
+            None if name.eq_ignore_ascii_case(VALUE) => text_of(value),
+            None => Ok(None),
+        });
+        rows.push(cells.collect::<Result<_, _>>()?)
     }
 }
 
-/// A member of a JSON object; without members, the value itself is the column `Value`.
-fn member(value: &Value, name: &str) -> Option<String> {
-    match value {
-        Value::Object(members) => {
-            let exact = members.get(name);
-            let similar = || {
-                members
-                    .iter()
-                    .find(|(own, _)| own.eq_ignore_ascii_case(name))
-            };
-            match exact.or_else(|| similar().map(|(_, value)| value)) {
-                Some(member) => text_of(member),
-                None if name == VALUE => Some(value.to_string()),
-                None => None,
-            }
-        }
-        other if name.eq_ignore_ascii_case(VALUE) => text_of(other),
-        _ => None,
-    }
+/// The parts of a JSON value.
+fn read<'v, T: Deserialize<'v>>(value: &'v RawValue) -> Result<T, Complaint> {
+    serde_json::from_str(value.get())
+        .map_err(|error| Complaint::new(format!("the text is no JSON: {error}")))
+}
+
+/// The member of that name, else of a name that differs by case alone.
+fn member<'v>(members: &BTreeMap<String, &'v RawValue>, name: &str) -> Option<&'v RawValue> {
+    let similar = || {
+        members
+            .iter()
+            .find(|(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| *value)
+    };
+    members.get(name).copied().or_else(similar)
 }
 
 /// The text of a child element, or else of an attribute.
@@ -393,6 +425,7 @@ impl ScalarUDFImpl for TableRows {
             .collect();
         let length = texts.first().map_or(args.number_rows, |first| first.len());
         let mut lists = ListBuilder::new(StructBuilder::from_fields(self.fields(), 0));
+        let mut bytes = 0;
         for index in 0..length {
             let given: Option<Vec<&str>> = texts
                 .iter()
@@ -402,8 +435,17 @@ impl ScalarUDFImpl for TableRows {
                 Some(given) => self
                     .rows(&given)
                     .map_err(|complaint| complaint.of(self.declared))?,
-                None => Vec::new(),
+                None => Rows::default(),
             };
+            bytes += rows.bytes;
+            if bytes > LONGEST_TOGETHER {
+                return Err(DataFusionError::ResourcesExhausted(format!(
+                    "{} makes more than 256 MiB of {} rows",
+                    self.declared.name.to_uppercase(),
+                    index + 1
+                )));
+            }
+            let rows = rows.rows;
             let list = lists.values();
             for row in &rows {
                 for (column, value) in row.iter().enumerate() {

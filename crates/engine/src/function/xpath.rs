@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use roxmltree::{Attribute, Node, NodeId};
 
-use super::call::Complaint;
+use super::call::{Complaint, quoted};
 
 /// A path.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl XPath {
     /// Reads a path.
     pub(super) fn read(path: &str) -> Result<Self, Complaint> {
         steps(path.trim()).map(Self).ok_or_else(|| {
-            Complaint::new(format!("`{path}` is no path that is understood"))
+            Complaint::new(format!("{} is no path that is understood", quoted(path)))
                 .with_hint("such as `/a/b`, `//b`, `//*/b`, `/a/@id`, `/a/b[1]` or `/a/b[@id='7']`")
         })
     }
@@ -88,6 +88,9 @@ impl Step {
         visited: &mut HashSet<NodeId>,
         into: &mut Vec<Found<'d>>,
     ) {
+        if self.deep && visited.contains(&from.id()) {
+            return;
+        }
         let from = from
             .descendants()
             .take(if self.deep { usize::MAX } else { 1 });
@@ -208,8 +211,8 @@ fn read_condition(inner: &str) -> Option<Condition> {
     }
     let (name, value) = inner.strip_prefix('@')?.split_once('=')?;
     let value = value.trim();
-    let quoted = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
-    let value = quoted('\'').or_else(|| quoted('"'))?;
+    let between = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
+    let value = between('\'').or_else(|| between('"'))?;
     Some(Condition::Attribute(
         read_name(name.trim())?,
         value.to_owned(),
