@@ -429,5 +429,6 @@ files!(
     insert,
     dialect_statements,
     overflow,
+    forms,
     dialect_sync
 );

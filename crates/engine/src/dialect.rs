@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::Span as Stretch;
 
 use crate::function::{self, Function};
+use crate::synonym::{limit_by_fetch, plain};
 use crate::types;
 use crate::{Error, ErrorKind, Result};
 
@@ -137,14 +138,14 @@ fn declared(name: &ObjectName) -> Option<&'static Function> {
 struct Preparation;
 
 /// Why a query is refused, and at which stretch of the tree.
-type Refusal = (Error, Stretch);
+pub(crate) type Refusal = (Error, Stretch);
 
 impl VisitorMut for Preparation {
     type Break = Refusal;
 
     fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<Refusal> {
         order_by_place(query);
-        ControlFlow::Continue(())
+        limit_by_fetch(query)
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Refusal> {
@@ -170,6 +171,7 @@ impl VisitorMut for Preparation {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Refusal> {
+        plain(expr)?;
         match expr {
             Expr::Function(call) => {
                 if let Some(condition) = &mut call.filter {
@@ -452,6 +454,12 @@ fn shorten(expr: &mut Expr, length: u64) {
 fn as_condition(expr: &mut Expr) {
     match expr {
         Expr::Nested(inner) => as_condition(inner),
+        Expr::Value(value) => {
+            if let Value::Number(number, _) = &value.value {
+                let truth = number.parse::<f64>().is_ok_and(|number| number != 0.0);
+                value.value = Value::Boolean(truth);
+            }
+        }
         Expr::Function(call) if declared(&call.name).is_some_and(Function::is_predicate) => {
             let call = std::mem::replace(expr, Expr::Value(Value::Null.into()));
             *expr = Expr::BinaryOp {

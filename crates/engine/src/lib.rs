@@ -15,6 +15,7 @@ mod rows;
 mod scan;
 mod session;
 mod subquery;
+mod synonym;
 mod system;
 mod types;
 mod wording;

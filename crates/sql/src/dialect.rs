@@ -3,11 +3,12 @@
 use std::cell::Cell;
 
 use sqlparser::ast::Expr;
-use sqlparser::dialect::Dialect;
+use sqlparser::dialect::{Dialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use crate::expression::{comes_contains, contains, special_call};
 use crate::special_form;
 
 /// The dialect of Bucketline's queries, for those who hand text to `sqlparser` themselves.
@@ -21,6 +22,8 @@ use crate::special_form;
 #[derive(Debug)]
 pub struct BucketlineDialect {
     operands_left: Cell<usize>,
+    /// Whether the CONVERT that is read has its type before its value.
+    type_first: Cell<bool>,
 }
 
 impl BucketlineDialect {
@@ -31,7 +34,13 @@ impl BucketlineDialect {
         let operands = tokens.saturating_mul(FOR_EACH_TOKEN);
         Self {
             operands_left: Cell::new(operands.saturating_add(IN_ANY_CASE)),
+            type_first: Cell::new(false),
         }
+    }
+
+    /// Says which of the two forms the CONVERT has that is read next.
+    pub(crate) fn convert_type_first(&self, type_first: bool) {
+        self.type_first.set(type_first);
     }
 }
 
@@ -81,9 +90,13 @@ impl Dialect for BucketlineDialect {
             Token::Word(word) if CLAUSES.contains(&word.keyword) => {
                 Some(parser.expected_ref("an expression", next))
             }
-            Token::Word(_) => special_form::parse(self, parser),
+            Token::Word(_) => special_call(parser).or_else(|| special_form::parse(self, parser)),
             _ => None,
         }
+    }
+
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        comes_contains(parser).then(|| Ok(self.prec_value(Precedence::Like)))
     }
 
     /// `a IS DISTINCT FROM b AND c` is `(a IS DISTINCT FROM b) AND c`. sqlparser reads `b AND c` as one operand.
@@ -93,6 +106,9 @@ impl Dialect for BucketlineDialect {
         expr: &Expr,
         precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
+        if comes_contains(parser) {
+            return Some(contains(parser, expr, precedence));
+        }
         const DISTINCT: &[Keyword] = &[Keyword::IS, Keyword::DISTINCT, Keyword::FROM];
         const SAME: &[Keyword] = &[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM];
         let build = if parser.parse_keywords(DISTINCT) {
@@ -104,6 +120,14 @@ impl Dialect for BucketlineDialect {
         };
         let other = parser.parse_subexpr(precedence);
         Some(other.map(|other| build(Box::new(expr.clone()), Box::new(other))))
+    }
+
+    fn convert_type_before_value(&self) -> bool {
+        self.type_first.get()
+    }
+
+    fn supports_comma_separated_trim(&self) -> bool {
+        true
     }
 
     fn supports_dollar_placeholder(&self) -> bool {

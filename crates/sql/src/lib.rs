@@ -17,6 +17,7 @@ mod alias;
 mod connection_string;
 mod dialect;
 mod error;
+mod expression;
 mod lexer;
 mod mask;
 mod name;

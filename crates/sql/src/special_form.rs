@@ -41,7 +41,11 @@ pub(crate) fn parse(
     let name = ObjectName::from(vec![word.to_ident(next.span)]);
     let is_special = match keyword {
         Keyword::CASE | Keyword::INTERVAL | Keyword::NOT => true,
-        _ if FUNCTIONS.contains(&keyword) => Arguments::ahead(parser)?.are_special(keyword),
+        _ if FUNCTIONS.contains(&keyword) => {
+            let arguments = Arguments::ahead(parser)?;
+            dialect.convert_type_first(arguments.begin_with_type);
+            arguments.are_special(keyword)
+        }
         _ => return None,
     };
     if matches!(keyword, Keyword::SUBSTR | Keyword::SUBSTRING) && is_special {
@@ -90,6 +94,52 @@ fn position(dialect: &BucketlineDialect, parser: &mut Parser) -> Result<Expr, Pa
     Ok(Expr::Position { expr, r#in })
 }
 
+/// Whether a word is the name of a type.
+fn is_type(token: &Token) -> bool {
+    const TYPES: &[&str] = &[
+        "bigint",
+        "binary",
+        "bit",
+        "boolean",
+        "char",
+        "date",
+        "datetime",
+        "datetime2",
+        "datetimeoffset",
+        "dec",
+        "decimal",
+        "double",
+        "float",
+        "int",
+        "integer",
+        "money",
+        "nchar",
+        "ntext",
+        "numeric",
+        "nvarchar",
+        "real",
+        "smalldatetime",
+        "smallint",
+        "smallmoney",
+        "string",
+        "text",
+        "time",
+        "timestamp",
+        "tinyint",
+        "uniqueidentifier",
+        "uuid",
+        "varbinary",
+        "varchar",
+        "xml",
+    ];
+    match token {
+        Token::Word(word) if word.quote_style.is_none() => TYPES
+            .iter()
+            .any(|name| word.value.eq_ignore_ascii_case(name)),
+        _ => false,
+    }
+}
+
 /// What stands between the parentheses of a call, but not in further ones.
 #[derive(Default)]
 struct Arguments {
@@ -97,6 +147,8 @@ struct Arguments {
     commas: usize,
     /// Whether the last of them is a number.
     scale: bool,
+    /// Whether the first of several is the name of a type, as SQL Server's CONVERT has it.
+    begin_with_type: bool,
 }
 
 impl Arguments {
@@ -107,7 +159,9 @@ impl Arguments {
                 self.have(Keyword::TO) || self.commas == 0 || self.scale
             }
             Keyword::CONVERT | Keyword::TRY_CONVERT => {
-                self.have(Keyword::USING) || self.commas == 1
+                self.have(Keyword::USING)
+                    || self.commas == 1
+                    || (self.commas == 2 && self.begin_with_type)
             }
             Keyword::EXTRACT => self.have(Keyword::FROM),
             Keyword::OVERLAY => self.have(Keyword::PLACING),
@@ -141,7 +195,13 @@ impl Arguments {
                     Keyword::NoKeyword => {}
                     keyword => arguments.keywords.push(keyword),
                 },
-                Token::Comma if depth == 1 => arguments.commas += 1,
+                Token::Comma if depth == 1 => {
+                    if arguments.commas == 0 {
+                        let stands_alone = index == first + 2 || *token(first + 2) == Token::LParen;
+                        arguments.begin_with_type = stands_alone && is_type(token(first + 1));
+                    }
+                    arguments.commas += 1;
+                }
                 Token::EOF => break,
                 _ => {}
             }

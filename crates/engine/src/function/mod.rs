@@ -15,11 +15,13 @@ mod formula;
 mod hash;
 mod json_path;
 mod math;
+mod mixed;
 mod number_pattern;
 mod relative;
 mod string;
 mod sum;
 mod table;
+mod truth;
 mod window;
 mod xpath;
 
@@ -38,10 +40,12 @@ use self::clock::Clocked;
 use self::compared::ComparedTexts;
 use self::declaration::Body;
 pub use self::declaration::{Argument, Function, Need};
+use self::mixed::{Coalesce, TextAlternatives, TextArithmetic};
 use self::relative::{Relative, RelativeDates};
 use self::sum::CheckedSum;
 use self::table::TableFunctions;
 pub(crate) use self::table::VALUE;
+use self::truth::{ListedTruthValues, TruthValues};
 
 /// What functions belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,9 +121,12 @@ pub(crate) fn find_planned(name: &str) -> Option<&'static Function> {
     functions().find(|function| function.planned_name() == name)
 }
 
-/// The planner's rules of analysis, then those of the dialect, which want to know the types.
+/// The planner's rules of analysis, between those of the dialect that come before types are made alike and those that
+/// come behind.
 pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    let mut rules = Analyzer::new().rules;
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
+        vec![Arc::new(ListedTruthValues), Arc::new(TextAlternatives)];
+    rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(ComparedTexts));
     rules.push(Arc::new(CheckedArithmetic));
     rules
@@ -128,6 +135,7 @@ pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 /// Makes the functions known to a session. What DataFusion has under one of their names goes altogether, since a
 /// session that is made from another registers all functions again, in any order. Its other functions stay.
 pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> {
+    state.register_udf(Arc::new(ScalarUDF::from(Coalesce::new())))?;
     let mut scalars = Vec::new();
     for function in functions() {
         match function.body {
@@ -151,6 +159,8 @@ pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> 
     }
     state.register_udaf(Arc::new(AggregateUDF::from(CheckedSum::new())))?;
     state.register_expr_planner(Arc::new(RelativeDates))?;
+    state.register_expr_planner(Arc::new(TruthValues))?;
+    state.register_expr_planner(Arc::new(TextArithmetic))?;
     state.register_relation_planner(Arc::new(TableFunctions))?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use chrono::SecondsFormat;
 
-use super::call::{Answer, Call, Cell, Complaint, Compute};
+use super::call::{Answer, Call, Cell, Complaint, Compute, LONGEST, quoted, too_long};
 use super::declaration::{Body, Function, any, computed, float, function, int, planner, text};
 use super::{date_pattern, hash, number_pattern};
 
@@ -51,7 +51,25 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Compute::Int(|call| Ok(Some(index_of(call.text(0), call.text(1), call.int(2))))),
         "As CHARINDEX, with the arguments the other way round.",
     ),
-    planner("isnull", &[any("value"), any("replacement")], "coalesce", "The value, or the replacement if it is NULL."),
+    planner("coalesce", &[any("value").repeated()], "coalesce", "The first of the values that is not NULL.")
+        .noting("As ISNULL where some are texts."),
+    function(
+        "convert",
+        &[any("type"), any("value"), int("style").optional()],
+        Body::Syntax,
+        "The value as another type, as CAST; a date by the pattern that SQL Server numbers so.",
+    )
+    .noting("The styles are 20, 21, 23, 25, 101 to 105, 108, 110 to 112, 120, 121 and 126."),
+    function(
+        "iif",
+        &[any("condition"), any("value"), any("otherwise")],
+        Body::Syntax,
+        "The value if the condition is true, else the other one.",
+    )
+    .or(&["if"]),
+    planner("isnull", &[any("value"), any("replacement")], "coalesce", "The value, or the replacement if it is NULL.")
+        .or(&["ifnull", "nvl"])
+        .noting("Where one is a text and the other is not, the result is a text, unless the text says a value of the other's type."),
     computed(
         "left",
         &[text("text"), int("count")],
@@ -65,7 +83,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "Where `find` begins in `in`, from 1 on; 0 if it does not.",
     ),
     planner("lower", &[text("text")], "lower", "In small letters."),
-    planner("ltrim", &[text("text")], "ltrim", "Without the blanks before it."),
+    planner("ltrim", &[text("text"), text("characters").optional()], "ltrim", "Without the blanks before it, or the characters."),
     computed(
         "mask",
         &[text("text"), text("character"), int("from").optional(), int("to").optional()],
@@ -110,7 +128,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }),
         "The last characters.",
     ),
-    planner("rtrim", &[text("text")], "rtrim", "Without the blanks behind it."),
+    planner("rtrim", &[text("text"), text("characters").optional()], "rtrim", "Without the blanks behind it, or the characters."),
     computed("soundex", &[text("text")], Compute::Text(soundex), "How it sounds in English: a letter and three digits."),
     computed("space", &[int("count")], Compute::Text(|call| repeat(" ", call.int(0))), "So many blanks."),
     computed(
@@ -144,7 +162,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "substr",
         "`length` characters from `start` on, which counts from 1; also SUBSTRING(text FROM start FOR length).",
     ),
-    computed("tostring", &[any("value")], Compute::Text(|call| Ok(Some(shown(call, 0)))), "The value as text."),
+    computed("tostring", &[any("value")], Compute::Text(|call| Ok(Some(shown(call, 0)))), "The value as text; an empty one of NULL.").taking_null(),
     function(
         "trim",
         &[text("text")],
@@ -185,7 +203,16 @@ fn index_of(text: &str, find: &str, start: i64) -> i64 {
 }
 
 fn format(call: &Call<'_>) -> Answer<String> {
+    const LONGEST_PATTERN: usize = 1_000;
     let value = call.cell(0);
+    if [1, 2]
+        .iter()
+        .any(|&index| call.text(index).len() > LONGEST_PATTERN)
+    {
+        return Err(Complaint::new(
+            "the pattern is longer than 1,000 characters",
+        ));
+    }
     if let Some(pattern) = call.text_if_given(2) {
         let Some(Cell::Text(text)) = value else {
             return Err(Complaint::new("what is read by a pattern has to be a text"));
@@ -195,7 +222,9 @@ fn format(call: &Call<'_>) -> Answer<String> {
     }
     let pattern = call.text(1);
     Ok(Some(match value {
-        Some(Cell::Int(_) | Cell::Float(_)) => number_pattern::write(call.float(0), pattern),
+        Some(Cell::Int(_) | Cell::Decimal(_) | Cell::Float(_)) => {
+            number_pattern::write(call.float(0), pattern)
+        }
         Some(Cell::Text(text)) => match text.trim().parse() {
             Ok(number) => number_pattern::write(number, pattern),
             Err(_) => date_pattern::write(call.local(0)?, pattern),
@@ -280,7 +309,7 @@ fn quote_name(call: &Call<'_>) -> Answer<String> {
         Some("<" | ">" | "<>") => ("<", ">"),
         Some(quote @ ("\"" | "'" | "`")) => (quote, quote),
         Some(other) => {
-            return Err(Complaint::new(format!("`{other}` is no quote"))
+            return Err(Complaint::new(format!("{} is no quote", quoted(other)))
                 .with_hint("take one of [ ] ( ) { } < > \" ' `"));
         }
     };
@@ -289,11 +318,10 @@ fn quote_name(call: &Call<'_>) -> Answer<String> {
 }
 
 fn repeat(text: &str, count: i64) -> Answer<String> {
-    const MOST: usize = 64 << 20;
     let count = size(count);
     match text.len().checked_mul(count) {
-        Some(bytes) if bytes <= MOST => Ok(Some(text.repeat(count))),
-        _ => Err(Complaint::new("the result would be longer than 64 MiB")),
+        Some(bytes) if bytes <= LONGEST => Ok(Some(text.repeat(count))),
+        _ => Err(too_long()),
     }
 }
 
@@ -369,9 +397,10 @@ fn stuff(call: &Call<'_>) -> Answer<String> {
 /// An argument as text.
 pub(super) fn shown(call: &Call<'_>, index: usize) -> String {
     match call.cell(index) {
-        None => String::new(),
+        None | Some(Cell::Null) => String::new(),
         Some(Cell::Bool(value)) => value.to_string(),
         Some(Cell::Int(value)) => value.to_string(),
+        Some(Cell::Decimal(value)) => value.to_string(),
         Some(Cell::Float(value)) => value.to_string(),
         Some(Cell::Text(text)) => text.to_owned(),
         Some(Cell::Moment(moment)) => moment.to_rfc3339_opts(SecondsFormat::AutoSi, true),

@@ -1,6 +1,6 @@
 //! Aggregates, and the places of rows among others.
 
-use super::declaration::{Argument, Body, Function, any, float, function, int};
+use super::declaration::{Argument, Body, Function, any, float, function, int, text};
 
 const fn aggregate(
     name: &'static str,
@@ -32,6 +32,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
     aggregate("max", &[any("value")], "max", "The greatest value."),
     aggregate("sum", &[float("x")], "sum", "The sum."),
     aggregate("avg", &[float("x")], "avg", "The mean."),
+    aggregate(
+        "string_agg",
+        &[
+            text("[DISTINCT] text"),
+            text("separator").optional(),
+            any("WITHIN GROUP (ORDER BY ...)").behind(),
+        ],
+        "string_agg",
+        "The texts one behind the other, with the separator between them, a comma without one.",
+    )
+    .or(&["group_concat", "listagg"])
+    .noting("Also GROUP_CONCAT(text ORDER BY ... SEPARATOR '; '), as MySQL writes it."),
     aggregate(
         "median",
         &[float("x")],

@@ -1,0 +1,146 @@
+//! Truth values that are written as numbers or texts: `IsPrivate = 1`, `IsPrivate IN ('true')`.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, DataFusionError, ScalarValue};
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::{Case, Expr, ExprSchemable, LogicalPlan, cast, lit};
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+use super::analysis::each_expression;
+use super::call::quoted;
+use crate::{Error, ErrorKind};
+
+/// Reads what a truth value is compared with.
+#[derive(Debug)]
+pub(crate) struct TruthValues;
+
+impl ExprPlanner for TruthValues {
+    fn plan_binary_op(
+        &self,
+        mut operation: RawBinaryExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawBinaryExpr>, DataFusionError> {
+        use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or};
+        let kinds = [&operation.left, &operation.right].map(|side| side.get_type(schema));
+        let [Ok(left), Ok(right)] = kinds else {
+            return Ok(PlannerResult::Original(operation));
+        };
+        match (&operation.op, left, right) {
+            (Eq | NotEq | Lt | LtEq | Gt | GtEq, DataType::Boolean, other) => {
+                align(&mut operation.left, &mut operation.right, &other)?;
+            }
+            (Eq | NotEq | Lt | LtEq | Gt | GtEq, other, DataType::Boolean) => {
+                align(&mut operation.right, &mut operation.left, &other)?;
+            }
+            (And | Or, left, right) => {
+                for (side, kind) in [(&mut operation.left, left), (&mut operation.right, right)] {
+                    if kind.is_integer() {
+                        *side = side.clone().not_eq(lit(0_i64));
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(PlannerResult::Original(operation))
+    }
+}
+
+/// Makes a truth value and what it is compared with one type.
+fn align(truth: &mut Expr, other: &mut Expr, kind: &DataType) -> Result<(), DataFusionError> {
+    if let Some(read) = read(other)? {
+        *other = lit(read);
+    } else if kind.is_numeric() {
+        *truth = cast(truth.clone(), DataType::Int64);
+    } else if is_text(kind) {
+        *other = cast(other.clone(), DataType::Boolean);
+    }
+    Ok(())
+}
+
+fn is_text(kind: &DataType) -> bool {
+    matches!(
+        kind,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
+}
+
+/// The truth value that a constant stands for. Other numbers than 0 and 1 stand for none.
+fn read(constant: &Expr) -> Result<Option<bool>, DataFusionError> {
+    let Expr::Literal(value, _) = constant else {
+        return Ok(None);
+    };
+    if let Some(Some(text)) = value.try_as_str() {
+        return match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "t" | "yes" | "y" | "on" | "1" => Ok(Some(true)),
+            "false" | "f" | "no" | "n" | "off" | "0" => Ok(Some(false)),
+            _ => {
+                let message = format!("{} is neither true nor false", quoted(text));
+                Err(Error::new(ErrorKind::Invalid, message)
+                    .with_hint("compare with TRUE, FALSE, 1, 0, 'true' or 'false'")
+                    .into())
+            }
+        };
+    }
+    Ok(match value {
+        ScalarValue::Int64(Some(0)) => Some(false),
+        ScalarValue::Int64(Some(1)) => Some(true),
+        _ => None,
+    })
+}
+
+/// The same in the lists of IN and the branches of CASE, whose types only the analyzer knows. Runs before types are
+/// made alike.
+#[derive(Debug)]
+pub(crate) struct ListedTruthValues;
+
+impl AnalyzerRule for ListedTruthValues {
+    fn analyze(
+        &self,
+        plan: LogicalPlan,
+        _options: &ConfigOptions,
+    ) -> Result<LogicalPlan, DataFusionError> {
+        each_expression(plan, |expression, schema| {
+            expression.transform_up(|part| listed(part, schema))
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        "listed_truth_values"
+    }
+}
+
+fn listed(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>, DataFusionError> {
+    let is_truth = |expr: &Expr| matches!(expr.get_type(schema), Ok(DataType::Boolean));
+    let truth = |expr: &Expr| -> Result<Expr, DataFusionError> {
+        Ok(read(expr)?.map_or_else(|| expr.clone(), lit))
+    };
+    match part {
+        Expr::InList(list) if is_truth(&list.expr) => {
+            let values: Result<Vec<Expr>, DataFusionError> = list.list.iter().map(truth).collect();
+            Ok(Transformed::yes(Expr::InList(InList {
+                list: values?,
+                ..list
+            })))
+        }
+        Expr::Case(Case {
+            expr: Some(subject),
+            when_then_expr,
+            else_expr,
+        }) if is_truth(&subject) => {
+            let branches: Result<Vec<_>, DataFusionError> = when_then_expr
+                .into_iter()
+                .map(|(when, then)| Ok((Box::new(truth(&when)?), then)))
+                .collect();
+            Ok(Transformed::yes(Expr::Case(Case {
+                expr: Some(subject),
+                when_then_expr: branches?,
+                else_expr,
+            })))
+        }
+        other => Ok(Transformed::no(other)),
+    }
+}
