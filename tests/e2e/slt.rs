@@ -430,5 +430,6 @@ files!(
     dialect_statements,
     overflow,
     forms,
+    bounds,
     dialect_sync
 );

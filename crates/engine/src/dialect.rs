@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::Span as Stretch;
 
+use crate::bounds::{joins, within_bounds};
 use crate::function::{self, Function};
 use crate::synonym::{limit_by_fetch, plain};
 use crate::types;
@@ -20,7 +21,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// The statement of a query as the planner takes it; `query` knows the places of its tree.
 pub(crate) fn prepared(mut tree: ast::Query, query: &Query) -> Result<Statement> {
-    match VisitMut::visit(&mut tree, &mut Preparation) {
+    match VisitMut::visit(&mut tree, &mut Preparation::default()) {
         ControlFlow::Continue(()) => Ok(Statement::Query(Box::new(tree))),
         ControlFlow::Break((error, at)) => Err(error.at(query.locate(at))),
     }
@@ -135,7 +136,12 @@ fn declared(name: &ObjectName) -> Option<&'static Function> {
     }
 }
 
-struct Preparation;
+/// What is done to a syntax tree.
+#[derive(Default)]
+struct Preparation {
+    /// How many tables were joined so far.
+    joins: usize,
+}
 
 /// Why a query is refused, and at which stretch of the tree.
 pub(crate) type Refusal = (Error, Stretch);
@@ -149,6 +155,8 @@ impl VisitorMut for Preparation {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Refusal> {
+        self.joins += joins(select);
+        within_bounds(select, self.joins)?;
         let conditions = [
             &mut select.selection,
             &mut select.having,

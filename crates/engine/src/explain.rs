@@ -10,6 +10,7 @@ use datafusion::physical_plan::{ExecutionPlan, displayable};
 
 use crate::outputs::unmarked;
 use crate::scan::SourceScan;
+use crate::yielding::Yielding;
 
 /// The lines of EXPLAIN. Makes no request.
 pub(crate) fn lines(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
@@ -31,6 +32,9 @@ pub(crate) fn measured_lines(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
 
 /// An operator and those below it, each with the rows that it gave and the time that it computed.
 fn measured_operators(plan: &Arc<dyn ExecutionPlan>, depth: usize, lines: &mut Vec<String>) {
+    if let Some(yielding) = plan.downcast_ref::<Yielding>() {
+        return measured_operators(yielding.input(), depth, lines);
+    }
     let operator = displayable(plan.as_ref()).one_line().to_string();
     let metrics = plan.metrics().map(|metrics| metrics.aggregate_by_name());
     let rows = metrics.as_ref().and_then(MetricsSet::output_rows);

@@ -1,6 +1,7 @@
 //! Names and SELECT: connections as catalogs, scopes as schemas, scans that push filters, order and limit to
 //! their source, and EXPLAIN. DataFusion plans and executes; only this crate, and what stands on it, links it.
 
+mod bounds;
 mod catalog;
 mod dialect;
 mod error;
@@ -19,6 +20,7 @@ mod synonym;
 mod system;
 mod types;
 mod wording;
+mod yielding;
 
 pub use catalog::{Catalog, CatalogEntry, CatalogTable, Connection};
 pub use datafusion;

@@ -29,6 +29,7 @@ use crate::function::VALUE;
 use crate::names::Resolved;
 use crate::outputs::{Headings, NamedTable, name_outputs};
 use crate::session::{PLANNING_CATALOG, PLANNING_SCHEMA};
+use crate::yielding::interruptible;
 use crate::{Error, ErrorKind, Result};
 
 /// A query whose names are resolved.
@@ -138,7 +139,7 @@ impl PlannedQuery {
 
     /// Starts it. Its columns have the names of the headings.
     pub(crate) async fn stream(&self) -> Result<SendableRecordBatchStream> {
-        let plan = self.physical().await?;
+        let plan = self.runnable().await?;
         let rows = execute_stream(Arc::clone(&plan), self.state.task_ctx())
             .map_err(|error| self.error(error))?;
         let columns = plan.schema();
@@ -176,6 +177,11 @@ impl PlannedQuery {
             .map_err(|error| self.error(error))
     }
 
+    /// The plan as it is executed.
+    pub(crate) async fn runnable(&self) -> Result<Arc<dyn ExecutionPlan>> {
+        interruptible(self.physical().await?).map_err(|error| self.error(error))
+    }
+
     pub(crate) async fn run(self) -> Result<QueryRun> {
         let rows = self.stream().await?;
         Ok(QueryRun {
@@ -187,7 +193,7 @@ impl PlannedQuery {
 
     /// Executes the plan to its end, keeps no row, and says what its parts have done.
     pub(crate) async fn analyze(&self) -> Result<Vec<String>> {
-        let plan = self.physical().await?;
+        let plan = self.runnable().await?;
         let rows = execute_stream(Arc::clone(&plan), self.state.task_ctx());
         let mut rows = rows.map_err(|error| self.error(error))?;
         while let Some(batch) = rows.next().await {

@@ -43,14 +43,24 @@ pub(crate) const PLANNING_SCHEMA: &str = "";
 const PARTITIONS: usize = 4;
 
 /// Settings of a session's queries.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
-    /// Bytes a query may hold in memory before it spills or fails; `None` is no limit.
+    /// Bytes a query may hold in memory before it spills or fails, a GiB unless it is said; `None` is no limit.
     pub memory_limit: Option<usize>,
     /// Tells when a query begins.
     pub clock: Clock,
     /// The time zone of dates without one, such as `Europe/Berlin` or `+02:00`; `None` is UTC.
     pub time_zone: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            memory_limit: Some(1 << 30),
+            clock: Clock::default(),
+            time_zone: None,
+        }
+    }
 }
 
 /// What tells the time.

@@ -110,7 +110,7 @@ impl Builder {
         self
     }
 
-    /// Bytes that a query may hold in memory before it spills or fails.
+    /// Bytes that a query may hold in memory before it spills or fails; a GiB unless it is said.
     #[must_use]
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.settings.memory_limit = Some(bytes);

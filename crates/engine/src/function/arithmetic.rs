@@ -1,9 +1,10 @@
 //! Arithmetic that fails instead of leaving the range of its type. The planner's own operators wrap around.
 
+use std::fmt::Write;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Datum};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Datum, StringBuilder};
 use datafusion::arrow::compute::kernels::numeric::{add, div, mul, neg, rem, sub};
 use datafusion::arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Decimal256Type, Int64Type,
@@ -22,7 +23,7 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
 
 use super::analysis::each_expression;
-use super::call::quoted;
+use super::call::{LONGEST, LONGEST_TOGETHER, quoted};
 use crate::{Error, ErrorKind};
 
 /// Puts checked arithmetic in the place of the planner's, for whole numbers, decimals, and dates to which days
@@ -91,6 +92,16 @@ fn checked(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>, DataFusio
             let arguments = [left, right].map(|side| side.as_ref().clone());
             (Operation::Binary(*op), arguments.to_vec())
         }
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::StringConcat,
+            right,
+        }) if left.get_type(schema)? == DataType::Utf8
+            && right.get_type(schema)? == DataType::Utf8 =>
+        {
+            let arguments = [left, right].map(|side| side.as_ref().clone());
+            (Operation::Join, arguments.to_vec())
+        }
         _ => return Ok(Transformed::no(part)),
     };
     let text = part.human_display().to_string();
@@ -143,6 +154,8 @@ enum Operation {
     Binary(Operator),
     /// A date and the number of days that are added to it or taken from it.
     Days(Operator),
+    /// Two texts, one behind the other.
+    Join,
     Negate,
 }
 
@@ -177,6 +190,7 @@ impl Checked {
             (Operation::Binary(operator) | Operation::Days(operator), [left, right]) => {
                 Ok(format!("{left} {operator} {right}"))
             }
+            (Operation::Join, [left, right]) => Ok(format!("{left} || {right}")),
             _ => internal_err!("{} has other arguments than it takes", self.text),
         }
     }
@@ -215,6 +229,7 @@ impl ScalarUDFImpl for Checked {
             Operation::Negate => "negative",
             Operation::Days(_) => "days",
             Operation::Binary(_) => "arithmetic",
+            Operation::Join => "join_texts",
         }
     }
 
@@ -236,7 +251,9 @@ impl ScalarUDFImpl for Checked {
             (Operation::Binary(operator), [left, right]) => {
                 BinaryTypeCoercer::new(left, &operator, right).get_result_type()
             }
-            (Operation::Days(_) | Operation::Negate, [first, ..]) => Ok(first.clone()),
+            (Operation::Days(_) | Operation::Negate | Operation::Join, [first, ..]) => {
+                Ok(first.clone())
+            }
             _ => internal_err!("{} has other arguments than it takes", self.text),
         }
     }
@@ -251,6 +268,7 @@ impl ScalarUDFImpl for Checked {
             (Operation::Days(operator), [date, days]) => apply(date, days, move |date, days| {
                 add_days(date, days, operator == Operator::Minus)
             }),
+            (Operation::Join, [left, right]) => joined(left, right, args.number_rows),
             (Operation::Negate, [ColumnarValue::Array(array)]) => neg(array.as_ref())
                 .map(ColumnarValue::Array)
                 .map_err(Into::into),
@@ -312,6 +330,49 @@ fn add_days(date: &dyn Datum, days: &dyn Datum, back: bool) -> Result<ArrayRef, 
         })
         .collect();
     Ok(Arc::new(computed?))
+}
+
+/// Texts one behind the other, which are not too long, one by one and together.
+fn joined(
+    left: &ColumnarValue,
+    right: &ColumnarValue,
+    rows: usize,
+) -> Result<ColumnarValue, DataFusionError> {
+    let one = |value: &ColumnarValue| match value {
+        ColumnarValue::Scalar(value) => Ok((value.to_array()?, true)),
+        ColumnarValue::Array(array) => Ok::<_, DataFusionError>((Arc::clone(array), false)),
+    };
+    let ((left, left_is_one), (right, right_is_one)) = (one(left)?, one(right)?);
+    let (left, right) = (left.as_string::<i32>(), right.as_string::<i32>());
+    let is_one = left_is_one && right_is_one;
+    let rows = if is_one { 1 } else { rows };
+    let mut texts = StringBuilder::new();
+    let mut bytes = 0;
+    for row in 0..rows {
+        let at = |is_one: bool| if is_one { 0 } else { row };
+        let (first, second) = (at(left_is_one), at(right_is_one));
+        if left.is_null(first) || right.is_null(second) {
+            texts.append_null();
+            continue;
+        }
+        let (first, second) = (left.value(first), right.value(second));
+        let length = first.len() + second.len();
+        bytes += length;
+        if length > LONGEST || bytes > LONGEST_TOGETHER {
+            let message = "||: the result would be longer than 64 MiB, or 256 MiB of some rows";
+            return Err(Error::new(ErrorKind::Memory, message).into());
+        }
+        // Writing to a builder cannot fail.
+        let _ = texts
+            .write_str(first)
+            .and_then(|()| texts.write_str(second));
+        texts.append_value("");
+    }
+    let texts: ArrayRef = Arc::new(texts.finish());
+    Ok(match is_one {
+        true => ColumnarValue::Scalar(ScalarValue::try_from_array(&texts, 0)?),
+        false => ColumnarValue::Array(texts),
+    })
 }
 
 /// Decimals whose digits are too many for their type are computed without complaint.

@@ -3,6 +3,7 @@
 
 mod analysis;
 mod arithmetic;
+mod bounded;
 mod call;
 mod clock;
 mod compared;
@@ -136,6 +137,9 @@ pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 /// session that is made from another registers all functions again, in any order. Its other functions stay.
 pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> {
     state.register_udf(Arc::new(ScalarUDF::from(Coalesce::new())))?;
+    for function in bounded::bounded(|name| state.scalar_functions().get(name).cloned()) {
+        state.register_udf(Arc::new(function))?;
+    }
     let mut scalars = Vec::new();
     for function in functions() {
         match function.body {

@@ -254,18 +254,33 @@ fn mask(call: &Call<'_>) -> Answer<String> {
 fn pattern_index(call: &Call<'_>) -> Answer<i64> {
     let text: Vec<char> = call.text(1).chars().collect();
     let pattern: Vec<char> = call.text(0).chars().collect();
-    // What stands behind a leading `%` may begin anywhere; nothing begins at once.
-    let (anchored, pattern) = match pattern.split_first() {
-        Some(('%', rest)) if !rest.is_empty() => (false, rest),
-        _ => (true, pattern.as_slice()),
+    let found = match pattern.split_first() {
+        // What stands behind a leading `%` may begin anywhere; nothing begins at once.
+        Some(('%', rest)) if !rest.is_empty() => first_match(&text, rest),
+        _ => matches(&text, &pattern).then_some(0),
     };
-    let last = if anchored { 0 } else { text.len() };
-    let found = (0..=last).find(|&start| matches(&text[start..], pattern));
     Ok(Some(
         found
             .and_then(|start| i64::try_from(start + 1).ok())
             .unwrap_or(0),
     ))
+}
+
+/// Where the text first begins to be like the pattern, up to its end.
+fn first_match(text: &[char], pattern: &[char]) -> Option<usize> {
+    let same = |own: &[char], wanted: &[char]| {
+        let mut both = own.iter().zip(wanted);
+        both.all(|(own, wanted)| *wanted == '_' || own == wanted)
+    };
+    let Some(length) = pattern.iter().position(|&c| c == '%') else {
+        let start = text.len().checked_sub(pattern.len())?;
+        return same(&text[start..], pattern).then_some(start);
+    };
+    // Behind the first place at which the beginning matches, there is the most text for what follows.
+    let (beginning, rest) = pattern.split_at(length);
+    let last = text.len().checked_sub(length)?;
+    let start = (0..=last).find(|&start| same(&text[start..start + length], beginning))?;
+    matches(&text[start + length..], rest).then_some(start)
 }
 
 /// Whether the whole text is like the pattern.
