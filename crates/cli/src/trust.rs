@@ -61,7 +61,8 @@ fn append(path: &Path, lines: &[String]) -> Result<()> {
     let write = || {
         path.parent().map_or(Ok(()), private_folder)?;
         let mut options = OpenOptions::new();
-        let mut file = private(options.create(true).append(true)).open(path)?;
+        options.create(true).append(true);
+        let mut file = private(&mut options).open(path)?;
         writeln!(file, "{}", lines.join("\n"))
     };
     write().map_err(|source| Error::Write {

@@ -16,7 +16,7 @@ use tokio_postgres::Statement;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
-use crate::connection::{Doing, failed};
+use crate::connection::{Doing, failed, refusal};
 use crate::decode::Decoder;
 use crate::encode::{Parameter, sql_type};
 use crate::name::{Located, quote};
@@ -406,13 +406,9 @@ impl Merge<'_> {
 
     /// Says so if what fails does since the table is not there any more. What a trigger's function misses is another.
     fn vanished(&self, error: Error) -> Error {
-        let source = std::error::Error::source(&error);
-        let server = source.and_then(|it| it.downcast_ref::<tokio_postgres::Error>());
-        let is_gone = server
-            .and_then(tokio_postgres::Error::as_db_error)
-            .is_some_and(|told| {
-                *told.code() == SqlState::UNDEFINED_TABLE && told.where_().is_none()
-            });
+        let is_gone = refusal(&error).is_some_and(|told| {
+            *told.code() == SqlState::UNDEFINED_TABLE && told.where_().is_none()
+        });
         match is_gone {
             true => Error::vanished(self.table).with_source(error),
             false => error,

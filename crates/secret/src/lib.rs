@@ -16,5 +16,5 @@ mod private;
 mod scrub;
 mod spelling;
 
-pub use private::{private, private_folder, tighten};
+pub use private::{make_folder, private, private_folder, tighten};
 pub use scrub::{MASK, Scrubber, cut};

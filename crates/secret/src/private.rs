@@ -18,18 +18,26 @@ pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Makes a folder for its owner alone (0700), with those above it that are missing. One that is
-/// there and that others may use is taken from them, if it is this user's and neither the home
-/// folder nor one like `/tmp`.
+/// Makes a folder and those above it that are missing, for their owner alone (0700). One that is
+/// there stays as it is.
 ///
 /// # Errors
 /// If it cannot be made, or is no folder.
-pub fn private_folder(path: &Path) -> io::Result<()> {
+pub fn make_folder(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)?;
+    builder.create(path)
+}
+
+/// The same for a folder of our own: if others may use it, it is taken from them, if it is this
+/// user's and neither the home folder nor one like `/tmp`.
+///
+/// # Errors
+/// If it cannot be made, or is no folder.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    make_folder(path)?;
     #[cfg(unix)]
     {
         use std::fs::Permissions;

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use bucketline::Vocabulary;
+use bucketline_secret::private;
 
 /// Names of schemas by the name of their connection, kept in a file of a line each.
 #[derive(Debug, Default)]
@@ -59,7 +61,10 @@ impl Remembered {
                 let _ = writeln!(text, "{connection}\t{schema}");
             }
         }
-        drop(fs::write(path, text));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        let file = private(&mut options).open(path);
+        drop(file.and_then(|mut file| file.write_all(text.as_bytes())));
     }
 }
 

@@ -1,6 +1,7 @@
 //! PostgreSQL's errors as a destination's, and what helps against them.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::io;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -55,12 +56,34 @@ impl Recovery {
     }
 }
 
+/// The client's error as the cause of ours. It shows what may be shown, and no cause of its own,
+/// since those would be shown as they came.
+pub(crate) struct Cause(pub(crate) tokio_postgres::Error);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&quote(&self.0.to_string()))
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl StdError for Cause {}
+
 /// The first of a kind in an error and what caused it.
 fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
+        }
+        if let Some(Cause(client)) = error.downcast_ref() {
+            next = Some(client);
+            continue;
         }
         // An I/O error does not name the one in it as its cause.
         next = match error
@@ -84,7 +107,8 @@ pub(super) fn hide(password: &SecretString) {
     scrubber.hide(password.expose_secret());
 }
 
-fn quote(text: &str) -> String {
+/// What a server says, without passwords, and not longer than a message.
+pub(crate) fn quote(text: &str) -> String {
     let scrubber = SCRUBBER.lock().unwrap_or_else(PoisonError::into_inner);
     scrubber.quote(text)
 }
@@ -97,6 +121,11 @@ pub(super) fn unreachable(doing: &str, error: io::Error) -> Error {
         .with_hint(hint)
 }
 
+/// What the server said, if an error of this crate comes from that.
+pub(crate) fn refusal(error: &Error) -> Option<&DbError> {
+    find::<tokio_postgres::Error>(error)?.as_db_error()
+}
+
 /// An error of PostgreSQL, met while doing what `doing` says.
 pub(crate) fn failed(doing: &str, error: tokio_postgres::Error) -> Error {
     let (kind, why, hint) = match (error.as_db_error(), find::<rustls::Error>(&error)) {
@@ -105,7 +134,7 @@ pub(crate) fn failed(doing: &str, error: tokio_postgres::Error) -> Error {
         (None, None) => met_on_the_way(&error),
     };
     let why = quote(&why);
-    let told = Error::new(kind, format!("{doing}: {why}")).with_source(error);
+    let told = Error::new(kind, format!("{doing}: {why}")).with_source(Cause(error));
     match hint {
         "" => told,
         hint => told.with_hint(hint),

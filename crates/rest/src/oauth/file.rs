@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use bucketline_secret::{private, tighten};
+use bucketline_secret::{make_folder, private, tighten};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -158,7 +158,7 @@ impl TokenFile {
 
     fn open_lock(&self) -> io::Result<File> {
         if let Some(folder) = self.path.parent() {
-            std::fs::create_dir_all(folder)?;
+            make_folder(folder)?;
         }
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
