@@ -2,6 +2,7 @@
 
 mod apply;
 mod begin;
+mod blame;
 mod commit;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use serde_json::Value;
 
 use self::apply::Apply;
 use self::begin::Begin;
+use self::blame::blamed;
 use self::commit::Commit;
 use crate::merge::Merge;
 use crate::name::Located;
@@ -187,11 +189,16 @@ impl Load for PostgresLoad {
                 work,
                 checkpoint,
             };
-            let outcome = session.transact(&commit).await;
-            if outcome.is_err() {
-                pending.restore(&commit.slice, commit.work);
+            match session.transact(&commit).await {
+                Ok(counts) => Ok(counts),
+                Err(error) => {
+                    let Commit { table, begun, .. } = &commit;
+                    let changes = &commit.work.changes;
+                    let error = blamed(&mut session, table, begun, changes, error).await;
+                    pending.restore(&commit.slice, commit.work);
+                    Err(error)
+                }
             }
-            outcome
         });
         joined(done.await)
     }

@@ -478,7 +478,8 @@ fn parameter(number: usize, value: &Parameter) -> String {
     format!("${number}::{}", sql_type(value.column_type))
 }
 
-fn with_rows(change: &Change, rows: RecordBatch) -> Change {
+/// The change of other rows.
+pub(crate) fn with_rows(change: &Change, rows: RecordBatch) -> Change {
     match change {
         Change::Upsert(_) => Change::Upsert(rows),
         Change::Insert(_) => Change::Insert(rows),

@@ -123,6 +123,26 @@ pub(crate) fn is_internal(schema: &str) -> bool {
     schema == OURS || schema == "information_schema" || schema.starts_with("pg_")
 }
 
+/// The columns that every table of the server has already
+/// (<https://www.postgresql.org/docs/current/ddl-system-columns.html>).
+const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
+/// Refuses a column that no table can have.
+pub(crate) fn check_column(name: &str) -> Result<()> {
+    let folded = fold(name);
+    if !SYSTEM_COLUMNS.contains(&folded.as_str()) {
+        return Ok(());
+    }
+    let message = format!(
+        "a column cannot be named `{name}` in PostgreSQL: every table has one of that name already"
+    );
+    Err(
+        Error::new(ErrorKind::Unsupported, message).with_hint(format!(
+            "give it another name in the SELECT: {name} AS {name}_value"
+        )),
+    )
+}
+
 /// Refuses a name that no table of a load can have.
 pub(crate) fn check_table(table: &TableName) -> Result<()> {
     check_name("table", &table.name)?;
@@ -161,6 +181,15 @@ mod tests {
         assert_eq!(quote("a\"b"), "\"a\"\"b\"");
         assert_eq!(literal("it's"), "'it''s'");
         assert_eq!(literal("a\\b"), " E'a\\\\b'");
+    }
+
+    #[test]
+    fn columns_that_every_table_has_are_refused() {
+        for name in ["ctid", "XMIN", "TableOid"] {
+            let error = check_column(name).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        assert!(check_column("oid").is_ok() && check_column("rowid").is_ok());
     }
 
     #[test]

@@ -267,6 +267,15 @@ impl Session {
         }
     }
 
+    /// Does work in a transaction that is taken back.
+    pub(crate) async fn rehearse<W: Work>(&mut self, work: &W) -> Result<()> {
+        let connected = self.connected().await?;
+        connected.execute("BEGIN").await?;
+        let outcome = work.run(connected).await;
+        self.roll_back().await;
+        outcome.map(drop)
+    }
+
     /// `unknown` has the outcome of a commit of which no answer came, and the count that it would have made.
     async fn attempt<W: Work>(
         &mut self,

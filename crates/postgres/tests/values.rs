@@ -265,3 +265,81 @@ async fn values_of_every_type_come_back() {
         }
     }
 }
+
+/// The server names an index and no row.
+#[tokio::test]
+async fn a_value_too_large_for_an_index_is_named_by_row_and_column() {
+    let Some(database) = Database::new() else {
+        return;
+    };
+    let destination = database.destination();
+    let mut random = Rng::with_seed(7);
+    let large: String = std::iter::repeat_with(|| random.alphanumeric())
+        .take(20_000)
+        .collect();
+    let rows = || {
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..500));
+        let texts = (0..500).map(|id| if id == 321 { large.as_str() } else { "small" });
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
+        RecordBatch::try_from_iter([("Id", ids), ("Text", texts)]).unwrap()
+    };
+    let load = open(&destination).await.unwrap();
+    load.begin(plan(Target::Table)).await.unwrap();
+    database.execute("CREATE INDEX ON things (text)");
+    load.write("s", Change::Upsert(rows())).await.unwrap();
+    let error = load.commit("s", None).await.unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.contains("it is the value of `Text` in the row {Id: 321}, which has 20000 bytes"),
+        "{told}"
+    );
+    assert!(error.hint().is_some_and(|hint| hint.contains("LEFT(Text")));
+    drop(load);
+
+    // Of rows that INSERT gives, the number is said.
+    database.execute("CREATE TABLE notes (id bigint, text text); CREATE INDEX ON notes (text)");
+    let appended = destination
+        .append(&TableName::bare("notes"), &[rows()])
+        .await;
+    let told = appended.unwrap_err().to_string();
+    assert!(told.starts_with("row 322: "), "{told}");
+    assert_eq!(database.execute("SELECT count(*) FROM notes"), "0");
+}
+
+#[tokio::test]
+async fn a_text_that_the_server_has_no_place_for_is_named_by_its_row() {
+    let Some(database) = Database::new() else {
+        return;
+    };
+    let destination = database.destination();
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["a", "b\0"]));
+    let rows = RecordBatch::try_from_iter([("Id", ids), ("Text", texts)]).unwrap();
+    let load = open(&destination).await.unwrap();
+    load.begin(plan(Target::Table)).await.unwrap();
+    load.write("s", Change::Upsert(rows)).await.unwrap();
+    let told = load.commit("s", None).await.unwrap_err().to_string();
+    assert!(told.starts_with("row {Id: 2}, column `Text`"), "{told}");
+}
+
+#[tokio::test]
+async fn a_column_that_every_table_has_is_refused_before_the_first_row() {
+    let Some(database) = Database::new() else {
+        return;
+    };
+    let destination = database.destination();
+    let mut columns = plan(Target::Table).columns;
+    columns[1].field.set_name("XMin".to_owned());
+    let load = open(&destination).await.unwrap();
+    let begun = load.begin(LoadPlan {
+        columns,
+        ..plan(Target::Table)
+    });
+    let error = begun.await.unwrap_err();
+    assert_eq!(error.code(), "BL6008");
+    assert!(error.to_string().contains("`XMin`"), "{error}");
+    assert_eq!(
+        database.execute("SELECT count(*) FROM pg_class WHERE relname = 'things'"),
+        "0"
+    );
+}

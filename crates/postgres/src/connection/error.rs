@@ -141,6 +141,12 @@ pub(crate) fn failed(doing: &str, error: tokio_postgres::Error) -> Error {
     }
 }
 
+/// The server does not take a value: it has no place for it, or is larger than an index or a page takes.
+pub(crate) fn is_of_a_value(error: &Error) -> bool {
+    let server = find::<tokio_postgres::Error>(error).and_then(tokio_postgres::Error::code);
+    server.is_some_and(|code| code.code().starts_with("54") || code.code().starts_with("22"))
+}
+
 /// Turns the client's results into a destination's.
 pub(crate) trait Doing<T> {
     /// Says in an error what was being done.

@@ -5,7 +5,7 @@ use bucketline_destination::{Layout, LoadPlan, Physical, Result, TableName, Targ
 
 use super::Begun;
 use crate::evolve;
-use crate::name::{Located, fold};
+use crate::name::{Located, check_column, fold};
 use crate::physical::{self, stored_names};
 use crate::session::{Connected, Work};
 use crate::state::{self, Remembered};
@@ -23,6 +23,9 @@ impl Work for Begin {
 
     async fn run(&self, at: &mut Connected) -> Result<Begun> {
         let (client, located, plan) = (&*at.client, &self.located, &self.plan);
+        for column in &plan.columns {
+            check_column(column.field.name())?;
+        }
         let name = located.sql();
         let status = physical::status(client, located).await?;
         let (layout, evolution) = status.meet(&self.table, plan)?;

@@ -1,7 +1,7 @@
 //! Rows on their way, in a temporary table.
 
 use arrow::array::RecordBatch;
-use bucketline_destination::{ColumnType, Error, Result};
+use bucketline_destination::{ColumnType, Error, Result, describe_row};
 use bytes::{Bytes, BytesMut};
 use futures::SinkExt;
 use tokio_postgres::{Client, Statement};
@@ -49,7 +49,9 @@ impl Merge<'_> {
             .collect();
         let columns = format!("row integer, {}", columns.join(", "));
         let name = self.at.temporary(&columns, &doing).await?;
-        self.copy(&name, batch, &types, &doing).await?;
+        let is_key = |index: &usize| self.layout.key.contains(&places[*index]);
+        let key: Vec<usize> = (0..places.len()).filter(is_key).collect();
+        self.copy(&name, batch, (&types, &key), &doing).await?;
         Ok(Page {
             name,
             places: places.to_vec(),
@@ -60,21 +62,22 @@ impl Merge<'_> {
         &mut self,
         name: &str,
         batch: &RecordBatch,
-        types: &[ColumnType],
+        columns: (&[ColumnType], &[usize]),
         doing: &str,
     ) -> Result<()> {
         let sql = format!("COPY {name} FROM STDIN (FORMAT binary)");
         let statement = self.at.prepared(&sql, doing).await?;
-        send(&self.at.client, &statement, batch, types, doing).await
+        send(&self.at.client, &statement, batch, columns, doing).await
     }
 }
 
-/// Sends rows, each with its number before it, to a COPY.
+/// Sends rows, each with its number before it, to a COPY. The columns are given by their types, and by the indices of
+/// those that are the key, which names a row in an error.
 pub(crate) async fn send(
     client: &Client,
     copy: &Statement,
     batch: &RecordBatch,
-    types: &[ColumnType],
+    (types, key): (&[ColumnType], &[usize]),
     doing: &str,
 ) -> Result<()> {
     let sink = client.copy_in::<_, Bytes>(copy).await.doing(doing)?;
@@ -83,7 +86,18 @@ pub(crate) async fn send(
     let mut out = BytesMut::with_capacity(CHUNK + CHUNK / 4);
     encode::head(&mut out);
     for row in 0..batch.num_rows() {
-        rows.put(row, &mut out)?;
+        rows.put(row, &mut out).map_err(|error| {
+            let named = batch.project(key).ok().filter(|_| !key.is_empty());
+            let named = match named {
+                Some(key) => describe_row(&key, row),
+                None => (row + 1).to_string(),
+            };
+            let told = Error::new(error.kind(), format!("row {named}, {error}"));
+            match error.hint() {
+                Some(hint) => told.with_hint(hint),
+                None => told,
+            }
+        })?;
         if out.len() >= CHUNK {
             sink.feed(out.split().freeze()).await.doing(doing)?;
         }
