@@ -427,6 +427,7 @@ files!(
     answers,
     sqlite_source,
     insert,
+    own_tables,
     dialect_statements,
     overflow,
     forms,

@@ -267,10 +267,18 @@ fn page(table: &TableSpec) -> String {
                 ""
             },
             pushed(column),
-            column.doc.replace('|', "\\|")
+            described(column)
         );
     }
     page
+}
+
+fn described(column: &ColumnSpec) -> String {
+    let doc = column.doc.replace('|', "\\|");
+    match column.aliases.as_slice() {
+        [] => doc,
+        aliases => format!("{doc} Also called {}.", aliases.join(", ")),
+    }
 }
 
 fn index() -> String {

@@ -1,5 +1,7 @@
 //! Rows as separated values, and files of them.
 
+mod reading;
+
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,6 +11,8 @@ use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bucketline_files::NewFile;
+
+pub(crate) use reading::CsvFiles;
 
 /// Writes rows as RFC 4180 says: lines that end with CR and LF, quotes where they are needed. NULL is an empty field,
 /// an empty text is `""`.

@@ -157,8 +157,12 @@ impl Planning<'_> {
                 let Outline { does, requests } = Outline::of(&other)?;
                 let table = match &other {
                     Statement::CheckCache(check) => Some(check.table.to_string()),
+                    Statement::CreateTable(create) => Some(create.table.to_string()),
                     _ => None,
                 };
+                if let Statement::CreateTable(create) = &other {
+                    self.made.push(create.table.last().text.to_lowercase());
+                }
                 if matches!(
                     other,
                     Statement::Set(_)

@@ -1,6 +1,7 @@
 //! Executing one statement.
 
 mod connections;
+mod own;
 
 use std::io;
 use std::path::Path;
@@ -126,7 +127,12 @@ impl Scene<'_> {
                 self.rows(procedure::call(self.session, &execute).await?)
             }
             Statement::Insert(insert) => self.insert(insert).await,
-            write @ (Statement::Update(_) | Statement::Delete(_)) => Err(refused(&write)),
+            own @ (Statement::CreateTable(_)
+            | Statement::CreateView(_)
+            | Statement::DropOwn(_)
+            | Statement::Truncate(_)
+            | Statement::Update(_)
+            | Statement::Delete(_)) => self.own(own).await,
         }
     }
 
@@ -536,9 +542,30 @@ impl Outline {
                 "gives the keys of rows that the source has deleted",
                 RequestCount::AtLeast(1),
             ),
-            Statement::Update(_) | Statement::Delete(_) => {
-                return Err(refused(statement));
-            }
+            Statement::CreateTable(_) => (
+                "makes a table of your own in the destination, with the rows of its query if it has one",
+                RequestCount::AtLeast(0),
+            ),
+            Statement::CreateView(_) => (
+                "makes a view of your own in the destination",
+                RequestCount::AtLeast(0),
+            ),
+            Statement::DropOwn(_) => (
+                "drops a table or view of your own",
+                RequestCount::Exactly(0),
+            ),
+            Statement::Truncate(_) => (
+                "deletes all rows of a table of your own",
+                RequestCount::AtLeast(0),
+            ),
+            Statement::Update(_) => (
+                "changes the rows that match in a table of your own, all of them or none",
+                RequestCount::AtLeast(0),
+            ),
+            Statement::Delete(_) => (
+                "deletes the rows that match from a table of your own, all of them or none",
+                RequestCount::AtLeast(0),
+            ),
             Statement::Query(_)
             | Statement::Replicate(_)
             | Statement::Insert(_)

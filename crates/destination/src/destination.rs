@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::{Holder, Load, Result, Scalar, TableName, TableStatus};
+use crate::{Definition, Error, Holder, Load, Result, Scalar, TableName, TableStatus};
 
 /// What a destination can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,50 @@ pub trait Destination: Send + Sync + fmt::Debug + 'static {
     /// [`BadValue`](crate::ErrorKind::BadValue) or [`DuplicateKey`](crate::ErrorKind::DuplicateKey) for a row that a key
     /// or a constraint refuses.
     async fn append(&self, table: &TableName, rows: &[RecordBatch]) -> Result<u64>;
+
+    /// Makes or drops a table or view of the user's own, in one transaction. `false` if there was nothing to do.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) if what is dropped is not there, [`Ours`](crate::ErrorKind::Ours) if a load
+    /// of ours made it, [`Foreign`](crate::ErrorKind::Foreign) if another program has, or something of that name is there
+    /// already; [`Unsupported`](crate::ErrorKind::Unsupported) if this destination makes none.
+    async fn define(&self, definition: &Definition) -> Result<bool> {
+        let _ = definition;
+        Err(Error::own_unsupported(&self.label()))
+    }
+
+    /// All rows of a table of the user's own, each behind its place: a text in the column
+    /// [`PLACE`](crate::PLACE), which means something to [`Destination::change_rows`] alone.
+    ///
+    /// # Errors
+    /// As [`Destination::define`].
+    async fn own_rows(&self, table: &TableName) -> Result<Vec<RecordBatch>> {
+        let _ = table;
+        Err(Error::own_unsupported(&self.label()))
+    }
+
+    /// Deletes rows of a table of the user's own, or gives them new values in some columns, in one transaction: after an
+    /// error nothing has changed. `rows` are those to change as [`Destination::own_rows`] gave them, `values` their new
+    /// values, row by row; without any they are deleted. Returns how many were changed.
+    ///
+    /// # Errors
+    /// As [`Destination::define`]; [`Fenced`](crate::ErrorKind::Fenced) if a row has changed since it was read;
+    /// [`BadValue`](crate::ErrorKind::BadValue) or [`DuplicateKey`](crate::ErrorKind::DuplicateKey) for a value that does
+    /// not fit.
+    async fn change_rows(
+        &self,
+        table: &TableName,
+        rows: &RecordBatch,
+        values: Option<&RecordBatch>,
+    ) -> Result<u64> {
+        let _ = (table, rows, values);
+        Err(Error::own_unsupported(&self.label()))
+    }
+
+    /// The name of a column in the destination's own SQL, without quotes.
+    fn column_name(&self, name: &str) -> String {
+        name.to_owned()
+    }
 
     /// Reads rows. Nothing is read before the stream is polled; dropping it stops.
     async fn read(&self, query: &Query) -> Result<BatchStream>;

@@ -32,6 +32,10 @@ pub enum ErrorKind {
     Misfit,
     /// A load of ours made the table, so nothing else may write to it.
     Ours,
+    /// Another program made the table or view, so that no statement changes or drops it.
+    Foreign,
+    /// Rows were changed by another program between reading and writing them.
+    Changed,
     /// The database failed otherwise.
     Database,
 }
@@ -131,6 +135,55 @@ impl Error {
         Self::new(ErrorKind::Unsupported, message)
     }
 
+    /// Something of that name is there already.
+    pub fn taken(table: &TableName, kind: &str) -> Self {
+        Self::new(
+            ErrorKind::Foreign,
+            format!("there is a {kind} {table} already"),
+        )
+        .with_hint("choose another name, or drop that one if CREATE made it")
+    }
+
+    /// Another program made what a statement would change or drop.
+    pub fn foreign(table: &TableName, kind: &str) -> Self {
+        let message = format!(
+            "the {kind} {table} was not made by CREATE {}",
+            kind.to_uppercase()
+        );
+        Self::new(ErrorKind::Foreign, message).with_hint(
+            "UPDATE, DELETE, TRUNCATE and DROP leave alone what other programs have made: use theirs",
+        )
+    }
+
+    /// A statement would change or drop a copy.
+    pub fn copy(table: &TableName) -> Self {
+        let message = format!("{table} is a copy: only REPLICATE and CACHE change it");
+        Self::new(ErrorKind::Ours, message).with_hint(
+            "REPLICATE with DropTable makes it anew; drop it with the database's own tools",
+        )
+    }
+
+    /// There is nothing of that name.
+    pub fn nothing(table: &TableName, kind: &str) -> Self {
+        Self::new(ErrorKind::NotFound, format!("there is no {kind} {table}"))
+    }
+
+    /// Rows were changed by another program between reading and writing them.
+    pub fn changed(table: &TableName) -> Self {
+        let message = format!(
+            "rows of {table} were changed by another program meanwhile, so none was written"
+        );
+        Self::new(ErrorKind::Changed, message).with_hint("run the statement again")
+    }
+
+    /// The destination makes no tables of the user's own.
+    pub fn own_unsupported(label: &str) -> Self {
+        Self::new(
+            ErrorKind::Unsupported,
+            format!("{label} makes no tables and views but by REPLICATE and CACHE"),
+        )
+    }
+
     /// The table went away under a load.
     pub fn vanished(table: &TableName) -> Self {
         Self::new(
@@ -160,6 +213,8 @@ impl Error {
             ErrorKind::Database => "BL6010",
             ErrorKind::Misfit => "BL6011",
             ErrorKind::Ours => "BL6012",
+            ErrorKind::Foreign => "BL6013",
+            ErrorKind::Changed => "BL6014",
         }
     }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bucketline_source::{ReadContext, Scope, Source, TableSpec};
-use bucketline_sql::{Ident, Name, nearest};
+use bucketline_sql::{CsvTarget, Ident, Name, nearest};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 
 use crate::catalog::{Catalog, Connection};
 use crate::scan::SourceTable;
-use crate::session::{Current, DEFAULT_DESTINATION, Registered};
+use crate::session::{Current, DEFAULT_DESTINATION, Files, Registered};
 use crate::system::{NO_SCHEMA, SystemTable};
 use crate::{Error, ErrorKind, Result};
 
@@ -79,6 +79,32 @@ impl Resolved {
     pub(crate) fn schema(&self) -> SchemaRef {
         self.provider().schema()
     }
+
+    /// Its columns that `*` leaves out.
+    pub(crate) fn hidden(&self) -> Vec<String> {
+        let Table::Source(table) = &self.table else {
+            return Vec::new();
+        };
+        let columns = table.table.columns.iter();
+        let hidden = columns.filter(|column| column.hidden);
+        hidden.map(|column| column.name.clone()).collect()
+    }
+
+    /// Puts other rows in its place.
+    pub(crate) fn replace(&mut self, rows: Arc<dyn TableProvider>) {
+        self.table = Table::Other {
+            provider: rows,
+            key: Vec::new(),
+        };
+    }
+
+    /// Other names of its columns, each with the column's own.
+    pub(crate) fn aliases(&self) -> Vec<(String, String)> {
+        let Table::Source(table) = &self.table else {
+            return Vec::new();
+        };
+        table.table.aliases().collect()
+    }
 }
 
 /// Which tables an unqualified name may mean.
@@ -95,12 +121,18 @@ pub(crate) struct Resolver<'a> {
     pub(crate) connections: &'a [Registered],
     pub(crate) current: &'a Current,
     pub(crate) context: &'a ReadContext,
+    pub(crate) files: Option<&'a dyn Files>,
     pub(crate) reach: Reach,
 }
 
 impl Resolver<'_> {
     /// What a name of one to three parts means.
     pub(crate) async fn resolve(&self, name: &Name) -> Result<Resolved> {
+        if let [part] = name.parts.as_slice()
+            && let Some(file) = CsvTarget::read(&part.text, part.span)
+        {
+            return self.file(part, &file?);
+        }
         let found = match name.parts.as_slice() {
             [table] => self.one_part(table).await,
             [first, table] => self.two_parts(first, table).await,
@@ -119,6 +151,17 @@ impl Resolver<'_> {
             }
         })?;
         resolved.ok_or_else(|| self.unknown(name))
+    }
+
+    fn file(&self, name: &Ident, file: &CsvTarget) -> Result<Resolved> {
+        let files = self.files.ok_or_else(|| {
+            let message = format!("queries of this session may not read {}", file.path);
+            Error::new(ErrorKind::Unsupported, message)
+        });
+        let provider = files.and_then(|files| files.table(file));
+        let provider = provider.map_err(|error| error.at(name.span))?;
+        let spelling = vec![name.text.clone()];
+        Ok(other(file.path.clone(), spelling, provider, Vec::new()))
     }
 
     async fn one_part(&self, table: &Ident) -> Result<Option<Resolved>> {

@@ -26,6 +26,7 @@ use futures::StreamExt;
 use crate::dialect::{has_table_function, prepared};
 use crate::explain;
 use crate::function::VALUE;
+use crate::hidden::{Hidden, hide};
 use crate::names::Resolved;
 use crate::outputs::{Headings, NamedTable, name_outputs};
 use crate::session::{PLANNING_CATALOG, PLANNING_SCHEMA};
@@ -66,12 +67,14 @@ impl std::fmt::Debug for QueryRun {
 }
 
 impl PlannedQuery {
-    /// Plans a query; `resolved` says what each of its table names means, in their order.
+    /// Plans a query; `resolved` says what each of its table names means, in their order, and `hides` whether `*` leaves
+    /// [hidden columns](hide) out.
     pub(crate) async fn new(
         base: SessionState,
         now: DateTime<Utc>,
         query: &Query,
         resolved: &[Resolved],
+        hides: bool,
     ) -> Result<Self> {
         let spelled = respell(query, resolved)?;
         let catalogs = MemoryCatalogProviderList::new();
@@ -88,14 +91,19 @@ impl PlannedQuery {
             .build();
         state.mark_start_execution();
         state.execution_props_mut().query_execution_start_time = Some(now);
-        let tables: Vec<NamedTable> = std::iter::zip(spelled.table_names(), resolved)
+        let hidden: Vec<Hidden> = std::iter::zip(spelled.table_names(), resolved)
             .map(|(name, table)| {
+                let columns = if hides { table.hidden() } else { Vec::new() };
                 let parts = name.parts.into_iter().map(|part| part.text);
-                (parts.collect(), table.schema())
+                (parts.collect(), columns)
             })
+            .collect();
+        let tables: Vec<NamedTable> = std::iter::zip(&hidden, resolved)
+            .map(|((name, hidden), table)| (name.clone(), visible(&table.schema(), hidden)))
             .collect();
         let mut tree = spelled.ast().clone();
         let headings = name_outputs(&mut tree, query, &tables)?;
+        hide(&mut tree, &hidden);
         let statement = Statement::Statement(Box::new(prepared(tree, &spelled)?));
         let plan = state
             .statement_to_plan(statement)
@@ -240,6 +248,11 @@ fn respell(query: &Query, resolved: &[Resolved]) -> Result<Query> {
             }
         }
     }
+    for (alias, column) in resolved.iter().flat_map(Resolved::aliases) {
+        spellings
+            .entry(alias.to_lowercase())
+            .or_insert_with(|| vec![column]);
+    }
     for (name, table) in query.table_names().iter().zip(resolved) {
         for (written, spelling) in name.parts.iter().zip(&table.spelling) {
             if !written.quoted {
@@ -284,6 +297,16 @@ fn respell(query: &Query, resolved: &[Resolved]) -> Result<Query> {
         .at(query.span())),
         None => Ok(spelled),
     }
+}
+
+/// The columns of a table but for some.
+fn visible(schema: &SchemaRef, hidden: &[String]) -> SchemaRef {
+    if hidden.is_empty() {
+        return Arc::clone(schema);
+    }
+    let fields = schema.fields().iter();
+    let fields = fields.filter(|field| !hidden.contains(field.name()));
+    Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
 }
 
 fn register(

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bucketline_source::{ReadContext, ScanPlan, Source};
-use bucketline_sql::{Ident, Name, Query};
+use bucketline_sql::{CsvTarget, Ident, Name, Query};
 use chrono::{DateTime, Utc};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::array::timezone::Tz;
@@ -21,6 +21,7 @@ use datafusion::prelude::SessionConfig;
 use crate::catalog::{Catalog, Connection};
 use crate::facts::Facts;
 use crate::function;
+use crate::hidden::is_row_by_row;
 use crate::names::{Reach, Resolved, Resolver, Within, find_schema};
 use crate::query::{PlannedQuery, QueryRun};
 use crate::rows::{self, Work};
@@ -51,6 +52,8 @@ pub struct Settings {
     pub clock: Clock,
     /// The time zone of dates without one, such as `Europe/Berlin` or `+02:00`; `None` is UTC.
     pub time_zone: Option<String>,
+    /// Reads the files that a query names. Without it none is read.
+    pub files: Option<Arc<dyn Files>>,
 }
 
 impl Default for Settings {
@@ -59,6 +62,7 @@ impl Default for Settings {
             memory_limit: Some(1 << 30),
             clock: Clock::default(),
             time_zone: None,
+            files: None,
         }
     }
 }
@@ -91,6 +95,15 @@ impl fmt::Debug for Clock {
     }
 }
 
+/// Files that queries read: `FROM csv://rows.csv`.
+pub trait Files: Send + Sync + fmt::Debug {
+    /// The rows of a file, all of whose columns are texts.
+    ///
+    /// # Errors
+    /// If it may not be read, cannot be, or has no rows of one shape.
+    fn table(&self, file: &CsvTarget) -> Result<Arc<dyn TableProvider>>;
+}
+
 /// A connection and its name.
 #[derive(Debug, Clone)]
 pub(crate) struct Registered {
@@ -118,6 +131,7 @@ pub struct Session {
     names: Mutex<Names>,
     base: SessionState,
     clock: Clock,
+    files: Option<Arc<dyn Files>>,
 }
 
 impl Session {
@@ -147,6 +161,7 @@ impl Session {
             names: Mutex::default(),
             base,
             clock: settings.clock,
+            files: settings.files,
         })
     }
 
@@ -326,6 +341,29 @@ impl Session {
             .await
     }
 
+    /// The same over other rows in the place of one of its tables.
+    ///
+    /// # Errors
+    /// If the query cannot be planned.
+    pub async fn query_over(
+        &self,
+        query: &Query,
+        table: &Name,
+        rows: Arc<dyn TableProvider>,
+        context: &ReadContext,
+    ) -> Result<QueryRun> {
+        let names = query.table_names();
+        let mut resolved = self.resolve(&names, context, Reach::Everything).await?;
+        for (name, resolved) in names.iter().zip(&mut resolved) {
+            if name == table {
+                resolved.replace(Arc::clone(&rows));
+            }
+        }
+        let planned =
+            PlannedQuery::new(self.base.clone(), self.clock.now(), query, &resolved, true);
+        planned.await?.run().await
+    }
+
     /// What a query would request and do, as lines. Makes no request but look-ups of names.
     ///
     /// # Errors
@@ -423,6 +461,7 @@ impl Session {
             connections: &connections,
             current: &current,
             context,
+            files: self.files.as_deref(),
             reach: Reach::Everything,
         };
         let parts = resolver.known_place(name).await?.name().into_iter();
@@ -442,7 +481,9 @@ impl Session {
         reach: Reach,
     ) -> Result<PlannedQuery> {
         let resolved = self.resolve(&query.table_names(), context, reach).await?;
-        PlannedQuery::new(self.base.clone(), self.clock.now(), query, &resolved).await
+        // A copy of a table's rows has what tells them apart.
+        let hides = reach == Reach::Everything || !is_row_by_row(query.ast());
+        PlannedQuery::new(self.base.clone(), self.clock.now(), query, &resolved, hides).await
     }
 
     async fn resolve(
@@ -459,6 +500,7 @@ impl Session {
             connections: &connections,
             current: &current,
             context,
+            files: self.files.as_deref(),
             reach,
         };
         let mut resolved: Vec<Resolved> = Vec::with_capacity(tables.len());

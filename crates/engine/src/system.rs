@@ -534,6 +534,7 @@ fn spec_rows(table: &TableSpec, place: [&str; 3]) -> Vec<Vec<Cell>> {
             nullable: column.nullable,
             doc: Some(&column.doc),
             key: table.key.contains(&index),
+            hidden: column.hidden,
         };
         facts.row(place, &column.name, SqlType::of_kind(column.kind), index)
     };
@@ -549,6 +550,7 @@ fn field_rows(schema: &Schema, key: &[String], place: [&str; 3]) -> Vec<Vec<Cell
             key: key
                 .iter()
                 .any(|column| column.eq_ignore_ascii_case(field.name())),
+            hidden: false,
         };
         facts.row(place, field.name(), SqlType::of_field(field), index)
     };
@@ -579,6 +581,7 @@ struct Facts<'a> {
     nullable: bool,
     doc: Option<&'a str>,
     key: bool,
+    hidden: bool,
 }
 
 impl Facts<'_> {
@@ -599,7 +602,7 @@ impl Facts<'_> {
                 number(index + 1),
                 text("NO"),
                 text("NO"),
-                Cell::Flag(false),
+                Cell::Flag(self.hidden),
                 Cell::Flag(false),
                 Cell::Flag(true),
                 Cell::Flag(self.key),

@@ -6,15 +6,15 @@ use std::sync::OnceLock;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bucketline_destination::{
-    BatchStream, Capabilities, Destination, Holder, Load, Query, Result, TableInfo, TableName,
-    TableStatus,
+    BatchStream, Capabilities, Definition, Destination, Holder, Load, Query, Result, TableInfo,
+    TableName, TableStatus,
 };
 
 use crate::connection::{Pool, Settings};
 use crate::load::PostgresLoad;
 use crate::name::{self, Located};
 use crate::session::Session;
-use crate::{append, physical, read};
+use crate::{append, own, physical, read};
 
 /// Where tables are whose statement names no schema.
 const SCHEMA: &str = "public";
@@ -127,6 +127,32 @@ impl Destination for PostgresDestination {
             rows,
         )
         .await
+    }
+
+    async fn define(&self, definition: &Definition) -> Result<bool> {
+        let (Definition::Table { name, .. }
+        | Definition::View { name, .. }
+        | Definition::Drop { name, .. }) = definition;
+        let candidates = Located::candidates(name, SCHEMA);
+        own::define(self.pool()?, definition, &self.located(name), &candidates).await
+    }
+
+    async fn own_rows(&self, table: &TableName) -> Result<Vec<RecordBatch>> {
+        own::rows(self.pool()?, table, &Located::candidates(table, SCHEMA)).await
+    }
+
+    async fn change_rows(
+        &self,
+        table: &TableName,
+        rows: &RecordBatch,
+        values: Option<&RecordBatch>,
+    ) -> Result<u64> {
+        let candidates = Located::candidates(table, SCHEMA);
+        own::change(self.pool()?, table, &candidates, rows, values).await
+    }
+
+    fn column_name(&self, name: &str) -> String {
+        name::fold(name)
     }
 
     async fn read(&self, query: &Query) -> Result<BatchStream> {

@@ -17,6 +17,7 @@ mod load;
 mod merge;
 mod name;
 mod numeric;
+mod own;
 mod physical;
 mod read;
 mod session;

@@ -40,7 +40,7 @@ impl Kind {
         }
     }
 
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Table => "table",
             Self::View => "view",

@@ -26,7 +26,8 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Lays out the query's outputs. `source_key` names the outputs that are the source's key.
+    /// Lays out the query's outputs. `source_key` names the outputs that are the source's key, `aliases` other names
+    /// of outputs, each with the output's own.
     ///
     /// # Errors
     /// [`ErrorKind::Columns`] if the declared columns do not fit, or two columns share a name.
@@ -34,10 +35,11 @@ impl Layout {
         outputs: &[Column],
         declared: Option<&Declared>,
         source_key: &[usize],
+        aliases: &[(String, String)],
     ) -> Result<Self> {
         let (mut columns, picks) = match declared {
             None => (outputs.to_vec(), (0..outputs.len()).collect()),
-            Some(declared) => declared_columns(outputs, declared)?,
+            Some(declared) => declared_columns(outputs, declared, aliases)?,
         };
         for (index, column) in columns.iter().enumerate() {
             let name = column.field.name();
@@ -227,7 +229,18 @@ pub(crate) fn build(arrays: Vec<ArrayRef>, schema: &SchemaRef) -> Result<RecordB
         .map_err(|error| Error::new(ErrorKind::BadValue, error.to_string()))
 }
 
-fn declared_columns(outputs: &[Column], declared: &Declared) -> Result<(Vec<Column>, Vec<usize>)> {
+fn declared_columns(
+    outputs: &[Column],
+    declared: &Declared,
+    aliases: &[(String, String)],
+) -> Result<(Vec<Column>, Vec<usize>)> {
+    let find = |name: &str| {
+        position(outputs, name).or_else(|| {
+            let mut aliases = aliases.iter();
+            let (_, own) = aliases.find(|(alias, _)| alias.eq_ignore_ascii_case(name))?;
+            position(outputs, own)
+        })
+    };
     if !declared.by_name && declared.columns.len() != outputs.len() {
         return Err(Error::new(
             ErrorKind::Columns,
@@ -245,7 +258,7 @@ fn declared_columns(outputs: &[Column], declared: &Declared) -> Result<(Vec<Colu
     for (index, column) in declared.columns.iter().enumerate() {
         let name = &column.name;
         let pick = if declared.by_name {
-            position(outputs, name).ok_or_else(|| {
+            find(name).ok_or_else(|| {
                 let names = outputs.iter().map(|output| output.field.name().as_str());
                 let error = Error::new(
                     ErrorKind::Columns,

@@ -130,7 +130,7 @@ fn prepare_whole(work: &dyn WholeWork, statement: &Statement) -> Result<Prepared
             doc: None,
         })
         .collect();
-    let layout = Layout::new(&columns, statement.declared.as_ref(), work.key())?;
+    let layout = Layout::new(&columns, statement.declared.as_ref(), work.key(), &[])?;
     let fingerprint = Fingerprint::of_whole(work, &layout)?;
     let mut notes = work.notes().to_vec();
     if statement.options.history {
@@ -165,6 +165,10 @@ fn prepare_rows(works: &[Box<dyn RowWork>], statement: &Statement) -> Result<Pre
         &arms::columns(works),
         statement.declared.as_ref(),
         &source_key,
+        &works
+            .iter()
+            .flat_map(|work| work.table().aliases())
+            .collect::<Vec<_>>(),
     )?;
     let keys = apart.as_ref().map_err(Clone::clone).and_then(|apart| {
         let parts = works

@@ -55,8 +55,8 @@ pub use secret::is_sensitive;
 pub use sqlparser;
 pub use statement::{
     Against, Argument, Cache, CacheMode, CheckCache, Column, ColumnList, ConnectionSettings,
-    CreateConnection, Delete, DropConnection, Execute, Explain, GetDeleted, Insert, Located,
-    Property, Replicate, Set, SetParameter, Show, ShowKind, SkipCheck, Source, Statement, Update,
-    Use, Value,
+    CreateConnection, CreateTable, CreateView, Delete, DropConnection, DropOwn, Execute, Explain,
+    GetDeleted, Insert, Located, OwnKind, Property, Replicate, Set, SetParameter, Show, ShowKind,
+    SkipCheck, Source, Statement, TableContent, Update, Use, Value,
 };
 pub use target::CsvTarget;

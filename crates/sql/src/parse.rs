@@ -3,6 +3,7 @@
 mod cache;
 mod connection;
 mod cursor;
+mod own;
 mod query;
 mod replicate;
 mod session;
@@ -122,6 +123,7 @@ const FIRST_WORDS: &[&str] = &[
     "VALUES",
     "CREATE",
     "DROP",
+    "TRUNCATE",
     "TEST",
     "INSERT",
     "UPSERT",
@@ -154,8 +156,9 @@ impl Cursor<'_> {
             "SHOW" => self.show(),
             "DESCRIBE" | "DESC" => self.describe(),
             "EXPLAIN" => self.explain(),
-            "CREATE" => self.create_connection(),
-            "DROP" => self.drop_connection(),
+            "CREATE" => self.create(),
+            "DROP" => self.drop_object(),
+            "TRUNCATE" => self.truncate(),
             "TEST" => self.test_connection(),
             "INSERT" | "UPSERT" => self.insert(),
             "UPDATE" => self.update(),

@@ -5,8 +5,8 @@ use std::fmt::{self, Display, Write};
 use crate::secret::{MASK, is_sensitive};
 use crate::{
     Against, CacheMode, ColumnList, ConnectionSettings, CreateConnection, Expression, Ident,
-    Insert, Options, Query, Replicate, ShowKind, SkipCheck, Source, Statement, Use, Value,
-    mask_source,
+    Insert, Options, Query, Replicate, ShowKind, SkipCheck, Source, Statement, TableContent, Use,
+    Value, mask_source,
 };
 
 impl Display for Statement {
@@ -134,6 +134,31 @@ impl Printer<'_> {
                 write!(self.out, "DROP CONNECTION {if_exists}{}", drop.name)
             }
             Statement::TestConnection(name) => write!(self.out, "TEST CONNECTION {name}"),
+            Statement::CreateTable(create) => {
+                let if_absent = if create.if_absent {
+                    "IF NOT EXISTS "
+                } else {
+                    ""
+                };
+                write!(self.out, "CREATE TABLE {if_absent}{} ", create.table)?;
+                match &create.content {
+                    TableContent::Columns(columns) => write!(self.out, "{columns}"),
+                    TableContent::Query(query) => {
+                        self.out.write_str("AS ")?;
+                        self.query(query)
+                    }
+                }
+            }
+            Statement::CreateView(create) => {
+                let or_replace = if create.or_replace { "OR REPLACE " } else { "" };
+                write!(self.out, "CREATE {or_replace}VIEW {} AS ", create.view)?;
+                self.query(&create.query)
+            }
+            Statement::DropOwn(dropped) => {
+                let if_exists = if dropped.if_exists { "IF EXISTS " } else { "" };
+                write!(self.out, "{} {if_exists}{}", statement.verb(), dropped.name)
+            }
+            Statement::Truncate(table) => write!(self.out, "TRUNCATE TABLE {table}"),
             Statement::Insert(insert) => self.insert(insert),
             Statement::Update(update) => {
                 write!(self.out, "UPDATE {} SET", update.table)?;

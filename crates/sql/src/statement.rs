@@ -51,6 +51,14 @@ pub enum Statement {
     DropConnection(DropConnection),
     /// `TEST CONNECTION name`
     TestConnection(Ident),
+    /// `CREATE TABLE ...`
+    CreateTable(CreateTable),
+    /// `CREATE VIEW ...`
+    CreateView(CreateView),
+    /// `DROP TABLE ...` or `DROP VIEW ...`
+    DropOwn(DropOwn),
+    /// `TRUNCATE [TABLE] table`
+    Truncate(Name),
     /// `INSERT INTO ...` or `UPSERT INTO ...`
     Insert(Insert),
     /// `UPDATE ...`
@@ -78,6 +86,13 @@ impl Statement {
             Self::CreateConnection(_) => "CREATE CONNECTION",
             Self::DropConnection(_) => "DROP CONNECTION",
             Self::TestConnection(_) => "TEST CONNECTION",
+            Self::CreateTable(_) => "CREATE TABLE",
+            Self::CreateView(_) => "CREATE VIEW",
+            Self::DropOwn(dropped) => match dropped.kind {
+                OwnKind::Table => "DROP TABLE",
+                OwnKind::View => "DROP VIEW",
+            },
+            Self::Truncate(_) => "TRUNCATE",
             Self::Insert(insert) if insert.upsert => "UPSERT",
             Self::Insert(_) => "INSERT",
             Self::Update(_) => "UPDATE",
@@ -352,6 +367,57 @@ pub struct Explain {
     pub analyze: bool,
     /// What is explained; never another EXPLAIN.
     pub statement: Box<Statement>,
+}
+
+/// `CREATE TABLE [IF NOT EXISTS] table (columns)` or `... AS query`
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTable {
+    /// `table` or `schema.table` of the destination.
+    pub table: Name,
+    /// Nothing happens if there is one of that name.
+    pub if_absent: bool,
+    /// Its columns, or what it is made from.
+    pub content: TableContent,
+}
+
+/// What a new table has.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TableContent {
+    /// These columns, and no rows.
+    Columns(ColumnList),
+    /// The columns and rows of a query.
+    Query(Box<Query>),
+}
+
+/// `CREATE [OR REPLACE] VIEW view AS query`
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateView {
+    /// `view` or `schema.view` of the destination.
+    pub view: Name,
+    /// One of that name is replaced.
+    pub or_replace: bool,
+    /// What it shows.
+    pub query: Box<Query>,
+}
+
+/// `DROP TABLE [IF EXISTS] table`, and of a view.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DropOwn {
+    /// What is dropped.
+    pub kind: OwnKind,
+    /// Nothing happens if there is none.
+    pub if_exists: bool,
+    /// Its name.
+    pub name: Name,
+}
+
+/// What CREATE makes and DROP drops in a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnKind {
+    /// A table.
+    Table,
+    /// A view.
+    View,
 }
 
 /// `CREATE [OR REPLACE] CONNECTION name [TYPE type] (WITH (...) | FROM 'connection string')`

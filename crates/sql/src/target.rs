@@ -1,4 +1,4 @@
-//! Files that a query is written into: `INTO csv://rows.csv;delimiter=tab`.
+//! Files that a query is written into, `INTO csv://rows.csv;delimiter=tab`, or reads: `FROM csv://rows.csv`.
 
 use sqlparser::tokenizer::Token;
 
@@ -14,11 +14,13 @@ pub struct CsvTarget {
     pub path: String,
     /// What stands between two values.
     pub delimiter: char,
+    /// Its first line has the names of the columns.
+    pub header: bool,
 }
 
 impl CsvTarget {
     /// Reads an address; `None` if it is none of a file.
-    pub(crate) fn read(address: &str, span: Span) -> Option<Result<Self, Error>> {
+    pub fn read(address: &str, span: Span) -> Option<Result<Self, Error>> {
         let scheme = address.get(..SCHEME.len())?;
         scheme
             .eq_ignore_ascii_case(SCHEME)
@@ -32,6 +34,7 @@ impl CsvTarget {
         };
         let mut path = None;
         let mut delimiter = ',';
+        let mut header = true;
         for (index, property) in properties.split(';').enumerate() {
             match property.split_once('=') {
                 Some((name, value)) if name.eq_ignore_ascii_case("filename") => {
@@ -40,6 +43,13 @@ impl CsvTarget {
                 Some((name, value)) if name.eq_ignore_ascii_case("delimiter") => {
                     delimiter = read_delimiter(value)
                         .ok_or_else(|| failed(format!("`{value}` is no delimiter")))?;
+                }
+                Some((name, value)) if name.eq_ignore_ascii_case("header") => {
+                    header = match value.to_ascii_lowercase().as_str() {
+                        "true" | "yes" | "1" => true,
+                        "false" | "no" | "0" => false,
+                        _ => return Err(failed(format!("header is TRUE or FALSE, not `{value}`"))),
+                    };
                 }
                 _ if index == 0 => path = Some(property),
                 _ => return Err(failed(format!("a file has no property `{property}`"))),
@@ -50,6 +60,7 @@ impl CsvTarget {
         Ok(Self {
             path: path.to_owned(),
             delimiter,
+            header,
         })
     }
 }
@@ -73,7 +84,7 @@ fn read_delimiter(value: &str) -> Option<char> {
     }
 }
 
-/// Makes one name of an address without quotes behind INTO, its properties behind semicolons included.
+/// Makes one name of an address without quotes behind INTO, FROM or JOIN, its properties behind semicolons included.
 pub(crate) fn join_addresses(text: &str, lexemes: &mut Vec<Lexeme>) {
     let mut index = 1;
     while index + 3 < lexemes.len() {
@@ -93,13 +104,14 @@ pub(crate) fn join_addresses(text: &str, lexemes: &mut Vec<Lexeme>) {
 
 /// The end of an address that begins at a token.
 fn address(lexemes: &[Lexeme], index: usize) -> Option<usize> {
-    let begins = lexemes[index - 1].is_word("INTO")
+    let words = ["INTO", "FROM", "JOIN"];
+    let begins = words.iter().any(|word| lexemes[index - 1].is_word(word))
         && lexemes[index].is_word("csv")
         && lexemes[index + 1].token == Token::Colon
         && lexemes[index + 2].token == Token::Div;
     let touches = |at: usize| lexemes.get(at).is_some_and(|lexeme| !lexeme.spaced);
     let property = |at: usize| {
-        let named = ["filename", "delimiter"];
+        let named = ["filename", "delimiter", "header"];
         touches(at)
             && named.iter().any(|name| lexemes[at].is_word(name))
             && lexemes

@@ -41,7 +41,7 @@ pub(crate) fn append(
 
 /// The column of the table that a given one goes to. Where it is declared as a date or time, or as nothing, values are
 /// stored as they are given: what the user keeps there cannot be known.
-fn column(columns: &[Declared], given: &Field) -> Option<Field> {
+pub(crate) fn column(columns: &[Declared], given: &Field) -> Option<Field> {
     let declared = columns
         .iter()
         .find(|column| !column.generated && column.name.eq_ignore_ascii_case(given.name()))?;

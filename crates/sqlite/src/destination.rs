@@ -7,8 +7,8 @@ use std::sync::{Arc, Weak};
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bucketline_destination::{
-    BatchStream, Capabilities, Destination, Error, Holder, Load, Physical, Query, Result,
-    TableInfo, TableName, TableStatus,
+    BatchStream, Capabilities, Definition, Destination, Error, Holder, Load, Physical, Query,
+    Result, TableInfo, TableName, TableStatus,
 };
 use rusqlite::Connection;
 use tokio::sync::Mutex;
@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use crate::database::{self, Database, Location};
 use crate::lease::Lease;
 use crate::load::SqliteLoad;
-use crate::{append, evolve, name, physical, read, state};
+use crate::{append, evolve, name, own, physical, read, state};
 
 /// A SQLite database that rows go to, and that can be read.
 ///
@@ -74,6 +74,24 @@ impl SqliteDestination {
             open.memory = Some(Arc::clone(&database));
         }
         Ok(database)
+    }
+
+    async fn find(&self, table: &TableName) -> Result<Option<physical::Found>> {
+        let name = name::spelled(table);
+        let found = self.look(move |connection| physical::find(connection, &name));
+        Ok(found.await?.flatten())
+    }
+
+    /// Does work on the database, whose file is made if it is absent, and closes it.
+    async fn write<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    {
+        let database = self.database().await?;
+        let done = database.call(work).await;
+        database::close(database).await?;
+        done
     }
 
     /// Looks into the database; `None` if there is none.
@@ -171,19 +189,42 @@ impl Destination for SqliteDestination {
     }
 
     async fn append(&self, table: &TableName, rows: &[RecordBatch]) -> Result<u64> {
-        let name = name::spelled(table);
-        let found = self.look(move |connection| physical::find(connection, &name));
-        if found.await?.flatten().is_none() {
+        if self.find(table).await?.is_none() {
             // A database that is not there is not made for this.
             return Err(Error::absent(table));
         }
-        let database = self.database().await?;
         let (table, rows) = (table.clone(), rows.to_vec());
-        let appended = database
-            .call(move |connection| append::append(connection, &table, &rows))
-            .await;
-        database::close(database).await?;
-        appended
+        self.write(move |connection| append::append(connection, &table, &rows))
+            .await
+    }
+
+    async fn define(&self, definition: &Definition) -> Result<bool> {
+        if let Definition::Drop { name, view } = definition
+            && self.find(name).await?.is_none()
+        {
+            // A database that is not there is not made for this.
+            return Err(Error::nothing(name, if *view { "view" } else { "table" }));
+        }
+        let definition = definition.clone();
+        self.write(move |connection| own::define(connection, &definition))
+            .await
+    }
+
+    async fn own_rows(&self, table: &TableName) -> Result<Vec<RecordBatch>> {
+        let name = table.clone();
+        let rows = self.look(move |connection| own::rows(connection, &name));
+        rows.await?.ok_or_else(|| Error::nothing(table, "table"))
+    }
+
+    async fn change_rows(
+        &self,
+        table: &TableName,
+        rows: &RecordBatch,
+        values: Option<&RecordBatch>,
+    ) -> Result<u64> {
+        let (table, rows, values) = (table.clone(), rows.clone(), values.cloned());
+        self.write(move |connection| own::change(connection, &table, &rows, values.as_ref()))
+            .await
     }
 
     async fn read(&self, query: &Query) -> Result<BatchStream> {

@@ -21,6 +21,7 @@ mod lease;
 mod load;
 mod merge;
 mod name;
+mod own;
 mod physical;
 mod read;
 mod source;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use bucketline_destination::Destination;
 use bucketline_destination::memory::MemoryDestination;
-use bucketline_engine::{Clock, DEFAULT_DESTINATION, Session as Engine, Settings};
+use bucketline_engine::{Clock, DEFAULT_DESTINATION, Files, Session as Engine, Settings};
 use bucketline_replicate::RunOptions;
 use bucketline_rest::Opener;
 use bucketline_source::Source;
@@ -17,6 +17,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Destinations, Session};
 use crate::connection::catalog;
+use crate::csv::CsvFiles;
 use crate::{Access, Config, ConnectionProperties, DestinationSetting, Result, StatementOptions};
 
 /// What is written to.
@@ -166,12 +167,16 @@ impl Builder {
     /// # Errors
     /// If a connection's properties are wrong, a name is taken, or the time zone is not known.
     pub fn build(self) -> Result<Session> {
+        let files: Arc<dyn Files> = Arc::new(CsvFiles::new(self.access.clone()));
         let made = match &self.destination {
             Some(Written::Made(destination)) => Arc::clone(destination),
             Some(Written::Set(_)) | None => Arc::new(MemoryDestination::new()),
         };
         let session = Session {
-            engine: Engine::new(self.settings)?,
+            engine: Engine::new(Settings {
+                files: Some(files),
+                ..self.settings
+            })?,
             destinations: Mutex::new(Destinations {
                 configured: Arc::clone(&made),
                 current: Arc::clone(&made),

@@ -13,6 +13,7 @@ pub mod checkpoints;
 mod fixture;
 pub mod leases;
 pub mod names;
+pub mod own;
 pub mod random;
 pub mod reading;
 pub mod retention;
@@ -111,6 +112,7 @@ macro_rules! conformance {
             names {
                 foreign_tables, views_in_the_way, folding, quoting, refused,
             }
+            own { made_changed_and_dropped, all_or_nothing, never_to_others }
             schema {
                 columns_are_added, columns_are_dropped, types_widen, incompatible_types,
                 other_keys, users_things_survive,

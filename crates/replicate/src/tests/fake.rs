@@ -152,6 +152,8 @@ fn table(name: &str, cursor: bool) -> Arc<TableSpec> {
         sort: false,
         extra: false,
         otherwise: None,
+        aliases: Vec::new(),
+        hidden: false,
     };
     let row = |name: &str| Origin::Row(vec![name.to_lowercase()]);
     Arc::new(TableSpec {

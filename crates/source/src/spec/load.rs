@@ -316,6 +316,8 @@ fn parents(slice: SliceKind) -> Vec<ColumnSpec> {
         sort: false,
         extra: false,
         otherwise: None,
+        aliases: Vec::new(),
+        hidden: false,
     };
     let workspace = column(
         "Workspace",
@@ -395,6 +397,8 @@ fn column(entry: &Entry<'_>, above: Option<&ParentTable>) -> Option<ColumnSpec> 
         sort: entry.flag("sort"),
         extra: entry.flag("extra"),
         otherwise,
+        aliases: entry.texts("alias").unwrap_or_default(),
+        hidden: false,
         filter: Filter {
             field: field.unwrap_or_default(),
             null_field: null_field.unwrap_or_default(),
@@ -485,6 +489,16 @@ fn check_columns(entry: &Entry<'_>, columns: &[ColumnSpec]) {
                 "column {}: its name is taken by an earlier column",
                 column.name
             ));
+        }
+    }
+    for column in columns {
+        for alias in &column.aliases {
+            if !names.insert(alias.to_lowercase()) {
+                entry.mistake(&format!(
+                    "column {}: its alias {alias} is the name of another column",
+                    column.name
+                ));
+            }
         }
     }
     if columns

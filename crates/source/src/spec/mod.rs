@@ -190,6 +190,10 @@ pub struct ColumnSpec {
     pub extra: bool,
     /// What stands in its place where a row lacks the value of a text that is required.
     pub otherwise: Option<String>,
+    /// Other names that a query may call it by, such as those of the CData driver.
+    pub aliases: Vec<String>,
+    /// `*` leaves it out; it can be named.
+    pub hidden: bool,
 }
 
 /// The type of a column.
@@ -360,6 +364,14 @@ impl TableSpec {
             .enumerate()
             .filter(|(_, column)| matches!(column.origin, Origin::Parent(_)))
             .map(|(index, _)| index)
+    }
+
+    /// Other names of columns, each with the column's own.
+    pub fn aliases(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.columns.iter().flat_map(|column| {
+            let aliases = column.aliases.iter();
+            aliases.map(|alias| (alias.clone(), column.name.clone()))
+        })
     }
 
     /// How changes since an earlier reading are found.

@@ -283,5 +283,7 @@ pub(super) fn up(
         sort: false,
         extra: false,
         otherwise: None,
+        aliases: Vec::new(),
+        hidden: false,
     })
 }

@@ -239,7 +239,7 @@ fn every_mistake_is_named() {
         (
             "sort = true, exact = \"range\", doc = \"Its ch",
             "sorted = true, exact = \"range\", doc = \"Its ch",
-            "`sorted` is unknown; allowed: at, doc, exact",
+            "`sorted` is unknown; allowed: alias, at, doc, exact",
         ),
         (
             "name = \"State\"",

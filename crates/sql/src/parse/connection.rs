@@ -102,8 +102,11 @@ impl Cursor<'_> {
     }
 
     fn expect_connection_word(&mut self) -> Result<(), Error> {
-        self.expect_word("CONNECTION")
-            .map_err(|error| error.with_hint("only connections are created, dropped and tested"))
+        self.expect_word("CONNECTION").map_err(|error| {
+            error.with_hint(
+                "tables, views and connections are created and dropped; connections are tested",
+            )
+        })
     }
 }
 

@@ -60,7 +60,7 @@ impl Cursor<'_> {
         }
     }
 
-    fn column_list(&mut self) -> Result<ColumnList, Error> {
+    pub(super) fn column_list(&mut self) -> Result<ColumnList, Error> {
         let first = self.index();
         self.expect(&Token::LParen)?;
         let mut columns: Vec<Column> = Vec::new();

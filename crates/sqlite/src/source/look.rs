@@ -344,6 +344,8 @@ impl Described<'_> {
             sort: true,
             extra: false,
             otherwise: None,
+            aliases: Vec::new(),
+            hidden: true,
         }
     }
 
@@ -418,6 +420,8 @@ impl Described<'_> {
             },
             extra: false,
             otherwise: None,
+            aliases: Vec::new(),
+            hidden: false,
         }
     }
 
