@@ -6,7 +6,7 @@ use bucketline_destination::{
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use crate::connection::{Cause, Doing, failed, quote};
+use crate::connection::{Cause, Doing, failed, scrubbed};
 use crate::encode::sql_type;
 use crate::name::{Located, literal, quote};
 use crate::physical::{self, quote_all};
@@ -152,7 +152,7 @@ fn depended_on(
         .and_then(|db| db.detail())
         .unwrap_or_default();
     let detail = detail.lines().next().unwrap_or_default();
-    held_by(format!("{} ({})", message(), quote(detail))).with_source(Cause(error))
+    held_by(format!("{} ({})", message(), scrubbed(detail))).with_source(Cause(error))
 }
 
 /// Refuses a staged load before it fetches anything, if what it is to do at its end cannot be done.

@@ -62,7 +62,7 @@ pub(crate) struct Cause(pub(crate) tokio_postgres::Error);
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&quote(&self.0.to_string()))
+        f.write_str(&scrubbed(&self.0.to_string()))
     }
 }
 
@@ -108,7 +108,7 @@ pub(super) fn hide(password: &SecretString) {
 }
 
 /// What a server says, without passwords, and not longer than a message.
-pub(crate) fn quote(text: &str) -> String {
+pub(crate) fn scrubbed(text: &str) -> String {
     let scrubber = SCRUBBER.lock().unwrap_or_else(PoisonError::into_inner);
     scrubber.quote(text)
 }
@@ -133,7 +133,7 @@ pub(crate) fn failed(doing: &str, error: tokio_postgres::Error) -> Error {
         (None, Some(tls)) => told_by_tls(tls),
         (None, None) => met_on_the_way(&error),
     };
-    let why = quote(&why);
+    let why = scrubbed(&why);
     let told = Error::new(kind, format!("{doing}: {why}")).with_source(Cause(error));
     match hint {
         "" => told,

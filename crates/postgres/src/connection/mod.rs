@@ -14,7 +14,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::error::{Cause, Doing, Recovery, failed, is_of_a_value, quote, refusal};
+pub(crate) use self::error::{Cause, Doing, Recovery, failed, is_of_a_value, refusal, scrubbed};
 pub(crate) use self::pool::{Dedicated, Pool};
 pub use self::settings::Settings;
 
