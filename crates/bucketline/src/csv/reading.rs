@@ -139,6 +139,9 @@ fn rows(text: &str, file: &CsvTarget) -> Result<RecordBatch, String> {
         .map_err(|error| error.to_string())
 }
 
+/// The fields of a record; one that is empty and not quoted is NULL.
+type Fields = Vec<Option<String>>;
+
 /// The records of a text by RFC 4180: quotes are doubled within quotes, lines end with LF or CR LF.
 struct Records<'t> {
     rest: &'t str,
@@ -148,7 +151,7 @@ struct Records<'t> {
 
 impl Records<'_> {
     /// The next record and the line that it begins in.
-    fn next(&mut self) -> Result<Option<(usize, Vec<Option<String>>)>, String> {
+    fn next(&mut self) -> Result<Option<(usize, Fields)>, String> {
         // A line without anything in it is none.
         while let Some(rest) = self
             .rest
