@@ -124,7 +124,7 @@ async fn every_table_is_what_the_source_holds() {
 }
 
 /// Columns for which the sandbox has no value, by how their names begin.
-const WITHOUT_VALUE: [&[(&str, &str)]; 3] = [
+const WITHOUT_VALUE: [&[(&str, &str)]; 4] = [
     // The schemas have them, and no change makes the sandbox need them.
     &[
         ("Workspaces", "Administrator"),
@@ -175,10 +175,6 @@ const WITHOUT_VALUE: [&[(&str, &str)]; 3] = [
         ("PullRequestActivity", "UpdateChanges"),
         ("Pipelines", "TriggerName"),
         ("PipelineSteps", "Name"),
-        ("Environments", "Slug"),
-        ("Environments", "Rank"),
-        ("Environments", "EnvironmentTypeName"),
-        ("Environments", "Hidden"),
         ("Webhooks", "LinksSelfHref"),
         ("WorkspaceWebhooks", "LinksSelfHref"),
         ("Snippets", "LinksHtmlHref"),
@@ -191,6 +187,38 @@ const WITHOUT_VALUE: [&[(&str, &str)]; 3] = [
         ("Repositories", "OwnerAccountId"),
         ("Snippets", "OwnerNickname"),
         ("Snippets", "OwnerAccountId"),
+        ("Projects", "OwnerKind"),
+        ("Projects", "OwnerAiAgent"),
+        ("Projects", "OwnerAccountStatus"),
+        ("Repositories", "OwnerKind"),
+        ("Repositories", "OwnerAiAgent"),
+        ("Repositories", "OwnerAccountStatus"),
+        ("Snippets", "OwnerKind"),
+        ("Snippets", "OwnerAiAgent"),
+        ("Snippets", "OwnerAccountStatus"),
+    ],
+    // Only apps have a kind, and these are people in the sandbox. Nothing stops its pipelines.
+    &[
+        ("Branches", "TargetAuthorUserKind"),
+        ("Branches", "TargetCommitterUserKind"),
+        ("PullRequestTasks", "CreatorKind"),
+        ("Pipelines", "StateResultTerminator"),
+        ("PipelineSteps", "StateStageName"),
+        ("PipelineSteps", "StateResultTerminator"),
+        ("DefaultReviewers", "Kind"),
+        ("Tags", "TaggerUserKind"),
+        ("EffectiveDefaultReviewers", "UserKind"),
+        ("WorkspaceMembers", "UserKind"),
+        ("ProjectUserPermissions", "UserKind"),
+        ("Users", "Kind"),
+        ("WorkspacePermissions", "UserKind"),
+        ("RepositoryPermissions", "UserKind"),
+        ("ProjectDefaultReviewers", "UserKind"),
+        ("RepositoryUserPermissions", "UserKind"),
+        ("Watchers", "Kind"),
+        ("Snippets", "CreatorKind"),
+        ("SnippetCommits", "AuthorUserKind"),
+        ("SnippetCommits", "CommitterUserKind"),
     ],
 ];
 

@@ -425,7 +425,7 @@ fn a_replicate_of_which_nothing_could_be_read_has_failed() {
             "/2.0/repositories/*/refs/branches",
             FaultKind::Forbidden,
         ));
-        let sql = "USE acme.[api]; REPLICATE Branches; REPLICATE Projects";
+        let sql = "SELECT 1; REPLICATE Branches SELECT * FROM [api].Branches; REPLICATE Projects";
         let told = Run::new(world, &["-e", sql]).output();
         assert!(told.contains("Projects: 3 read, 3 inserted"), "{told}");
         assert!(told.contains("2 ok, 1 failed"), "{told}");
