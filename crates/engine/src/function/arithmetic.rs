@@ -259,6 +259,11 @@ impl ScalarUDFImpl for Checked {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
+        // The optimizer tries conditions with NULLs that have no type.
+        if args.args.iter().any(|it| it.data_type() == DataType::Null) {
+            let null = ScalarValue::try_from(args.return_field.data_type())?;
+            return Ok(ColumnarValue::Scalar(null));
+        }
         let failed = |error: DataFusionError| match error {
             DataFusionError::ArrowError(cause, _) => self.error(*cause),
             other => other,
