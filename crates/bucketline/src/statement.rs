@@ -292,6 +292,7 @@ impl Scene<'_> {
                 Ok(lines)
             }
             other => {
+                self.check_own(other).await?;
                 let Outline { does, requests } = Outline::of(other)?;
                 Ok(vec![
                     does.to_owned(),

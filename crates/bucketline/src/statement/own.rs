@@ -87,6 +87,20 @@ impl Scene<'_> {
         }
     }
 
+    /// Refuses what would change rows of a table that is not the user's own.
+    ///
+    /// # Errors
+    /// As running the statement would.
+    pub(super) async fn check_own(&self, statement: &Statement) -> Result<()> {
+        let name = match statement {
+            Statement::Update(update) => &update.table,
+            Statement::Delete(delete) => &delete.table,
+            Statement::Truncate(name) => name,
+            _ => return Ok(()),
+        };
+        self.changing(statement, name).await.map(drop)
+    }
+
     async fn changing<'n>(&self, statement: &Statement, name: &'n Name) -> Result<Changing<'n>> {
         let found = Changing::find(&self.session.engine, name, self.context).await?;
         found.ok_or_else(|| refused(statement).at(name.span()))
