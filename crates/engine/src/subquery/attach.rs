@@ -13,7 +13,8 @@ use datafusion::logical_expr::{
     binary_expr, lit, not, when,
 };
 
-use super::unnest::{self, Domain, Unnested, Unnesting, column, inside};
+use super::outside::inside;
+use super::unnest::{self, Domain, Unnested, Unnesting, column};
 use super::{OneRow, Rewriting, needs_us};
 use crate::{Error, ErrorKind};
 

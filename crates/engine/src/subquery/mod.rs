@@ -7,6 +7,7 @@
 mod attach;
 mod guard;
 mod multiset;
+mod outside;
 mod rows;
 mod unnest;
 
@@ -18,7 +19,7 @@ use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Operator,
+    Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -157,9 +158,7 @@ impl Rewriting {
         {
             let left = self.replace(site, binary.left.as_ref().clone(), truth)?;
             let right = self.replace(site, binary.right.as_ref().clone(), truth)?;
-            return Ok(datafusion::logical_expr::binary_expr(
-                left, binary.op, right,
-            ));
+            return Ok(binary_expr(left, binary.op, right));
         }
         if let Some(replaced) = self.attach(site, &expr, truth)? {
             return Ok(replaced);
@@ -204,7 +203,7 @@ impl Rewriting {
         let on = join
             .on
             .into_iter()
-            .map(|(left, right)| datafusion::logical_expr::binary_expr(left, Operator::Eq, right));
+            .map(|(left, right)| binary_expr(left, Operator::Eq, right));
         let joined = LogicalPlanBuilder::from(left)
             .join_on(right, join.join_type, on.chain(kept))?
             .build()?;
@@ -288,7 +287,7 @@ fn needs_us(expr: &Expr) -> Result<bool> {
             let query = &subquery.subquery;
             // DataFusion takes the value of a query without rows, which is NULL, for one of its column.
             let may_lie = !query.schema().field(0).is_nullable() && !has_one_row(query);
-            Ok(may_lie || unnest::reads_outside(query)?)
+            Ok(may_lie || outside::reads_outside(query)?)
         }
         expr => Ok(is_subquery(expr)),
     }
@@ -311,12 +310,12 @@ fn has_own(expr: &Expr) -> Result<bool> {
 /// A condition of WHERE by itself that holds a query without columns from outside it: DataFusion makes a join of it.
 fn is_left_to_datafusion(condition: &Expr) -> Result<bool> {
     Ok(match condition {
-        Expr::Exists(Exists { subquery, .. }) => !unnest::reads_outside(&subquery.subquery)?,
+        Expr::Exists(Exists { subquery, .. }) => !outside::reads_outside(&subquery.subquery)?,
         Expr::InSubquery(InSubquery {
             expr,
             subquery,
             negated: false,
-        }) => !has_own(expr)? && !unnest::reads_outside(&subquery.subquery)?,
+        }) => !has_own(expr)? && !outside::reads_outside(&subquery.subquery)?,
         _ => false,
     })
 }
@@ -335,8 +334,8 @@ fn reads_only(expr: &Expr, schema: &DFSchema) -> Result<bool> {
             Expr::ScalarSubquery(it) => it,
             _ => return Ok(TreeNodeRecursion::Continue),
         };
-        let mut outside = unnest::outside_columns(&subquery.subquery)?.into_iter();
-        all &= outside.all(|column| schema.has_column(&column));
+        let mut columns = outside::outside_columns(&subquery.subquery)?.into_iter();
+        all &= columns.all(|column| schema.has_column(&column));
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(all)

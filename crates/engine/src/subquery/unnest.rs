@@ -4,17 +4,22 @@
 //! *keys* (`own = outside`) and what *remains*. Where they are read elsewhere, the query is computed for all their
 //! values at once: these, its *domain*, are put beside its tables.
 
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+mod beside;
+mod domain;
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Result, ScalarValue};
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::expr::{Sort as SortKey, WindowFunction};
-use datafusion::logical_expr::utils::split_conjunction_owned;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, ExprFunctionExt, FetchType, Join, JoinType, Limit, LogicalPlan,
-    LogicalPlanBuilder, Operator, SkipType, Union, Window, binary_expr, lit,
+    Aggregate, Distinct, Expr, ExprFunctionExt, ExprSchemable, FetchType, JoinType, Limit,
+    LogicalPlan, LogicalPlanBuilder, Operator, SkipType, Window, binary_expr, lit, when,
 };
 
 use super::Rewriting;
+use super::outside::{each_outside, is_outside};
+pub(super) use domain::Domain;
 
 /// An own column of the query that has the value of an outside one.
 #[derive(Debug, Clone)]
@@ -62,35 +67,6 @@ impl Unnested {
             absent: None,
             is_single: false,
         }
-    }
-}
-
-/// The values of outside columns for which a query is computed.
-#[derive(Debug)]
-pub(super) struct Domain {
-    plan: LogicalPlan,
-    outside: Vec<Expr>,
-}
-
-impl Domain {
-    /// The different values that the outside columns of a query have in `around`.
-    pub(super) fn new(query: &LogicalPlan, around: &LogicalPlan) -> Result<Self> {
-        let mut outside: Vec<Expr> = Vec::new();
-        each_outside(query, &mut |reference, column| {
-            if around.schema().has_column(column) && !outside.contains(reference) {
-                outside.push(reference.clone());
-            }
-        })?;
-        let named = outside.iter().enumerate().map(|(index, reference)| {
-            let column = inside(reference).unwrap_or_else(|| reference.clone());
-            column.alias(format!("k{index}"))
-        });
-        let named: Vec<Expr> = named.collect();
-        let plan = LogicalPlanBuilder::from(around.clone())
-            .project(named)?
-            .distinct()?
-            .build()?;
-        Ok(Self { plan, outside })
     }
 }
 
@@ -215,10 +191,7 @@ impl Unnesting<'_> {
         let mut outputs = Vec::with_capacity(absent.len());
         for (there, absent) in sealed.outputs.into_iter().zip(absent) {
             let absent = with_keys(absent, &keys)?;
-            outputs.push(
-                datafusion::logical_expr::when(marker.clone().is_null(), absent)
-                    .otherwise(there)?,
-            );
+            outputs.push(when(marker.clone().is_null(), absent).otherwise(there)?);
         }
         Ok(Some(Unnested {
             plan,
@@ -261,7 +234,7 @@ impl Unnesting<'_> {
                 None => unnested.remains.push(part),
             }
         }
-        if let Some(predicate) = datafusion::logical_expr::utils::conjunction(conditions) {
+        if let Some(predicate) = conjunction(conditions) {
             if self.is_outside(&predicate)? {
                 return Ok(None);
             }
@@ -416,257 +389,6 @@ impl Unnesting<'_> {
         Ok(Some(sealed))
     }
 
-    fn join(&mut self, join: &Join) -> Result<Option<Unnested>> {
-        use JoinType::{Full, Inner, Left, LeftAnti, LeftMark, LeftSemi, Right};
-        let on = join.on.iter().map(|(left, right)| {
-            let operator = match join.null_equality {
-                datafusion::common::NullEquality::NullEqualsNull => Operator::IsNotDistinctFrom,
-                datafusion::common::NullEquality::NullEqualsNothing => Operator::Eq,
-            };
-            binary_expr(left.clone(), operator, right.clone())
-        });
-        let conditions: Vec<Expr> = on
-            .chain(
-                join.filter
-                    .iter()
-                    .cloned()
-                    .flat_map(split_conjunction_owned),
-            )
-            .collect();
-        let is_right_plain = !self.is_correlated(&join.right)?;
-        let is_left_plain = !self.is_correlated(&join.left)?;
-        let reads_outside = self.is_any_outside(&conditions)?;
-        let (Some(mut left), Some(mut right)) = (self.rows(&join.left)?, self.rows(&join.right)?)
-        else {
-            return Ok(None);
-        };
-        let by_left = is_right_plain
-            && matches!(
-                join.join_type,
-                Inner | Left | LeftSemi | LeftAnti | LeftMark
-            );
-        let by_right = is_left_plain && matches!(join.join_type, Inner | Right);
-        if self.domain.is_none() && !(by_left || by_right)
-            || self.domain.is_none() && reads_outside && join.join_type != Inner
-            || join.null_aware && !is_right_plain
-        {
-            return Ok(None);
-        }
-        if self.domain.is_some() {
-            if by_left {
-                self.with_domain(&mut left)?;
-            } else if by_right {
-                self.with_domain(&mut right)?;
-            } else {
-                self.with_domain(&mut left)?;
-                self.with_domain(&mut right)?;
-            }
-        }
-        let (left, right) = (self.sealed(left)?, self.sealed(right)?);
-        // The columns of both sides as the conditions know them.
-        let schema = join.left.schema().join(join.right.schema())?;
-        let mut both = Unnested::plain(left.plan.clone());
-        both.outputs = left.outputs.iter().chain(&right.outputs).cloned().collect();
-        both.keys = match left.keys.is_empty() {
-            true => right.keys.clone(),
-            false => left.keys.clone(),
-        };
-        let mut on = Vec::new();
-        let mut remains = Vec::new();
-        let mut keys = Vec::new();
-        for condition in &conditions {
-            let condition = self.over(condition, &schema, &both)?;
-            if !self.is_outside(&condition)? {
-                on.push(condition);
-            } else if let Some(key) = self.key(&condition)? {
-                keys.push(key);
-            } else {
-                remains.push(condition);
-            }
-        }
-        if self.domain.is_some() && !left.keys.is_empty() && !right.keys.is_empty() {
-            let same = left.keys.iter().zip(&right.keys);
-            on.extend(same.map(|(left, right)| right.condition(left.own.clone())));
-        }
-        let joined = LogicalPlanBuilder::from(left.plan.clone());
-        let plan = match join.null_aware {
-            true => joined.join_detailed_with_options(
-                right.plan.clone(),
-                join.join_type,
-                (Vec::<Column>::new(), Vec::<Column>::new()),
-                on.into_iter().reduce(Expr::and),
-                join.null_equality,
-                true,
-            )?,
-            false => joined.join_on(right.plan.clone(), join.join_type, on)?,
-        };
-        let plan = plan.build()?;
-        let outputs = match join.join_type {
-            LeftSemi | LeftAnti => left.outputs.clone(),
-            LeftMark => {
-                let mark = column(&plan, plan.schema().fields().len() - 1);
-                left.outputs.iter().cloned().chain([mark]).collect()
-            }
-            _ => both.outputs,
-        };
-        keys.extend(match (left.keys.as_slice(), right.keys.as_slice()) {
-            (left, []) => left.to_vec(),
-            ([], right) => right.to_vec(),
-            (_, right) if join.join_type == Right => right.to_vec(),
-            (left, right) if join.join_type == Full => left
-                .iter()
-                .zip(right)
-                .map(|(left, right)| Key {
-                    own: datafusion::functions::core::expr_fn::coalesce(vec![
-                        left.own.clone(),
-                        right.own.clone(),
-                    ]),
-                    ..left.clone()
-                })
-                .collect(),
-            (left, _) => left.to_vec(),
-        });
-        remains.extend(left.remains.into_iter().chain(right.remains));
-        Ok(Some(Unnested {
-            plan,
-            outputs,
-            keys,
-            remains,
-            order: Vec::new(),
-            absent: None,
-            is_single: false,
-        }))
-    }
-
-    fn union(&mut self, union: &Union) -> Result<Option<Unnested>> {
-        let mut arms: Vec<Unnested> = Vec::with_capacity(union.inputs.len());
-        for input in &union.inputs {
-            let Some(mut arm) = self.rows(input)? else {
-                return Ok(None);
-            };
-            self.with_domain(&mut arm)?;
-            let Some(arm) = self.pure(arm)? else {
-                return Ok(None);
-            };
-            arms.push(arm);
-        }
-        let Some(first) = arms.first().cloned() else {
-            return Ok(None);
-        };
-        let outside = |arm: &Unnested| -> Vec<Expr> {
-            arm.keys.iter().map(|key| key.outside.clone()).collect()
-        };
-        if arms.iter().any(|arm| outside(arm) != outside(&first)) {
-            return Ok(None);
-        }
-        let mut united: Option<LogicalPlanBuilder> = None;
-        for arm in arms {
-            let keys = arm.keys.iter().map(|key| key.own.clone());
-            let all = keys.chain(arm.outputs).enumerate();
-            let all: Vec<Expr> = all
-                .map(|(index, expr)| expr.alias(format!("c{index}")))
-                .collect();
-            let plan = LogicalPlanBuilder::from(arm.plan).project(all)?.build()?;
-            united = Some(match united {
-                Some(before) => before.union(plan)?,
-                None => LogicalPlanBuilder::from(plan),
-            });
-        }
-        let Some(plan) = united else { return Ok(None) };
-        let plan = plan.alias(self.rewriting.name())?.build()?;
-        let mut own = columns(&plan);
-        let outputs = own.split_off(first.keys.len());
-        let keys = first.keys.into_iter().zip(own);
-        Ok(Some(Unnested {
-            keys: keys.map(|(key, own)| Key { own, ..key }).collect(),
-            outputs,
-            ..Unnested::plain(plan)
-        }))
-    }
-
-    /// Puts the domain beside what does not have it yet; `false` if there is none.
-    pub(super) fn with_domain(&mut self, unnested: &mut Unnested) -> Result<bool> {
-        let Some(domain) = self.domain else {
-            return Ok(false);
-        };
-        if unnested.keys.is_empty() {
-            let (plan, keys) = self.domain_again(domain)?;
-            unnested.plan = LogicalPlanBuilder::from(unnested.plan.clone())
-                .cross_join(plan)?
-                .build()?;
-            unnested.keys = keys;
-        }
-        Ok(true)
-    }
-
-    fn domain_again(&mut self, domain: &Domain) -> Result<(LogicalPlan, Vec<Key>)> {
-        let plan = LogicalPlanBuilder::from(domain.plan.clone())
-            .alias(self.rewriting.name())?
-            .build()?;
-        let keys = columns(&plan).into_iter().zip(&domain.outside);
-        let keys = keys.map(|(own, outside)| Key {
-            own,
-            outside: outside.clone(),
-            is_null_safe: true,
-        });
-        Ok((plan.clone(), keys.collect()))
-    }
-
-    /// With columns of its own, each of which reads the query alone; `None` if some cannot.
-    fn pure(&mut self, unnested: Unnested) -> Result<Option<Unnested>> {
-        if !unnested.remains.is_empty() || self.is_any_outside(&unnested.outputs)? {
-            return Ok(None);
-        }
-        let order: Vec<Expr> = unnested.order.iter().map(|key| key.expr.clone()).collect();
-        if self.is_any_outside(&order)? {
-            return Ok(None);
-        }
-        self.sealed(unnested).map(Some)
-    }
-
-    /// With columns of its own, under a name of its own. The first is true, so that a row that a join adds is known.
-    pub(super) fn sealed(&mut self, unnested: Unnested) -> Result<Unnested> {
-        let name = self.rewriting.name();
-        let mut named = vec![lit(true).alias("there")];
-        let mut seal = |expr: &Expr| -> Expr {
-            let column = format!("c{}", named.len());
-            named.push(expr.clone().alias(&column));
-            Expr::Column(Column::new(Some(name.clone()), column))
-        };
-        let keys = unnested.keys.iter().map(|key| Key {
-            own: seal(&key.own),
-            ..key.clone()
-        });
-        let keys: Vec<Key> = keys.collect();
-        let mut outputs = Vec::with_capacity(unnested.outputs.len());
-        for output in &unnested.outputs {
-            outputs.push(match self.is_outside(output)? {
-                true => parts(output.clone(), &mut seal)?,
-                false => seal(output),
-            });
-        }
-        let remains = unnested.remains.into_iter().map(|it| parts(it, &mut seal));
-        let remains: Vec<Expr> = remains.collect::<Result<_>>()?;
-        let order = unnested.order.into_iter().map(|key| {
-            let expr = parts(key.expr.clone(), &mut seal)?;
-            Ok(SortKey { expr, ..key })
-        });
-        let order: Vec<SortKey> = order.collect::<Result<_>>()?;
-        let plan = LogicalPlanBuilder::from(unnested.plan)
-            .project(named)?
-            .alias(name.clone())?
-            .build()?;
-        Ok(Unnested {
-            plan,
-            outputs,
-            keys,
-            remains,
-            order,
-            absent: unnested.absent,
-            is_single: unnested.is_single,
-        })
-    }
-
     /// An expression over a node's input as one over what the input became.
     fn over(&self, expr: &Expr, schema: &DFSchema, unnested: &Unnested) -> Result<Expr> {
         let expr = over(expr, schema, &unnested.outputs)?;
@@ -730,62 +452,12 @@ fn with_keys(expr: Expr, keys: &[Key]) -> Result<Expr> {
     Ok(replaced.data)
 }
 
-/// With each column by another one.
-fn parts(expr: Expr, seal: &mut impl FnMut(&Expr) -> Expr) -> Result<Expr> {
-    let replaced = expr.transform_down(|part| match part {
-        Expr::Column(_) => Ok(Transformed::new(seal(&part), true, TreeNodeRecursion::Jump)),
-        part => Ok(Transformed::no(part)),
-    })?;
-    Ok(replaced.data)
-}
-
 /// What an aggregate gives for no rows.
 fn over_nothing(expr: &Expr, schema: &DFSchema) -> Result<Expr> {
-    use datafusion::logical_expr::ExprSchemable;
     let value = match expr {
         Expr::Alias(alias) => return over_nothing(&alias.expr, schema),
         Expr::AggregateFunction(call) => call.func.default_value(&expr.get_type(schema)?)?,
         _ => ScalarValue::try_from(&expr.get_type(schema)?)?,
     };
     Ok(lit(value))
-}
-
-/// The column of an outside reference.
-pub(super) fn inside(reference: &Expr) -> Option<Expr> {
-    match reference {
-        Expr::OuterReferenceColumn(_, column) => Some(Expr::Column(column.clone())),
-        _ => None,
-    }
-}
-
-fn is_outside(expr: &Expr, around: &DFSchema) -> Result<bool> {
-    expr.exists(|part| {
-        Ok(matches!(part, Expr::OuterReferenceColumn(_, column) if around.has_column(column)))
-    })
-}
-
-/// Visits each reference to an outside column in a plan.
-fn each_outside(plan: &LogicalPlan, visit: &mut dyn FnMut(&Expr, &Column)) -> Result<()> {
-    plan.apply_with_subqueries(|node| {
-        node.apply_expressions(|expr| {
-            expr.apply(|part| {
-                if let Expr::OuterReferenceColumn(_, column) = part {
-                    visit(part, column);
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    })?;
-    Ok(())
-}
-
-/// The columns that a query reads from outside it.
-pub(super) fn outside_columns(plan: &LogicalPlan) -> Result<Vec<Column>> {
-    let mut found = Vec::new();
-    each_outside(plan, &mut |_, column| found.push(column.clone()))?;
-    Ok(found)
-}
-
-pub(super) fn reads_outside(plan: &LogicalPlan) -> Result<bool> {
-    Ok(!outside_columns(plan)?.is_empty())
 }
