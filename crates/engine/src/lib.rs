@@ -12,6 +12,7 @@ mod function;
 mod hidden;
 mod names;
 mod outputs;
+mod padding;
 mod query;
 mod rows;
 mod scan;

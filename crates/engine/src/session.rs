@@ -23,6 +23,7 @@ use crate::facts::Facts;
 use crate::function;
 use crate::hidden::is_row_by_row;
 use crate::names::{Reach, Resolved, Resolver, Within, find_schema};
+use crate::padding::ForgetConstants;
 use crate::query::{PlannedQuery, QueryRun};
 use crate::rows::{self, Work};
 use crate::scan::{PushFilters, PushTop};
@@ -534,6 +535,7 @@ fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 fn physical_optimizer() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     PushFilters::replace(&mut rules);
+    rules.insert(0, Arc::new(ForgetConstants));
     let place = rules
         .iter()
         .position(|rule| rule.name() == "PushdownSort")

@@ -25,6 +25,7 @@ use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 
 use super::SourceScan;
+use crate::padding::Padded;
 
 /// Hands filters down to scans. It stands in for DataFusion's `FilterPushdown`, which finds the columns of a filter
 /// among those of the node below by their names, and so takes the wrong one where both sides of a join have a column
@@ -192,6 +193,7 @@ impl Routes {
             || plan.is::<CoalescePartitionsExec>()
             || plan.is::<CooperativeExec>()
             || plan.is::<SortExec>()
+            || plan.is::<Padded>()
             || plan.is::<UnionExec>();
         if straight {
             return Self {
