@@ -319,8 +319,8 @@ impl Generator<'_> {
             let kind = self.kind();
             let depth = self.choices.below(2);
             let text = self.expression(&own, kind, depth);
-            // A number would be a place among the outputs, and a constant is no key elsewhere.
-            if text.contains(|letter: char| letter.is_ascii_lowercase()) {
+            // A number would be a place among the outputs, and other constants are no keys everywhere.
+            if own.columns.iter().any(|column| text.contains(&column.text)) {
                 keys.push(Column { text, kind });
             }
         }

@@ -44,6 +44,25 @@ impl Site {
         self.base.schema().fields().len()..self.plan.schema().fields().len()
     }
 
+    /// On what a query is joined with it.
+    fn conditions(&self, unnested: &Unnested) -> Result<Vec<Expr>> {
+        let keys = unnested.keys.iter();
+        let keys = keys.map(|key| Ok(key.condition(self.inside(key.outside.clone())?)));
+        let remains = unnested.remains.iter().cloned();
+        keys.chain(remains.map(|it| self.inside(it))).collect()
+    }
+
+    /// With the plan's columns in the place of references to them. Those to columns further outside stay.
+    fn inside(&self, expr: Expr) -> Result<Expr> {
+        let replaced = expr.transform_up(|part| match inside(&part) {
+            Some(Expr::Column(column)) if self.base.schema().has_column(&column) => {
+                Ok(Transformed::yes(Expr::Column(column)))
+            }
+            _ => Ok(Transformed::no(part)),
+        })?;
+        Ok(replaced.data)
+    }
+
     fn join(&mut self, (other, on): (LogicalPlan, Vec<Expr>), kind: JoinType) -> Result<()> {
         let on = match on.is_empty() {
             true => vec![lit(true)],
@@ -187,11 +206,11 @@ impl Rewriting {
         let value = self.replace(site, comparison.value.clone(), Truth::Asked)?;
         let unnested = self.taken_out(site, comparison.query, true, |it| it.absent.is_none())?;
         let unnested = self.sealed(site, unnested)?;
-        let found = inside_all(unnested.outputs[0].clone())?;
+        let found = site.inside(unnested.outputs[0].clone())?;
         let holds = binary_expr(value.clone(), comparison.operator, found.clone());
         let is_surely_known =
             !is_nullable(&value, &site.plan)? && !is_nullable(&found, &unnested.plan)?;
-        let mut on = conditions(&unnested)?;
+        let mut on = site.conditions(&unnested)?;
         if !comparison.negated || is_surely_known {
             on.push(holds);
         } else if on.is_empty() && comparison.operator == Operator::Eq {
@@ -224,7 +243,7 @@ impl Rewriting {
         let query = &exists.subquery.subquery;
         let unnested = self.taken_out(site, query, true, |it| it.absent.is_none())?;
         let unnested = self.sealed(site, unnested)?;
-        Ok((unnested.plan.clone(), conditions(&unnested)?))
+        Ok((unnested.plan.clone(), site.conditions(&unnested)?))
     }
 
     /// The value of an expression that is a query, from what is joined to the plan; `None` if it is something else.
@@ -260,10 +279,10 @@ impl Rewriting {
         let unnested = self.taken_out(site, comparison.query, true, |it| it.absent.is_none())?;
         let holds = |found: Expr| binary_expr(value.clone(), comparison.operator, found);
         let first = self.sealed(site, unnested.clone())?;
-        let found = inside_all(first.outputs[0].clone())?;
+        let found = site.inside(first.outputs[0].clone())?;
         let is_surely_known =
             !is_nullable(&value, &site.plan)? && !is_nullable(&found, &first.plan)?;
-        let mut on = conditions(&first)?;
+        let mut on = site.conditions(&first)?;
         on.push(holds(found));
         let is_found = site.mark((first.plan, on))?;
         let is_enough = truth == Truth::Holds && !comparison.negated;
@@ -271,8 +290,8 @@ impl Rewriting {
             true => is_found,
             false => {
                 let second = self.sealed(site, unnested)?;
-                let found = inside_all(second.outputs[0].clone())?;
-                let mut on = conditions(&second)?;
+                let found = site.inside(second.outputs[0].clone())?;
+                let mut on = site.conditions(&second)?;
                 on.push(holds(found).is_null());
                 let is_unknown = site.mark((second.plan, on))?;
                 let unknown = lit(ScalarValue::Boolean(None));
@@ -294,10 +313,10 @@ impl Rewriting {
             || unnested.keys.is_empty() && unnested.plan.max_rows().is_some_and(|rows| rows <= 1);
         let absent = unnested.absent.clone();
         let mut sealed = self.sealed(site, unnested)?;
-        let found = inside_all(sealed.outputs[0].clone())?;
+        let found = site.inside(sealed.outputs[0].clone())?;
         let kind = found.get_type(&sealed.plan.schema().join(site.base.schema())?)?;
         let missing = match absent {
-            Some(absent) => inside_all(absent[0].clone())?,
+            Some(absent) => site.inside(absent[0].clone())?,
             None => lit(ScalarValue::try_from(&kind)?),
         };
         let mut there = column(&sealed.plan, 0);
@@ -331,7 +350,7 @@ impl Rewriting {
             there = results[0].clone();
             value = ScalarUDF::from(OneRow::default()).call(results);
         }
-        let on = conditions(&sealed)?;
+        let on = site.conditions(&sealed)?;
         site.join((sealed.plan, on), JoinType::Left)?;
         when(there.is_null(), missing).otherwise(value)
     }
@@ -365,9 +384,9 @@ impl Rewriting {
         let there = column(&sealed.plan, 0);
         let mut outputs = Vec::with_capacity(sealed.outputs.len());
         for output in &sealed.outputs {
-            outputs.push(inside_all(output.clone())?);
+            outputs.push(site.inside(output.clone())?);
         }
-        let mut on = conditions(&sealed)?;
+        let mut on = site.conditions(&sealed)?;
         let own = join
             .on
             .iter()
@@ -406,23 +425,6 @@ fn join_kind(negated: bool) -> JoinType {
         true => JoinType::LeftAnti,
         false => JoinType::LeftSemi,
     }
-}
-
-/// On what a query is joined with what is around it.
-fn conditions(unnested: &Unnested) -> Result<Vec<Expr>> {
-    let keys = unnested.keys.iter();
-    let keys = keys.map(|key| Ok(key.condition(inside_all(key.outside.clone())?)));
-    let remains = unnested.remains.iter().cloned().map(inside_all);
-    keys.chain(remains).collect()
-}
-
-/// With the columns of the plan around it in the place of references to them.
-fn inside_all(expr: Expr) -> Result<Expr> {
-    let replaced = expr.transform_up(|part| match inside(&part) {
-        Some(column) => Ok(Transformed::yes(column)),
-        None => Ok(Transformed::no(part)),
-    })?;
-    Ok(replaced.data)
 }
 
 fn is_nullable(expr: &Expr, plan: &LogicalPlan) -> Result<bool> {
