@@ -261,13 +261,14 @@ impl Generator<'_> {
                 let operator = *self.choices.one(&COMPARISONS);
                 let is_any = self.choices.chance(50);
                 let word = if is_any { "ANY" } else { "ALL" };
+                // A name that the value may have without a qualifier is none of these rows'.
                 let one_that = |condition: &str| {
                     format!(
-                        "EXISTS (SELECT 1 FROM ({}) AS z WHERE {condition})",
+                        "EXISTS (SELECT 1 FROM (SELECT id AS found FROM ({})) AS z WHERE {condition})",
                         core.text
                     )
                 };
-                let holds = format!("{one} {operator} z.id");
+                let holds = format!("{one} {operator} z.found");
                 let theirs = match is_any {
                     true => format!(
                         "CASE WHEN {} THEN TRUE WHEN {} THEN NULL ELSE FALSE END",
