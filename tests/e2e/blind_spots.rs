@@ -19,15 +19,13 @@ struct BlindSpot {
 const BLIND_SPOTS: [BlindSpot; 5] = [
     BlindSpot {
         table: "PullRequestActivity",
-        says: "An entry stays as it was read: a comment that is edited or deleted, a new title or other reviewers are not seen.",
+        says: "An entry stays as it was read: a comment that is edited or deleted, or a new title, is not seen.",
         excuses: |view, difference| {
             let value = |name| difference.row[view.table.column(name).unwrap()].as_deref();
             match difference.what {
                 What::Differs(column) => {
                     let column = &view.table.columns[column].name;
-                    column.starts_with("Comment")
-                        || column == "PullRequestTitle"
-                        || column == "UpdateReviewers"
+                    column.starts_with("Comment") || column == "PullRequestTitle"
                 }
                 // A deleted comment has lost its author, whom it is known by.
                 What::Lacks => {

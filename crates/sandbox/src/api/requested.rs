@@ -343,7 +343,7 @@ fn write_event(event: &Event<'_>, out: &mut String) {
                 .text("reason", reason)
                 .raw("author", parent.within.person(by))
                 .time("date", event.date);
-            update.array("reviewers", &pull_request.reviewers, |(person, _), out| {
+            update.array("reviewers", &said.reviewers, |person, out| {
                 out.push_str(parent.within.person(Some(*person)));
             });
             write_endpoints(update, parent.within.repository, pull_request, None);

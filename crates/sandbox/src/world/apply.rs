@@ -98,10 +98,7 @@ impl World {
                 let place = self.place(&repository)?;
                 let mut pull_request = self.pull_request(place, id)?;
                 pull_request.updated_on = now;
-                if pull_request.updates.is_empty() {
-                    let opened = pull_request.said(pull_request.created_on);
-                    pull_request.updates.push(opened);
-                }
+                pull_request.keep_opening();
                 edit_pull_request(&mut pull_request, edit);
                 let edited = pull_request.said(now);
                 pull_request.updates.push(edited);

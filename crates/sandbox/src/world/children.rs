@@ -133,7 +133,10 @@ impl World {
         let mut reviewers = pull_request.reviewers.iter_mut();
         match reviewers.find(|(other, _)| *other == person) {
             Some((_, at)) => *at = approved_on,
-            None => pull_request.reviewers.push((person, approved_on)),
+            None => {
+                pull_request.keep_opening();
+                pull_request.reviewers.push((person, approved_on));
+            }
         }
         self.repositories[place].pull_requests.put(pull_request);
         Ok(())

@@ -78,6 +78,8 @@ pub(crate) struct Update {
     pub(crate) date: Timestamp,
     pub(crate) title: String,
     pub(crate) description: String,
+    /// Who was asked to review it.
+    pub(crate) reviewers: Vec<usize>,
 }
 
 impl PullRequest {
@@ -87,6 +89,15 @@ impl PullRequest {
             date,
             title: self.title.clone(),
             description: self.description.clone(),
+            reviewers: self.reviewers.iter().map(|(person, _)| *person).collect(),
+        }
+    }
+
+    /// Keeps what it said when it was opened, before something changes.
+    pub(crate) fn keep_opening(&mut self) {
+        if self.updates.is_empty() {
+            let opened = self.said(self.created_on);
+            self.updates.push(opened);
         }
     }
 
