@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::token::{Kind, Tokens};
 use super::url::UserInformation;
-use super::{mask_of, prose};
+use super::{compares, mask_of, prose};
 use crate::secret::is_sensitive;
 
 /// Masks the secrets in a script.
@@ -181,7 +181,7 @@ impl<'t> Masker<'t> {
                 Kind::Blank | Kind::Comment if !token.text.is_empty() => {}
                 Kind::Sign('=' | ':' | '<' | '>' | '!' | '~') => has_operator = true,
                 Kind::Word if token.text.eq_ignore_ascii_case("NOT") => {}
-                Kind::Word if is_operator(token.text) => has_operator = true,
+                Kind::Word if compares(token.text) => has_operator = true,
                 kind => break kind,
             }
             at += token.text.len();
@@ -223,14 +223,4 @@ impl<'t> Masker<'t> {
         }
         start..end
     }
-}
-
-/// Whether the word compares or assigns.
-fn is_operator(word: &str) -> bool {
-    const OPERATORS: &[&str] = &[
-        "BETWEEN", "CONTAINS", "ILIKE", "IN", "LIKE", "REGEXP", "RLIKE", "TO",
-    ];
-    OPERATORS
-        .iter()
-        .any(|operator| word.eq_ignore_ascii_case(operator))
 }

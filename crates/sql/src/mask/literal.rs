@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use sqlparser::tokenizer::Token;
 
-use super::mask_source;
+use super::{compares, mask_source};
 use crate::lexer::Lexeme;
 use crate::secret::{MASK, is_sensitive};
 
@@ -58,19 +58,16 @@ impl Comparison {
                 self.named = Some(self.depth);
             }
             Token::Word(_) if self.named.is_some() => self.word(lexeme),
-            token if self.named.is_some() && compares(token) => self.hides = true,
+            token if self.named.is_some() && is_comparison(token) => self.hides = true,
             _ => {}
         }
     }
 
     fn word(&mut self, lexeme: &Lexeme) {
         let is = |words: &[&str]| words.iter().any(|word| lexeme.is_word(word));
-        if is(&[
-            "LIKE", "ILIKE", "RLIKE", "REGEXP", "SIMILAR", "IN", "CONTAINS",
-        ]) {
+        if lexeme.bare_word().is_some_and(compares) {
             self.hides = true;
-        } else if is(&["BETWEEN"]) {
-            (self.hides, self.between) = (true, true);
+            self.between |= is(&["BETWEEN"]);
         } else if self.between && is(&["AND"]) {
             self.between = false;
         } else if self.named == Some(self.depth) && ends(&is) {
@@ -107,7 +104,7 @@ fn ends(is: &dyn Fn(&[&str]) -> bool) -> bool {
     ])
 }
 
-fn compares(token: &Token) -> bool {
+fn is_comparison(token: &Token) -> bool {
     matches!(
         token,
         Token::Eq
@@ -128,7 +125,7 @@ fn precedes_sensitive(lexemes: &[Lexeme]) -> bool {
         return false;
     };
     let name = |lexeme: &&Lexeme| matches!(lexeme.token, Token::Word(_) | Token::Period);
-    compares(&operator.token)
+    is_comparison(&operator.token)
         && operand
             .iter()
             .take_while(name)

@@ -29,5 +29,13 @@ fn mask_of(value: &str) -> String {
     format!("{}{}", crate::secret::MASK, "\n".repeat(breaks))
 }
 
+/// Whether the word compares a name with a value, or gives it one.
+fn compares(word: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "BETWEEN", "CONTAINS", "ILIKE", "IN", "LIKE", "REGEXP", "RLIKE", "SIMILAR", "TO",
+    ];
+    WORDS.iter().any(|other| word.eq_ignore_ascii_case(other))
+}
+
 #[cfg(test)]
 mod tests;

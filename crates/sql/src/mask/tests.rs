@@ -94,6 +94,7 @@ fn hides_secrets_in_unusual_places() {
         "Token = 12345planted",
         "WHERE token LIKE 'planted'",
         "WHERE token NOT LIKE 'planted'",
+        "WHERE token SIMILAR TO 'planted'",
         "WHERE token IN ('a', 'planted')",
         "WHERE token BETWEEN 'a' AND 'planted'",
         "SET Token TO 'planted'",
