@@ -9,9 +9,12 @@ pub(super) struct Mistaken {
     pub(super) hint: &'static str,
 }
 
+const POSTGRES_HINT: &str =
+    "write postgres://user@host:5432/database, and give the password by PGPASSWORD or Password";
+
 const POSTGRES: Mistaken = Mistaken {
     message: "the address is not written as PostgreSQL's programs write it",
-    hint: "write postgres://user@host:5432/database, and give the password by PGPASSWORD or Password",
+    hint: POSTGRES_HINT,
 };
 
 const SQLITE: Mistaken = Mistaken {
@@ -31,7 +34,7 @@ const PAIRS: Mistaken = Mistaken {
 
 const ACCOUNT: Mistaken = Mistaken {
     message: "this is not a file's name but an address without its scheme",
-    hint: "write postgres://user@host:5432/database, and give the password by PGPASSWORD or Password",
+    hint: POSTGRES_HINT,
 };
 
 /// What `text` is, if it is not a file's name.

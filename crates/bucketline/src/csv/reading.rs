@@ -1,6 +1,5 @@
 //! Files of separated values as tables of texts, for queries.
 
-use std::fs;
 use std::io::ErrorKind as IoErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,20 +48,10 @@ impl Files for CsvFiles {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let found = fs::metadata(path).map_err(|error| match error.kind() {
+    let bytes = bucketline_files::read(path, LARGEST).map_err(|error| match error.kind() {
         IoErrorKind::NotFound => "there is no such file".to_owned(),
         _ => error.to_string(),
     })?;
-    if !found.is_file() {
-        return Err("it is no regular file".to_owned());
-    }
-    if found.len() > LARGEST {
-        return Err(format!(
-            "it has {} bytes, and 1 GiB is the most",
-            found.len()
-        ));
-    }
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
