@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::process::{cargo, shown, succeeds, watch};
+use crate::process::{cargo, run as run_command, shown, succeeds, watch};
 use crate::totals::Totals;
 use crate::{Failure, Result, left_out};
 
@@ -19,6 +19,8 @@ pub(crate) fn run(name: Option<&str>) -> Result {
 
 /// Runs the tests and adds up how many there were.
 pub(crate) fn count(name: Option<&str>, totals: &mut Totals) -> Result {
+    // Cargo builds a program for the tests of its own package only, and those that start it are of another.
+    run_command(&mut cargo(&["build", "--workspace", "--bin=bucketline"]))?;
     let mut failed = Vec::new();
     for Runner { mut command, again } in runners(name) {
         let ran = watch(&mut command)?;
