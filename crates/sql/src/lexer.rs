@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bucketline_core::unify_line_breaks;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::dialect::BucketlineDialect;
-use crate::position::unified;
 use crate::target::join_addresses;
 use crate::{Error, ErrorKind, Position, Span};
 
@@ -133,7 +133,7 @@ fn shorten(text: &str) -> String {
 /// The tokens of `text`, and the error that ended the reading early, if one did.
 pub(crate) fn tokenize(written: &str) -> (Vec<Lexeme>, Option<Error>) {
     // For `sqlparser` a `\r` alone ends no line, so a comment would go on to the end of the text.
-    let text = unified(written);
+    let text = unify_line_breaks(written);
     let text = text.as_ref();
     let mut raw = Vec::new();
     let failure = Tokenizer::new(&BucketlineDialect::for_tokens(0), text)

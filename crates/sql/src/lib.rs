@@ -26,7 +26,6 @@ mod nesting;
 mod option;
 mod parameter;
 mod parse;
-mod position;
 mod print;
 mod query;
 mod relation;
@@ -38,6 +37,7 @@ mod statement;
 mod table_function;
 mod target;
 
+pub use bucketline_core::{Position, Span};
 pub use connection_string::ConnectionString;
 pub use dialect::BucketlineDialect;
 pub use error::{Error, ErrorKind};
@@ -49,7 +49,6 @@ pub use option::{
 };
 pub use parameter::{ParameterValue, Parameters};
 pub use parse::{is_unfinished, parse_script, parse_script_with, parse_statement};
-pub use position::{Position, Span};
 pub use query::{DataType, Expression, Query};
 pub use secret::is_sensitive;
 pub use sqlparser;

@@ -1,7 +1,9 @@
-//! Error codes: each that the program can print has a line in docs/errors.md.
+//! Error codes: each that the program can print has a line in docs/errors.md, with its kind.
 
 use std::collections::BTreeSet;
 use std::path::Path;
+
+use bucketline_core::Code;
 
 use crate::{Result, entries, files, read, root};
 
@@ -9,7 +11,7 @@ const PAGE: &str = "docs/errors.md";
 
 /// What does not agree.
 pub(crate) fn problems() -> Result<Vec<String>> {
-    let mut used = BTreeSet::new();
+    let mut used: BTreeSet<String> = Code::all().map(|code| code.to_string()).collect();
     for member in entries(&root().join("crates"))? {
         let source = member.join("src");
         if member.ends_with("xtask") || !source.is_dir() {
@@ -28,7 +30,22 @@ pub(crate) fn problems() -> Result<Vec<String>> {
             used.len()
         )]);
     }
-    Ok(disagreements(&used, &mentioned(&read(&page)?)))
+    let page = read(&page)?;
+    let mut problems = disagreements(&used, &mentioned(&page));
+    problems.extend(misjudged(&page));
+    Ok(problems)
+}
+
+/// Codes whose line shows another kind than they have.
+fn misjudged(page: &str) -> Vec<String> {
+    let rows = page.lines().filter_map(|line| {
+        let mut cells = line.split('|').map(str::trim).skip(1);
+        let code: Code = cells.next()?.parse().ok()?;
+        Some((code, cells.next().unwrap_or_default()))
+    });
+    rows.filter(|(code, kind)| *kind != code.kind().as_str())
+        .map(|(code, kind)| format!("{PAGE}: {code} is of kind {}, not {kind}", code.kind()))
+        .collect()
 }
 
 fn disagreements(used: &BTreeSet<String>, explained: &BTreeSet<String>) -> Vec<String> {
@@ -71,7 +88,16 @@ fn is_code(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{disagreements, mentioned, quoted};
+    use super::{disagreements, mentioned, misjudged, quoted};
+
+    #[test]
+    fn a_code_stands_with_its_kind() {
+        let page = "| code | kind |\n| BL1001 | statement | x |\n| BL1002 | bug | x |";
+        assert_eq!(
+            misjudged(page),
+            ["docs/errors.md: BL1002 is of kind statement, not bug"]
+        );
+    }
 
     #[test]
     fn codes_must_agree_both_ways() {

@@ -6,8 +6,9 @@ mod prose;
 mod token;
 mod url;
 
+use bucketline_core::unify_line_breaks;
+
 pub(crate) use self::literal::masked;
-use crate::position::unified;
 
 /// `text` with `***` in place of each secret: the values of sensitive names in properties,
 /// arguments, settings and conditions, in connection strings inside literals, and in comments; the
@@ -25,7 +26,7 @@ pub fn mask_source(text: &str) -> String {
 
 /// The mask, with the line breaks of the value that it replaces.
 fn mask_of(value: &str) -> String {
-    let breaks = unified(value).matches('\n').count();
+    let breaks = unify_line_breaks(value).matches('\n').count();
     format!("{}{}", crate::secret::MASK, "\n".repeat(breaks))
 }
 

@@ -26,11 +26,12 @@ impl Position {
     /// character means that character's start.
     pub fn at(text: &str, distance: usize) -> Self {
         let distance = text.floor_char_boundary(distance);
-        Self::START.after(&unified(text)[..distance])
+        Self::START.after(&unify_line_breaks(text)[..distance])
     }
 
     /// The place behind `passed`, if that begins here. Its lines end with `\n` or `\r\n`.
-    pub(crate) fn after(self, passed: &str) -> Self {
+    #[must_use]
+    pub fn after(self, passed: &str) -> Self {
         let mut position = self;
         position.offset += passed.len();
         for character in passed.chars() {
@@ -45,8 +46,8 @@ impl Position {
     }
 }
 
-/// `text` with `\n` for each `\r` that ends a line by itself, at the same places.
-pub(crate) fn unified(text: &str) -> Cow<'_, str> {
+/// `text` with `\n` for each `\r` that ends a line by itself. Every character stays at its offset.
+pub fn unify_line_breaks(text: &str) -> Cow<'_, str> {
     if !text.contains('\r') {
         return Cow::Borrowed(text);
     }
