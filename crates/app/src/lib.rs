@@ -3,4 +3,38 @@
 //! There is no SQL and no HTTP here, and neither the interpreter nor DataFusion is linked, so that the rules are
 //! tested in seconds, on a simulated clock.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod connection;
+mod error;
+mod event;
+mod id;
+mod job;
+pub mod name;
+mod problem;
+mod run;
 pub mod schedule;
+mod slot;
+pub mod store;
+mod task;
+#[cfg(test)]
+mod tests;
+mod word;
+
+pub use connection::{Connection, ConnectionEntry, ConnectionTest};
+pub use error::{Error, ErrorKind, Result};
+pub use event::{Event, Level, NewEvent};
+pub use id::{ConnectionId, JobId, NodeId, RunId, TaskId, TaskRunId};
+pub use job::{
+    FollowStep, FollowUp, FollowWhen, Job, JobEntry, JobKind, JobLimits, JobSchedule, Keep,
+    Overlap, Pause, Retry,
+};
+pub use problem::Problem;
+pub use run::{
+    Failure, NewRun, NewTaskRun, Origin, OriginKind, Run, RunState, SliceResult, Step, TaskEnding,
+    TaskRun, Totals,
+};
+pub use slot::{DueSlots, Slot, SlotPlan, TakenSlots};
+pub use store::{Revision, Store, Stored};
+pub use task::Task;
+pub use word::UnknownWord;
