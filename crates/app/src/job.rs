@@ -7,8 +7,10 @@ use bucketline_sql::{
     parse_script_with,
 };
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use crate::schedule::{self, Cron, Schedule};
 use crate::task::written_table;
 use crate::{JobId, Problem, Run, Stored, Task, TaskId, name};
 
@@ -448,14 +450,26 @@ impl Job {
 }
 
 impl JobSchedule {
-    fn check(&self, problems: &mut Vec<Problem>) {
-        if self.cron.trim().is_empty() {
-            problems.push(Problem::new(
-                "schedule.cron",
-                "BL0002",
-                "a cron text is needed",
-            ));
+    /// What it says, with `zone` where it names none.
+    ///
+    /// # Errors
+    /// What is wrong with the cron text and the zone.
+    pub fn read(&self, zone: Tz) -> Result<Schedule, Vec<Problem>> {
+        let cron = Cron::parse(&self.cron).map_err(|error| Problem::of("schedule.cron", &error));
+        let zone = match &self.zone {
+            Some(name) => {
+                schedule::zone(name).map_err(|error| Problem::of("schedule.zone", &error))
+            }
+            None => Ok(zone),
+        };
+        match (cron, zone) {
+            (Ok(cron), Ok(zone)) => Ok(Schedule::of(cron, zone)),
+            (cron, zone) => Err(cron.err().into_iter().chain(zone.err()).collect()),
         }
+    }
+
+    fn check(&self, problems: &mut Vec<Problem>) {
+        problems.extend(self.read(Tz::UTC).err().into_iter().flatten());
     }
 }
 

@@ -31,6 +31,15 @@ impl Problem {
         }
     }
 
+    /// What `error` says of the text at `place`.
+    pub fn of(place: impl Into<String>, error: &bucketline_core::Error) -> Self {
+        Self {
+            hint: error.hint().map(str::to_owned),
+            span: error.span(),
+            ..Self::new(place, error.code().as_str(), error.message())
+        }
+    }
+
     /// What the parser says of the text at `place`.
     pub fn of_sql(place: impl Into<String>, error: &bucketline_sql::Error) -> Self {
         Self {

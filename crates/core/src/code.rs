@@ -124,6 +124,17 @@ macro_rules! codes {
 }
 
 codes! {
+    /// When jobs are due.
+    Schedule schedule {
+        FIELDS                  "BL0100" Configuration;
+        VALUE                   "BL0101" Configuration;
+        OUT_OF_RANGE            "BL0102" Configuration;
+        STEP                    "BL0103" Configuration;
+        NEVER                   "BL0104" Configuration;
+        ZONE                    "BL0105" Configuration;
+        PRESET                  "BL0106" Configuration;
+    }
+
     /// Scripts and statements.
     Sql sql {
         UNTERMINATED            "BL1001" Statement;
