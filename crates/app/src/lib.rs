@@ -6,7 +6,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod connection;
-mod error;
 mod event;
 mod id;
 mod job;
@@ -21,15 +20,15 @@ mod task;
 mod tests;
 mod word;
 
+pub use bucketline_core::{Error, Kind, Result};
 pub use connection::{Connection, ConnectionEntry, ConnectionTest};
-pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Level, NewEvent};
 pub use id::{ConnectionId, JobId, NodeId, RunId, TaskId, TaskRunId};
 pub use job::{
     FollowStep, FollowUp, FollowWhen, Job, JobEntry, JobKind, JobLimits, JobSchedule, Keep,
     Overlap, Pause, Retry,
 };
-pub use problem::Problem;
+pub use problem::{Problem, Problems};
 pub use run::{
     Failure, NewRun, NewTaskRun, Origin, OriginKind, Run, RunState, SliceResult, Step, TaskEnding,
     TaskRun, Totals,

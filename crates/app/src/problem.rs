@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bucketline_core::{Error, Result, code};
 use bucketline_sql::Span;
 
 /// One thing that is wrong with a connection, a job or a request.
@@ -73,3 +74,43 @@ impl fmt::Display for Problem {
         }
     }
 }
+
+/// All that is wrong with something: the cause of an error with the code BL0001.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl Problems {
+    /// `Ok` if there are none, else an error that says so of `what`.
+    ///
+    /// # Errors
+    /// If there are problems.
+    pub fn check(what: &str, problems: Vec<Problem>) -> Result<()> {
+        let message = match problems.as_slice() {
+            [] => return Ok(()),
+            [only] => format!("{what}: {only}"),
+            [first, others @ ..] => format!("{what}: {first} (and {} more)", others.len()),
+        };
+        let mut error = Error::new(code::model::INVALID, message);
+        if let Some(hint) = problems.first().and_then(|first| first.hint.clone()) {
+            error = error.with_hint(hint);
+        }
+        Err(error.with_source(Self(problems)))
+    }
+
+    /// What is wrong according to an error; empty if that is about something else.
+    pub fn of(error: &Error) -> &[Problem] {
+        error.find_source::<Self>().map_or(&[], |found| &found.0)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { "\n" })?;
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}

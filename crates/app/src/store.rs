@@ -36,9 +36,10 @@ use crate::{
 /// Names of connections and jobs are compared without regard to the case of letters. Times are kept in microseconds.
 ///
 /// # Errors
-/// Every operation fails with one of the kinds `Store...` of [`ErrorKind`](crate::ErrorKind) if the store cannot be used.
-/// Operations on something by its number fail with `NotFound` if there is none, those with a [`Revision`]
-/// with `Changed` if it is an old one, those with a [`Claim`] with `Fenced` if the run was given to another node.
+/// The codes are those of `bucketline_core::code::store`. Every operation can fail because the store cannot be used
+/// (BL0310 and above). Operations on something by its number fail with `NOT_FOUND` if there is none, those with a
+/// [`Revision`] with `CHANGED` if it is an old one, those with a [`Claim`] with `FENCED` if the run was given to another
+/// node. What is saved is checked: a connection or a job with [`Problem`](crate::Problem)s is refused with BL0001.
 #[async_trait]
 pub trait Store: Send + Sync + Debug {
     /// The time of the store's clock.
@@ -65,7 +66,7 @@ pub trait Store: Send + Sync + Debug {
     /// The connection of that name.
     async fn connection(&self, name: &str) -> Result<Option<ConnectionEntry>>;
 
-    /// Adds a connection. Fails with `NameTaken` if there is one of that name.
+    /// Adds a connection. Fails with `NAME_TAKEN` if there is one of that name.
     async fn create_connection(
         &self,
         connection: &Connection,
@@ -81,7 +82,7 @@ pub trait Store: Send + Sync + Debug {
         change: &Change,
     ) -> Result<ConnectionEntry>;
 
-    /// Removes a connection. Fails with `InUse` if a job names it.
+    /// Removes a connection. Fails with `IN_USE` if a job names it.
     async fn delete_connection(
         &self,
         id: ConnectionId,
@@ -108,7 +109,7 @@ pub trait Store: Send + Sync + Debug {
     /// The job of that name.
     async fn job_named(&self, name: &str) -> Result<Option<JobEntry>>;
 
-    /// Adds a job, which owes slots from now on. Its tasks get their numbers. Fails with `NameTaken` if there is one of
+    /// Adds a job, which owes slots from now on. Its tasks get their numbers. Fails with `NAME_TAKEN` if there is one of
     /// that name.
     async fn create_job(&self, job: &Job, change: &Change) -> Result<JobEntry>;
 
@@ -127,7 +128,7 @@ pub trait Store: Send + Sync + Debug {
     /// All job does when it finds new tables. Returns the tasks that were added.
     async fn append_tasks(&self, id: JobId, tasks: &[Task], change: &Change) -> Result<Vec<Task>>;
 
-    /// Removes a job; what is queued of it is cancelled, its history stays until it is pruned. Fails with `InUse` if a
+    /// Removes a job; what is queued of it is cancelled, its history stays until it is pruned. Fails with `IN_USE` if a
     /// run of it is held by a node, or another job names it as what follows.
     async fn delete_job(&self, id: JobId, revision: Revision, change: &Change) -> Result<()>;
 
@@ -224,7 +225,7 @@ pub trait Store: Send + Sync + Debug {
     /// Makes this process a node.
     async fn join(&self, node: &NewNode, at: DateTime<Utc>) -> Result<NodeId>;
 
-    /// Says that a node lives, and hears which of its runs are to be cancelled. Fails with `Fenced` if it was given up;
+    /// Says that a node lives, and hears which of its runs are to be cancelled. Fails with `FENCED` if it was given up;
     /// it then joins anew.
     async fn beat(&self, node: NodeId, at: DateTime<Utc>) -> Result<Beat>;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Connection, Error, FollowStep, FollowUp, FollowWhen, Job, JobKind, Problem, RunState, Task,
+    Connection, FollowStep, FollowUp, FollowWhen, Job, JobKind, Problem, Problems, RunState, Task,
 };
 
 /// Places and codes.
@@ -133,9 +133,10 @@ fn each_field_of_a_job_is_checked_and_all_are_told_at_once() {
             ("after[3].webhook", "BL0005"),
         ]
     );
-    let error = Error::unless_valid("job Nightly", problems).unwrap_err();
+    let error = Problems::check("job Nightly", problems.clone()).unwrap_err();
+    assert_eq!(Problems::of(&error), problems);
     assert_eq!(
-        (error.code(), error.to_string().as_str()),
+        (error.code().as_str(), error.to_string().as_str()),
         (
             "BL0001",
             "job Nightly: name: the name begins or ends with a blank (and 14 more)"

@@ -124,6 +124,19 @@ macro_rules! codes {
 }
 
 codes! {
+    /// Connections, jobs and their statements in the application.
+    Model model {
+        INVALID                 "BL0001" Configuration;
+        BAD_NAME                "BL0002" Configuration;
+        OUT_OF_RANGE            "BL0003" Configuration;
+        GIVEN_TWICE             "BL0004" Configuration;
+        LITERAL_SECRET          "BL0005" Configuration;
+        NOT_ONE_STATEMENT       "BL0006" Statement;
+        NO_TASK_STATEMENT       "BL0007" Statement;
+        BAD_REFERENCE           "BL0008" Configuration;
+        BAD_ADDRESS             "BL0009" Configuration;
+    }
+
     /// When jobs are due.
     Schedule schedule {
         FIELDS                  "BL0100" Configuration;
@@ -133,6 +146,25 @@ codes! {
         NEVER                   "BL0104" Configuration;
         ZONE                    "BL0105" Configuration;
         PRESET                  "BL0106" Configuration;
+    }
+
+    /// The application's store.
+    Store store {
+        NOT_FOUND               "BL0301" NotFound;
+        NAME_TAKEN              "BL0302" Conflict;
+        CHANGED                 "BL0303" Conflict;
+        IN_USE                  "BL0304" Conflict;
+        WRONG_STATE             "BL0305" Conflict;
+        FENCED                  "BL0306" Conflict;
+        BAD_CURSOR              "BL0307" Configuration;
+        UNAVAILABLE             "BL0310" Transient;
+        HELD                    "BL0311" Configuration;
+        FULL                    "BL0312" Transient;
+        READ_ONLY               "BL0313" Transient;
+        NEWER                   "BL0314" Configuration;
+        DAMAGED                 "BL0315" Configuration;
+        MIGRATION               "BL0316" Configuration;
+        DEFECT                  "BL0317" Bug;
     }
 
     /// Scripts and statements.

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bucketline_core::code;
 use chrono::{DateTime, Utc};
 
-use crate::{Error, ErrorKind, JobId, Level, OriginKind, RunState};
+use crate::{Error, JobId, Level, OriginKind, RunState};
 
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Cursor {
     /// The error for a cursor that means nothing.
     pub fn bad() -> Error {
         Error::new(
-            ErrorKind::BadCursor,
+            code::store::BAD_CURSOR,
             "the cursor belongs to no page of this list",
         )
         .with_hint("begin with the first page")
