@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod clock;
 mod connection;
 mod event;
 mod id;
@@ -12,7 +13,9 @@ mod job;
 pub mod name;
 mod problem;
 mod run;
+pub mod runner;
 pub mod schedule;
+pub mod scheduler;
 mod slot;
 pub mod store;
 mod task;
@@ -21,6 +24,7 @@ mod tests;
 mod word;
 
 pub use bucketline_core::{Error, Kind, Result};
+pub use clock::Clock;
 pub use connection::{Connection, ConnectionEntry, ConnectionTest};
 pub use event::{Event, Level, NewEvent};
 pub use id::{ConnectionId, JobId, NodeId, RunId, TaskId, TaskRunId};

@@ -1,5 +1,6 @@
 //! Runs of jobs: how they come about, and how they end.
 
+use bucketline_core::Kind;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -175,11 +176,41 @@ impl std::ops::AddAssign for Totals {
 pub struct Failure {
     /// The stable code.
     pub code: String,
+    /// What can be done about it: kinds that a person must see to are not tried again.
+    #[serde(with = "kind_word")]
+    pub kind: Kind,
     /// What happened, secrets masked.
     pub message: String,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+}
+
+impl From<&bucketline_core::Error> for Failure {
+    fn from(error: &bucketline_core::Error) -> Self {
+        Self {
+            code: error.code().to_string(),
+            kind: error.kind(),
+            message: error.message().to_owned(),
+            hint: error.hint().map(str::to_owned),
+        }
+    }
+}
+
+/// A kind of error by its name.
+mod kind_word {
+    use bucketline_core::Kind;
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    pub(super) fn serialize<S: Serializer>(kind: &Kind, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(kind.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Kind, D::Error> {
+        let name = String::deserialize(from)?;
+        name.parse().map_err(D::Error::custom)
+    }
 }
 
 /// A run that is to be queued.

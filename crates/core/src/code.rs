@@ -148,6 +148,13 @@ codes! {
         PRESET                  "BL0106" Configuration;
     }
 
+    /// Runs of jobs.
+    Scheduler scheduler {
+        TIMEOUT                 "BL0201" Configuration;
+        INTERRUPTED             "BL0202" Bug;
+        PANIC                   "BL0299" Bug;
+    }
+
     /// The application's store.
     Store store {
         NOT_FOUND               "BL0301" NotFound;
