@@ -1,5 +1,6 @@
 //! Connection strings: `name=value;name="va;lue";...`
 
+use std::collections::HashSet;
 use std::fmt;
 
 use nom::branch::alt;
@@ -29,6 +30,7 @@ impl ConnectionString {
     /// (`;;`) are skipped. The same name twice is an error.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut properties: Vec<(String, String)> = Vec::new();
+        let mut seen = HashSet::new();
         let mut rest = text;
         while let Ok((property, _)) = separators(rest)
             && !property.is_empty()
@@ -51,10 +53,7 @@ impl ConnectionString {
                     ),
                 );
             };
-            if properties
-                .iter()
-                .any(|(known, _)| same_property(known, name))
-            {
+            if !seen.insert(letters(name)) {
                 return Err(
                     fail_at_name(format!("`{name}` is given twice")).with_hint("keep one of them")
                 );
@@ -145,13 +144,14 @@ impl fmt::Debug for ConnectionString {
 
 /// Whether two property names mean the same: case and blanks don't count.
 fn same_property(a: &str, b: &str) -> bool {
-    let letters = |text: &str| -> String {
-        text.chars()
-            .filter(|c| !c.is_whitespace())
-            .flat_map(char::to_lowercase)
-            .collect()
-    };
     letters(a) == letters(b)
+}
+
+fn letters(name: &str) -> String {
+    name.chars()
+        .filter(|c| !c.is_whitespace())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// What may stand before a property: blanks, semicolons, the prefixes of JDBC URLs.

@@ -29,7 +29,7 @@ pub struct BucketlineDialect {
 impl BucketlineDialect {
     /// For a text of that many tokens.
     pub fn for_tokens(tokens: usize) -> Self {
-        const FOR_EACH_TOKEN: usize = 8;
+        const FOR_EACH_TOKEN: usize = 2;
         const IN_ANY_CASE: usize = 30_000;
         let operands = tokens.saturating_mul(FOR_EACH_TOKEN);
         Self {

@@ -1,5 +1,7 @@
 //! The one error of this crate.
 
+use std::collections::HashSet;
+
 use crate::{Ident, Span};
 
 /// What went wrong, and where in the text.
@@ -111,6 +113,18 @@ impl Error {
     /// What to do about it, if there is something to do.
     pub fn hint(&self) -> Option<String> {
         self.hint.clone()
+    }
+}
+
+/// Fails at the first name that was given before.
+pub(crate) fn refuse_twice<'n>(
+    what: &str,
+    names: impl IntoIterator<Item = &'n Ident>,
+) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    match names.into_iter().find(|name| !seen.insert(*name)) {
+        Some(again) => Err(duplicate(what, again)),
+        None => Ok(()),
     }
 }
 

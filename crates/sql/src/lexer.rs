@@ -1,12 +1,14 @@
 //! Text to tokens with exact places, and tokens to statements' worth of tokens.
 
 use std::fmt;
+use std::str::Chars;
 use std::sync::Arc;
 
 use bucketline_core::unify_line_breaks;
-use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::dialect::BucketlineDialect;
+use crate::piece::pieces;
 use crate::target::join_addresses;
 use crate::{Error, ErrorKind, Position, Span};
 
@@ -51,7 +53,7 @@ impl Lexeme {
     }
 
     pub(crate) fn to_sqlparser(&self) -> TokenWithSpan {
-        use sqlparser::tokenizer::{Location, Span as Stretch};
+        use sqlparser::tokenizer::Span as Stretch;
         let place = |at: Position| Location::new(at.line.into(), at.column.into());
         let token = match &self.token {
             // `sqlparser` prints `[a]]b]` without doubling the bracket.
@@ -130,45 +132,69 @@ fn shorten(text: &str) -> String {
     }
 }
 
-/// The tokens of `text`, and the error that ended the reading early, if one did.
+/// The most tokens of one statement: with its syntax tree, each takes several hundred bytes.
+const MOST_TOKENS: usize = 250_000;
+
+/// The tokens of `text`, and the error that ended the reading early, if one did. An empty statement has no tokens.
 pub(crate) fn tokenize(written: &str) -> (Vec<Lexeme>, Option<Error>) {
     // For `sqlparser` a `\r` alone ends no line, so a comment would go on to the end of the text.
     let text = unify_line_breaks(written);
     let text = text.as_ref();
+    let dialect = BucketlineDialect::for_tokens(0);
+    let mut lexemes: Vec<Lexeme> = Vec::new();
     let mut raw = Vec::new();
-    let failure = Tokenizer::new(&BucketlineDialect::for_tokens(0), text)
-        .tokenize_with_location_into_buf(&mut raw)
-        .err();
-
-    let mut lexemes = Vec::new();
-    let mut spaced = false;
-    let mut walk = Walk {
-        text,
-        at: Position::START,
-    };
-    for TokenWithSpan { mut token, span } in raw {
-        let start = walk.at;
-        walk.to(span.end.line, span.end.column);
-        if matches!(token, Token::Whitespace(_)) {
-            spaced = true;
-            continue;
-        }
-        keep_line_ends(&mut token, &written[start.offset..walk.at.offset]);
-        lexemes.push(Lexeme {
-            token,
-            span: Span {
+    let mut at = Position::START;
+    let mut statement = 0;
+    for piece in pieces(text) {
+        let mut spaced = piece.start > at.offset;
+        at = at.after(&text[at.offset..piece.start]);
+        let mut walk = Walk::new(&text[piece.clone()], at);
+        let failure = Tokenizer::new(&dialect, &text[piece])
+            .tokenize_with_location_into_buf(&mut raw)
+            .err();
+        for TokenWithSpan { mut token, span } in raw.drain(..) {
+            let start = walk.at;
+            walk.to(span.end);
+            keep_line_ends(&mut token, &written[start.offset..walk.at.offset]);
+            let is_empty = || {
+                lexemes
+                    .last()
+                    .is_none_or(|last| last.token == Token::SemiColon)
+            };
+            match token {
+                Token::Whitespace(_) => {
+                    spaced = true;
+                    continue;
+                }
+                Token::SemiColon if is_empty() => continue,
+                Token::SemiColon => statement = 0,
+                _ => statement += 1,
+            }
+            let span = Span {
                 start,
                 end: walk.at,
-            },
-            spaced,
-            written: None,
-        });
-        spaced = false;
+            };
+            if statement > MOST_TOKENS {
+                let message = format!("a statement of more than {MOST_TOKENS} words and signs");
+                let error = Error::new(ErrorKind::TooDeep, message, span);
+                return (lexemes, Some(error.with_hint("split it into several")));
+            }
+            lexemes.push(Lexeme {
+                token,
+                span,
+                spaced,
+                written: None,
+            });
+            spaced = false;
+        }
+        at = walk.at;
+        if let Some(failure) = failure {
+            // Tokens touch, so the one that failed begins where the last good one ended.
+            let error = lexical_error(text, at, &failure.message);
+            return (join_addresses(text, lexemes), Some(error));
+        }
     }
-    join_addresses(text, &mut lexemes);
-    // Tokens touch, so the one that failed begins where the last good one ended.
-    let error = failure.map(|failure| lexical_error(text, walk.at, &failure.message));
-    (lexemes, error)
+    (join_addresses(text, lexemes), None)
 }
 
 /// Gives a literal or a quoted name the line ends that it was `written` with.
@@ -193,25 +219,34 @@ fn keep_line_ends(token: &mut Token, written: &str) {
         .collect();
 }
 
-/// Turns lines and columns, which only grow, into places with byte offsets.
+/// Turns lines and columns of a piece, which only grow, into places in the whole text.
 struct Walk<'t> {
-    text: &'t str,
+    rest: Chars<'t>,
+    reached: Location,
     at: Position,
 }
 
-impl Walk<'_> {
-    fn to(&mut self, line: u64, column: u64) {
-        let reached = |at: &Position| (u64::from(at.line), u64::from(at.column)) >= (line, column);
-        let rest = &self.text[self.at.offset..];
-        for character in rest.chars() {
-            if reached(&self.at) {
+impl<'t> Walk<'t> {
+    fn new(piece: &'t str, at: Position) -> Self {
+        Self {
+            rest: piece.chars(),
+            reached: Location::new(1, 1),
+            at,
+        }
+    }
+
+    fn to(&mut self, goal: Location) {
+        while self.reached < goal {
+            let Some(character) = self.rest.next() else {
                 return;
-            }
+            };
             self.at.offset += character.len_utf8();
             if character == '\n' {
+                self.reached = Location::new(self.reached.line + 1, 1);
                 self.at.line += 1;
                 self.at.column = 1;
             } else {
+                self.reached.column += 1;
                 self.at.column += 1;
             }
         }

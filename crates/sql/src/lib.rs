@@ -26,6 +26,7 @@ mod nesting;
 mod option;
 mod parameter;
 mod parse;
+mod piece;
 mod print;
 mod query;
 mod relation;

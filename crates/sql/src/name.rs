@@ -1,6 +1,7 @@
 //! Names as they were written.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use crate::{Position, Span};
 
@@ -49,6 +50,12 @@ impl PartialEq for Ident {
 }
 
 impl Eq for Ident {}
+
+impl Hash for Ident {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.to_lowercase().hash(state);
+    }
+}
 
 impl fmt::Display for Ident {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -22,6 +22,9 @@ pub(crate) fn with_stack<T>(read: impl FnOnce() -> T) -> T {
 const MOST_OPERATORS: usize = 20_000;
 const MOST_SET_OPERATIONS: usize = 80;
 
+/// Each takes several KiB.
+const MOST_QUERIES: usize = 5_000;
+
 /// How many tokens may be read more than once.
 const MOST_REREAD: usize = 1_000_000;
 
@@ -48,6 +51,8 @@ pub(crate) fn check(lexemes: &[Lexeme]) -> Result<(), Error> {
     let mut reread = 0;
     let mut in_a_row = 0;
     let mut arrays = 0;
+    let mut periods = 0;
+    let mut queries = 0;
     for (index, lexeme) in lexemes.iter().enumerate() {
         if lexeme.token != Token::LParen {
             in_a_row = 0;
@@ -73,8 +78,14 @@ pub(crate) fn check(lexemes: &[Lexeme]) -> Result<(), Error> {
             token if is_operator(token) || is_one_of(lexeme, OPERATORS) => level.operators += 1,
             _ => arrays = 0,
         }
+        queries += usize::from(lexeme.is_word("SELECT"));
+        match &lexeme.token {
+            Token::Period => periods += 1,
+            Token::Word(_) => {}
+            _ => periods = 0,
+        }
         reread += level.readings - 1;
-        if outer.len() + arrays > DEEPEST || reread > MOST_REREAD {
+        if outer.len() + arrays + periods > DEEPEST || reread > MOST_REREAD {
             return Err(
                 Error::new(ErrorKind::TooDeep, "nested too deeply", lexeme.span)
                     .with_hint("split it, for example with WITH"),
@@ -83,6 +94,11 @@ pub(crate) fn check(lexemes: &[Lexeme]) -> Result<(), Error> {
         let most = match level {
             _ if level.operators > MOST_OPERATORS => MOST_OPERATORS,
             _ if level.set_operations > MOST_SET_OPERATIONS => MOST_SET_OPERATIONS,
+            _ if queries > MOST_QUERIES => {
+                let message = format!("more than {MOST_QUERIES} queries in one statement");
+                return Err(Error::new(ErrorKind::TooDeep, message, lexeme.span)
+                    .with_hint("split it into several"));
+            }
             _ => continue,
         };
         let message = format!("more than {most} operators in one statement");

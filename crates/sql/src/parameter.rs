@@ -265,8 +265,9 @@ impl<'p> Binder<'p> {
             (Token::LBrace, [_, word, colon, ..])
                 if word.is_word("env") && colon.token == Token::Colon =>
             {
-                let Some(close) = rest.iter().position(|lexeme| lexeme.token == Token::RBrace)
-                else {
+                let ends = |lexeme: &Lexeme| matches!(lexeme.token, Token::LBrace | Token::RBrace);
+                let close = rest[1..].iter().position(ends).map(|at| at + 1);
+                let Some(close) = close.filter(|at| rest[*at].token == Token::RBrace) else {
                     return Ok(None);
                 };
                 let name: String = rest[3..close].iter().map(ToString::to_string).collect();

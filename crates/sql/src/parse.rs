@@ -12,7 +12,7 @@ mod write;
 use sqlparser::tokenizer::Token;
 
 pub(crate) use self::cursor::Cursor;
-use crate::lexer::{Cut, split, tokenize};
+use crate::lexer::{Cut, Lexeme, split, tokenize};
 use crate::parameter::Binder;
 use crate::{
     BucketlineDialect, Error, ErrorKind, Located, Parameters, Position, Span, Statement, nearest,
@@ -40,10 +40,10 @@ fn parse_bound(text: &str, mut binder: Binder<'_>) -> Vec<Result<Located, Error>
     if error.is_some() {
         cuts.retain(|cut| cut.terminated);
     }
-    cuts.into_iter()
-        .map(|cut| parse_cut(cut, &mut binder))
-        .chain(error.map(Err))
-        .collect()
+    nesting::with_stack(|| {
+        let parsed = cuts.into_iter().map(|cut| parse_cut(cut, &mut binder));
+        parsed.chain(error.map(Err)).collect()
+    })
 }
 
 /// Reads a text that is exactly one statement, with or without its semicolon.
@@ -52,7 +52,11 @@ pub fn parse_statement(text: &str) -> Result<Located, Error> {
     if let Some(error) = error {
         return Err(error);
     }
-    match split(&lexemes).as_slice() {
+    nesting::with_stack(|| one_of(text, &lexemes))
+}
+
+fn one_of(text: &str, lexemes: &[Lexeme]) -> Result<Located, Error> {
+    match split(lexemes).as_slice() {
         [] => {
             let end = Span::point(Position::at(text, text.len()));
             Err(Error::new(
@@ -89,14 +93,12 @@ fn parse_cut(cut: Cut<'_>, binder: &mut Binder<'_>) -> Result<Located, Error> {
     nesting::check(&lexemes)?;
     let dialect = BucketlineDialect::for_tokens(lexemes.len());
     let mut cursor = Cursor::new(&lexemes, cut.end, &dialect);
-    let located = nesting::with_stack(|| {
-        let statement = cursor.statement()?;
-        cursor.expect_end()?;
-        Ok(Located {
-            statement,
-            span: cursor.span_from(0),
-        })
-    })?;
+    let statement = cursor.statement()?;
+    cursor.expect_end()?;
+    let located = Located {
+        statement,
+        span: cursor.span_from(0),
+    };
     if let Statement::SetParameter(set) = &located.statement {
         binder.set(&set.name.text, (&set.value).into());
     }

@@ -85,30 +85,35 @@ fn read_delimiter(value: &str) -> Option<char> {
 }
 
 /// Makes one name of an address without quotes behind INTO, FROM or JOIN, its properties behind semicolons included.
-pub(crate) fn join_addresses(text: &str, lexemes: &mut Vec<Lexeme>) {
-    let mut index = 1;
-    while index + 3 < lexemes.len() {
-        if let Some(end) = address(lexemes, index) {
-            let span = lexemes[index].span.to(lexemes[end - 1].span);
-            let name = Lexeme {
-                token: Token::make_word(&text[span.range()], Some('[')),
-                span,
-                spaced: lexemes[index].spaced,
-                written: None,
-            };
-            lexemes.splice(index..end, [name]);
-        }
-        index += 1;
+pub(crate) fn join_addresses(text: &str, lexemes: Vec<Lexeme>) -> Vec<Lexeme> {
+    if !(1..lexemes.len()).any(|index| address(&lexemes, index).is_some()) {
+        return lexemes;
     }
+    let mut joined: Vec<Lexeme> = Vec::with_capacity(lexemes.len());
+    let mut index = 0;
+    while index < lexemes.len() {
+        let end = address(&lexemes, index);
+        let mut lexeme = lexemes[index].clone();
+        if let Some(end) = end {
+            lexeme.span = lexeme.span.to(lexemes[end - 1].span);
+            lexeme.token = Token::make_word(&text[lexeme.span.range()], Some('['));
+        }
+        joined.push(lexeme);
+        index = end.unwrap_or(index + 1);
+    }
+    joined
 }
 
 /// The end of an address that begins at a token.
 fn address(lexemes: &[Lexeme], index: usize) -> Option<usize> {
+    let [before, scheme, colon, slash, _, ..] = &lexemes[index.checked_sub(1)?..] else {
+        return None;
+    };
     let words = ["INTO", "FROM", "JOIN"];
-    let begins = words.iter().any(|word| lexemes[index - 1].is_word(word))
-        && lexemes[index].is_word("csv")
-        && lexemes[index + 1].token == Token::Colon
-        && lexemes[index + 2].token == Token::Div;
+    let begins = words.iter().any(|word| before.is_word(word))
+        && scheme.is_word("csv")
+        && colon.token == Token::Colon
+        && slash.token == Token::Div;
     let touches = |at: usize| lexemes.get(at).is_some_and(|lexeme| !lexeme.spaced);
     let property = |at: usize| {
         let named = ["filename", "delimiter", "header"];

@@ -3,7 +3,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::Cursor;
-use crate::error::duplicate;
+use crate::error::refuse_twice;
 use crate::{
     ConnectionSettings, ConnectionString, CreateConnection, DropConnection, Error, Property, Span,
     Statement,
@@ -39,16 +39,11 @@ impl Cursor<'_> {
 
     fn properties(&mut self) -> Result<Vec<Property>, Error> {
         self.expect(&Token::LParen)?;
-        let mut properties: Vec<Property> = Vec::new();
         if self.eat(&Token::RParen) {
-            return Ok(properties);
+            return Ok(Vec::new());
         }
-        for property in self.comma_separated(Self::property)? {
-            if properties.iter().any(|known| known.name == property.name) {
-                return Err(duplicate("property", &property.name));
-            }
-            properties.push(property);
-        }
+        let properties = self.comma_separated(Self::property)?;
+        refuse_twice("property", properties.iter().map(|property| &property.name))?;
         if !self.eat(&Token::RParen) {
             return Err(self
                 .unexpected("`,` or `)`")

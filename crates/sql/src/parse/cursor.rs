@@ -3,6 +3,7 @@
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
+use super::query::next_subscript;
 use crate::dialect::BucketlineDialect;
 use crate::lexer::Lexeme;
 use crate::name::is_reserved;
@@ -19,6 +20,8 @@ pub(crate) struct Cursor<'l> {
     pub(super) parser: Parser<'l>,
     /// For each token of the parser, how many lexemes stand before it.
     origins: Vec<usize>,
+    /// The first bracketed name that looks like a subscript, and is not passed yet.
+    pub(super) subscript: Option<usize>,
 }
 
 impl<'l> Cursor<'l> {
@@ -33,6 +36,7 @@ impl<'l> Cursor<'l> {
             end,
             parser,
             origins,
+            subscript: next_subscript(lexemes, 0),
         }
     }
 

@@ -6,6 +6,7 @@ use sqlparser::parser::ParserError;
 use sqlparser::tokenizer::Token;
 
 use super::Cursor;
+use crate::lexer::Lexeme;
 use crate::name::is_reserved;
 use crate::query::Tokens;
 use crate::rewrite::rewrite;
@@ -115,33 +116,21 @@ impl Cursor<'_> {
     }
 
     /// In this dialect `[` opens a name, so `a[1]` would silently be `a AS [1]`.
-    fn refuse_subscripts(&self) -> Result<(), Error> {
-        let rest = &self.lexemes[self.index()..];
-        for pair in rest.windows(2) {
-            let [before, bracket] = pair else { continue };
-            let Token::Word(word) = &bracket.token else {
-                continue;
-            };
-            if word.quote_style != Some('[') {
-                continue;
-            }
-            let operand = match &before.token {
-                Token::Word(name) => name.quote_style.is_some() || !may_precede_name(&name.value),
-                Token::RParen | Token::SingleQuotedString(_) => true,
-                _ => false,
-            };
-            let number = !word.value.is_empty() && word.value.chars().all(|c| c.is_ascii_digit());
-            if operand && (!bracket.spaced || number) {
-                let message = "array indexing is not supported: brackets quote names";
-                return Err(
-                    Error::new(ErrorKind::Unsupported, message, bracket.span).with_hint(format!(
-                        "if `[{}]` is meant as an alias, put AS before it",
-                        { &word.value }
-                    )),
-                );
-            }
+    fn refuse_subscripts(&mut self) -> Result<(), Error> {
+        let from = self.index();
+        while self.subscript.is_some_and(|found| found <= from) {
+            self.subscript = next_subscript(self.lexemes, from);
         }
-        Ok(())
+        let Some(found) = self.subscript else {
+            return Ok(());
+        };
+        let bracket = &self.lexemes[found];
+        let message = "array indexing is not supported: brackets quote names";
+        Err(
+            Error::new(ErrorKind::Unsupported, message, bracket.span).with_hint(format!(
+                "if `{bracket}` is meant as an alias, put AS before it"
+            )),
+        )
     }
 
     /// An error of `sqlparser` as one of ours. Its place is only in its text.
@@ -201,6 +190,27 @@ impl Cursor<'_> {
         }
         open.pop()
     }
+}
+
+/// The first bracketed name behind the token with number `from` that looks like a subscript.
+pub(super) fn next_subscript(lexemes: &[Lexeme], from: usize) -> Option<usize> {
+    let is_subscript = |pair: &[Lexeme]| {
+        let [before, bracket] = pair else {
+            return false;
+        };
+        let Token::Word(word) = &bracket.token else {
+            return false;
+        };
+        let operand = match &before.token {
+            Token::Word(name) => name.quote_style.is_some() || !may_precede_name(&name.value),
+            Token::RParen | Token::SingleQuotedString(_) => true,
+            _ => false,
+        };
+        let is_number = || !word.value.is_empty() && word.value.chars().all(|c| c.is_ascii_digit());
+        word.quote_style == Some('[') && operand && (!bracket.spaced || is_number())
+    };
+    let found = lexemes[from..].windows(2).position(is_subscript)?;
+    Some(from + found + 1)
 }
 
 /// Takes the file that a query is written into out of its tree. INTO of anything else stays, to be refused.

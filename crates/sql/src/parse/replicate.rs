@@ -1,9 +1,11 @@
 //! REPLICATE.
 
+use std::collections::HashSet;
+
 use sqlparser::tokenizer::Token;
 
 use super::Cursor;
-use crate::error::duplicate;
+use crate::error::{duplicate, refuse_twice};
 use crate::{
     Column, ColumnList, Error, ErrorKind, Ident, OptionSpec, OptionValue, Options,
     REPLICATE_OPTIONS, Replicate, ReplicateOption, Source, Span, Statement, Value, ValueKind,
@@ -76,9 +78,6 @@ impl Cursor<'_> {
                 break;
             }
             let name = self.ident("a column name")?;
-            if columns.iter().any(|column| column.name == name) {
-                return Err(duplicate("column", &name));
-            }
             let mut column = Column {
                 name,
                 data_type: self.data_type()?,
@@ -95,6 +94,7 @@ impl Cursor<'_> {
                 break;
             }
         }
+        refuse_twice("column", columns.iter().map(|column| &column.name))?;
         if !self.at(&Token::RParen) {
             return Err(self.unexpected("`,` or `)`"));
         }
@@ -136,12 +136,11 @@ impl Cursor<'_> {
         self.expect_word("PRIMARY")?;
         self.expect_word("KEY")?;
         self.expect(&Token::LParen)?;
-        let mut key: Vec<Ident> = Vec::new();
-        for name in self.comma_separated(|cursor| cursor.ident("a column name"))? {
-            if key.contains(&name) {
-                return Err(duplicate("key column", &name));
-            }
-            if !columns.iter().any(|column| column.name == name) {
+        let key = self.comma_separated(|cursor| cursor.ident("a column name"))?;
+        refuse_twice("key column", &key)?;
+        let names: HashSet<&Ident> = columns.iter().map(|column| &column.name).collect();
+        for name in &key {
+            if !names.contains(name) {
                 let message = format!("the key column `{name}` is not in the column list");
                 let error = Error::new(ErrorKind::InvalidName, message, name.span);
                 let known = columns.iter().map(|column| column.name.text.as_str());
@@ -150,7 +149,6 @@ impl Cursor<'_> {
                     None => error,
                 });
             }
-            key.push(name);
         }
         self.expect(&Token::RParen)?;
         Ok(key)

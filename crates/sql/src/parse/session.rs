@@ -3,7 +3,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::Cursor;
-use crate::error::duplicate;
+use crate::error::refuse_twice;
 use crate::lexer::Lexeme;
 use crate::{
     Argument, Error, ErrorKind, Execute, Explain, Set, SetParameter, Show, ShowKind, Statement,
@@ -130,15 +130,11 @@ impl Cursor<'_> {
     pub(super) fn execute(&mut self) -> Result<Statement, Error> {
         self.advance();
         let procedure = self.name("the procedure's name", 3)?;
-        let mut arguments: Vec<Argument> = Vec::new();
-        if self.peek().is_some() {
-            for argument in self.comma_separated(Self::argument)? {
-                if arguments.iter().any(|known| known.name == argument.name) {
-                    return Err(duplicate("argument", &argument.name));
-                }
-                arguments.push(argument);
-            }
-        }
+        let arguments = match self.peek() {
+            Some(_) => self.comma_separated(Self::argument)?,
+            None => Vec::new(),
+        };
+        refuse_twice("argument", arguments.iter().map(|argument| &argument.name))?;
         Ok(Statement::Execute(Execute {
             procedure,
             arguments,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod grammar;
+mod long;
 mod masking;
 mod nesting;
 mod place;
