@@ -191,3 +191,33 @@ fn a_sandbox_answers_until_ctrl_c() {
     interrupt(&child);
     assert!(child.wait().unwrap().success());
 }
+
+/// Whatever memory the system gives, the program works or says that it is too little.
+#[test]
+fn too_little_memory_is_told() {
+    let run = |kibibytes: u32| {
+        let limited = format!("ulimit -v {kibibytes}; exec \"$0\" -e 'SELECT 17 AS n'");
+        let output = Command::new("sh")
+            .args(["-c", &limited])
+            .arg(binary())
+            .env_clear()
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), told)
+    };
+    // Below this the system does not even load the program.
+    let least = std::fs::metadata(binary()).unwrap().len() / 1024 + 50_000;
+    for kibibytes in (u32::try_from(least).unwrap()..1_500_000).step_by(75_000) {
+        match run(kibibytes) {
+            (Some(0), _) => {}
+            // The planner is started later, when the rest of the memory may be in use.
+            (Some(1), told) if told.contains("ulimit -v") => {}
+            (code, told) => panic!("{kibibytes} KiB: {code:?}, {told}"),
+        }
+    }
+    let (code, told) = run(least.try_into().unwrap());
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("ulimit"), "{told}");
+    assert_eq!(run(4_000_000).0, Some(0));
+}

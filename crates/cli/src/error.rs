@@ -122,6 +122,9 @@ impl Error {
                 "it is the e-mail address of the Atlassian account that made the token"
             }
             Self::Variable { .. } => "set this variable of the environment anew, or unset it",
+            Self::Runtime(_) => {
+                "raise the limit of memory (`ulimit -v`) or of processes (`ulimit -u`), or end other programs"
+            }
             Self::FolderNotEmpty { .. } => "--keep DIR takes a folder that is new or empty",
             Self::Sandbox(bucketline_sandbox::Error::Listen { .. }) => "--port 0 takes a free port",
             _ => return None,

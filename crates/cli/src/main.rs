@@ -20,6 +20,7 @@ mod sandbox;
 mod script;
 mod settings;
 mod shell;
+mod threads;
 mod trust;
 
 use std::io::{self, IsTerminal, Write};
@@ -39,6 +40,7 @@ use crate::output::Output;
 use crate::reporter::Reporter;
 use crate::script::Script;
 use crate::settings::{Settings, Surroundings};
+use crate::threads::with_threads;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -87,29 +89,8 @@ fn refuse(error: &clap::Error) -> ExitCode {
 
 /// Starts the program's threads, not before it is known that they are needed.
 fn start(arguments: &Arguments, coloured: bool) -> Result<Ending> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(STACK)
-        .build();
-    let runtime = runtime.map_err(Error::Runtime)?;
-    let ending = std::thread::scope(|scope| {
-        let run = || runtime.block_on(Box::pin(dispatch(arguments, coloured)));
-        let main = std::thread::Builder::new()
-            .stack_size(STACK)
-            .spawn_scoped(scope, run);
-        match main.map_err(Error::Runtime)?.join() {
-            Ok(ending) => ending,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    });
-    // Threads that still wait, such as for the terminal, must not keep the user waiting.
-    runtime.shutdown_background();
-    ending
+    with_threads(|runtime| runtime.block_on(Box::pin(dispatch(arguments, coloured))))?
 }
-
-/// Bytes of stack of each thread, of which only what is used takes memory: a chain of thousands of conditions is
-/// planned and computed by as many nested calls.
-const STACK: usize = 256 << 20;
 
 async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
     let interrupts = Interrupts::listen();

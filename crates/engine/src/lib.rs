@@ -13,6 +13,7 @@ mod hidden;
 mod names;
 mod outputs;
 mod padding;
+mod planner;
 mod query;
 mod rows;
 mod scan;

@@ -31,13 +31,13 @@ use crate::names::Resolved;
 use crate::outputs::{Headings, NamedTable, name_outputs};
 use crate::session::{PLANNING_CATALOG, PLANNING_SCHEMA};
 use crate::yielding::interruptible;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, planner};
 
 /// A query whose names are resolved.
 #[derive(Debug)]
 pub(crate) struct PlannedQuery {
     pub(crate) state: SessionState,
-    pub(crate) plan: LogicalPlan,
+    pub(crate) plan: Arc<LogicalPlan>,
     headings: Headings,
     query: Option<Query>,
 }
@@ -72,17 +72,27 @@ impl PlannedQuery {
     pub(crate) async fn new(
         base: SessionState,
         now: DateTime<Utc>,
-        query: &Query,
-        resolved: &[Resolved],
+        query: Query,
+        resolved: Vec<Resolved>,
         hides: bool,
     ) -> Result<Self> {
-        let spelled = respell(query, resolved)?;
+        planner::plan(Self::plan(base, now, query, resolved, hides)).await
+    }
+
+    async fn plan(
+        base: SessionState,
+        now: DateTime<Utc>,
+        query: Query,
+        resolved: Vec<Resolved>,
+        hides: bool,
+    ) -> Result<Self> {
+        let spelled = respell(&query, &resolved)?;
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(
             PLANNING_CATALOG.to_owned(),
             Arc::new(MemoryCatalogProvider::new()),
         );
-        for (name, resolved) in spelled.table_names().iter().zip(resolved) {
+        for (name, resolved) in spelled.table_names().iter().zip(&resolved) {
             register(&catalogs, &name.texts(), resolved)
                 .map_err(|error| Error::from_datafusion(error, None))?;
         }
@@ -91,29 +101,29 @@ impl PlannedQuery {
             .build();
         state.mark_start_execution();
         state.execution_props_mut().query_execution_start_time = Some(now);
-        let hidden: Vec<Hidden> = std::iter::zip(spelled.table_names(), resolved)
+        let hidden: Vec<Hidden> = std::iter::zip(spelled.table_names(), &resolved)
             .map(|(name, table)| {
                 let columns = if hides { table.hidden() } else { Vec::new() };
                 let parts = name.parts.into_iter().map(|part| part.text);
                 (parts.collect(), columns)
             })
             .collect();
-        let tables: Vec<NamedTable> = std::iter::zip(&hidden, resolved)
+        let tables: Vec<NamedTable> = std::iter::zip(&hidden, &resolved)
             .map(|((name, hidden), table)| (name.clone(), visible(&table.schema(), hidden)))
             .collect();
         let mut tree = spelled.ast().clone();
-        let headings = name_outputs(&mut tree, query, &tables)?;
+        let headings = name_outputs(&mut tree, &query, &tables)?;
         hide(&mut tree, &hidden);
         let statement = Statement::Statement(Box::new(prepared(tree, &spelled)?));
         let plan = state
             .statement_to_plan(statement)
             .await
-            .map_err(|error| Error::from_datafusion(error, Some(query)))?;
+            .map_err(|error| Error::from_datafusion(error, Some(&query)))?;
         Ok(Self {
             state,
-            plan,
+            plan: Arc::new(plan),
             headings,
-            query: Some(query.clone()),
+            query: Some(query),
         })
     }
 
@@ -130,7 +140,7 @@ impl PlannedQuery {
         .map_err(|error| Error::from_datafusion(error, None))?;
         Ok(Self {
             state,
-            plan,
+            plan: Arc::new(plan),
             headings: Headings::default(),
             query: None,
         })
@@ -174,15 +184,22 @@ impl PlannedQuery {
     pub(crate) fn analysed(&self) -> Result<LogicalPlan> {
         self.state
             .analyzer()
-            .execute_and_check(self.plan.clone(), self.state.config_options(), |_, _| {})
+            .execute_and_check(
+                self.plan.as_ref().clone(),
+                self.state.config_options(),
+                |_, _| {},
+            )
             .map_err(|error| self.error(error))
     }
 
     pub(crate) async fn physical(&self) -> Result<Arc<dyn ExecutionPlan>> {
-        self.state
-            .create_physical_plan(&self.plan)
-            .await
-            .map_err(|error| self.error(error))
+        let (state, plan) = (self.state.clone(), Arc::clone(&self.plan));
+        let query = self.query.clone();
+        planner::plan(async move {
+            let planned = state.create_physical_plan(&plan).await;
+            planned.map_err(|error| Error::from_datafusion(error, query.as_ref()))
+        })
+        .await
     }
 
     /// The plan as it is executed.

@@ -30,7 +30,7 @@ use crate::scan::{PushFilters, PushTop};
 use crate::subquery::{GuardAggregates, Subqueries};
 use crate::system::{self, NO_SCHEMA};
 use crate::types::DialectTypes;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, planner};
 
 /// The name of the connection that is written to, unless the configuration says otherwise.
 pub const DEFAULT_DESTINATION: &str = "destination";
@@ -360,8 +360,8 @@ impl Session {
                 resolved.replace(Arc::clone(&rows));
             }
         }
-        let planned =
-            PlannedQuery::new(self.base.clone(), self.clock.now(), query, &resolved, true);
+        let (base, now) = (self.base.clone(), self.clock.now());
+        let planned = PlannedQuery::new(base, now, query.clone(), resolved, true);
         planned.await?.run().await
     }
 
@@ -408,7 +408,8 @@ impl Session {
     /// # Errors
     /// If the query cannot be planned.
     pub async fn work(&self, query: &Query, context: &ReadContext) -> Result<Work> {
-        rows::work(self.planned(query, context, Reach::Sources).await?)
+        let planned = self.planned(query, context, Reach::Sources).await?;
+        planner::plan(async move { rows::work(planned) }).await
     }
 
     /// The same for a table reference: all columns of the table, every row.
@@ -484,7 +485,14 @@ impl Session {
         let resolved = self.resolve(&query.table_names(), context, reach).await?;
         // A copy of a table's rows has what tells them apart.
         let hides = reach == Reach::Everything || !is_row_by_row(query.ast());
-        PlannedQuery::new(self.base.clone(), self.clock.now(), query, &resolved, hides).await
+        PlannedQuery::new(
+            self.base.clone(),
+            self.clock.now(),
+            query.clone(),
+            resolved,
+            hides,
+        )
+        .await
     }
 
     async fn resolve(

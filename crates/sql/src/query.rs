@@ -124,7 +124,8 @@ fn written(lexemes: &[Lexeme]) -> String {
 #[derive(Clone, PartialEq)]
 pub struct Query {
     tokens: Tokens,
-    ast: Box<ast::Query>,
+    /// Shared, since copying a deep tree takes as deep a stack.
+    ast: Arc<ast::Query>,
     target: Option<CsvTarget>,
 }
 
@@ -132,7 +133,7 @@ impl Query {
     pub(crate) fn new(tokens: Tokens, ast: Box<ast::Query>, target: Option<CsvTarget>) -> Self {
         Self {
             tokens,
-            ast,
+            ast: ast.into(),
             target,
         }
     }
@@ -149,7 +150,7 @@ impl Query {
 
     /// The syntax tree as a statement, for planners that take one.
     pub fn to_statement(&self) -> ast::Statement {
-        ast::Statement::Query(self.ast.clone())
+        ast::Statement::Query(Box::new(self.ast.as_ref().clone()))
     }
 
     /// Where the query stands.
@@ -259,14 +260,14 @@ impl fmt::Debug for Query {
 #[derive(Clone, PartialEq)]
 pub struct Expression {
     tokens: Tokens,
-    ast: Box<ast::Expr>,
+    ast: Arc<ast::Expr>,
 }
 
 impl Expression {
     pub(crate) fn new(tokens: Tokens, ast: ast::Expr) -> Self {
         Self {
             tokens,
-            ast: Box::new(ast),
+            ast: Arc::new(ast),
         }
     }
 
