@@ -38,6 +38,10 @@ pub(crate) struct Arguments {
     #[arg(short = 'e', long = "execute", value_name = "SQL")]
     pub(crate) execute: Vec<String>,
 
+    /// Print the licences of the packages that this program contains
+    #[arg(long, exclusive = true)]
+    pub(crate) licenses: bool,
+
     #[command(flatten)]
     pub(crate) options: Options,
 }

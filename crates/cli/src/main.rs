@@ -42,6 +42,9 @@ use crate::script::Script;
 use crate::settings::{Settings, Surroundings};
 use crate::threads::with_threads;
 
+/// What the authors of the packages in this program want to be passed on; written by `cargo x docs`.
+const NOTICES: &str = include_str!("../notices.txt");
+
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -52,6 +55,11 @@ fn main() -> ExitCode {
         return refuse(&Arguments::command().error(ErrorKind::ArgumentConflict, message));
     }
     let coloured = is_coloured(arguments.options.color);
+    if arguments.licenses {
+        // Whoever reads may have read enough.
+        let _ = io::stdout().write_all(NOTICES.as_bytes());
+        return Ending::Success.into();
+    }
     let ended = start(&arguments, coloured);
     let ending = ended.unwrap_or_else(|error| {
         Reporter::new(&arguments.options, coloured).failed_to_start(&error);

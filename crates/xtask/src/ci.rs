@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::process::{cargo, run as run_command};
 use crate::totals::Totals;
-use crate::{Failure, Result, docs, records, test};
+use crate::{Failure, Result, docs, licences, records, test};
 
 /// Takes every step, also after one has failed, so that one run shows all there is to mend. The
 /// quickest come first; the totals of the tests close the output.
@@ -16,6 +16,8 @@ pub(crate) fn run() -> Result {
     });
     steps.take("docs", docs::check);
     steps.take("records", records::check);
+    steps.take("licences", licences::check);
+    steps.take("advisories", licences::advisories);
     steps.take("clippy", || {
         let arguments = [
             "clippy",

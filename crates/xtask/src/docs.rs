@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::process::{cargo, run};
-use crate::{Failure, Result, codes, entries, files, links, read, root};
+use crate::{Failure, Result, codes, entries, files, links, notices, read, root};
 
 /// A page that nobody edits by hand.
 struct Page {
@@ -14,10 +14,16 @@ struct Page {
 
 /// All of them. A page drawn from what only a built crate knows, such as the tables' columns, is
 /// held to it by a test of that crate instead.
-const PAGES: &[Page] = &[Page {
-    path: "docs/decisions/README.md",
-    text: decisions,
-}];
+const PAGES: &[Page] = &[
+    Page {
+        path: "docs/decisions/README.md",
+        text: decisions,
+    },
+    Page {
+        path: "crates/cli/notices.txt",
+        text: notices::text,
+    },
+];
 
 /// Writes the pages that are out of date, then looks at what cannot be written by a program.
 pub(crate) fn write() -> Result {

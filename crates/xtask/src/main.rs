@@ -13,7 +13,9 @@ mod ci;
 mod codes;
 mod docs;
 mod left_out;
+mod licences;
 mod links;
+mod notices;
 mod process;
 mod records;
 mod specs;
@@ -31,7 +33,8 @@ Usage: cargo x TASK
                      by cargo-nextest if it is installed
   bench [OPTION...]  builds for release, then measures Bucketline against a hand-written loop;
                      --quick, --rows N, --latency-ms N, --write; see `cargo x bench --help`
-  docs [--check]     writes the generated pages of docs/, or only says which are out of date
+  docs [--check]     writes the generated pages of docs/ and the notices of the program's dependencies,
+                     or only says which are out of date
   specs [--update]   holds the tables against the facts kept of Bitbucket's published specification, or
                      first takes these anew from ../shared
 

@@ -62,6 +62,19 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
     silent.status().is_ok_and(|status| status.success())
 }
 
+/// What the command prints; its errors are passed on.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    command.stderr(Stdio::inherit());
+    let ended = command
+        .output()
+        .map_err(|error| not_started(command, &error))?;
+    if ended.status.success() {
+        Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
+    } else {
+        Err(Failure::Failed(format!("`{}` failed", shown(command))))
+    }
+}
+
 /// What a command printed, and whether it succeeded.
 pub(crate) struct Watched {
     pub(crate) succeeded: bool,
