@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::process::{cargo, run as run_command};
 use crate::totals::Totals;
-use crate::{Failure, Result, docs, licences, records, test};
+use crate::{Failure, Result, docs, fuzz, licences, records, test};
 
 /// Takes every step, also after one has failed, so that one run shows all there is to mend. The
 /// quickest come first; the totals of the tests close the output.
@@ -30,6 +30,7 @@ pub(crate) fn run() -> Result {
         run_command(&mut cargo(&arguments))
     });
     steps.take("keyring", || run_command(&mut cargo(&KEYRING)));
+    steps.take("fuzz", || fuzz(&["--seconds", "30"]));
     steps.take("test", || test::count(None, &mut totals));
     let outcome = steps.outcome();
     println!("{totals}");

@@ -35,6 +35,8 @@ Usage: cargo x TASK
                      --quick, --rows N, --latency-ms N, --write; see `cargo x bench --help`
   docs [--check]     writes the generated pages of docs/ and the notices of the program's dependencies,
                      or only says which are out of date
+  fuzz [OPTION...]   damages input for every reader of foreign bytes, a minute each or as long as
+                     --minutes N or --seconds N say; see `cargo x fuzz --help`
   specs [--update]   holds the tables against the facts kept of Bitbucket's published specification, or
                      first takes these anew from ../shared
 
@@ -88,6 +90,7 @@ fn run(arguments: &[String]) -> Result {
         ("test", []) => test::run(None),
         ("test", [name]) if !name.starts_with('-') => test::run(Some(name)),
         ("bench", options) => bench::run(options),
+        ("fuzz", options) => fuzz(options),
         ("docs", []) => docs::write(),
         ("docs", ["--check"]) => docs::check(),
         ("specs", []) => specs::check(),
@@ -102,6 +105,13 @@ fn run(arguments: &[String]) -> Result {
         ))),
         _ => Err(Failure::Usage(format!("there is no task `{task}`"))),
     }
+}
+
+/// Damages input for readers of foreign bytes.
+fn fuzz(options: &[&str]) -> Result {
+    let mut arguments = vec!["run", "--quiet", "--package", "bucketline-fuzz", "--"];
+    arguments.extend(options);
+    process::run(&mut process::cargo(&arguments))
 }
 
 /// The folder of the workspace.
