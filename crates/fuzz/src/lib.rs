@@ -5,6 +5,7 @@
 //! `crates/fuzz/found`, and is tried first by every later run and by this crate's tests.
 
 mod mutation;
+mod next_link;
 mod target;
 
 pub use mutation::Mutator;

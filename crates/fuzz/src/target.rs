@@ -17,6 +17,8 @@ use bucketline_sql::{is_unfinished, mask_source, parse_script, parse_script_with
 use futures::StreamExt;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
+use crate::next_link;
+
 /// A reader of foreign bytes.
 pub struct Target {
     /// Its name on the command line.
@@ -86,6 +88,11 @@ pub const TARGETS: &[Target] = &[
         name: "page",
         read: page,
         corpus: || texts(PAGES),
+    },
+    Target {
+        name: "next-link",
+        read: next_link::read,
+        corpus: || texts(next_link::CORPUS),
     },
     Target {
         name: "state",
@@ -233,20 +240,24 @@ fn archive(input: &[u8]) {
     });
 }
 
-async fn rows(archives: &Arc<dyn Source>, table: Arc<TableSpec>) -> bucketline_source::Result<()> {
+/// Reads all rows of a table, and drops them.
+pub(crate) async fn rows(
+    source: &Arc<dyn Source>,
+    table: Arc<TableSpec>,
+) -> bucketline_source::Result<()> {
     let context = ReadContext::new(Arc::new(Nobody));
     let request = ScanRequest {
         columns: (0..table.columns.len()).collect(),
         table,
-        scope: archives.default_scope(),
+        scope: source.default_scope(),
         predicates: Vec::new(),
         order: None,
         limit: None,
         page_size: None,
     };
-    let plan = Arc::new(archives.plan(request)?);
-    for slice in archives.slices(&plan, &context).await? {
-        let mut pages = archives.read(Arc::clone(&plan), &slice, Reading::Scan, &context);
+    let plan = Arc::new(source.plan(request)?);
+    for slice in source.slices(&plan, &context).await? {
+        let mut pages = source.read(Arc::clone(&plan), &slice, Reading::Scan, &context);
         while let Some(page) = pages.next().await {
             page?;
         }

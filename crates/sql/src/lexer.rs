@@ -132,8 +132,11 @@ fn shorten(text: &str) -> String {
     }
 }
 
-/// The most tokens of one statement: with its syntax tree, each takes several hundred bytes.
-const MOST_TOKENS: usize = 250_000;
+/// The most tokens of one statement: planned, each takes about a kilobyte.
+const MOST_TOKENS: usize = 80_000;
+
+/// The most bytes of one statement, blanks and comments not counted: a query holds several copies of a literal.
+const MOST_BYTES: usize = 1 << 20;
 
 /// The tokens of `text`, and the error that ended the reading early, if one did. An empty statement has no tokens.
 pub(crate) fn tokenize(written: &str) -> (Vec<Lexeme>, Option<Error>) {
@@ -144,10 +147,15 @@ pub(crate) fn tokenize(written: &str) -> (Vec<Lexeme>, Option<Error>) {
     let mut lexemes: Vec<Lexeme> = Vec::new();
     let mut raw = Vec::new();
     let mut at = Position::START;
-    let mut statement = 0;
+    let (mut tokens, mut bytes) = (0, 0);
     for piece in pieces(text) {
         let mut spaced = piece.start > at.offset;
         at = at.after(&text[at.offset..piece.start]);
+        // Only a single literal, name or open comment makes so long a piece.
+        if piece.len() > MOST_BYTES {
+            let span = Span { start: at, end: at };
+            return (lexemes, Some(too_long(span)));
+        }
         let mut walk = Walk::new(&text[piece.clone()], at);
         let failure = Tokenizer::new(&dialect, &text[piece])
             .tokenize_with_location_into_buf(&mut raw)
@@ -167,17 +175,18 @@ pub(crate) fn tokenize(written: &str) -> (Vec<Lexeme>, Option<Error>) {
                     continue;
                 }
                 Token::SemiColon if is_empty() => continue,
-                Token::SemiColon => statement = 0,
-                _ => statement += 1,
+                Token::SemiColon => (tokens, bytes) = (0, 0),
+                _ => {
+                    tokens += 1;
+                    bytes += walk.at.offset - start.offset;
+                }
             }
             let span = Span {
                 start,
                 end: walk.at,
             };
-            if statement > MOST_TOKENS {
-                let message = format!("a statement of more than {MOST_TOKENS} words and signs");
-                let error = Error::new(ErrorKind::TooDeep, message, span);
-                return (lexemes, Some(error.with_hint("split it into several")));
+            if tokens > MOST_TOKENS || bytes > MOST_BYTES {
+                return (lexemes, Some(too_long(span)));
             }
             lexemes.push(Lexeme {
                 token,
@@ -195,6 +204,15 @@ pub(crate) fn tokenize(written: &str) -> (Vec<Lexeme>, Option<Error>) {
         }
     }
     (join_addresses(text, lexemes), None)
+}
+
+fn too_long(span: Span) -> Error {
+    let message = format!(
+        "the statement is too long: it has more than {MOST_TOKENS} words and signs, or more than {} MiB",
+        MOST_BYTES >> 20
+    );
+    let hint = "split it; to load many rows, use INSERT INTO .. SELECT * FROM csv://..";
+    Error::new(ErrorKind::TooDeep, message, span).with_hint(hint)
 }
 
 /// Gives a literal or a quoted name the line ends that it was `written` with.

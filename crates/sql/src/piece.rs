@@ -25,9 +25,15 @@ fn piece_length(text: &str) -> usize {
         let rest = &text[length..];
         match gap_length(rest) {
             // Without an end, or it would be a gap.
+            0 if rest.starts_with("/*") && length > 0 && rest.len() > FULL => break,
             0 if rest.starts_with("/*") => return text.len(),
             0 if length >= FULL && ends_token(&text[..length], first) => break,
-            0 => length += quoted_length(rest).unwrap_or(first.len_utf8()),
+            0 => match quoted_length(rest) {
+                // A long literal has a piece of its own, so that it can be refused by its length.
+                Some(quoted) if quoted > FULL && ends_before_quote(&text[..length]) => break,
+                Some(quoted) => length += quoted,
+                None => length += first.len_utf8(),
+            },
             gap if gap >= LONG_GAP || length >= FULL || gap == rest.len() => break,
             gap => length += gap,
         }
@@ -47,6 +53,17 @@ fn ends_token(before: &str, next: char) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a literal behind `before` is a token of its own, not one with a prefix as in `N'..'` or `U&'..'`.
+fn ends_before_quote(before: &str) -> bool {
+    let last = before.chars().next_back();
+    last.is_some_and(|last| {
+        matches!(
+            last,
+            ' ' | '\n' | '\r' | '\t' | '(' | ',' | ';' | '=' | '+' | '|'
+        )
+    })
 }
 
 /// The length of the blanks and comments that `text` begins with. A comment without an end is none.

@@ -50,6 +50,13 @@ fn what_would_take_too_much_memory_is_refused() {
         format!("SELECT {numbers}"),
         format!("SELECT {}", numbers.replace(',', "+")),
         format!("SELECT 1{}", ",(SELECT 1)".repeat(6_000)),
+        format!("SELECT '{}'", "x".repeat(2_000_000)),
+        format!("SELECT '{}", "x".repeat(2_000_000)),
+        format!("SELECT 'a', /* {}", "x".repeat(2_000_000)),
+        format!(
+            "SELECT {}",
+            vec![format!("'{}'", "x".repeat(1_000)); 1_100].join(",")
+        ),
     ] {
         let script = parse_script(&format!("SELECT 1;{text}"));
         assert!(script[0].is_ok());
@@ -61,7 +68,7 @@ fn what_would_take_too_much_memory_is_refused() {
 #[test]
 fn long_lists_are_read() {
     let list = |item: &dyn Fn(usize) -> String| -> String {
-        let items: Vec<String> = (0..40_000).map(item).collect();
+        let items: Vec<String> = (0..15_000).map(item).collect();
         items.join(", ")
     };
     for text in [
@@ -83,6 +90,6 @@ fn long_lists_are_read() {
     let properties = list(&|n| format!("a{n}=1")).replace(", ", ";");
     assert_eq!(
         ConnectionString::parse(&properties).unwrap().iter().count(),
-        40_000
+        15_000
     );
 }
