@@ -109,7 +109,8 @@ pub trait Destination: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) if what is dropped is not there, [`Ours`](crate::ErrorKind::Ours) if a load
     /// of ours made it, [`Foreign`](crate::ErrorKind::Foreign) if another program has, or something of that name is there
-    /// already; [`Unsupported`](crate::ErrorKind::Unsupported) if this destination makes none.
+    /// already; [`Unsupported`](crate::ErrorKind::Unsupported) if this destination makes none. For the rows of a new table
+    /// as [`Destination::append`]. Nothing was made then.
     async fn define(&self, definition: &Definition) -> Result<bool> {
         let _ = definition;
         Err(Error::own_unsupported(&self.label()))

@@ -3,6 +3,7 @@
 //! They carry a mark in the database itself, by which they are known again: what has none was made by another program,
 //! and is neither changed nor dropped.
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::Field;
 
 use crate::TableName;
@@ -16,7 +17,7 @@ pub const PLACE: &str = "_bucketline_place";
 /// What is to be made or dropped.
 #[derive(Debug, Clone)]
 pub enum Definition {
-    /// A table without rows.
+    /// A table.
     Table {
         /// Its name.
         name: TableName,
@@ -26,6 +27,8 @@ pub enum Definition {
         key: Vec<String>,
         /// Nothing happens if there is a table of that name.
         if_absent: bool,
+        /// The rows that it is made with.
+        rows: Vec<RecordBatch>,
     },
     /// A view.
     View {

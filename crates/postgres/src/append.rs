@@ -23,11 +23,24 @@ pub(crate) async fn append(
     let client = pool.dedicated().await?;
     let doing = format!("inserting into {table}");
     client.batch_execute("BEGIN").await.doing(&doing)?;
+    let inserted = fill(&client, table, candidates, rows).await?;
+    client.batch_execute("COMMIT").await.doing(&doing)?;
+    Ok(inserted)
+}
+
+/// The same in a transaction that has begun, and that is lost if this fails.
+pub(crate) async fn fill(
+    client: &Client,
+    table: &TableName,
+    candidates: &[Located],
+    rows: &[RecordBatch],
+) -> Result<u64> {
+    let doing = format!("inserting into {table}");
     let Some(Readable {
         info,
         located,
         columns,
-    }) = read::first(&client, candidates).await?
+    }) = read::first(client, candidates).await?
     else {
         return Err(Error::absent(table));
     };
@@ -48,16 +61,13 @@ pub(crate) async fn append(
     let rows = concat_batches(&first.schema(), &rows)
         .map_err(|error| Error::new(ErrorKind::Database, error.to_string()).with_source(error))?;
     let into = Appending {
-        client: &client,
+        client,
         located: &located,
         columns: &columns,
         doing: &doing,
     };
     match into.insert(&rows).await {
-        Ok(inserted) => {
-            client.batch_execute("COMMIT").await.doing(&doing)?;
-            Ok(inserted)
-        }
+        Ok(inserted) => Ok(inserted),
         Err(error) => Err(into.blamed(&rows, error).await),
     }
 }

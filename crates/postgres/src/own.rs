@@ -9,7 +9,7 @@ use bucketline_destination::{
 };
 use tokio_postgres::Client;
 
-use crate::append::{find, value};
+use crate::append::{self, find, value};
 use crate::connection::{Dedicated, Doing, Pool};
 use crate::decode::Decoder;
 use crate::encode::sql_type;
@@ -37,6 +37,7 @@ pub(crate) async fn define(
             columns,
             key,
             if_absent,
+            rows,
         } => {
             check_table(name)?;
             match physical::find(&client, located).await? {
@@ -45,7 +46,9 @@ pub(crate) async fn define(
                 None => {
                     evolve::create_schema(&client, &located.schema).await?;
                     let sql = table_sql(located, columns, key)?;
-                    execute(&client, &sql, &format!("making the table {name}")).await?
+                    execute(&client, &sql, &format!("making the table {name}")).await?;
+                    append::fill(&client, name, std::slice::from_ref(located), rows).await?;
+                    true
                 }
             }
         }

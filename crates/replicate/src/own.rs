@@ -77,11 +77,13 @@ pub async fn create_table(
             (columns, Vec::new(), rows)
         }
     };
+    let count = rows.iter().map(|batch| batch.num_rows() as u64).sum();
     let definition = Definition::Table {
-        name: name.clone(),
+        name,
         columns,
         key,
         if_absent: statement.if_absent,
+        rows,
     };
     let span = statement.table.span();
     let made = destination.define(&definition).await;
@@ -91,21 +93,10 @@ pub async fn create_table(
             ..Written::default()
         });
     }
-    if rows.iter().all(|batch| batch.num_rows() == 0) {
-        return Ok(Written::default());
-    }
-    match destination.append(&name, &rows).await {
-        Ok(rows) => Ok(Written {
-            rows,
-            is_idle: false,
-        }),
-        Err(error) => {
-            // All or nothing: what stays of a table that cannot be filled is none.
-            let undo = Definition::Drop { name, view: false };
-            let _ = destination.define(&undo).await;
-            Err(Error::from(error).at(span))
-        }
-    }
+    Ok(Written {
+        rows: count,
+        is_idle: false,
+    })
 }
 
 /// Carries out CREATE VIEW. The view is computed by the destination, in its own SQL.

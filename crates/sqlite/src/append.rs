@@ -17,26 +17,33 @@ pub(crate) fn append(
     table: &TableName,
     rows: &[RecordBatch],
 ) -> Result<u64> {
+    in_transaction(connection, |connection| fill(connection, table, rows))
+}
+
+/// The same in a transaction that has begun.
+pub(crate) fn fill(
+    connection: &Connection,
+    table: &TableName,
+    rows: &[RecordBatch],
+) -> Result<u64> {
     let spelled = name::spelled(table);
-    in_transaction(connection, |connection| {
-        if name::is_internal(&spelled) {
-            return Err(Error::absent(table));
-        }
-        let status = physical::status(connection, &spelled, &name::folded(table))?;
-        match &status.physical {
-            Physical::Absent => return Err(Error::absent(table)),
-            Physical::Other { kind } => return Err(Error::no_table(table, kind)),
-            Physical::Table { .. } if status.is_ours() => return Err(Error::ours(table)),
-            Physical::Table { .. } => {}
-        }
-        let columns = physical::columns(connection, &spelled)?;
-        let rows = fit(table, rows, |given| column(&columns, given))?;
-        let mut inserted = 0;
-        for batch in &rows {
-            inserted += insert(connection, &spelled, batch, inserted)?;
-        }
-        Ok(inserted)
-    })
+    if name::is_internal(&spelled) {
+        return Err(Error::absent(table));
+    }
+    let status = physical::status(connection, &spelled, &name::folded(table))?;
+    match &status.physical {
+        Physical::Absent => return Err(Error::absent(table)),
+        Physical::Other { kind } => return Err(Error::no_table(table, kind)),
+        Physical::Table { .. } if status.is_ours() => return Err(Error::ours(table)),
+        Physical::Table { .. } => {}
+    }
+    let columns = physical::columns(connection, &spelled)?;
+    let rows = fit(table, rows, |given| column(&columns, given))?;
+    let mut inserted = 0;
+    for batch in &rows {
+        inserted += insert(connection, &spelled, batch, inserted)?;
+    }
+    Ok(inserted)
 }
 
 /// The column of the table that a given one goes to. Where it is declared as a date or time, or as nothing, values are

@@ -32,6 +32,7 @@ pub(crate) fn define(connection: &mut Connection, definition: &Definition) -> Re
             columns,
             key,
             if_absent,
+            rows,
         } => {
             name::check_table(name)?;
             let spelled = name::spelled(name);
@@ -42,7 +43,9 @@ pub(crate) fn define(connection: &mut Connection, definition: &Definition) -> Re
                 };
             }
             let sql = table_sql(&spelled, columns, key);
-            execute(connection, &sql, &format!("making the table {name}"))
+            execute(connection, &sql, &format!("making the table {name}"))?;
+            append::fill(connection, name, rows)?;
+            Ok(true)
         }
         Definition::View {
             name,

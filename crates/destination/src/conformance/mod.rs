@@ -112,7 +112,7 @@ macro_rules! conformance {
             names {
                 foreign_tables, views_in_the_way, folding, quoting, refused,
             }
-            own { made_changed_and_dropped, all_or_nothing, never_to_others }
+            own { made_with_its_rows, made_changed_and_dropped, all_or_nothing, never_to_others }
             schema {
                 columns_are_added, columns_are_dropped, types_widen, incompatible_types,
                 other_keys, users_things_survive,

@@ -12,6 +12,11 @@ use crate::{Definition, Destination, ErrorKind, NewColumn, Result};
 
 /// The definition of a table of `Id`, its key, and `Name`, a text of three characters.
 fn table(bench: &Bench, if_absent: bool) -> Definition {
+    table_with(bench, if_absent, Vec::new())
+}
+
+/// The same with rows.
+fn table_with(bench: &Bench, if_absent: bool, rows: Vec<RecordBatch>) -> Definition {
     let column = |name: &str, data_type, nullable, length| NewColumn {
         field: Field::new(name, data_type, nullable),
         length,
@@ -24,6 +29,7 @@ fn table(bench: &Bench, if_absent: bool) -> Definition {
         ],
         key: vec!["Id".to_owned()],
         if_absent,
+        rows,
     }
 }
 
@@ -73,6 +79,18 @@ async fn change(
 
 async fn read(bench: &Bench) -> Vec<String> {
     bench.read(&["Id", "Name"], &[], None).await
+}
+
+/// A table is made with its rows, or not at all.
+pub async fn made_with_its_rows(bench: Bench) {
+    let destination = bench.open();
+    let make = |names: &[&str; 2]| table_with(&bench, false, vec![named(&[1, 2], names)]);
+    match destination.define(&make(&["a", "too long"])).await {
+        Err(refused) if refused.kind() == ErrorKind::Unsupported => return,
+        made => assert_eq!(made.unwrap_err().kind(), ErrorKind::BadValue),
+    }
+    assert!(destination.define(&make(&["a", "b"])).await.unwrap());
+    assert_eq!(read(&bench).await, ["1 a", "2 b"]);
 }
 
 /// A table is made, changed row by row and dropped; a second one of its name is refused, or left alone.
