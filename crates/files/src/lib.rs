@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod read;
+mod unfinished;
 mod write;
 
 pub use self::read::{open, read, read_stream, read_text, read_to_limit, regular_file, text};

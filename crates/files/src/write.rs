@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::read::name;
+use crate::unfinished;
 
 /// Links that are followed before they are taken for a circle, as Linux does.
 const LINKS: usize = 40;
@@ -44,7 +45,7 @@ impl NewFile {
         let sink = match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_descriptor => {
                 Sink::Unnamed {
-                    file: unnamed(&path, 0o666)?,
+                    file: unfinished::make(folder(&path), 0o666)?,
                     path,
                     before: None,
                 }
@@ -173,26 +174,12 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// A file in the folder of `path` that vanishes unless it is given that name.
-fn unnamed(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".bucketline-").suffix(".unfinished");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(fs::Permissions::from_mode(mode));
-    }
-    #[cfg(not(unix))]
-    let _ = mode;
-    builder.tempfile_in(folder(path))
-}
-
 /// What takes the place of a regular file that may be written.
 fn replacing(path: PathBuf) -> io::Result<Sink> {
     let before = OpenOptions::new().write(true).open(&path)?;
     let metadata = before.metadata()?;
     let alike = || -> io::Result<NamedTempFile> {
-        let file = unnamed(&path, 0o600)?;
+        let file = unfinished::make(folder(&path), 0o600)?;
         take_after(file.as_file(), &metadata)?;
         Ok(file)
     };

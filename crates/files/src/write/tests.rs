@@ -40,6 +40,22 @@ async fn a_file_is_there_when_it_is_whole() {
 }
 
 #[tokio::test]
+async fn what_a_killed_process_left_unfinished_is_removed() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join(".bucketline-abcdef.unfinished"), "half").unwrap();
+    fs::write(folder.path().join(".bucketline-theirs"), "whole").unwrap();
+    // Somebody is at this one.
+    let path = folder.path().join("a");
+    let mut first = NewFile::create(&path).await.unwrap();
+    first.write(b"first").await.unwrap();
+    assert_eq!(names(&folder).len(), 2, "{:?}", names(&folder));
+    write(&folder.path().join("b"), "second").await.unwrap();
+    first.finish().unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "first");
+    assert_eq!(names(&folder), [".bucketline-theirs", "a", "b"]);
+}
+
+#[tokio::test]
 async fn mode_links_and_other_names_stay() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("secret");
