@@ -144,7 +144,7 @@ pub use faults::{Fault, FaultKind, RetryAfter};
 pub use hooks::Hook;
 pub use journal::Logged;
 pub use kind::Kind;
-pub use oauth::{Consent, Consumer};
+pub use oauth::{Consent, Consumer, Renewal};
 pub use sandbox::Sandbox;
 pub use snapshot::Snapshot;
 pub use world::change::{Applied, Change, IssueEdit, PullRequestEdit};

@@ -16,6 +16,7 @@ use crate::faults::Fault;
 use crate::hooks::Hook;
 use crate::journal::Logged;
 use crate::kind::Kind;
+use crate::oauth::Renewal;
 use crate::server::{Shared, router};
 use crate::snapshot::{self, Snapshot};
 use crate::world::change::{Applied, Change};
@@ -137,6 +138,11 @@ impl Sandbox {
     /// Empties the request log.
     pub fn reset_requests(&self) {
         self.shared.journal().clear();
+    }
+
+    /// The refresh tokens that were brought since the start, oldest first.
+    pub fn renewals(&self) -> Vec<Renewal> {
+        self.shared.world().oauth.renewals().to_vec()
     }
 
     /// The server's time.

@@ -26,6 +26,16 @@ pub(crate) struct Ledger {
     codes: HashMap<String, Code>,
     access_tokens: HashMap<String, AccessToken>,
     refresh_tokens: HashMap<String, RefreshToken>,
+    renewals: Vec<Renewal>,
+}
+
+/// A refresh token that was brought, and the one that was given for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewal {
+    /// What was brought.
+    pub spent: String,
+    /// What was given; none if it was refused.
+    pub given: Option<String>,
 }
 
 /// A consumer with the places of the two holders that its tokens act as.
@@ -85,6 +95,15 @@ impl Challenge {
 }
 
 impl Ledger {
+    /// The renewals so far, oldest first.
+    pub(crate) fn renewals(&self) -> &[Renewal] {
+        &self.renewals
+    }
+
+    pub(super) fn note_renewal(&mut self, spent: String, given: Option<String>) {
+        self.renewals.push(Renewal { spent, given });
+    }
+
     pub(crate) fn register(&mut self, consumer: Consumer, user: usize, app: usize) {
         self.consumers.push(Registered {
             consumer,

@@ -6,4 +6,5 @@ mod pages;
 
 pub use consumer::{Consent, Consumer};
 pub(crate) use ledger::Ledger;
+pub use ledger::Renewal;
 pub(crate) use pages::{answer, serves};

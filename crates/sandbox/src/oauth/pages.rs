@@ -144,7 +144,16 @@ fn access_token(world: &mut World, request: &Request) -> (Reply, Option<String>)
             return (refuse(400, "unsupported_grant_type", &said), Some(name));
         }
     };
+    let spent = (grant == Some("refresh_token")).then(|| {
+        request
+            .field("refresh_token")
+            .unwrap_or_default()
+            .to_owned()
+    });
     if !good {
+        if let Some(spent) = spent {
+            world.oauth.note_renewal(spent, None);
+        }
         let said = match grant {
             Some("refresh_token") => "Invalid refresh_token",
             _ => "The specified code is not valid.",
@@ -157,6 +166,9 @@ fn access_token(world: &mut World, request: &Request) -> (Reply, Option<String>)
         access_token,
         refresh_token,
     } = world.oauth.give(place, as_user, number, now);
+    if let Some(spent) = spent {
+        world.oauth.note_renewal(spent, refresh_token.clone());
+    }
     let mut body = json!({
         "access_token": access_token,
         "scope": scopes,
