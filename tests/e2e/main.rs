@@ -8,6 +8,7 @@ mod changes;
 mod clients;
 mod commands;
 mod connections;
+mod crash;
 mod destinations;
 mod examples;
 mod first_steps_page;

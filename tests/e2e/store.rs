@@ -10,7 +10,7 @@ use bucketline_private_postgres::Server;
 use chrono::{DateTime, Utc};
 use rusqlite::types::ValueRef;
 use tokio_postgres::types::Type;
-use tokio_postgres::{NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 const VARIABLE: &str = "BUCKETLINE_TEST_DESTINATION";
 
@@ -118,7 +118,7 @@ fn text(value: ValueRef<'_>) -> Option<String> {
 }
 
 /// A PostgreSQL destination has names in small letters, and schemas: `"PROD.Issues"` is `"prod"."issues"` there.
-fn folded(sql: &str) -> String {
+pub(crate) fn folded(sql: &str) -> String {
     let mut folded = String::new();
     for (index, part) in sql.split('"').enumerate() {
         match index % 2 {
@@ -136,6 +136,14 @@ async fn from_database(url: &str, sql: &str) -> Result<Vec<Row>, tokio_postgres:
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(connection);
     client.batch_execute("SET timezone = 'UTC'").await?;
+    from_client(&client, sql).await
+}
+
+/// The same from a session whose zone is UTC.
+pub(crate) async fn from_client(
+    client: &Client,
+    sql: &str,
+) -> Result<Vec<Row>, tokio_postgres::Error> {
     let statement = client.prepare(sql).await?;
     let types: Vec<Type> = statement
         .columns()

@@ -230,29 +230,37 @@ pub(crate) fn key(table: &TableSpec, row: &Row) -> String {
 
 /// The rows of a table's copy of that name.
 pub(crate) fn copy(world: &World, table: &TableSpec, name: &str) -> Rows {
-    let columns = table
-        .columns
-        .iter()
-        .map(|column| format!("\"{}\"", column.name));
-    let columns: Vec<_> = columns.collect();
-    let select = format!("SELECT {} FROM \"{name}\"", columns.join(", "));
+    let select = format!("SELECT {} FROM \"{name}\"", columns(table));
     let mut rows = Rows::new();
     for record in world.store.rows(&select).unwrap() {
-        let cell = |(column, text): (&ColumnSpec, Option<String>)| match column.kind {
-            // The same value, written in the same way.
-            ColumnKind::Json => text.map(|text| {
-                let mut value: Value = serde_json::from_str(&text).unwrap();
-                value.sort_all_objects();
-                value.to_string()
-            }),
-            _ => text,
-        };
-        let row: Row = table.columns.iter().zip(record).map(cell).collect();
+        let row = copied(table, record);
         let key = key(table, &row);
         let double = rows.insert(key.clone(), row);
         assert!(double.is_none(), "{name} holds {key} twice");
     }
     rows
+}
+
+/// The columns of a table, as a query of its copy names them.
+pub(crate) fn columns(table: &TableSpec) -> String {
+    let columns = table.columns.iter();
+    let columns: Vec<_> = columns
+        .map(|column| format!("\"{}\"", column.name))
+        .collect();
+    columns.join(", ")
+}
+
+/// A row that a destination holds, with the same value written in the same way.
+pub(crate) fn copied(table: &TableSpec, record: Row) -> Row {
+    let cell = |(column, text): (&ColumnSpec, Option<String>)| match column.kind {
+        ColumnKind::Json => text.map(|text| {
+            let mut value: Value = serde_json::from_str(&text).unwrap();
+            value.sort_all_objects();
+            value.to_string()
+        }),
+        _ => text,
+    };
+    table.columns.iter().zip(record).map(cell).collect()
 }
 
 /// One way in which a table is not as it should be.

@@ -11,6 +11,7 @@
 mod bench;
 mod ci;
 mod codes;
+mod crash;
 mod docs;
 mod left_out;
 mod licences;
@@ -33,6 +34,9 @@ Usage: cargo x TASK
                      by cargo-nextest if it is installed
   bench [OPTION...]  builds for release, then measures Bucketline against a hand-written loop;
                      --quick, --rows N, --latency-ms N, --write; see `cargo x bench --help`
+  crash [OPTION...]  kills the program at any moment of its work, and holds what it leaves against the source;
+                     --kills N (10,000), --minutes M, --destination sqlite|postgres, and to play one episode
+                     again what a failure says: --seed S, --runs N
   docs [--check]     writes the generated pages of docs/ and the notices of the program's dependencies,
                      or only says which are out of date
   fuzz [OPTION...]   damages input for every reader of foreign bytes, a minute each or as long as
@@ -90,6 +94,7 @@ fn run(arguments: &[String]) -> Result {
         ("test", []) => test::run(None),
         ("test", [name]) if !name.starts_with('-') => test::run(Some(name)),
         ("bench", options) => bench::run(options),
+        ("crash", options) => crash::run(options),
         ("fuzz", options) => fuzz(options),
         ("docs", []) => docs::write(),
         ("docs", ["--check"]) => docs::check(),

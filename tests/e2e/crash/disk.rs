@@ -1,0 +1,77 @@
+//! A small disk in memory that can be filled and made read-only.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+/// A disk of a worker. It is mounted for its thread and what that starts alone, and goes with them.
+pub(crate) struct Disk {
+    folder: PathBuf,
+}
+
+/// Room for a small copy with its logs, or for a server's small database.
+const SIZE: &str = "size=24m";
+
+const NONE: Option<&str> = None;
+
+impl Disk {
+    /// Mounts disks in the folders for this thread; none where that is not allowed.
+    pub(crate) fn mount<const N: usize>(folders: [PathBuf; N]) -> Option<[Self; N]> {
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        let mut mounted =
+            unshare(CloneFlags::CLONE_NEWNS).and_then(|()| mount(NONE, "/", NONE, private, NONE));
+        for folder in &folders {
+            std::fs::create_dir_all(folder).unwrap();
+            let kind = Some("tmpfs");
+            mounted =
+                mounted.and_then(|()| mount(kind, folder, kind, MsFlags::empty(), Some(SIZE)));
+        }
+        match mounted {
+            Ok(()) => Some(folders.map(|folder| Self { folder })),
+            Err(error) => {
+                eprintln!(
+                    "\n\n######## LEFT OUT: full and read-only disks, since none can be mounted ({error}); calls are \
+                     refused instead ########\n\n"
+                );
+                None
+            }
+        }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Fills it but for so many bytes.
+    pub(crate) fn fill(&self, left: u64) {
+        let state = nix::sys::statvfs::statvfs(&self.folder).unwrap();
+        let free = state.blocks_available() as u64 * state.fragment_size() as u64;
+        let mut ballast = std::fs::File::create(self.ballast()).unwrap();
+        let zeros = vec![0; 4096];
+        for _ in 0..free.saturating_sub(left) / 4096 {
+            ballast.write_all(&zeros).unwrap();
+        }
+    }
+
+    /// Makes room again.
+    pub(crate) fn free(&self) {
+        let _ = std::fs::remove_file(self.ballast());
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.folder.join("ballast")
+    }
+
+    /// Lets nothing be written, or lets it again.
+    pub(crate) fn set_read_only(&self, on: bool) {
+        let flags = MsFlags::MS_REMOUNT
+            | if on {
+                MsFlags::MS_RDONLY
+            } else {
+                MsFlags::empty()
+            };
+        mount(NONE, &self.folder, NONE, flags, Some(SIZE)).unwrap();
+    }
+}
