@@ -139,7 +139,7 @@ impl Default for Retry {
 pub struct JobLimits {
     /// Tasks that run at once.
     pub parallel_tasks: u32,
-    /// Seconds after which a run is cancelled; 0 is never.
+    /// Seconds that the tasks of one try may take; then they are stopped and the run fails. 0 is no limit.
     pub timeout: u32,
 }
 

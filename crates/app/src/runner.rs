@@ -219,12 +219,31 @@ impl Stop {
 
     /// Waits until it is to end.
     pub async fn wait(&self) -> StopReason {
-        let mut asked = self.0.clone();
-        match asked.wait_for(Option::is_some).await.map(|reason| *reason) {
-            Ok(Some(reason)) => reason,
+        match self.wait_for(Option::is_some).await {
+            Some(reason) => reason,
             // Whoever could ask is gone.
-            _ => std::future::pending().await,
+            None => std::future::pending().await,
         }
+    }
+
+    /// Waits until it is to end at once.
+    pub(crate) async fn cancelled(&self) {
+        let cancelled = |asked: &Option<StopReason>| *asked == Some(StopReason::Cancel);
+        if self.wait_for(cancelled).await.is_none() {
+            std::future::pending().await
+        }
+    }
+
+    async fn wait_for(
+        &self,
+        is_wanted: impl FnMut(&Option<StopReason>) -> bool,
+    ) -> Option<StopReason> {
+        let mut asked = self.0.clone();
+        asked
+            .wait_for(is_wanted)
+            .await
+            .ok()
+            .and_then(|asked| *asked)
     }
 }
 

@@ -34,13 +34,18 @@ struct Planned {
     jitter: TimeDelta,
     overlap: Overlap,
     catch_up: Option<TimeDelta>,
+    keep_days: Option<u32>,
     owed_from: DateTime<Utc>,
 }
 
 impl Agenda {
     /// Brings it up to date with the store, if jobs have changed.
-    pub(super) async fn refresh(&mut self, store: &dyn Store, zone: Tz) -> Result<()> {
-        let generation = store.generation().await?;
+    pub(super) async fn refresh(
+        &mut self,
+        store: &dyn Store,
+        generation: u64,
+        zone: Tz,
+    ) -> Result<()> {
         if self.generation == Some(generation) {
             return Ok(());
         }
@@ -77,25 +82,34 @@ impl Agenda {
         self.queue.first().map(|(at, _)| *at)
     }
 
-    /// The slots of one job that are to be taken by now. Those due before `horizon` are passed over: their history
-    /// would be removed at once.
-    pub(super) fn due(&self, now: DateTime<Utc>, horizon: DateTime<Utc>) -> Option<DueSlots> {
-        let (at, id) = *self.queue.first()?;
-        if at > now {
-            return None;
+    /// The slots of one job that are to be taken by now. Those whose history would be removed at once, since it is kept
+    /// for `keep_days` only, are passed over.
+    pub(super) fn due(&mut self, now: DateTime<Utc>, keep_days: u32) -> Option<DueSlots> {
+        loop {
+            let (at, id) = *self.queue.first()?;
+            if at > now {
+                return None;
+            }
+            let due = self.jobs.get_mut(&id)?.due(id, now, keep_days);
+            if due.is_some() {
+                return due;
+            }
+            self.queue_again(id);
         }
-        self.jobs.get(&id)?.due(id, now, horizon)
     }
 
     /// Says that slots have their rows.
     pub(super) fn taken(&mut self, slots: &DueSlots) {
-        let Some(planned) = self.jobs.get_mut(&slots.job) else {
-            return;
-        };
-        self.queue.retain(|(_, job)| *job != slots.job);
-        planned.owed_from = slots.owed_from;
-        self.queue
-            .extend(planned.next().map(|next| (next, slots.job)));
+        if let Some(planned) = self.jobs.get_mut(&slots.job) {
+            planned.owed_from = slots.owed_from;
+            self.queue_again(slots.job);
+        }
+    }
+
+    fn queue_again(&mut self, id: JobId) {
+        self.queue.retain(|(_, job)| *job != id);
+        let next = self.jobs.get(&id).and_then(Planned::next);
+        self.queue.extend(next.map(|next| (next, id)));
     }
 }
 
@@ -119,6 +133,7 @@ impl Planned {
             catch_up: given
                 .catch_up
                 .map(|seconds| TimeDelta::seconds(seconds.into())),
+            keep_days: job.value.keep.as_ref().map(|keep| keep.days),
             owed_from: entry.owed_from,
             schedule,
         })
@@ -130,11 +145,14 @@ impl Planned {
         due.to_utc().checked_add_signed(self.jitter)
     }
 
-    fn due(&self, job: JobId, now: DateTime<Utc>, horizon: DateTime<Utc>) -> Option<DueSlots> {
+    fn due(&mut self, job: JobId, now: DateTime<Utc>, keep_days: u32) -> Option<DueSlots> {
+        let kept = TimeDelta::days(self.keep_days.unwrap_or(keep_days).into());
+        let horizon = now.checked_sub_signed(kept).unwrap_or_default();
+        self.owed_from = self.owed_from.max(horizon);
         let until = now - self.jitter;
         let due: Vec<DateTime<Utc>> = self
             .schedule
-            .after(self.owed_from.max(horizon))
+            .after(self.owed_from)
             .map(|due| due.to_utc())
             .take_while(|due| *due <= until)
             .collect();

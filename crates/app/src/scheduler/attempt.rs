@@ -1,22 +1,18 @@
 //! One try of a run: its tasks, then what follows.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bucketline_core::code;
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::{FutureExt, StreamExt, stream};
 
 use super::Shared;
 use super::follow::{self, Follow};
 use super::ledger::{Ledger, Tally};
 use super::patience::patiently;
-use crate::runner::{Action, End, Fault, News, Outcome, Report, Stop, StopReason, Stopper, Work};
+use crate::runner::{Action, Fault, News, Stop, StopReason, Stopper};
 use crate::store::{Change, Claimed, Ending, Retrying};
 use crate::{
-    FollowStep, Job, JobId, JobKind, Level, NewEvent, NewTaskRun, Result, Run, RunState, Step,
-    Task, TaskEnding, TaskId, Totals,
+    FollowStep, Job, JobId, JobKind, Level, NewEvent, Result, Run, RunState, Step, Task, Totals,
 };
 
 /// Who changes a job when a run does.
@@ -56,7 +52,7 @@ enum Verdict {
 impl Attempt {
     /// Carries the try out and takes its end down.
     pub(super) async fn carry_out(self) -> Ended {
-        let judged = match self.within_limit().await {
+        let judged = match self.steps().await {
             Ok(verdict) => self.conclude(verdict).await,
             Err(error) => Err(error),
         };
@@ -75,44 +71,11 @@ impl Attempt {
         }
     }
 
-    /// Cancels the steps when they have taken too long.
-    async fn within_limit(&self) -> Result<Verdict> {
-        let seconds = self.job().limits.timeout;
-        if seconds == 0 {
-            return self.steps().await;
-        }
-        let limit = Duration::from_secs(seconds.into());
-        let steps = std::pin::pin!(self.steps());
-        let steps = match futures::future::select(steps, self.shared.clock.sleep(limit)).await {
-            futures::future::Either::Left((verdict, _)) => return verdict,
-            futures::future::Either::Right(((), steps)) => steps,
-        };
-        self.stopper.stop(StopReason::Cancel);
-        match steps.await? {
-            Verdict::Ends {
-                state: RunState::Cancelled,
-                ..
-            } => {
-                let error = bucketline_core::Error::new(
-                    code::scheduler::TIMEOUT,
-                    format!("the run took longer than its limit of {seconds} s"),
-                )
-                .with_hint("raise the limit of the job, or split it; what was committed stays");
-                Ok(Verdict::Ends {
-                    state: RunState::Failed,
-                    fault: Some(Fault::from(&error)),
-                    follow: Vec::new(),
-                })
-            }
-            verdict => Ok(verdict),
-        }
-    }
-
-    fn job(&self) -> &Job {
+    pub(super) fn job(&self) -> &Job {
         &self.claimed.job.value
     }
 
-    fn run(&self) -> &Run {
+    pub(super) fn run(&self) -> &Run {
         &self.claimed.run
     }
 
@@ -123,7 +86,7 @@ impl Attempt {
         let ledger = Ledger::new(&tries);
         let mut tally = Tally::default();
         let job = Arc::new(self.with_new_tables(&ledger, &mut tally).await?);
-        self.tasks(&job, &ledger, &mut tally).await?;
+        self.tasks_within_limit(&job, &ledger, &mut tally).await?;
         if let Some(verdict) = self.stopped(&tally) {
             return Ok(verdict);
         }
@@ -137,19 +100,23 @@ impl Attempt {
     async fn with_new_tables(&self, ledger: &Ledger<'_>, tally: &mut Tally) -> Result<Job> {
         let job = self.job().clone();
         let looks = matches!(job.kind, JobKind::SyncAll { .. }) && self.run().tasks.is_none();
-        if !looks || !ledger.is_open(&Step::Discovery, tally) {
+        let mut beside = Tally::default();
+        if !looks || !ledger.is_open(&Step::Discovery, &mut beside) {
+            tally.count_faults(beside);
             return Ok(job);
         }
         let outcome = self
             .step(
                 &Arc::new(job.clone()),
+                &self.stop,
                 Step::Discovery,
                 format!("tables of {}", job.source),
                 None,
                 Action::Discovery,
             )
             .await?;
-        tally.count(&outcome.end);
+        beside.count(&outcome.end);
+        tally.count_faults(beside);
         if outcome.tables.is_empty() {
             return Ok(job);
         }
@@ -162,7 +129,7 @@ impl Attempt {
             .collect();
         let change = Change {
             by: BY.to_owned(),
-            at: clock.now().await?,
+            at: self.shared.now().await?,
         };
         patiently(&**clock, "adding tasks", || {
             store.append_tasks(id, &tasks, &change)
@@ -170,46 +137,6 @@ impl Attempt {
         .await?;
         let changed = patiently(&**clock, "reading a job", || store.job(id)).await?;
         Ok(changed.map_or(job, |entry| entry.job.value))
-    }
-
-    /// Carries out the tasks that have not succeeded yet.
-    async fn tasks(&self, job: &Arc<Job>, ledger: &Ledger<'_>, tally: &mut Tally) -> Result<()> {
-        let wanted = job.tasks.iter().filter_map(|task| {
-            let id = task.id?;
-            self.wants(id, task.enabled).then(|| (id, task.clone()))
-        });
-        let open: Vec<(TaskId, Task)> = wanted
-            .filter(|(task, _)| ledger.is_open(&Step::Task { task: *task }, tally))
-            .collect();
-        let at_once = usize::try_from(job.limits.parallel_tasks.max(1)).unwrap_or(1);
-        let mut ends = stream::iter(open)
-            .map(|(id, task)| self.task(job, id, task))
-            .buffer_unordered(at_once);
-        while let Some(end) = ends.next().await {
-            tally.count(&end?);
-        }
-        Ok(())
-    }
-
-    fn wants(&self, task: TaskId, is_enabled: bool) -> bool {
-        match &self.run().tasks {
-            Some(chosen) => chosen.contains(&task),
-            None => is_enabled,
-        }
-    }
-
-    async fn task(&self, job: &Arc<Job>, id: TaskId, task: Task) -> Result<End> {
-        if self.stop.asked().is_some() {
-            return Ok(End::Stopped);
-        }
-        let action = Action::Task {
-            statement: task.statement.clone(),
-        };
-        let step = Step::Task { task: id };
-        let outcome = self
-            .step(job, step, task.statement.clone(), task.table(), action)
-            .await?;
-        Ok(outcome.end)
     }
 
     /// What becomes of the run if it was asked to stop, and did.
@@ -234,7 +161,7 @@ impl Attempt {
         let Some(wait) = self.job().retry.waits.get(failures - 1) else {
             return Ok(None);
         };
-        let now = self.shared.clock.now().await?;
+        let now = self.shared.now().await?;
         let ready_at = now + TimeDelta::seconds(i64::from(*wait));
         Ok(Some(Verdict::Retries {
             ready_at: tally
@@ -282,17 +209,18 @@ impl Attempt {
             let step = Step::After {
                 place: u32::try_from(place).unwrap_or(u32::MAX),
             };
-            if !ledger.is_open(&step, &mut tally) {
+            let mut beside = Tally::default();
+            if !ledger.is_open(&step, &mut beside) {
+                tally.count_faults(beside);
                 continue;
             }
-            let outcome = self.step(job, step, text.clone(), None, action).await?;
-            let mut alone = Tally::default();
-            alone.count(&outcome.end);
-            tally.count(&outcome.end);
-            if let Some(verdict) = self.stopped(&tally) {
-                return Ok(verdict);
-            }
-            if let Some(verdict) = self.retry(ledger, &alone).await? {
+            let outcome = self
+                .step(job, &self.stop, step, text.clone(), None, action)
+                .await?;
+            beside.count(&outcome.end);
+            let again = self.retry(ledger, &beside).await?;
+            tally.count_faults(beside);
+            if let Some(verdict) = self.stopped(&tally).or(again) {
                 return Ok(verdict);
             }
         }
@@ -311,79 +239,21 @@ impl Attempt {
         Ok(now.map(|run| run.totals).unwrap_or_default())
     }
 
-    /// One try of a step, from its row's beginning to its row's end.
-    async fn step(
-        &self,
-        job: &Arc<Job>,
-        step: Step,
-        statement: String,
-        table: Option<String>,
-        action: Action,
-    ) -> Result<Outcome> {
-        let Shared {
-            store,
-            clock,
-            runner,
-            ..
-        } = &*self.shared;
-        let claim = &self.claimed.claim;
-        let new = NewTaskRun {
-            step,
-            statement,
-            table,
-            at: clock.now().await?,
-        };
-        let id = patiently(&**clock, "beginning a task", || {
-            store.begin_task(claim, &new)
-        })
-        .await?;
-        let work = Work {
-            id,
-            run: Arc::new(self.run().clone()),
-            job: Arc::clone(job),
-            action,
-        };
-        let report = Report::new(
-            Arc::clone(store),
-            *claim,
-            id,
-            self.shared.settings.event_cap,
-        );
-        let carried_out =
-            AssertUnwindSafe(runner.carry_out(&work, &report, &self.stop)).catch_unwind();
-        let outcome = tokio::select! {
-            outcome = carried_out => outcome.unwrap_or_else(|_| Outcome::failed(panicked(), Totals::default())),
-            () = self.out_of_grace() => Outcome::ended(End::Stopped, Totals::default()),
-        };
-        let (state, failure) = match &outcome.end {
-            End::Succeeded => (RunState::Succeeded, None),
-            End::Partial(fault) => (RunState::Partial, Some(fault.failure.clone())),
-            End::Failed(fault) => (RunState::Failed, Some(fault.failure.clone())),
-            End::Stopped => (RunState::Cancelled, None),
-        };
-        let ending = TaskEnding {
-            state,
-            totals: outcome.totals,
-            failure,
-            at: clock.now().await?,
-        };
-        patiently(&**clock, "ending a task", || {
-            store.end_task(claim, id, &ending)
-        })
-        .await?;
-        Ok(outcome)
-    }
-
-    /// Some time after the step was asked to stop.
-    async fn out_of_grace(&self) {
-        self.stop.wait().await;
-        self.shared.clock.sleep(self.shared.settings.grace).await;
+    /// Who cancelled the run, in the words of the store.
+    async fn cancelled_by(&self, state: RunState) -> Result<Option<String>> {
+        if state != RunState::Cancelled {
+            return Ok(None);
+        }
+        let Shared { store, clock, .. } = &*self.shared;
+        let run = self.run().id;
+        let now = patiently(&**clock, "reading a run", || store.run(run)).await?;
+        Ok(now.and_then(|run| run.reason))
     }
 
     async fn conclude(&self, verdict: Verdict) -> Result<Ended> {
         let Shared { store, clock, .. } = &*self.shared;
         let claim = &self.claimed.claim;
-        let at = clock.now().await?;
+        let at = self.shared.now().await?;
         match verdict {
             Verdict::Ends {
                 state,
@@ -394,8 +264,8 @@ impl Attempt {
                 let ending = Ending {
                     state,
                     failure: fault.map(|fault| fault.failure),
-                    reason: None,
-                    queue: follow::new_runs(&**store, self.run(), &follow, at).await?,
+                    reason: self.cancelled_by(state).await?,
+                    queue: follow::new_runs(&self.shared, self.run(), &follow, at).await?,
                     at,
                 };
                 let finished = patiently(&**clock, "ending a run", || {
@@ -482,13 +352,4 @@ impl Attempt {
             tracing::error!(run = %self.run().id, code = %error.code(), "{error}");
         }
     }
-}
-
-fn panicked() -> Fault {
-    let error = bucketline_core::Error::new(
-        code::scheduler::PANIC,
-        "a defect of the program ended the task",
-    )
-    .with_hint("report it, with the program's log");
-    Fault::from(&error)
 }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
+use super::Shared;
+use super::patience::patiently;
 use crate::name::key;
 use crate::store::{JobFilter, PageRequest};
 use crate::{
@@ -33,18 +35,20 @@ pub(super) fn applies(when: FollowWhen, state: RunState) -> bool {
 
 /// The runs that follow `run`.
 pub(super) async fn new_runs(
-    store: &dyn Store,
+    shared: &Shared,
     run: &Run,
     follow: &[Follow],
     at: DateTime<Utc>,
 ) -> Result<Vec<NewRun>> {
     let mut runs = Vec::new();
     for next in follow {
-        let Some(entry) = store.job_named(&next.job).await? else {
+        let Shared { store, clock, .. } = shared;
+        let found = patiently(&**clock, "reading a job", || store.job_named(&next.job)).await?;
+        let Some(entry) = found else {
             tracing::warn!(job = %run.job_name, follows = %next.job, "there is no such job any more");
             continue;
         };
-        if is_behind(store, run, entry.job.id).await? {
+        if is_behind(shared, run, entry.job.id).await? {
             tracing::warn!(job = %run.job_name, follows = %next.job, "the jobs follow each other in a circle");
             continue;
         }
@@ -60,7 +64,7 @@ pub(super) async fn new_runs(
 }
 
 /// Whether a run of `job` led to `run`, or `run` is one.
-async fn is_behind(store: &dyn Store, run: &Run, job: JobId) -> Result<bool> {
+async fn is_behind(shared: &Shared, run: &Run, job: JobId) -> Result<bool> {
     let mut run = run.clone();
     for _ in 0..LONGEST_CHAIN {
         if run.job == job {
@@ -69,7 +73,8 @@ async fn is_behind(store: &dyn Store, run: &Run, job: JobId) -> Result<bool> {
         let Origin::Job { run: before } = run.origin else {
             return Ok(false);
         };
-        match store.run(before).await? {
+        let Shared { store, clock, .. } = shared;
+        match patiently(&**clock, "reading a run", || store.run(before)).await? {
             Some(before) => run = before,
             None => return Ok(false),
         }

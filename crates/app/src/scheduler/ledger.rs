@@ -81,6 +81,15 @@ impl Tally {
         }
     }
 
+    /// Counts what went wrong in a step beside the tasks. That it went well makes up for no task.
+    pub(super) fn count_faults(&mut self, beside: Self) {
+        self.partial += beside.partial;
+        self.failed += beside.failed;
+        self.stopped += beside.stopped;
+        self.faults.extend(beside.faults);
+        self.fresh.extend(beside.fresh);
+    }
+
     /// Whether a step ended before it was done, or was not begun.
     pub(super) fn has_stopped(&self) -> bool {
         self.stopped > 0

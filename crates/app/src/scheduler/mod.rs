@@ -9,10 +9,12 @@ mod follow;
 mod ledger;
 mod patience;
 mod serve;
+mod step;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use tokio::sync::Notify;
 
@@ -33,6 +35,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How long history is kept, where a job says nothing else.
     pub keep: Keep,
+    /// How often history is looked through for what is too old.
+    pub prune_every: Duration,
     /// Runs that lose their history at once, before others have a turn.
     pub prune_step: u32,
     /// Events that are kept of one run, errors aside.
@@ -55,6 +59,7 @@ impl Settings {
             zone: Tz::UTC,
             limits: Limits::default(),
             keep: Keep::default(),
+            prune_every: Duration::from_secs(3600),
             prune_step: 100,
             event_cap: 10_000,
             beat: Duration::from_secs(4),
@@ -79,6 +84,12 @@ struct Shared {
     runner: Arc<dyn Runner>,
     clock: Arc<dyn Clock>,
     settings: Settings,
+}
+
+impl Shared {
+    async fn now(&self) -> Result<DateTime<Utc>> {
+        patience::patiently(&*self.clock, "reading the clock", || self.clock.now()).await
+    }
 }
 
 /// What the scheduler hears from outside.

@@ -20,9 +20,6 @@ use crate::{Failure, NodeId, Result, RunId, SlotPlan};
 /// A clock that differs from the time passed by more than this has been set.
 const CLOCK_SET: TimeDelta = TimeDelta::minutes(1);
 
-/// How often history is looked through for what is too old.
-const PRUNE_EVERY: TimeDelta = TimeDelta::hours(1);
-
 /// A scheduler at work.
 struct Serving {
     shared: Arc<Shared>,
@@ -35,6 +32,8 @@ struct Serving {
     /// When runs that wait for another try are ready.
     ready: BTreeSet<DateTime<Utc>>,
     prune_at: Option<DateTime<Utc>>,
+    /// When nodes that are gone were looked for last, by [`Clock::elapsed`](crate::Clock::elapsed).
+    reclaimed: Option<Duration>,
     last_look: Option<(DateTime<Utc>, Duration)>,
 }
 
@@ -66,6 +65,7 @@ impl Scheduler {
             held: HashMap::new(),
             ready: BTreeSet::new(),
             prune_at: None,
+            reclaimed: None,
             last_look: None,
             shared,
         };
@@ -130,14 +130,21 @@ impl Serving {
                 stopper.stop(StopReason::Cancel);
             }
         }
+        self.reclaim(now).await?;
         let leads = store.lead(self.node).await?;
         let mut wait = settings.beat;
+        let generation = store.generation().await?;
         if leads {
-            self.reclaim(now).await?;
+            self.agenda
+                .refresh(&**store, generation, settings.zone)
+                .await?;
             self.take_slots(now).await?;
             wait = wait.min(until(now, self.agenda.next()));
             wait = wait.min(until(now, Some(self.prune(now).await?)));
         }
+        self.limits
+            .refresh(&**store, generation, &settings.limits)
+            .await?;
         self.claim(now).await?;
         self.ready = self.ready.split_off(&(now + TimeDelta::microseconds(1)));
         Ok(wait.min(until(now, self.ready.first().copied())))
@@ -197,6 +204,13 @@ impl Serving {
 
     /// Takes over the runs of nodes that are gone.
     async fn reclaim(&mut self, now: DateTime<Utc>) -> Result<()> {
+        let elapsed = self.shared.clock.elapsed();
+        if self
+            .reclaimed
+            .is_some_and(|last| elapsed - last < self.shared.settings.beat)
+        {
+            return Ok(());
+        }
         let Shared {
             store, settings, ..
         } = &*self.shared;
@@ -217,6 +231,7 @@ impl Serving {
         for taken in store.reclaim(&silence, now).await? {
             tracing::warn!(run = %taken.run, node = %taken.node, state = %taken.state, "the node of a run is gone");
         }
+        self.reclaimed = Some(elapsed);
         Ok(())
     }
 
@@ -225,9 +240,7 @@ impl Serving {
         let Shared {
             store, settings, ..
         } = &*self.shared;
-        self.agenda.refresh(&**store, settings.zone).await?;
-        let horizon = now - TimeDelta::days(settings.keep.days.into());
-        while let Some(slots) = self.agenda.due(now, horizon) {
+        while let Some(slots) = self.agenda.due(now, settings.keep.days) {
             let taken = store.take_slots(&slots).await?;
             if let SlotPlan::Missed { reason } = &slots.then
                 && !taken.fresh.is_empty()
@@ -242,9 +255,6 @@ impl Serving {
     /// Starts the runs that may start.
     async fn claim(&mut self, now: DateTime<Utc>) -> Result<()> {
         let shared = Arc::clone(&self.shared);
-        self.limits
-            .refresh(&*shared.store, &shared.settings.limits)
-            .await?;
         while let Some(claimed) = shared
             .store
             .claim_run(self.node, &self.limits.limits, now)
@@ -275,8 +285,9 @@ impl Serving {
     /// Removes a little history; returns when it is time for more.
     async fn prune(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>> {
         let at = *self.prune_at.get_or_insert(now);
+        let every = TimeDelta::from_std(self.shared.settings.prune_every).unwrap_or(TimeDelta::MAX);
         // A clock that was set back does not put it off.
-        if now < at && at - now <= PRUNE_EVERY {
+        if now < at && at - now <= every {
             return Ok(at);
         }
         let Shared {
@@ -287,7 +298,7 @@ impl Serving {
             most: settings.prune_step,
         };
         let pruned = store.prune(&request, now).await?;
-        let next = if pruned.more { now } else { now + PRUNE_EVERY };
+        let next = if pruned.more { now } else { now + every };
         self.prune_at = Some(next);
         Ok(next)
     }
@@ -328,8 +339,7 @@ impl Serving {
 }
 
 impl KnownLimits {
-    async fn refresh(&mut self, store: &dyn Store, given: &Limits) -> Result<()> {
-        let generation = store.generation().await?;
+    async fn refresh(&mut self, store: &dyn Store, generation: u64, given: &Limits) -> Result<()> {
         if self.generation == Some(generation) {
             return Ok(());
         }
