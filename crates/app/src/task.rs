@@ -1,6 +1,6 @@
 //! One statement of a job.
 
-use bucketline_sql::{OptionName, Options, Parameters, Statement, parse_script_with};
+use bucketline_sql::{Located, OptionName, Options, Parameters, Statement, parse_script_with};
 use serde::{Deserialize, Serialize};
 
 use crate::{Problem, TaskId};
@@ -42,6 +42,11 @@ impl Task {
     /// # Errors
     /// If the text is not one statement that a task can have. The problem is of the field `statement`.
     pub fn parse(&self) -> Result<Statement, Box<Problem>> {
+        self.parse_located().map(|located| located.statement)
+    }
+
+    /// The same, with its place in the text: semicolon and comments around it excluded.
+    pub(crate) fn parse_located(&self) -> Result<Located, Box<Problem>> {
         task_statement(&self.statement)
     }
 
@@ -61,7 +66,7 @@ impl Task {
 }
 
 /// Reads the one statement of a task.
-fn task_statement(text: &str) -> Result<Statement, Box<Problem>> {
+fn task_statement(text: &str) -> Result<Located, Box<Problem>> {
     let problem = |code, message: &str| Problem::new("statement", code, message);
     let of_sql = |error| Box::new(Problem::of_sql("statement", &error));
     if text.len() > LONGEST {
@@ -85,9 +90,7 @@ fn task_statement(text: &str) -> Result<Statement, Box<Problem>> {
         return Err(Box::new(another));
     }
     match first.statement {
-        Statement::Replicate(_) | Statement::CheckCache(_) | Statement::Cache(_) => {
-            Ok(first.statement)
-        }
+        Statement::Replicate(_) | Statement::CheckCache(_) | Statement::Cache(_) => Ok(first),
         other => {
             let message = format!("{} cannot be a task", other.verb());
             let other = problem("BL0007", &message)

@@ -135,6 +135,11 @@ codes! {
         NO_TASK_STATEMENT       "BL0007" Statement;
         BAD_REFERENCE           "BL0008" Configuration;
         BAD_ADDRESS             "BL0009" Configuration;
+        COLUMNS                 "BL0010" Statement;
+        UNKNOWN_COLUMN          "BL0011" Statement;
+        NOT_ONE_EXPRESSION      "BL0012" Statement;
+        BAD_FILE                "BL0013" Configuration;
+        FILE                    "BL0014" Configuration;
     }
 
     /// When jobs are due.

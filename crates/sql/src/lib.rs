@@ -24,6 +24,7 @@ mod name;
 mod nearest;
 mod nesting;
 mod option;
+mod outline;
 mod parameter;
 mod parse;
 mod piece;
@@ -48,6 +49,7 @@ pub use nearest::nearest;
 pub use option::{
     OptionName, OptionSpec, OptionValue, Options, REPLICATE_OPTIONS, ReplicateOption, ValueKind,
 };
+pub use outline::{Outline, OutlineItem};
 pub use parameter::{ParameterValue, Parameters};
 pub use parse::{is_unfinished, parse_script, parse_script_with, parse_statement};
 pub use query::{DataType, Expression, Query};

@@ -164,6 +164,15 @@ impl Query {
         self.tokens.locate(stretch)
     }
 
+    pub(crate) fn lexemes(&self) -> &[Lexeme] {
+        &self.tokens.0
+    }
+
+    /// The number of the token that begins at a place of the syntax tree.
+    pub(crate) fn token_at(&self, stretch: Stretch) -> Option<usize> {
+        self.tokens.at(stretch)
+    }
+
     /// The name at a place of the syntax tree, which may be that of the query as it was respelled: as it is written
     /// here, without its quotes.
     pub fn name_at(&self, stretch: Stretch) -> Option<&str> {
