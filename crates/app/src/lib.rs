@@ -9,6 +9,7 @@ pub mod clock;
 pub mod columns;
 mod connection;
 mod event;
+pub mod files;
 mod id;
 mod job;
 pub mod name;

@@ -44,6 +44,8 @@ pub struct Run {
     pub ended_at: Option<DateTime<Utc>>,
     /// The process that carries it out, or did last.
     pub node: Option<String>,
+    /// Whether a process holds it: it runs, or waits within its run.
+    pub is_held: bool,
     /// Whether somebody asked for it to be cancelled.
     pub cancel_asked: bool,
     /// The sums of its tasks.
