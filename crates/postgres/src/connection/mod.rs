@@ -1,5 +1,6 @@
 //! How one connects: what people write, what the environment adds, TLS, and the pool.
 
+mod borrowed;
 mod error;
 mod method;
 mod notation;
@@ -14,6 +15,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
+pub use self::borrowed::{Borrowed, Connections, Session};
 pub(crate) use self::error::{Cause, Doing, Recovery, failed, is_of_a_value, refusal, scrubbed};
 pub(crate) use self::pool::{Dedicated, Pool};
 pub use self::settings::Settings;

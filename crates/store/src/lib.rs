@@ -1,0 +1,89 @@
+//! The application's database: one SQLite file of one process, or a PostgreSQL database that several nodes share.
+//!
+//! The operations of [`bucketline_app::Store`] are written once, as SQL that both databases read alike, over a
+//! [`Transaction`](database::Transaction); what differs is below it: how one connects, locks, waits, migrates, and
+//! what went wrong. `migrations/` holds the schema of each.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod connections;
+mod counts;
+mod database;
+mod definitions;
+mod events;
+mod jobs;
+mod nodes;
+mod operations;
+mod pages;
+mod postgres;
+mod prune;
+mod queue;
+mod runs;
+mod schema;
+mod slots;
+mod sqlite;
+mod tries;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bucketline_app::{Result, Store};
+use bucketline_postgres::Settings;
+
+use self::operations::Operations;
+use self::postgres::Postgres;
+use self::schema::Steps;
+use self::sqlite::Sqlite;
+
+/// Where a store is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A SQLite file, which one process uses at a time. It and its folder are made if they are missing; nobody else may
+    /// read them.
+    File(PathBuf),
+    /// The schema `bucketline_app` of a PostgreSQL database, which several nodes share.
+    Postgres(Box<Settings>),
+    /// A SQLite database in memory, for tests. It ends with the store.
+    Memory,
+}
+
+/// Opens a store, and brings it to the schema of this version. A SQLite file is copied before that, to a file beside it
+/// that ends with the old version, such as `.v1`.
+///
+/// # Errors
+/// With a code of `bucketline_core::code::store`: if the store cannot be reached or written, another process uses it, a
+/// newer version of the program has upgraded it, or an upgrade fails, which leaves it as it was.
+pub async fn open(place: &Place) -> Result<Arc<dyn Store>> {
+    Ok(match place {
+        Place::File(path) => Arc::new(Operations(Sqlite::open(path, sqlite_steps()).await?)),
+        Place::Postgres(settings) => {
+            let steps = Steps::of(&schema::postgres::migrations::runner());
+            Arc::new(Operations(Postgres::open(settings, &steps).await?))
+        }
+        Place::Memory => Arc::new(Operations(Sqlite::in_memory(sqlite_steps())?)),
+    })
+}
+
+/// The names of the steps that [`open`] would carry out to upgrade the store.
+///
+/// # Errors
+/// As [`open`].
+pub async fn pending(place: &Place) -> Result<Vec<String>> {
+    match place {
+        Place::File(path) => sqlite::pending(path, sqlite_steps()).await,
+        Place::Postgres(settings) => {
+            let steps = Steps::of(&schema::postgres::migrations::runner());
+            postgres::pending(settings, &steps).await
+        }
+        Place::Memory => Ok(Vec::new()),
+    }
+}
+
+fn sqlite_steps() -> Steps {
+    Steps::of(&schema::sqlite::migrations::runner())
+}

@@ -1,0 +1,151 @@
+//! A store in one SQLite file, which one process uses at a time.
+
+mod connection;
+mod fault;
+mod holder;
+mod transaction;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bucketline_app::{Error, NodeId, Result};
+use bucketline_core::code;
+use chrono::{DateTime, Utc};
+
+use self::connection::{Access, Identity, Opened};
+use self::holder::Holder;
+use crate::database::{Database, Mode, Work};
+use crate::schema::Steps;
+
+/// Connections that are kept for reading.
+const READERS: usize = 4;
+
+/// A SQLite file with our schema.
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// Absent for a store in memory.
+    path: Option<PathBuf>,
+    steps: Steps,
+    /// Writes, and reads of a store in memory.
+    writer: Mutex<Opened>,
+    readers: Mutex<Vec<Opened>>,
+    leader: Mutex<Option<NodeId>>,
+    /// Keeps other processes out. Dropped last.
+    _holder: Option<Holder>,
+}
+
+impl Sqlite {
+    /// Opens a file, which is made if it does not exist, and brings it to this version's schema.
+    pub(crate) async fn open(path: &Path, steps: Steps) -> Result<Self> {
+        let path = path.to_owned();
+        blocking(move || {
+            let holder = Holder::of(&path)?;
+            let writer = connection::open(&path, &steps)?;
+            Ok(Self::new(Some(path), steps, writer, Some(holder)))
+        })
+        .await
+    }
+
+    /// A new store that ends with its value.
+    pub(crate) fn in_memory(steps: Steps) -> Result<Self> {
+        let writer = connection::in_memory(&steps)?;
+        Ok(Self::new(None, steps, writer, None))
+    }
+
+    fn new(path: Option<PathBuf>, steps: Steps, writer: Opened, holder: Option<Holder>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                path,
+                steps,
+                writer: Mutex::new(writer),
+                readers: Mutex::default(),
+                leader: Mutex::default(),
+                _holder: holder,
+            }),
+        }
+    }
+
+    /// Lets a test do to the connection that writes what it likes.
+    #[cfg(test)]
+    pub(crate) fn with_writer<T>(&self, work: impl FnOnce(&rusqlite::Connection) -> T) -> T {
+        work(&lock(&self.inner.writer).connection)
+    }
+}
+
+/// The steps behind the file's schema; none for a file that does not exist.
+pub(crate) async fn pending(path: &Path, steps: Steps) -> Result<Vec<String>> {
+    let path = path.to_owned();
+    blocking(move || connection::pending(&path, &steps)).await
+}
+
+/// Carries out what blocks on a thread for that.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| {
+        let message = "an operation of the store ended early";
+        Err(Error::new(code::store::DEFECT, message).with_source(error))
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A transaction that panicked is rolled back before the next one begins.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Inner {
+    fn transact<T>(&self, mode: Mode, work: Work<T>) -> Result<T> {
+        let Some(path) = &self.path else {
+            return transaction::run(&mut lock(&self.writer), mode, work);
+        };
+        let identity = Identity::of(path)?;
+        if mode == Mode::Write {
+            let mut writer = lock(&self.writer);
+            if writer.identity != identity {
+                *writer = connection::open(path, &self.steps)?;
+            }
+            return transaction::run(&mut writer, mode, work);
+        }
+        let idle = lock(&self.readers).pop();
+        let mut reader = match idle.filter(|idle| idle.identity == identity) {
+            Some(idle) => idle,
+            None => connection::connect(path, Access::Read)?,
+        };
+        let done = transaction::run(&mut reader, mode, work)?;
+        let mut readers = lock(&self.readers);
+        if readers.len() < READERS {
+            readers.push(reader);
+        }
+        Ok(done)
+    }
+}
+
+impl Database for Sqlite {
+    async fn transact<T: Send + 'static>(&self, mode: Mode, work: Work<T>) -> Result<T> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.transact(mode, work)).await
+    }
+
+    async fn now(&self) -> Result<DateTime<Utc>> {
+        Ok(Utc::now())
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn lead(&self, node: NodeId) -> Result<bool> {
+        let mut leader = lock(&self.inner.leader);
+        Ok(*leader.get_or_insert(node) == node)
+    }
+
+    async fn stop_leading(&self, node: NodeId) {
+        lock(&self.inner.leader).take_if(|leader| *leader == node);
+    }
+}
