@@ -133,10 +133,18 @@ impl VisitorMut for Hiding<'_> {
 }
 
 fn without(mut options: WildcardAdditionalOptions, hidden: &[String]) -> WildcardAdditionalOptions {
-    if !hidden.is_empty() && options.opt_exclude.is_none() && options.opt_except.is_none() {
-        let name = |name: &String| ObjectName::from(vec![Ident::with_quote('"', name)]);
-        let names = hidden.iter().map(name).collect();
-        options.opt_exclude = Some(ExcludeSelectItem::Multiple(names));
+    let name = |name: &String| ObjectName::from(vec![Ident::with_quote('"', name)]);
+    let names = hidden.iter().map(name);
+    if hidden.is_empty() {
+    } else if let Some(except) = &mut options.opt_except {
+        let names = hidden.iter().map(|name| Ident::with_quote('"', name));
+        except.additional_elements.extend(names);
+    } else {
+        options.opt_exclude = Some(ExcludeSelectItem::Multiple(match options.opt_exclude {
+            Some(ExcludeSelectItem::Single(one)) => names.chain([one]).collect(),
+            Some(ExcludeSelectItem::Multiple(several)) => names.chain(several).collect(),
+            None => names.collect(),
+        }));
     }
     options
 }

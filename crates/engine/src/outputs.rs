@@ -6,28 +6,26 @@
 
 mod from_clause;
 mod heading;
+mod merged;
+mod scope;
 
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
 
 use bucketline_sql::Query;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::sql::sqlparser::ast::{
-    self, Expr, Ident, Join, OrderByKind, Select, SelectItem,
-    SelectItemQualifiedWildcardKind as Qualified, SetExpr, Spanned, TableAlias, TableFactor,
-    TableWithJoins, Value, VisitMut, VisitorMut,
+    self, Expr, Ident, Join, JoinOperator, OrderByKind, Select, SelectItem, SetExpr, Spanned,
+    TableAlias, TableFactor, TableWithJoins, Value,
 };
 
-use self::from_clause::{Column, Columns, FromClause, Relation, is_merging, is_plain, parts};
+use self::from_clause::{Column, Columns, FromClause, Relation, Visible, item, parts};
 use self::heading::MARK;
+use self::scope::{Ctes, Scope};
 pub(crate) use self::heading::{Headings, unmarked};
 use crate::{Error, ErrorKind, Result};
 
 /// A table of the query by the parts of its name, and its columns.
 pub(crate) type NamedTable = (Vec<String>, SchemaRef);
-
-/// The CTEs that a query sees, the innermost last.
-type Ctes = Vec<(String, Columns)>;
 
 /// Gives every output of every SELECT in `query` a name of its own, and tells the headings of its result. `written`
 /// is what the user wrote; `tables` are those that it names.
@@ -37,7 +35,8 @@ pub(crate) fn name_outputs(
     tables: &[NamedTable],
 ) -> Result<Headings> {
     let namer = Namer { written, tables };
-    namer.query(query, &Ctes::new()).map(Headings)
+    let ctes = Ctes::new();
+    namer.query(query, Scope::of(&ctes)).map(Headings)
 }
 
 struct Namer<'a> {
@@ -46,8 +45,8 @@ struct Namer<'a> {
 }
 
 impl Namer<'_> {
-    fn query(&self, query: &mut ast::Query, outer: &Ctes) -> Result<Columns> {
-        let mut ctes = outer.clone();
+    fn query(&self, query: &mut ast::Query, scope: Scope<'_>) -> Result<Columns> {
+        let mut ctes = scope.ctes.clone();
         if let Some(with) = &mut query.with {
             for cte in &mut with.cte_tables {
                 let name = cte.alias.name.value.clone();
@@ -56,34 +55,43 @@ impl Namer<'_> {
                     let columns = self.renamed(vec![None], &cte.alias);
                     seen.push((name.clone(), columns));
                 }
-                let columns = self.query(&mut cte.query, &seen)?;
+                let columns = self.query(&mut cte.query, scope.with_ctes(&seen))?;
                 ctes.push((name, self.renamed(columns, &cte.alias)));
             }
         }
-        let (columns, from) = self.body(&mut query.body, &ctes)?;
-        if let Some(order) = &mut query.order_by {
-            self.subqueries(order, &ctes)?;
-            if let OrderByKind::Expressions(keys) = &mut order.kind {
-                for key in keys {
-                    self.order_by_one(&mut key.expr, &columns, &query.body, &from)?;
+        let scope = scope.with_ctes(&ctes);
+        let (columns, from) = self.body(&mut query.body, scope)?;
+        if let Some(order) = &mut query.order_by
+            && let OrderByKind::Expressions(keys) = &mut order.kind
+        {
+            let around = scope.around(&from);
+            for key in keys {
+                let is_output = |name: &Ident| {
+                    let mut named = columns.iter().flatten();
+                    named.any(|it| unmarked(&it.name) == name.value.as_str())
+                };
+                match &key.expr {
+                    Expr::Identifier(name) if is_output(name) => {}
+                    _ => self.expressions(&mut key.expr, scope.within(&around))?,
                 }
+                self.order_by_one(&mut key.expr, &columns, &query.body, &from)?;
             }
         }
-        self.subqueries(&mut query.limit_clause, &ctes)?;
+        self.expressions(&mut query.limit_clause, scope)?;
         Ok(columns)
     }
 
-    fn body(&self, body: &mut SetExpr, ctes: &Ctes) -> Result<(Columns, FromClause)> {
+    fn body(&self, body: &mut SetExpr, scope: Scope<'_>) -> Result<(Columns, FromClause)> {
         Ok(match body {
-            SetExpr::Select(select) => self.select(select, ctes)?,
-            SetExpr::Query(query) => (self.query(query, ctes)?, FromClause::default()),
+            SetExpr::Select(select) => self.select(select, scope)?,
+            SetExpr::Query(query) => (self.query(query, scope)?, FromClause::default()),
             SetExpr::SetOperation { left, right, .. } => {
-                let (columns, _) = self.body(left, ctes)?;
-                self.body(right, ctes)?;
+                let (columns, _) = self.body(left, scope)?;
+                self.body(right, scope)?;
                 (columns, FromClause::default())
             }
             SetExpr::Values(values) => {
-                self.subqueries(values, ctes)?;
+                self.expressions(values, scope)?;
                 let width = values.rows.first().map_or(0, |row| row.content.len());
                 let columns = (1..=width).map(|number| {
                     let name = format!("column{number}");
@@ -145,20 +153,27 @@ impl Namer<'_> {
             .at(self.written.locate(name.span)))
     }
 
-    fn select(&self, select: &mut Select, ctes: &Ctes) -> Result<(Columns, FromClause)> {
+    fn select(&self, select: &mut Select, outer: Scope<'_>) -> Result<(Columns, FromClause)> {
         let mut from = FromClause::default();
+        let joins = select.from.iter().map(|table| table.joins.len());
+        let is_one = select.from.len() + joins.sum::<usize>() == 1;
         for table in &mut select.from {
-            self.table(table, ctes, &mut from)?;
+            self.table(table, outer, &mut from, is_one)?;
         }
-        self.subqueries(&mut select.projection, ctes)?;
-        self.subqueries(&mut select.group_by, ctes)?;
-        self.subqueries(&mut select.named_window, ctes)?;
+        let around = outer.around(&from);
+        let scope = outer.within(&around);
+        for item in &mut select.projection {
+            self.merged_item(item, scope);
+        }
+        self.expressions(&mut select.projection, scope)?;
+        self.expressions(&mut select.group_by, scope)?;
+        self.expressions(&mut select.named_window, scope)?;
         for condition in [
             &mut select.selection,
             &mut select.having,
             &mut select.qualify,
         ] {
-            self.subqueries(condition, ctes)?;
+            self.expressions(condition, scope)?;
         }
         let columns = self.outputs(select, &from);
         Ok((columns, from))
@@ -182,16 +197,19 @@ impl Namer<'_> {
             *counts.entry(column.name.clone()).or_default() += 1;
         }
         let is_doubled = |column: &Column| counts[&column.name] > 1;
-        if !outputs.iter().flatten().flatten().any(is_doubled) {
+        let merges = from.has_merged();
+        if !merges && !outputs.iter().flatten().flatten().any(is_doubled) {
             return outputs.into_iter().flatten().collect();
         }
         let mut taken: HashSet<String> = counts.keys().cloned().collect();
         let mut columns = Columns::new();
         let items = std::mem::take(&mut select.projection);
-        for (item, outputs) in items.into_iter().zip(outputs) {
-            let items = match from.expanded(&item) {
-                Some(items) if outputs.iter().flatten().any(is_doubled) => items,
-                _ => vec![item],
+        for (one, outputs) in items.into_iter().zip(outputs) {
+            let items: Vec<SelectItem> = match from.wildcard(&one) {
+                Some(visible) if merges || outputs.iter().flatten().any(is_doubled) => {
+                    visible.into_iter().map(item).collect()
+                }
+                _ => vec![one],
             };
             if items.len() != outputs.len() {
                 columns.extend(outputs);
@@ -213,6 +231,19 @@ impl Namer<'_> {
         columns
     }
 
+    /// A column that a join made of two keeps its name where it is an output.
+    fn merged_item(&self, item: &mut SelectItem, scope: Scope<'_>) {
+        if let SelectItem::UnnamedExpr(Expr::Identifier(name)) = &*item
+            && let Some(expr) = scope.merged(&name.value)
+        {
+            let alias = Ident::with_quote('"', name.value.as_str());
+            *item = SelectItem::ExprWithAlias {
+                expr: expr.clone(),
+                alias,
+            };
+        }
+    }
+
     /// The outputs of an item. An expression without a name gets its text as one.
     fn name_item(&self, item: &mut SelectItem, text: Option<&str>, from: &FromClause) -> Columns {
         let column = match item {
@@ -230,15 +261,9 @@ impl Namer<'_> {
                 }
             }
             SelectItem::ExprWithAlias { alias, .. } => self.named(alias),
-            SelectItem::Wildcard(options) if is_plain(options) && !from.is_merged => {
-                let columns = from.relations.iter().flat_map(|it| it.columns.clone());
-                return columns.collect();
-            }
-            SelectItem::QualifiedWildcard(Qualified::ObjectName(name), options)
-                if is_plain(options) =>
-            {
-                return match from.relation(&parts(name)) {
-                    Some(relation) => relation.columns.clone(),
+            wildcard @ (SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)) => {
+                return match from.wildcard(wildcard) {
+                    Some(visible) => visible.into_iter().map(|it| Some(it.column)).collect(),
                     None => vec![None],
                 };
             }
@@ -271,22 +296,73 @@ impl Namer<'_> {
         columns
     }
 
-    fn table(&self, table: &mut TableWithJoins, ctes: &Ctes, from: &mut FromClause) -> Result<()> {
-        self.factor(&mut table.relation, ctes, from)?;
+    /// Adds what is joined to a FROM. `is_one` says that it is all that stands there.
+    fn table(
+        &self,
+        table: &mut TableWithJoins,
+        outer: Scope<'_>,
+        from: &mut FromClause,
+        is_one: bool,
+    ) -> Result<()> {
+        let before = from.visible.take();
+        let joined = self.joined(table, outer, from, is_one)?;
+        from.visible = both(before, joined);
+        Ok(())
+    }
+
+    /// The columns of tables that are joined.
+    fn joined(
+        &self,
+        table: &mut TableWithJoins,
+        outer: Scope<'_>,
+        from: &mut FromClause,
+        is_one: bool,
+    ) -> Result<Option<Vec<Visible>>> {
+        let mut columns = self.factor(&mut table.relation, outer, from, is_one)?;
         for Join {
             relation,
             join_operator,
             ..
         } in &mut table.joins
         {
-            self.factor(relation, ctes, from)?;
-            self.subqueries(join_operator, ctes)?;
-            from.is_merged |= is_merging(join_operator);
+            from.visible.clone_from(&columns);
+            let is_applied = matches!(
+                join_operator,
+                JoinOperator::CrossApply | JoinOperator::OuterApply
+            );
+            let right = match is_applied {
+                true => {
+                    let left = from.clone();
+                    let around = outer.around(&left);
+                    self.factor(relation, outer.within(&around), from, is_one)?
+                }
+                false => self.factor(relation, outer, from, is_one)?,
+            };
+            columns = match (merged::columns(join_operator), columns, right) {
+                (merged::Columns::All, columns, right) => both(columns, right),
+                (merged::Columns::Merging(merging), Some(columns), Some(right)) => {
+                    let written = merging.write_out(columns, right);
+                    Some(written.map_err(|(error, name)| {
+                        let place = name.map(|name| name.span);
+                        error.at(place.map_or(self.written.span(), |it| self.written.locate(it)))
+                    })?)
+                }
+                _ => None,
+            };
+            from.visible.clone_from(&columns);
+            let around = outer.around(from);
+            self.expressions(join_operator, outer.within(&around))?;
         }
-        Ok(())
+        Ok(columns)
     }
 
-    fn factor(&self, factor: &mut TableFactor, ctes: &Ctes, from: &mut FromClause) -> Result<()> {
+    fn factor(
+        &self,
+        factor: &mut TableFactor,
+        scope: Scope<'_>,
+        from: &mut FromClause,
+        is_one: bool,
+    ) -> Result<Option<Vec<Visible>>> {
         let (name, columns, alias) = match factor {
             TableFactor::Table {
                 name,
@@ -295,21 +371,27 @@ impl Namer<'_> {
                 ..
             } => {
                 let parts = parts(name);
-                let columns = self.columns_of(&parts, ctes);
+                let columns = self.columns_of(&parts, scope.ctes);
                 (parts, columns, alias)
             }
             TableFactor::Derived {
                 subquery, alias, ..
-            } => (Vec::new(), self.query(subquery, ctes)?, alias),
+            } => {
+                let columns = self.query(subquery, scope)?;
+                if alias.is_none() && !is_one {
+                    *alias = Some(unnamed(from.relations.len()));
+                }
+                (Vec::new(), columns, alias)
+            }
             TableFactor::NestedJoin {
                 table_with_joins,
                 alias: None,
-            } => return self.table(table_with_joins, ctes, from),
+            } => return self.joined(table_with_joins, scope, from, is_one),
             TableFactor::NestedJoin {
                 table_with_joins,
                 alias,
             } => {
-                self.table(table_with_joins, ctes, &mut FromClause::default())?;
+                self.joined(table_with_joins, scope, &mut FromClause::default(), false)?;
                 (Vec::new(), vec![None], alias)
             }
             TableFactor::Table { alias, .. }
@@ -325,8 +407,9 @@ impl Namer<'_> {
             },
             None => Relation { name, columns },
         };
+        let visible = relation.visible();
         from.relations.push(relation);
-        Ok(())
+        Ok(visible)
     }
 
     fn columns_of(&self, name: &[Ident], ctes: &Ctes) -> Columns {
@@ -348,44 +431,22 @@ impl Namer<'_> {
         };
         schema.fields().iter().map(|it| column(it.name())).collect()
     }
-
-    /// The same for the queries inside of expressions.
-    fn subqueries(&self, part: &mut impl VisitMut, ctes: &Ctes) -> Result<()> {
-        let mut visitor = Subqueries {
-            namer: self,
-            ctes,
-            depth: 0,
-        };
-        match part.visit(&mut visitor) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(error) => Err(error),
-        }
-    }
 }
 
-/// Finds the outermost queries of a part of the tree.
-struct Subqueries<'a> {
-    namer: &'a Namer<'a>,
-    ctes: &'a Ctes,
-    depth: usize,
+/// The columns of two sides, if those of both are known.
+fn both(left: Option<Vec<Visible>>, right: Option<Vec<Visible>>) -> Option<Vec<Visible>> {
+    let mut columns = left?;
+    columns.extend(right?);
+    Some(columns)
 }
 
-impl VisitorMut for Subqueries<'_> {
-    type Break = Error;
-
-    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<Error> {
-        self.depth += 1;
-        if self.depth == 1
-            && let Err(error) = self.namer.query(query, self.ctes)
-        {
-            return ControlFlow::Break(error);
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut ast::Query) -> ControlFlow<Error> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
+/// An alias of what has none, of the relation at that place of a FROM.
+fn unnamed(place: usize) -> TableAlias {
+    TableAlias {
+        explicit: true,
+        name: Ident::with_quote('"', format!("{MARK}{place}")),
+        columns: Vec::new(),
+        at: None,
     }
 }
 

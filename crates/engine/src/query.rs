@@ -1,6 +1,6 @@
 //! A query from its text to its rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bucketline_source::{ScanPlan, Source};
@@ -257,9 +257,16 @@ fn refuse_unknown_zones(fields: &[Field]) -> Result<()> {
 /// one of several names stays.
 fn respell(query: &Query, resolved: &[Resolved]) -> Result<Query> {
     let mut spellings: HashMap<String, Vec<String>> = HashMap::new();
+    // Names of one table that case alone tells apart.
+    let mut twins: HashSet<String> = HashSet::new();
     for table in resolved {
+        let mut own: HashSet<String> = HashSet::new();
         for field in table.schema().fields() {
-            let known = spellings.entry(field.name().to_lowercase()).or_default();
+            let key = field.name().to_lowercase();
+            if !own.insert(key.clone()) {
+                twins.insert(key.clone());
+            }
+            let known = spellings.entry(key).or_default();
             if !known.contains(field.name()) {
                 known.push(field.name().clone());
             }
@@ -287,6 +294,7 @@ fn respell(query: &Query, resolved: &[Resolved]) -> Result<Query> {
     let mut clash = None;
     let spelled = query.respelled(&mut |word, quoted| {
         let key = word.to_lowercase();
+        let is_twin = twins.contains(&key);
         let known = match spellings.get(&key) {
             Some(known) => known,
             // A name of the query's own: quoted it stays as it is, else its first spelling is every one's.
@@ -298,7 +306,9 @@ fn respell(query: &Query, resolved: &[Resolved]) -> Result<Query> {
         if known.iter().any(|spelling| spelling == word) {
             return None;
         }
-        if let [one, two, ..] = known.as_slice() {
+        if let [one, two, ..] = known.as_slice()
+            && is_twin
+        {
             clash.get_or_insert_with(|| [one.clone(), two.clone()]);
         }
         known.first().cloned()

@@ -124,7 +124,12 @@ struct From {
     text: String,
     columns: Vec<Column>,
     qualifiers: Vec<String>,
+    /// Its last join has USING, so that the name alone means the column of both sides.
+    merges_id: bool,
 }
+
+/// The column that tables are joined by with USING.
+const MERGED: &str = "id";
 
 /// The query that these numbers stand for.
 pub(super) fn query(numbers: &[u32], theme: Theme) -> Query {
@@ -264,6 +269,7 @@ impl Generator<'_> {
             outer: outer
                 .iter()
                 .filter(|column| !from.qualifiers.iter().any(|it| column.is_of(it)))
+                .filter(|column| column.text != MERGED)
                 .cloned()
                 .collect(),
             columns: from.columns,
@@ -371,6 +377,11 @@ impl Generator<'_> {
             self.join(&mut from, depth);
         }
         self.shorten(&mut from);
+        if from.merges_id {
+            let text = MERGED.to_owned();
+            let kind = Type::Int;
+            from.columns.push(Column { text, kind });
+        }
         from
     }
 
@@ -407,7 +418,7 @@ impl Generator<'_> {
         let can_use = from.qualifiers.len() == 1 && has_id(&from.columns) && has_id(&columns);
         let constraint = match kind {
             "CROSS JOIN" => String::new(),
-            _ if can_use && self.choices.chance(10) => " USING (id)".to_owned(),
+            _ if can_use && self.choices.chance(15) => format!(" USING ({MERGED})"),
             _ => {
                 let equal = self.equality(&from.columns, &columns);
                 let condition = match (equal, self.choices.below(4)) {
@@ -418,6 +429,7 @@ impl Generator<'_> {
                 format!(" ON {condition}")
             }
         };
+        from.merges_id = constraint.starts_with(" USING");
         from.text.push_str(&constraint);
         from.columns.extend(columns);
         from.qualifiers.push(qualifier);

@@ -1,7 +1,7 @@
 //! What stands in FROM, and the columns that it has.
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, JoinConstraint, JoinOperator, ObjectName, SelectItem,
+    ExceptSelectItem, ExcludeSelectItem, Expr, Ident, ObjectName, SelectItem,
     SelectItemQualifiedWildcardKind as Qualified, WildcardAdditionalOptions,
 };
 
@@ -17,7 +17,18 @@ pub(super) struct Column {
 /// Columns in their order; `None` stands for any number of columns that are not known.
 pub(super) type Columns = Vec<Option<Column>>;
 
+/// A column that `*` gives.
+#[derive(Clone)]
+pub(super) struct Visible {
+    pub(super) column: Column,
+    /// How it is read.
+    pub(super) expr: Expr,
+    /// A join made it of two columns, and its name alone means this.
+    pub(super) is_merged: bool,
+}
+
 /// What stands in FROM.
+#[derive(Clone)]
 pub(super) struct Relation {
     /// What its columns may be qualified by; empty if by nothing.
     pub(super) name: Vec<Ident>,
@@ -25,7 +36,7 @@ pub(super) struct Relation {
 }
 
 impl Relation {
-    fn is_named(&self, name: &[Ident]) -> bool {
+    pub(super) fn is_named(&self, name: &[Ident]) -> bool {
         let texts = |idents: &[Ident]| idents.iter().map(|it| it.value.clone()).collect();
         let (own, wanted): (Vec<_>, Vec<_>) = (texts(&self.name), texts(name));
         own.ends_with(&wanted)
@@ -34,19 +45,75 @@ impl Relation {
     fn find(&self, name: &str) -> Option<&Column> {
         self.columns.iter().flatten().find(|it| it.name == name)
     }
+
+    /// Its columns, if they are known.
+    pub(super) fn visible(&self) -> Option<Vec<Visible>> {
+        let visible = self.columns.iter().map(|column| {
+            let column = column.as_ref()?;
+            let name = Ident::with_quote('"', column.name.as_str());
+            Some(Visible {
+                column: column.clone(),
+                expr: match self.name.as_slice() {
+                    [] => Expr::Identifier(name),
+                    qualifier => Expr::CompoundIdentifier([qualifier, &[name]].concat()),
+                },
+                is_merged: false,
+            })
+        });
+        visible.collect()
+    }
+}
+
+/// What a name without a qualifier means in a FROM.
+pub(super) enum Meaning<'a> {
+    /// A column that a join made of two.
+    Merged(&'a Expr),
+    /// A column of a relation, perhaps.
+    Column,
+    /// Nothing.
+    Absent,
 }
 
 /// The relations of a FROM.
-#[derive(Default)]
+#[derive(Clone)]
 pub(super) struct FromClause {
     pub(super) relations: Vec<Relation>,
-    /// `*` is not all of their columns: a join merges some, or leaves some out.
-    pub(super) is_merged: bool,
+    /// What `*` gives, if that is known.
+    pub(super) visible: Option<Vec<Visible>>,
+}
+
+impl Default for FromClause {
+    fn default() -> Self {
+        Self {
+            relations: Vec::new(),
+            visible: Some(Vec::new()),
+        }
+    }
 }
 
 impl FromClause {
     pub(super) fn relation(&self, name: &[Ident]) -> Option<&Relation> {
         self.relations.iter().find(|it| it.is_named(name))
+    }
+
+    pub(super) fn meaning(&self, name: &str) -> Meaning<'_> {
+        let visible = self.visible.iter().flatten();
+        let mut found = visible.filter(|it| it.column.name == name);
+        match (found.next(), found.next()) {
+            (Some(one), None) if one.is_merged => return Meaning::Merged(&one.expr),
+            (Some(_), _) => return Meaning::Column,
+            (None, _) => {}
+        }
+        let is_there = |it: &Relation| it.find(name).is_some();
+        match self.visible.is_none() || self.relations.iter().any(is_there) {
+            true => Meaning::Column,
+            false => Meaning::Absent,
+        }
+    }
+
+    pub(super) fn has_merged(&self) -> bool {
+        let mut visible = self.visible.iter().flatten();
+        visible.any(|column| column.is_merged)
     }
 
     /// What a column of that name is called.
@@ -84,66 +151,61 @@ impl FromClause {
     }
 
     /// The columns that a wildcard stands for, if they are known.
-    pub(super) fn expanded(&self, item: &SelectItem) -> Option<Vec<SelectItem>> {
-        let relations: Vec<&Relation> = match item {
-            SelectItem::Wildcard(options) if is_plain(options) && !self.is_merged => {
-                self.relations.iter().collect()
-            }
-            SelectItem::QualifiedWildcard(Qualified::ObjectName(name), options)
-                if is_plain(options) =>
-            {
-                vec![self.relation(&parts(name))?]
+    pub(super) fn wildcard(&self, item: &SelectItem) -> Option<Vec<Visible>> {
+        let (mut visible, options) = match item {
+            SelectItem::Wildcard(options) => (self.visible.clone()?, options),
+            SelectItem::QualifiedWildcard(Qualified::ObjectName(name), options) => {
+                (self.relation(&parts(name))?.visible()?, options)
             }
             _ => return None,
         };
-        let columns = relations.iter().flat_map(|relation| {
-            relation.columns.iter().map(|column| {
-                let name = Ident::with_quote('"', column.as_ref()?.name.as_str());
-                Some(SelectItem::UnnamedExpr(match relation.name.as_slice() {
-                    [] => Expr::Identifier(name),
-                    qualifier => Expr::CompoundIdentifier([qualifier, &[name]].concat()),
-                }))
-            })
-        });
-        columns.collect()
+        let left_out = left_out(options)?;
+        visible.retain(|it| !left_out.contains(&it.column.name));
+        Some(visible)
     }
 }
 
-pub(super) fn is_plain(options: &WildcardAdditionalOptions) -> bool {
+/// A column as an item of SELECT.
+pub(super) fn item(column: Visible) -> SelectItem {
+    match column.expr {
+        expr @ (Expr::Identifier(_) | Expr::CompoundIdentifier(_)) => SelectItem::UnnamedExpr(expr),
+        expr => SelectItem::ExprWithAlias {
+            expr,
+            alias: Ident::with_quote('"', column.column.name),
+        },
+    }
+}
+
+/// The names that a wildcard leaves out, if that is all that stands behind it.
+fn left_out(options: &WildcardAdditionalOptions) -> Option<Vec<String>> {
     let WildcardAdditionalOptions {
         wildcard_token: _,
-        opt_ilike,
+        opt_ilike: None,
         opt_exclude,
         opt_except,
-        opt_replace,
-        opt_rename,
-        opt_alias,
-    } = options;
-    opt_ilike.is_none()
-        && opt_exclude.is_none()
-        && opt_except.is_none()
-        && opt_replace.is_none()
-        && opt_rename.is_none()
-        && opt_alias.is_none()
-}
-
-/// Whether a join gives fewer columns than its two sides have.
-pub(super) fn is_merging(operator: &JoinOperator) -> bool {
-    match operator {
-        JoinOperator::Join(constraint)
-        | JoinOperator::Inner(constraint)
-        | JoinOperator::Left(constraint)
-        | JoinOperator::LeftOuter(constraint)
-        | JoinOperator::Right(constraint)
-        | JoinOperator::RightOuter(constraint)
-        | JoinOperator::FullOuter(constraint)
-        | JoinOperator::CrossJoin(constraint) => matches!(
-            constraint,
-            JoinConstraint::Using(_) | JoinConstraint::Natural
-        ),
-        JoinOperator::CrossApply | JoinOperator::OuterApply => false,
-        _ => true,
+        opt_replace: None,
+        opt_rename: None,
+        opt_alias: None,
+    } = options
+    else {
+        return None;
+    };
+    let mut names: Vec<String> = Vec::new();
+    let last = |name: &ObjectName| parts(name).pop().map(|it| it.value);
+    match opt_exclude {
+        Some(ExcludeSelectItem::Single(name)) => names.extend(last(name)),
+        Some(ExcludeSelectItem::Multiple(several)) => names.extend(several.iter().filter_map(last)),
+        None => {}
     }
+    if let Some(ExceptSelectItem {
+        first_element,
+        additional_elements,
+    }) = opt_except
+    {
+        let several = std::iter::once(first_element).chain(additional_elements);
+        names.extend(several.map(|it| it.value.clone()));
+    }
+    Some(names)
 }
 
 pub(super) fn parts(name: &ObjectName) -> Vec<Ident> {
