@@ -111,9 +111,11 @@ pub(crate) fn plain(expr: &mut Expr) -> ControlFlow<Refusal> {
             escape_char,
             ..
         } => {
-            if let Some(escape) = escape_char.take()
-                && let Err(error) = escape_by_backslash(pattern, &escape.value)
-            {
+            let Some(escape) = escape_char.take() else {
+                escape_backslashes(pattern);
+                return ControlFlow::Continue(());
+            };
+            if let Err(error) = escape_by_backslash(pattern, &escape.value) {
                 return ControlFlow::Break((error, escape.span));
             }
         }
@@ -229,6 +231,35 @@ fn styled(value: &Expr, kind: &SqlType, style: &Expr) -> Result<Expr, Error> {
         over: None,
         within_group: Vec::new(),
     }))
+}
+
+/// Rewrites a pattern without ESCAPE, in which a backslash is a character like others.
+fn escape_backslashes(pattern: &mut Expr) {
+    if let Expr::Value(value) = pattern
+        && let Value::SingleQuotedString(text) | Value::NationalStringLiteral(text) =
+            &mut value.value
+    {
+        *text = text.replace('\\', r"\\");
+        return;
+    }
+    let text = |text: &str| Expr::Value(Value::SingleQuotedString(text.to_owned()).into());
+    let written = std::mem::replace(pattern, text(""));
+    let arguments = [written, text(r"\"), text(r"\\")];
+    let argument = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
+    *pattern = Expr::Function(Call {
+        name: Ident::new("REPLACE").into(),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: arguments.map(argument).into(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    });
 }
 
 /// Rewrites a pattern so that a backslash does in it what another character does.

@@ -64,14 +64,11 @@ fn one(expr: &Arc<dyn PhysicalExpr>, columns: &[usize]) -> Option<Predicate> {
         let Some(Literal::Text(pattern)) = literal(like.pattern()) else {
             return None;
         };
-        let inner = pattern.strip_prefix('%')?.strip_suffix('%')?;
-        if inner.is_empty() || inner.contains(['%', '_', '\\']) {
-            return None;
-        }
+        let inner = text_within(&pattern)?;
         return build(
             column(like.expr(), columns)?,
             Operator::Contains,
-            vec![Literal::Text(inner.into())],
+            vec![Literal::Text(inner)],
         );
     }
     if let Some(not) = expr.downcast_ref::<NotExpr>() {
@@ -86,6 +83,20 @@ fn one(expr: &Arc<dyn PhysicalExpr>, columns: &[usize]) -> Option<Predicate> {
         Operator::Eq,
         vec![Literal::Bool(true)],
     )
+}
+
+/// The text that a pattern looks for, if it stands anywhere in what matches.
+fn text_within(pattern: &str) -> Option<String> {
+    let mut characters = pattern.strip_prefix('%')?.chars();
+    let mut text = String::new();
+    loop {
+        match characters.next()? {
+            '%' => return (characters.next().is_none() && !text.is_empty()).then_some(text),
+            '_' => return None,
+            '\\' => text.push(characters.next()?),
+            c => text.push(c),
+        }
+    }
 }
 
 /// `column op constant`, either way round.
