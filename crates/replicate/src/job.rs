@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::arms::Arm;
 use crate::fingerprint::enumerated;
-use crate::keep::Keeper;
+use crate::keep::{Former, Keeper};
 use crate::lazy::LazyLoad;
 use crate::prepare::{Prepared, Rows};
 use crate::probe::{is_narrowed, shows_rows};
@@ -312,6 +312,7 @@ impl Job<'_> {
             deletes: may_delete,
             sweep: rows.sweep.as_ref().filter(|_| may_delete),
             replaces: !merges && *exists,
+            former: self.former(),
             skips: self.statement.options.deletes == Deletes::Skip,
             keeps: self.retention() != Retention::Nothing,
             proofs: !guarded,
@@ -353,6 +354,15 @@ impl Job<'_> {
         failure.map_or(Ok(()), Err)
     }
 
+    /// Where rows come from that stay through a new load although they cannot be read.
+    fn former(&self) -> Option<Former<'_>> {
+        let keeps = matches!(self.approach, Approach::Reload { keep: true, .. });
+        keeps.then_some(Former {
+            destination: self.destination.as_ref(),
+            table: &self.statement.table,
+        })
+    }
+
     /// Puts what is staged, and what of the table stays, in the table's place. Says whether it did.
     async fn replace(
         &self,
@@ -367,8 +377,10 @@ impl Job<'_> {
             return Ok(false);
         };
         let keeper = Keeper {
-            destination: self.destination.as_ref(),
-            table: &self.statement.table,
+            former: Former {
+                destination: self.destination.as_ref(),
+                table: &self.statement.table,
+            },
             known: &self.standing.slices,
             walkers,
         };

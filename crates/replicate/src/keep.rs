@@ -17,10 +17,16 @@ use crate::survey::{Known, Part, Survey};
 use crate::walk::Walker;
 use crate::{Error, ErrorKind, Outcome, Result, SliceReport};
 
-/// Copies rows of the table into the staging that is about to replace it.
-pub(crate) struct Keeper<'a> {
+/// The table that a staging is about to replace.
+#[derive(Clone, Copy)]
+pub(crate) struct Former<'a> {
     pub(crate) destination: &'a dyn Destination,
     pub(crate) table: &'a TableName,
+}
+
+/// Copies rows of the table into the staging that is about to replace it.
+pub(crate) struct Keeper<'a> {
+    pub(crate) former: Former<'a>,
     /// What the table holds.
     pub(crate) known: &'a Slices,
     /// Of each query of the statement.
@@ -79,7 +85,7 @@ impl Keeper<'_> {
         let filter = rows.of_slice(&known.state.parents);
         load.write(&known.id, Change::DeleteWhere(filter.clone()))
             .await?;
-        let copied = self.copy_rows(walker, &known.id, &filter).await?;
+        let copied = self.former.copy(walker, &known.id, &filter).await?;
         // Nothing was read: if the slice can be read again, it is loaded from its beginning.
         let state = known.state.unread(known.state.arm);
         let checkpoint = (copied > 0).then(|| state.to_json(&known.id));
@@ -93,7 +99,16 @@ impl Keeper<'_> {
         Ok(())
     }
 
-    async fn copy_rows(&self, walker: &Walker<'_>, id: &str, filter: &RowFilter) -> Result<u64> {
+}
+
+impl Former<'_> {
+    /// Copies the rows that match, with NULL in columns that the table does not have yet; says how many there are.
+    pub(crate) async fn copy(
+        &self,
+        walker: &Walker<'_>,
+        id: &str,
+        filter: &RowFilter,
+    ) -> Result<u64> {
         let Some(there) = self.destination.table(self.table).await? else {
             return Ok(0);
         };

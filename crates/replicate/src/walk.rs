@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::columns::{Layout, build};
 use crate::events::Voice;
 use crate::keys::KeySet;
+use crate::keep::Former;
 use crate::lazy::LazyLoad;
 use crate::pages::Pages;
 use crate::prepare::Rows;
@@ -41,6 +42,8 @@ pub(crate) struct Walker<'a> {
     pub(crate) sweep: Option<&'a Arc<ScanPlan>>,
     /// What is read takes the place of rows that are there.
     pub(crate) replaces: bool,
+    /// Where rows of parents that could not be read are taken from, if they stay through that.
+    pub(crate) former: Option<Former<'a>>,
     /// What the source has deleted stays as it is.
     pub(crate) skips: bool,
     /// Rows that leave are kept, with the values that they have then.
@@ -298,8 +301,8 @@ impl Visit<'_> {
                 rows: page,
                 checkpoint,
                 owners,
+                unread,
                 end,
-                ..
             } = page?;
             if let Some(End::NotApplicable { why }) = end {
                 return Ok(Outcome::NotApplicable(why));
@@ -317,6 +320,7 @@ impl Visit<'_> {
             let go_alike = !owners.is_empty() && !self.walker.keeps && !self.walker.skips;
             let written = self.put(page, !early && !go_alike).await?;
             self.delete_absent(&owners, written).await?;
+            self.carry(&unread).await?;
             if let Some(checkpoint) = checkpoint {
                 state.checkpoint = checkpoint;
             }
@@ -503,6 +507,9 @@ impl Visit<'_> {
             if self.walker.replaces && unread.iter().any(|owner| owner.0.is_empty()) {
                 return Err(self.unreadable());
             }
+            if self.carry(&unread).await? > 0 {
+                self.commit(None).await?;
+            }
             self.keep(&unread, seen).await?;
             if let Some(written) = self.put(rows, true).await? {
                 seen.insert(&self.walker.layout.keys_of(&written)?)?;
@@ -512,6 +519,32 @@ impl Visit<'_> {
                 return Ok(end);
             }
         }
+    }
+
+    /// Brings rows of parents that could not be read into what takes the table's place; says how many.
+    async fn carry(&self, unread: &[Owner]) -> Result<u64> {
+        let Walker {
+            rows,
+            former,
+            replaces,
+            voice,
+            ..
+        } = self.walker;
+        let of_slice = rows.of_slice(&self.slice.parents);
+        let mut carried = 0;
+        for owner in unread.iter().filter(|_| *replaces) {
+            let Some(filter) = rows.owner.rows_of(owner, &of_slice) else {
+                continue;
+            };
+            match former {
+                Some(former) => carried += former.copy(self.walker, self.id, &filter).await?,
+                None => voice.note(format!(
+                    "{}: the statement asks for other rows than before, so that none stay of what could not be read",
+                    self.slice.label
+                )),
+            }
+        }
+        Ok(carried)
     }
 
     /// Takes the rows of parents that could not be read for listed.

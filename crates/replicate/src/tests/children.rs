@@ -20,6 +20,7 @@ use super::fake::instant;
 use super::statement;
 use crate::events::Voice;
 use crate::run::{Run, run};
+use crate::statement::Statement;
 use crate::work::{Applied, Output, RowWork, Work};
 use crate::{Mode, Report, RunOptions, ScriptRun};
 
@@ -309,6 +310,10 @@ impl Bench {
 
     /// Replicates a table whose slices answer with these pages.
     async fn replicate(&self, name: &str, pages: Vec<Answer>) -> Report {
+        self.run(name, pages, &statement()).await
+    }
+
+    async fn run(&self, name: &str, pages: Vec<Answer>, statement: &Statement) -> Report {
         *self.script.pages.lock().unwrap() = pages;
         let table = self
             .script
@@ -341,7 +346,7 @@ impl Bench {
         let works: [Box<dyn RowWork>; 1] = [Box::new(select)];
         let script = ScriptRun::new(RunOptions::default());
         let run_ = Run::new(&script, Voice::new(Arc::new(crate::Silent)));
-        run(&run_, Work::Rows(&works), &self.destination, &statement())
+        run(&run_, Work::Rows(&works), &self.destination, statement)
             .await
             .unwrap()
     }
@@ -375,6 +380,42 @@ impl Bench {
         }
         assert_eq!(slices[0], slices[1]);
         slices[0].iter().cloned().collect()
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_read_stays_through_a_new_load() {
+    let truncates: fn(&mut Statement) = |it| it.options.truncate_table = true;
+    let drops: fn(&mut Statement) = |it| it.options.drop_table = true;
+    for (name, mode) in [("Notes", Mode::Incremental), ("Labels", Mode::Listing)] {
+        for option in [truncates, drops] {
+            let bench = Bench::new();
+            bench
+                .replicate(
+                    name,
+                    vec![
+                        vec![(1, Some(vec!["a", "b"]))],
+                        vec![(2, Some(vec!["c"])), (3, Some(vec!["d"]))],
+                    ],
+                )
+                .await;
+            let mut statement = statement();
+            option(&mut statement);
+            let pages = vec![
+                vec![(1, Some(vec!["b"])), (2, None)],
+                vec![(3, Some(vec!["e"]))],
+            ];
+            let report = bench.run(name, pages, &statement).await;
+            assert_eq!(report.mode, mode);
+            assert_eq!(bench.copy().await, ["1 b", "2 c", "3 e"], "{name}");
+            // Once it is read again, what is gone leaves.
+            let pages = vec![
+                vec![(1, Some(vec!["b"])), (2, Some(vec!["f"]))],
+                vec![(3, Some(vec!["e"]))],
+            ];
+            bench.replicate(name, pages).await;
+            assert_eq!(bench.copy().await, ["1 b", "2 f", "3 e"], "{name}");
+        }
     }
 }
 
