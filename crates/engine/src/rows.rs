@@ -95,8 +95,8 @@ pub struct WholePlan {
     notes: Vec<String>,
 }
 
-/// Reads a planned query as work.
-pub(crate) fn work(planned: PlannedQuery) -> Result<Work> {
+/// Reads a planned query as work. Where outputs are `renamed` by their places, several may have one name.
+pub(crate) fn work(planned: PlannedQuery, renamed: bool) -> Result<Work> {
     let analysed = planned.analysed()?;
     let headings = planned.headings();
     let fields = analysed.schema().fields().iter();
@@ -104,7 +104,9 @@ pub(crate) fn work(planned: PlannedQuery) -> Result<Work> {
         .zip(&headings)
         .map(|(field, heading)| field.as_ref().clone().with_name(heading))
         .collect();
-    refuse_doubles(&outputs)?;
+    if !renamed {
+        refuse_doubles(&outputs)?;
+    }
     let sources = source_tables(&analysed).map_err(|error| planned.error(error))?;
     let sources: Vec<(String, Arc<dyn Source>)> = sources
         .into_iter()

@@ -406,10 +406,15 @@ impl Session {
     /// Resolves and analyses the SELECT of a REPLICATE. Makes no request but look-ups of names.
     ///
     /// # Errors
-    /// If the query cannot be planned.
-    pub async fn work(&self, query: &Query, context: &ReadContext) -> Result<Work> {
+    /// If the query cannot be planned, or two of its outputs have one name and are not `renamed` by their places.
+    pub async fn work(
+        &self,
+        query: &Query,
+        renamed: bool,
+        context: &ReadContext,
+    ) -> Result<Work> {
         let planned = self.planned(query, context, Reach::Sources).await?;
-        planner::plan(async move { rows::work(planned) }).await
+        planner::plan(async move { rows::work(planned, renamed) }).await
     }
 
     /// The same for a table reference: all columns of the table, every row.
@@ -420,7 +425,10 @@ impl Session {
         let resolved = self
             .resolve(std::slice::from_ref(table), context, Reach::Sources)
             .await?;
-        rows::work(PlannedQuery::of_table(self.base.clone(), &resolved[0])?)
+        rows::work(
+            PlannedQuery::of_table(self.base.clone(), &resolved[0])?,
+            false,
+        )
     }
 
     /// What a table's name means. Makes no request but look-ups of names.

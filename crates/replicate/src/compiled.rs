@@ -27,7 +27,10 @@ impl Compiled {
         context: &ReadContext,
     ) -> Result<Self> {
         let work = match &statement.source {
-            sql::Source::Query(query) => return Self::of_query(session, query, context).await,
+            sql::Source::Query(query) => {
+                let renamed = statement.columns.is_some();
+                session.work(query, renamed, context).await?
+            }
             sql::Source::Table(table) => session.work_of_table(table, context).await?,
             sql::Source::SameName => {
                 let name = sql::Name {
@@ -45,7 +48,7 @@ impl Compiled {
         query: &sql::Query,
         context: &ReadContext,
     ) -> Result<Self> {
-        Ok(Self::of_work(session.work(query, context).await?))
+        Ok(Self::of_work(session.work(query, false, context).await?))
     }
 
     fn of_work(work: engine::Work) -> Self {

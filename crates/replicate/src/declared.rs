@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
 use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::kernels::substring::substring_by_char;
 use arrow::compute::{CastOptions, cast_with_options};
@@ -150,6 +150,10 @@ enum Fault {
 }
 
 fn fitted(array: ArrayRef, field: &Field, rule: Option<&Rule>) -> Result<ArrayRef, Fault> {
+    let array = match array.data_type() {
+        DataType::Null => new_null_array(field.data_type(), array.len()),
+        _ => array,
+    };
     if rule.is_some_and(|rule| rule.not_null)
         && let Some(row) = (0..array.len()).find(|row| array.is_null(*row))
     {

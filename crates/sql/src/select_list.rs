@@ -93,7 +93,15 @@ fn behind_parentheses(lexemes: &[Lexeme], mut index: usize) -> usize {
 
 fn ends(lexemes: &[Lexeme], index: usize) -> bool {
     let is = |word: &str| lexemes[index].is_word(word);
-    // `a IS DISTINCT FROM b` goes on.
-    let distinct = index > 0 && lexemes[index - 1].is_word("DISTINCT");
-    ENDS.iter().any(|word| is(word)) && !(is("FROM") && distinct)
+    let before = |word: &str| index > 0 && lexemes[index - 1].is_word(word);
+    let behind = |token: &Token| index > 0 && &lexemes[index - 1].token == token;
+    let opens = lexemes
+        .get(index + 1)
+        .is_some_and(|next| next.token == Token::LParen);
+    // `a IS DISTINCT FROM b`, `LISTAGG(a) WITHIN GROUP (..)`, `a.limit` and `* EXCEPT (a)` go on.
+    let goes_on = is("FROM") && before("DISTINCT")
+        || is("GROUP") && before("WITHIN")
+        || is("EXCEPT") && behind(&Token::Mul) && opens
+        || behind(&Token::Period);
+    ENDS.iter().any(|word| is(word)) && !goes_on
 }
