@@ -70,3 +70,32 @@ fn groupings(group_by: &GroupByExpr) -> u64 {
         })
         .fold(of_expressions, u64::saturating_mul)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use bucketline_sql::{Statement, parse_statement};
+    use datafusion::sql::sqlparser::ast::SetExpr;
+
+    use super::{JOINS, joins, within_bounds};
+
+    #[test]
+    fn a_query_joins_so_many_tables_and_no_more() {
+        for (tables, is_refused) in [(1, false), (JOINS + 1, false), (JOINS + 2, true)] {
+            let commas = vec!["a"; tables].join(", ");
+            let joined = vec!["a"; tables].join(" CROSS JOIN ");
+            for from in [commas, joined] {
+                let parsed = parse_statement(&format!("SELECT 1 FROM {from}")).unwrap();
+                let Statement::Query(query) = parsed.statement else {
+                    panic!("it is a query");
+                };
+                let SetExpr::Select(select) = query.ast().body.as_ref() else {
+                    panic!("it is a SELECT");
+                };
+                let checked = within_bounds(select, joins(select));
+                assert_eq!(matches!(checked, ControlFlow::Break(_)), is_refused, "{tables}");
+            }
+        }
+    }
+}

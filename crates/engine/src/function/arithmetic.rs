@@ -104,13 +104,29 @@ fn checked(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>, DataFusio
         }
         _ => return Ok(Transformed::no(part)),
     };
-    let text = part.human_display().to_string();
+    let text = match (operation, arguments.as_slice()) {
+        (Operation::Negate, [value]) => format!("-{}", operand(value)),
+        (Operation::Binary(operator), [left, right]) => {
+            format!("{} {operator} {}", operand(left), operand(right))
+        }
+        _ => part.human_display().to_string(),
+    };
     Ok(Transformed::yes(call(
         operation,
         text,
         place(&part),
         arguments,
     )))
+}
+
+/// An operand as it can be written.
+fn operand(expr: &Expr) -> String {
+    if let Expr::ScalarFunction(call) = expr
+        && let Some(inner) = call.func.inner().downcast_ref::<Checked>()
+    {
+        return format!("({})", inner.text);
+    }
+    expr.human_display().to_string()
 }
 
 fn call(operation: Operation, text: String, span: Option<Span>, arguments: Vec<Expr>) -> Expr {

@@ -168,6 +168,9 @@ impl Cursor<'_> {
                 .with_hint(format!("the `(` at {} is not closed", open.start)),
             (Some(expected), _) => self.unexpected_at(index, &expected),
             (None, _) if self.may_be_secret(index) => self.unexpected_at(index, "something else"),
+            (None, _) if text.starts_with("No infix parser") => {
+                self.unexpected_at(index, "an operator")
+            }
             (None, _) => {
                 let span = self
                     .lexemes
