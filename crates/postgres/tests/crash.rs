@@ -1,19 +1,23 @@
 //! A client or a server that ends at any moment leaves rows and checkpoint that belong together.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bucketline_destination::{Change, Load, TableStatus};
 use serde_json::json;
 
-use self::support::{Database, batch, begun, destination, open};
+use self::support::{Database, batch, begun, destination, open, opened};
 
 const CHILD: &str = "BUCKETLINE_CRASH_TEST_DATABASE";
 const ROWS: i64 = 200;
+
+/// A line by which the child tells how far it is.
+const STEP: &str = "a step is done";
 
 /// How often what is killed is killed.
 const KILLS: u64 = 50;
@@ -44,6 +48,7 @@ async fn load_round(load: &dyn Load, round: i64) {
         let old = rows(round - 1).project(&[0]).unwrap().slice(0, 10);
         load.write("s", Change::Delete(old)).await.unwrap();
     }
+    step();
     let counts = load.commit("s", Some(json!(round + 1))).await.unwrap();
     assert_eq!(
         counts.inserted,
@@ -63,12 +68,36 @@ async fn child() {
     let Ok(url) = std::env::var(CHILD) else {
         return;
     };
+    step();
     let load = begun(&destination(&url)).await;
     let mut round = rounds(load.status());
     loop {
+        step();
         load_round(&*load, round).await;
         round += 1;
     }
+}
+
+/// Starts the child and kills it after so many of its steps, or in the midst of the next.
+fn killed_after(steps: usize, url: &str) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["child", "--exact", "--nocapture"])
+        .env(CHILD, url)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let told = BufReader::new(child.stdout.take().unwrap());
+    let told = told.lines().map(Result::unwrap);
+    let seen = told.filter(|line| line == STEP).take(steps).count();
+    assert_eq!(seen, steps, "the child ended by itself");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Says that a step is done.
+fn step() {
+    println!("{STEP}");
 }
 
 #[tokio::test]
@@ -79,31 +108,11 @@ async fn rows_equal_checkpoint_after_every_kill_of_the_client() {
     let mut random = fastrand::Rng::with_seed(7);
     let mut highest = 0;
     for kill in 0..KILLS {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["child", "--exact", "--nocapture"])
-            .env(CHILD, &database.url)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_micros(
-            random.u64(5_000..200_000 + kill * 12_000),
-        ));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        // The first ones meet it while it connects.
+        let steps = if kill < 4 { 1 } else { random.usize(1..40) };
+        killed_after(steps, &database.url);
         // The lease ends with the process, as soon as the server sees that the connection is closed.
-        let mut waited = 0;
-        let load = loop {
-            match open(&database.destination()).await {
-                Ok(load) => break load,
-                Err(error) if waited < 200 => {
-                    assert_eq!(error.code(), "BL6002", "{error}");
-                    waited += 1;
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-                Err(error) => panic!("kill {kill}: {error}"),
-            }
-        };
+        let load = opened(&database.destination()).await;
         let round = rounds(load.status());
         if let Some(state) = &load.status().state {
             assert_eq!(
