@@ -36,6 +36,8 @@ Statements end with a semicolon and may have several lines; Tab completes names.
   \\pset        how results are printed          \\?           this page
   \\pager [off] large results in a pager         \\q           leave, as Ctrl-D does
 
+  \\copy NAME FROM FILE   rows of a CSV file into a table of your own; \\copy NAME TO FILE
+
   SET @x = 1;   a parameter: @x is 1
 
   Ctrl-C clears the line, or stops the statement; what was committed stays
@@ -167,6 +169,7 @@ impl Command {
             ("\\df", pattern) => return sql(&format!("SHOW FUNCTIONS{};", like(pattern)?)),
             ("\\dp", pattern) => return sql(&format!("SHOW PROCEDURES{};", like(pattern)?)),
             ("\\l", pattern) => return sql(&format!("SHOW CONNECTIONS{};", like(pattern)?)),
+            ("\\copy", copy) => return sql(&super::copy::statement(copy)?),
             ("\\c", "") => return needs("a connection"),
             ("\\c", name) => return sql(&format!("USE {name};")),
             _ => return Err(format!("{plain} is no command")),

@@ -102,7 +102,7 @@ pub(super) const KEYWORDS: &[&str] = &[
 
 /// The short commands, for who types a backslash.
 const COMMANDS: &[&str] = &[
-    "\\b", "\\c", "\\d", "\\d+", "\\df", "\\dn", "\\dp", "\\dt", "\\dt+", "\\e", "\\g", "\\gx",
+    "\\b", "\\c", "\\copy", "\\d", "\\d+", "\\df", "\\dn", "\\dp", "\\dt", "\\dt+", "\\e", "\\g", "\\gx",
     "\\i", "\\l", "\\o", "\\p", "\\pager", "\\pset", "\\q", "\\r", "\\set", "\\timing", "\\unset",
     "\\watch", "\\x", "\\?",
 ];
@@ -201,6 +201,10 @@ fn command(before: &str, start: usize, names: &Names) -> (usize, Vec<String>) {
     };
     match command {
         "\\i" | "\\e" | "\\g" | "\\gx" => (start, files::complete(argument)),
+        "\\copy" => match super::copy::file_at(argument) {
+            Some(at) => (start + at, files::complete(&argument[at..])),
+            None => as_in("DESCRIBE"),
+        },
         "\\o" => {
             let formats = Format::value_variants().iter().map(|format| format.name());
             let formats = formats.filter(|format| format.starts_with(argument));

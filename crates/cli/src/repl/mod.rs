@@ -2,6 +2,7 @@
 
 mod command;
 mod complete;
+mod copy;
 mod editor;
 mod entry;
 mod files;
