@@ -72,6 +72,18 @@ async fn a_parameter_keeps_its_type_and_is_never_read_as_sql() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_variable_that_is_not_utf_8_is_not_taken_for_missing() {
+    let world = World::start(small()).await;
+    let session = world.session(&["acme"]);
+    let parameters = Parameters::new().unreadable_variable("team");
+    for script in ["SELECT {env:team}", "SELECT 'of {env:team}'"] {
+        let (_, errors) = outcome(&session, script, &parameters).await;
+        let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["the variable `{env:team}` is not UTF-8"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_parameter_stands_where_a_number_of_rows_does() {
     let world = World::start(small()).await;
     let session = world.session(&["acme"]);

@@ -165,7 +165,7 @@ fn settings(options: &Options) -> Result<Settings> {
             variable: &variable,
             variables: std::env::vars_os()
                 .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                    Some((name.into_string().ok()?, value.into_string().ok()))
                 })
                 .collect(),
             home,

@@ -22,8 +22,8 @@ const FROM_ENVIRONMENT: &str = "bitbucket";
 pub(crate) struct Surroundings<'a> {
     /// A variable of the environment, as [`std::env::var`] gives it.
     pub(crate) variable: &'a dyn Fn(&str) -> Result<String, VarError>,
-    /// All variables of the environment, for scripts.
-    pub(crate) variables: Vec<(String, String)>,
+    /// All variables of the environment, for scripts; without a text those that are not UTF-8.
+    pub(crate) variables: Vec<(String, Option<String>)>,
     /// The user's folder.
     pub(crate) home: Option<PathBuf>,
     /// The current folder; empty, so that its files are named as the user would.
@@ -291,7 +291,10 @@ fn destination(
 fn parameters(options: &Options, surroundings: &Surroundings<'_>) -> Result<Parameters> {
     let mut parameters = Parameters::new();
     for (name, text) in &surroundings.variables {
-        parameters = parameters.variable(name, text);
+        parameters = match text {
+            Some(text) => parameters.variable(name, text),
+            None => parameters.unreadable_variable(name),
+        };
     }
     for option in &options.parameters {
         let (name, value) = option.split_once('=').ok_or(Error::ParameterOption)?;
@@ -368,7 +371,7 @@ mod tests {
                 variable: &variable,
                 variables: variables
                     .iter()
-                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                    .map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())))
                     .collect(),
                 home: Some(PathBuf::from("/nowhere")),
                 folder: folder.path().to_owned(),

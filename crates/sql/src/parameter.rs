@@ -36,7 +36,8 @@ pub struct Parameters {
     named: Vec<(String, ParameterValue)>,
     /// From number 1 on.
     numbered: Vec<(usize, ParameterValue)>,
-    variables: Vec<(String, String)>,
+    /// Those without a text are not UTF-8.
+    variables: Vec<(String, Option<String>)>,
 }
 
 impl Parameters {
@@ -65,10 +66,19 @@ impl Parameters {
 
     /// Binds `{env:name}`, which is a text.
     #[must_use]
-    pub fn variable(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
-        let name = name.into();
+    pub fn variable(self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.with_variable(name.into(), Some(text.into()))
+    }
+
+    /// Says that `{env:name}` is there and not UTF-8, so that it cannot be a text.
+    #[must_use]
+    pub fn unreadable_variable(self, name: impl Into<String>) -> Self {
+        self.with_variable(name.into(), None)
+    }
+
+    fn with_variable(mut self, name: String, text: Option<String>) -> Self {
         self.variables.retain(|(other, _)| *other != name);
-        self.variables.push((name, text.into()));
+        self.variables.push((name, text));
         self
     }
 
@@ -85,9 +95,9 @@ impl Parameters {
         found.map(|(_, value)| value)
     }
 
-    fn find_variable(&self, name: &str) -> Option<&str> {
+    fn find_variable(&self, name: &str) -> Option<Option<&str>> {
         let found = self.variables.iter().find(|(other, _)| other == name);
-        found.map(|(_, text)| text.as_str())
+        found.map(|(_, text)| text.as_deref())
     }
 }
 
@@ -303,10 +313,15 @@ impl<'p> Binder<'p> {
     fn variable(&self, name: &str, span: Span) -> Result<&str, Error> {
         let parameters = self.parameters.as_ref();
         let found = parameters.and_then(|parameters| parameters.find_variable(name));
-        found.ok_or_else(|| {
-            let message = format!("the variable `{{env:{name}}}` has no value");
+        let missing = |what: &str| {
+            let message = format!("the variable `{{env:{name}}}` {what}");
             unbound(message, &format!("env:{name}"), span)
-        })
+        };
+        match found {
+            Some(Some(text)) => Ok(text),
+            Some(None) => Err(missing("is not UTF-8")),
+            None => Err(missing("has no value")),
+        }
     }
 }
 
