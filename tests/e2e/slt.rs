@@ -428,6 +428,7 @@ files!(
     sqlite_source,
     insert,
     own_tables,
+    dialect_functions,
     dialect_statements,
     overflow,
     forms,
