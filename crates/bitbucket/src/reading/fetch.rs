@@ -371,13 +371,17 @@ impl Fetch {
         if let Some(first) = doubles.first() {
             let Place { what, label } = &self.place;
             let shown: Vec<_> = first.split_terminator('\0').collect();
+            let rows = match doubles.len() {
+                1 => "a row repeats".to_owned(),
+                several => format!("{several} rows repeat"),
+            };
+            // Accounts that were deleted have no id left.
+            let such = match shown.iter().all(|part| part.is_empty()) {
+                true => ", which is empty".to_owned(),
+                false => format!(", such as {}", shown.join(", ")),
+            };
             self.note(&format!(
-                "{what} of {label}: in one answer {} the key of another, such as {}; a copy keeps one of each",
-                match doubles.len() {
-                    1 => "a row repeats".to_owned(),
-                    several => format!("{several} rows repeat"),
-                },
-                shown.join(", ")
+                "{what} of {label}: in one answer {rows} the key of another{such}; a copy keeps one of each"
             ));
         }
     }
