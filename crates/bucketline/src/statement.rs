@@ -410,7 +410,7 @@ impl Scene<'_> {
         let condition = match &show.like {
             Some(pattern) => {
                 let subject = order.rsplit(", ").next().unwrap_or(order);
-                format!("WHERE {subject} ILIKE {}", quoted(pattern))
+                format!(r"WHERE {subject} ILIKE {} ESCAPE '\'", quoted(pattern))
             }
             None => String::new(),
         };

@@ -88,9 +88,20 @@ pub(crate) async fn open(destination: &PostgresDestination) -> Result<Box<dyn Lo
         .await
 }
 
+/// A load, as soon as the lease of the one before has ended.
+pub(crate) async fn opened(destination: &PostgresDestination) -> Box<dyn Load> {
+    loop {
+        match open(destination).await {
+            Ok(load) => return load,
+            Err(error) if error.code() == "BL6002" => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 /// A load that has begun.
 pub(crate) async fn begun(destination: &PostgresDestination) -> Box<dyn Load> {
-    let load = open(destination).await.unwrap();
+    let load = opened(destination).await;
     load.begin(plan(Target::Table)).await.unwrap();
     load
 }

@@ -106,7 +106,7 @@ impl Cursor<'_> {
         })
     }
 
-    /// Reads NOT NULL, NULL and PRIMARY KEY behind a column; whether it is the key.
+    /// Reads NOT NULL, NULL and PRIMARY KEY behind a column; says whether it is the key.
     fn constraints(&mut self, column: &mut Column) -> Result<bool, Error> {
         let (mut is_key, mut nullable) = (false, None);
         loop {
