@@ -163,7 +163,11 @@ fn an_interrupt_ends_a_join_of_all_rows_with_all_rows() {
 #[test]
 fn rows_are_copied_from_and_into_files() {
     let world = start(small());
-    std::fs::write(world.folder().join("my teams.csv"), "Id;Name\n1;Core\n2;Front\n").unwrap();
+    std::fs::write(
+        world.folder().join("my teams.csv"),
+        "Id;Name\n1;Core\n2;Front\n",
+    )
+    .unwrap();
     let mut session = session(&world);
     typed(
         &mut session,

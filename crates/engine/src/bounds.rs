@@ -94,7 +94,11 @@ mod tests {
                     panic!("it is a SELECT");
                 };
                 let checked = within_bounds(select, joins(select));
-                assert_eq!(matches!(checked, ControlFlow::Break(_)), is_refused, "{tables}");
+                assert_eq!(
+                    matches!(checked, ControlFlow::Break(_)),
+                    is_refused,
+                    "{tables}"
+                );
             }
         }
     }

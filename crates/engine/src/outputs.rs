@@ -20,8 +20,8 @@ use datafusion::sql::sqlparser::ast::{
 
 use self::from_clause::{Column, Columns, FromClause, Relation, Visible, item, parts};
 use self::heading::MARK;
-use self::scope::{Ctes, Scope};
 pub(crate) use self::heading::{Headings, unmarked};
+use self::scope::{Ctes, Scope};
 use crate::{Error, ErrorKind, Result};
 
 /// A table of the query by the parts of its name, and its columns.

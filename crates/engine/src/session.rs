@@ -407,12 +407,7 @@ impl Session {
     ///
     /// # Errors
     /// If the query cannot be planned, or two of its outputs have one name and are not `renamed` by their places.
-    pub async fn work(
-        &self,
-        query: &Query,
-        renamed: bool,
-        context: &ReadContext,
-    ) -> Result<Work> {
+    pub async fn work(&self, query: &Query, renamed: bool, context: &ReadContext) -> Result<Work> {
         let planned = self.planned(query, context, Reach::Sources).await?;
         planner::plan(async move { rows::work(planned, renamed) }).await
     }

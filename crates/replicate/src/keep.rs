@@ -98,7 +98,6 @@ impl Keeper<'_> {
         }
         Ok(())
     }
-
 }
 
 impl Former<'_> {

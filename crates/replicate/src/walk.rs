@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::columns::{Layout, build};
 use crate::events::Voice;
-use crate::keys::KeySet;
 use crate::keep::Former;
+use crate::keys::KeySet;
 use crate::lazy::LazyLoad;
 use crate::pages::Pages;
 use crate::prepare::Rows;

@@ -102,9 +102,9 @@ pub(super) const KEYWORDS: &[&str] = &[
 
 /// The short commands, for who types a backslash.
 const COMMANDS: &[&str] = &[
-    "\\b", "\\c", "\\copy", "\\d", "\\d+", "\\df", "\\dn", "\\dp", "\\dt", "\\dt+", "\\e", "\\g", "\\gx",
-    "\\i", "\\l", "\\o", "\\p", "\\pager", "\\pset", "\\q", "\\r", "\\set", "\\timing", "\\unset",
-    "\\watch", "\\x", "\\?",
+    "\\b", "\\c", "\\copy", "\\d", "\\d+", "\\df", "\\dn", "\\dp", "\\dt", "\\dt+", "\\e", "\\g",
+    "\\gx", "\\i", "\\l", "\\o", "\\p", "\\pager", "\\pset", "\\q", "\\r", "\\set", "\\timing",
+    "\\unset", "\\watch", "\\x", "\\?",
 ];
 
 /// The connection whose tables a name alone may mean, too.

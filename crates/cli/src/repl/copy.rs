@@ -42,7 +42,9 @@ pub(super) fn file_at(text: &str) -> Option<usize> {
 fn address(file: &str, options: &[&str]) -> Result<String, String> {
     let file = path(file).display().to_string();
     if file.contains(';') {
-        return Err(format!("{file}: the name of a file may have no semicolon here"));
+        return Err(format!(
+            "{file}: the name of a file may have no semicolon here"
+        ));
     }
     let mut address = format!("csv://filename={file}");
     let options = options
@@ -57,7 +59,9 @@ fn address(file: &str, options: &[&str]) -> Result<String, String> {
             "header" => {
                 let given = rest.next_if(|word| is_switch(word));
                 let off = given.is_some_and(|word| {
-                    ["off", "false", "0"].iter().any(|it| word.eq_ignore_ascii_case(it))
+                    ["off", "false", "0"]
+                        .iter()
+                        .any(|it| word.eq_ignore_ascii_case(it))
                 });
                 address.push_str(if off { ";header=false" } else { ";header=true" });
             }
@@ -154,8 +158,17 @@ mod tests {
         ] {
             assert_eq!(statement(text).as_deref(), Ok(expected), "{text}");
         }
-        for text in ["", "teams", "teams from", "from x.csv", "(SELECT 1) from x.csv"] {
-            assert!(statement(text).unwrap_err().contains("is written"), "{text}");
+        for text in [
+            "",
+            "teams",
+            "teams from",
+            "from x.csv",
+            "(SELECT 1) from x.csv",
+        ] {
+            assert!(
+                statement(text).unwrap_err().contains("is written"),
+                "{text}"
+            );
         }
         assert_eq!(
             statement("t from x.csv quote '|'"),

@@ -106,7 +106,10 @@ impl Listing {
         table.push("sys_tables".to_owned());
         let condition = match self.name.text.as_str() {
             "" => String::new(),
-            _ => format!(r" WHERE TableName ILIKE {} ESCAPE '\'", text(&self.name.like())),
+            _ => format!(
+                r" WHERE TableName ILIKE {} ESCAPE '\'",
+                text(&self.name.like())
+            ),
         };
         format!(
             "SELECT SchemaName, TableName, TableType FROM {}{condition} ORDER BY 1, 2;",
@@ -276,15 +279,30 @@ mod tests {
         let select = "SELECT SchemaName, TableName, TableType FROM";
         for (pattern, rest) in [
             ("", "prod.API.sys_tables"),
-            ("Pull*", "prod.API.sys_tables WHERE TableName ILIKE 'Pull%' ESCAPE '\\'"),
-            ("a_b?", "prod.API.sys_tables WHERE TableName ILIKE 'a\\_b_' ESCAPE '\\'"),
-            ("\"a*b\"", "prod.API.sys_tables WHERE TableName ILIKE 'a*b' ESCAPE '\\'"),
-            ("other.*", "other.sys_tables WHERE TableName ILIKE '%' ESCAPE '\\'"),
+            (
+                "Pull*",
+                "prod.API.sys_tables WHERE TableName ILIKE 'Pull%' ESCAPE '\\'",
+            ),
+            (
+                "a_b?",
+                "prod.API.sys_tables WHERE TableName ILIKE 'a\\_b_' ESCAPE '\\'",
+            ),
+            (
+                "\"a*b\"",
+                "prod.API.sys_tables WHERE TableName ILIKE 'a*b' ESCAPE '\\'",
+            ),
+            (
+                "other.*",
+                "other.sys_tables WHERE TableName ILIKE '%' ESCAPE '\\'",
+            ),
             (
                 "o.[my repo].x",
                 "o.[my repo].sys_tables WHERE TableName ILIKE 'x' ESCAPE '\\'",
             ),
-            ("it's", "prod.API.sys_tables WHERE TableName ILIKE 'it''s' ESCAPE '\\'"),
+            (
+                "it's",
+                "prod.API.sys_tables WHERE TableName ILIKE 'it''s' ESCAPE '\\'",
+            ),
         ] {
             let listing = said(Listing::tables(pattern, false));
             assert_eq!(

@@ -74,7 +74,9 @@ impl Merging<'_> {
             _ => {
                 let is_right = |it: &&Visible| {
                     let name = &it.column.name;
-                    right.iter().any(|it| it.column.name.eq_ignore_ascii_case(name))
+                    right
+                        .iter()
+                        .any(|it| it.column.name.eq_ignore_ascii_case(name))
                 };
                 let both = left.iter().filter(is_right);
                 both.map(|it| Ident::with_quote('"', it.column.name.as_str()))
@@ -130,14 +132,12 @@ fn taken(columns: &mut Vec<Visible>, name: &Ident, side: &str) -> Result<Visible
                 "USING ({}): the {side} side of the join has no such column",
                 name.value
             );
-            Err(
-                Error::new(ErrorKind::UnknownColumn, message).with_hint(
-                    match nearest(&name.value, names()) {
-                        Some(near) => format!("did you mean {near}?"),
-                        None => format!("its columns are {}", names().collect::<Vec<_>>().join(", ")),
-                    },
-                ),
-            )
+            Err(Error::new(ErrorKind::UnknownColumn, message).with_hint(
+                match nearest(&name.value, names()) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("its columns are {}", names().collect::<Vec<_>>().join(", ")),
+                },
+            ))
         }
         _ => {
             let message = format!(
