@@ -40,6 +40,11 @@ pub(crate) trait Database: Debug + Send + Sync + 'static {
     /// See [`Store::lead`](bucketline_app::Store::lead).
     fn lead(&self, node: NodeId) -> impl Future<Output = Result<bool>> + Send;
 
+    /// Whoever else led has gone.
+    fn lead_alone(&self, _node: NodeId) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// The node leads no longer, if it did.
     fn stop_leading(&self, node: NodeId) -> impl Future<Output = ()> + Send;
 }

@@ -315,9 +315,14 @@ impl<D: Database> Store for Operations<D> {
 
     async fn reclaim(&self, silence: &Silence, at: DateTime<Utc>) -> Result<Vec<Reclaimed>> {
         let is_shared = self.0.is_shared();
-        transaction!(self.0, Write, [silence], |tx| nodes::reclaim(
+        let but = silence.but;
+        let reclaimed = transaction!(self.0, Write, [silence], |tx| nodes::reclaim(
             tx, is_shared, &silence, at
-        ))
+        ))?;
+        if !is_shared {
+            self.0.lead_alone(but).await;
+        }
+        Ok(reclaimed)
     }
 
     async fn prune(&self, request: &PruneRequest, at: DateTime<Utc>) -> Result<Pruned> {

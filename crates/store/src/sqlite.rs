@@ -145,6 +145,10 @@ impl Database for Sqlite {
         Ok(*leader.get_or_insert(node) == node)
     }
 
+    async fn lead_alone(&self, node: NodeId) {
+        lock(&self.inner.leader).take_if(|leader| *leader != node);
+    }
+
     async fn stop_leading(&self, node: NodeId) {
         lock(&self.inner.leader).take_if(|leader| *leader == node);
     }
