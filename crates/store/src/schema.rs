@@ -38,8 +38,15 @@ impl Steps {
         Ok(self)
     }
 
+    /// The steps up to a version.
+    #[cfg(test)]
+    pub(crate) fn up_to(mut self, version: i64) -> Self {
+        self.all.retain(|step| i64::from(step.version()) <= version);
+        self
+    }
+
     /// The version of the last step.
-    fn version(&self) -> i64 {
+    pub(crate) fn version(&self) -> i64 {
         self.all.last().map_or(0, |step| step.version().into())
     }
 

@@ -1,5 +1,7 @@
 //! What a store does when something is wrong around it, and how its schema is upgraded.
 
+mod upgrade;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
