@@ -60,8 +60,11 @@ pub(crate) async fn add(tx: &mut dyn Transaction, row: &Row<'_>) -> Result<RunId
 
 /// The job's runs that have not ended: number, and whether a node holds it.
 pub(crate) async fn open(tx: &mut dyn Transaction, job: JobId) -> Result<Vec<(RunId, bool)>> {
-    let sql = "SELECT id, node_id FROM runs WHERE job_id = ?1 AND ended_at IS NULL ORDER BY id";
-    let rows = tx.rows(sql, &values![job.0]).await?;
+    let sql = format!(
+        "SELECT id, node_id FROM runs{} WHERE job_id = ?1 AND ended_at IS NULL ORDER BY id",
+        (tx.dialect().indexed_by)("runs_open")
+    );
+    let rows = tx.rows(&sql, &values![job.0]).await?;
     let open = rows.into_iter().map(|mut row| {
         let id = RunId(row.integer()?);
         Ok((id, row.optional_integer()?.is_some()))
@@ -171,10 +174,11 @@ pub(crate) async fn claim(
 async fn candidates(tx: &mut dyn Transaction, at: DateTime<Utc>) -> Result<Vec<Candidate>> {
     let sql = format!(
         "SELECT r.id, r.job_id, r.source, r.destination, r.state, r.reason, r.origin, r.attempt \
-         FROM runs r JOIN jobs j ON j.id = r.job_id \
+         FROM runs r{} JOIN jobs j ON j.id = r.job_id \
          WHERE r.ended_at IS NULL AND r.node_id IS NULL AND (r.ready_at <= ?1 OR r.queued_at > ?1) \
          AND NOT EXISTS (SELECT 1 FROM runs h WHERE h.job_id = r.job_id AND h.node_id IS NOT NULL) \
          ORDER BY r.ready_at, r.id{}",
+        (tx.dialect().indexed_by)("runs_open"),
         tx.dialect().skip_locked
     );
     let rows = tx.rows(&sql, &values![at]).await?;

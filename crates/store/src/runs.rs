@@ -139,8 +139,9 @@ pub(crate) async fn numbered(tx: &mut dyn Transaction, ids: &str) -> Result<Vec<
 
 /// The runs of these jobs that have not ended.
 pub(crate) async fn open_of(tx: &mut dyn Transaction, jobs: &str) -> Result<Vec<Run>> {
+    let from = format!("runs r{}", (tx.dialect().indexed_by)("runs_open"));
     let rest = format!("WHERE r.ended_at IS NULL AND r.job_id IN ({jobs}) ORDER BY r.id");
-    find(tx, "runs r", &rest, &[]).await
+    find(tx, &from, &rest, &[]).await
 }
 
 /// The run of a job that was queued with a key.
@@ -159,7 +160,6 @@ pub(crate) async fn list(
     filter: &RunFilter,
     page: &PageRequest,
 ) -> Result<Page<Run>> {
-    let total = count(tx, filter).await?;
     let behind = match &page.after {
         Some(cursor) => Some(place(cursor.keys("runs")?)?),
         None => None,
@@ -170,6 +170,10 @@ pub(crate) async fn list(
         found.extend(way.last(tx, most).await?);
     }
     found.sort_by_key(|run| std::cmp::Reverse((run.queued_at, run.id)));
+    let total = match page.after.is_none() && found.len() < most as usize {
+        true => Count::Exactly(found.len() as u64),
+        false => count(tx, filter).await?,
+    };
     Ok(pages::page("runs", found, page, total, |run| {
         vec![
             run.queued_at.timestamp_micros().to_string(),
@@ -220,9 +224,12 @@ impl Way {
     /// How many runs there are, at most `most`.
     async fn count(&self, tx: &mut dyn Transaction, most: u64) -> Result<u64> {
         let Self { conditions, .. } = self;
+        let of_jobs = match conditions.to_string().contains("j.") {
+            true => " JOIN jobs j ON j.id = r.job_id",
+            false => "",
+        };
         let sql = format!(
-            "SELECT count(*) FROM (SELECT 1 FROM {} JOIN jobs j ON j.id = r.job_id {conditions} \
-             LIMIT {most}) AS found",
+            "SELECT count(*) FROM (SELECT 1 FROM {}{of_jobs} {conditions} LIMIT {most}) AS found",
             self.from(tx)
         );
         tx.number(&sql, conditions.values()).await

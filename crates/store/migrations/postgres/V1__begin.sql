@@ -109,7 +109,7 @@ CREATE INDEX runs_queued ON runs (queued_at, id);
 CREATE INDEX runs_job ON runs (job_id, queued_at, id);
 CREATE INDEX runs_kind ON runs (state, origin, queued_at, id);
 CREATE INDEX runs_failure ON runs (queued_at, id) WHERE failure_code IS NOT NULL;
-CREATE INDEX runs_open ON runs (ready_at, id) WHERE ended_at IS NULL;
+CREATE INDEX runs_open ON runs (job_id, ready_at, id) WHERE ended_at IS NULL;
 CREATE INDEX runs_events ON runs (job_id, queued_at) WHERE events > 0;
 CREATE UNIQUE INDEX runs_held ON runs (job_id) WHERE node_id IS NOT NULL;
 CREATE UNIQUE INDEX runs_key ON runs (job_id, run_key) WHERE run_key IS NOT NULL;
