@@ -15,6 +15,12 @@ pub(crate) fn tell() {
             "to run it: apt-get install postgresql (macOS: brew install postgresql@17)",
         ]);
     }
+    if !may_mount() {
+        left_out(&[
+            "runs on a disk that is itself full or read-only; single calls are refused instead",
+            "to run it: be root, on Linux",
+        ]);
+    }
     if lacks_specification {
         left_out(&[
             "what is held against the published specification itself (the tables are, against the facts kept of it)",
@@ -30,6 +36,15 @@ pub(crate) fn tell() {
     if lacks_clients || lacks_specification {
         left_out(&["every table against an OpenAPI mock, which needs both"]);
     }
+}
+
+/// Whether the tests can mount a disk of their own.
+fn may_mount() -> bool {
+    #[cfg(target_os = "linux")]
+    return std::fs::metadata("/proc/self")
+        .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    #[cfg(not(target_os = "linux"))]
+    false
 }
 
 /// Whether PostgreSQL's programs are where `crates/private-postgres` looks for them.

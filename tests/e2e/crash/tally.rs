@@ -97,8 +97,9 @@ fn place(path: &str) -> &'static str {
         () if name.ends_with("-shm") => "the log's index",
         () if name.ends_with(".db") => "the database",
         () if has(".db-bucketline") => "a lock",
-        () if has("csv") => "a file of rows",
+        () if name.ends_with(".unfinished") || name.ends_with(".csv") => "a file of rows",
         () if name.starts_with("etilqs") => "a temporary file of SQLite",
+        () if !name.contains('.') => "a folder",
         () => "others",
     }
 }
