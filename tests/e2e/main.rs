@@ -17,6 +17,9 @@ mod histories;
 mod issue_tables;
 mod kills;
 mod library_page;
+// Only Linux counts in KiB.
+#[cfg(target_os = "linux")]
+mod memory;
 mod mock;
 mod parameters;
 mod processes;

@@ -161,6 +161,9 @@ fn causes(code: &str, message: &str, error: &dyn StdError) -> Vec<String> {
     causes
 }
 
+/// Bytes of a line that are shown on each side of the place where an error begins. No terminal is as wide.
+const AROUND: usize = 4096;
+
 /// The line where an error begins, secrets masked and control characters escaped, and what of it is marked, in bytes.
 #[derive(Debug, PartialEq, Eq)]
 struct Excerpt {
@@ -170,31 +173,46 @@ struct Excerpt {
 
 impl Excerpt {
     fn of(text: &str, span: Span) -> Self {
+        let index = (span.start.line as usize).saturating_sub(1);
+        let line = |text| lines(text).nth(index).unwrap_or_default();
         // Secrets may begin on a line above, so the whole text is masked; line breaks stay.
         let masked = mask_source(text);
-        let index = (span.start.line as usize).saturating_sub(1);
-        let line = |text: &str| {
-            let unified = text.replace("\r\n", "\n");
-            let mut lines = unified.split(['\n', '\r']);
-            lines.nth(index).unwrap_or_default().to_owned()
-        };
         let (original, masked) = (line(text), line(&masked));
-        let start = byte_of_column(&original, span.start.column);
+        let start = byte_of_column(original, span.start.column);
         let end = match span.end.line > span.start.line {
             true => original.trim_end().len().max(start),
-            false => byte_of_column(&original, span.end.column).max(start),
+            false => byte_of_column(original, span.end.column).max(start),
         };
-        let marked = moved(&original, &masked, start)..moved(&original, &masked, end);
+        let marked = moved(original, masked, start)..moved(original, masked, end);
+        let from = masked.floor_char_boundary(marked.start.saturating_sub(AROUND));
+        let marked_end = masked.floor_char_boundary(marked.end.min(marked.start + AROUND));
+        let to = masked.floor_char_boundary(marked_end.saturating_add(AROUND));
         let shown = |part: &str| escape_except(part, &['\t']).into_owned();
-        let (before, within) = (
-            shown(&masked[..marked.start]),
-            shown(&masked[marked.clone()]),
-        );
+        let before = shown(&masked[from..marked.start]);
+        let within = shown(&masked[marked.start..marked_end]);
         Self {
             marked: before.len()..before.len() + within.len(),
-            line: before + &within + &shown(&masked[marked.end..]),
+            line: before + &within + &shown(&masked[marked_end..to]),
         }
     }
+}
+
+/// The lines of a text, which end with `\n`, `\r\n` or `\r`.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(end) = text.find(['\n', '\r']) else {
+            return rest.take();
+        };
+        let ending = if text[end..].starts_with("\r\n") {
+            2
+        } else {
+            1
+        };
+        rest = Some(&text[end + ending..]);
+        Some(&text[..end])
+    })
 }
 
 /// Where the character of that column, counted from 1, begins.
@@ -287,6 +305,17 @@ hint: did you mean Issues?
         let excerpt = Excerpt::of(text, span(text, "def"));
         assert_eq!(excerpt.line, "Token = '***'");
         assert!(excerpt.marked.start >= text.find('\'').unwrap());
+    }
+
+    #[test]
+    fn a_long_line_is_shown_around_its_place() {
+        let text = format!("{} Isues {}", "ä".repeat(1_000_000), "ö".repeat(1_000_000));
+        let place = span(&text, "Isues");
+        let excerpt = Excerpt::of(&text, place);
+        assert_eq!(&excerpt.line[excerpt.marked.clone()], "Isues");
+        assert!(excerpt.line.len() < 10_000);
+        let drawn = diagnostic(&Script { name: None, text }, place).draw(false);
+        assert!(drawn.contains(":1:1000002\n"), "{drawn}");
     }
 
     #[test]
