@@ -33,7 +33,7 @@ fn measured() {
         .status()
         .unwrap();
     let most = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
-    println!("code {:?}, most {most}", status.code());
+    eprintln!("code {:?}, most {most}", status.code());
 }
 
 /// Runs a script with a connection to that address; the MiB that it needed, and what it wrote to the standard error.
@@ -50,7 +50,7 @@ fn memory_of(script: &str, address: &str) -> (i64, String) {
         .env(FOLDER, folder.path())
         .output()
         .unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
     let (_, most) = printed.split_once("most ").expect(&printed);
     let most: i64 = most.lines().next().unwrap().parse().unwrap();
     let told = std::fs::read_to_string(folder.path().join("told")).unwrap();

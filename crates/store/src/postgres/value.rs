@@ -42,12 +42,12 @@ impl ToSql for Value {
 
 impl FromSql<'_> for Value {
     fn from_sql(kind: &Type, raw: &[u8]) -> Result<Self, Failure> {
-        Ok(match kind {
-            &Type::BOOL => Self::Integer(bool::from_sql(kind, raw)?.into()),
-            &Type::INT4 => Self::Integer(i32::from_sql(kind, raw)?.into()),
-            &Type::INT8 => Self::Integer(i64::from_sql(kind, raw)?),
+        Ok(match *kind {
+            Type::BOOL => Self::Integer(bool::from_sql(kind, raw)?.into()),
+            Type::INT4 => Self::Integer(i32::from_sql(kind, raw)?.into()),
+            Type::INT8 => Self::Integer(i64::from_sql(kind, raw)?),
             // The same eight bytes.
-            &Type::TIMESTAMPTZ => Self::Integer(i64::from_sql(&Type::INT8, raw)? + EPOCH),
+            Type::TIMESTAMPTZ => Self::Integer(i64::from_sql(&Type::INT8, raw)? + EPOCH),
             _ => Self::Text(String::from_sql(kind, raw)?),
         })
     }
