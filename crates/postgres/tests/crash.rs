@@ -100,7 +100,8 @@ fn step() {
     println!("{STEP}");
 }
 
-#[tokio::test]
+// A thread of its own closes the connection of a dropped load while this one waits for the child.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_equal_checkpoint_after_every_kill_of_the_client() {
     let Some(database) = Database::new() else {
         return;
