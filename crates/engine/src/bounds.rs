@@ -73,6 +73,8 @@ fn groupings(group_by: &GroupByExpr) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::ops::ControlFlow;
 
     use bucketline_sql::{Statement, parse_statement};

@@ -112,6 +112,8 @@ fn first_word(lexemes: &[Lexeme], first: usize, words: &[&str]) -> Option<usize>
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use crate::{Statement, parse_statement};
 
     fn parts(text: &str) -> Option<(Vec<&str>, Option<&str>, usize)> {

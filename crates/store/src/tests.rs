@@ -215,7 +215,7 @@ async fn an_upgrade_leaves_a_copy_of_what_was() {
         [] as [String; 0]
     );
     let behind = crate::sqlite::pending(&path, steps()).await.unwrap();
-    assert_eq!(behind, [next.clone()]);
+    assert_eq!(behind, std::slice::from_ref(&next));
     let store = Operations(Sqlite::open(&path, steps()).await.unwrap());
     assert_eq!(store.job(made.job.id).await.unwrap(), Some(made.clone()));
     drop(store);

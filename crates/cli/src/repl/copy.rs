@@ -25,8 +25,38 @@ pub(super) fn statement(text: &str) -> Result<String, String> {
     match (is(direction, "from"), query) {
         (true, true) => Err(usage()),
         (true, false) => Ok(format!("INSERT INTO {what} SELECT * FROM {address};")),
-        (false, true) => Ok(format!("SELECT * INTO {address} FROM {what} AS copied;")),
+        (false, true) => Ok(into(&first[1..first.len() - 1], &address)),
         (false, false) => Ok(format!("SELECT * INTO {address} FROM {what};")),
+    }
+}
+
+/// The statement that writes the rows of a query to an address, in the query's order.
+fn into(query: &str, address: &str) -> String {
+    let words = words(query);
+    let at = |index: usize| words[index].as_ptr() as usize - query.as_ptr() as usize;
+    let is = |index: usize, name: &str| words[index].eq_ignore_ascii_case(name);
+    let is_set = |index: &usize| {
+        ["UNION", "EXCEPT", "INTERSECT"]
+            .iter()
+            .any(|name| is(*index, name))
+    };
+    if (0..words.len()).any(|index| is_set(&index)) {
+        // Their order names output columns only, so it may stand outside.
+        let order = (0..words.len()).rfind(|index| is(*index, "ORDER"));
+        let (rows, order) = query.split_at(order.map_or(query.len(), at));
+        return format!(
+            "SELECT * INTO {address} FROM ({}) AS copied {order}",
+            rows.trim_end()
+        )
+        .trim_end()
+        .to_owned()
+            + ";";
+    }
+    // In `a IS DISTINCT FROM b` it is another word.
+    let from = (1..words.len()).find(|index| is(*index, "FROM") && !is(index - 1, "DISTINCT"));
+    match from.map(at) {
+        Some(from) => format!("{}INTO {address} {};", &query[..from], &query[from..]),
+        None => format!("SELECT * INTO {address} FROM ({query}) AS copied;"),
     }
 }
 
@@ -153,7 +183,19 @@ mod tests {
             ),
             (
                 "(SELECT a FROM b WHERE c = ') to ') to 'x.csv' delimiter as '|'",
-                "SELECT * INTO [csv://filename=x.csv;delimiter=|] FROM (SELECT a FROM b WHERE c = ') to ') AS copied;",
+                "SELECT a INTO [csv://filename=x.csv;delimiter=|] FROM b WHERE c = ') to ';",
+            ),
+            (
+                "(SELECT a IS DISTINCT FROM 1, COUNT(*) FROM b ORDER BY 2) to x.csv",
+                "SELECT a IS DISTINCT FROM 1, COUNT(*) INTO [csv://filename=x.csv] FROM b ORDER BY 2;",
+            ),
+            (
+                "(SELECT a FROM b UNION SELECT 1 ORDER BY a DESC) to x.csv",
+                "SELECT * INTO [csv://filename=x.csv] FROM (SELECT a FROM b UNION SELECT 1) AS copied ORDER BY a DESC;",
+            ),
+            (
+                "(SELECT 1) to x.csv",
+                "SELECT * INTO [csv://filename=x.csv] FROM (SELECT 1) AS copied;",
             ),
         ] {
             assert_eq!(statement(text).as_deref(), Ok(expected), "{text}");

@@ -232,11 +232,7 @@ fn rows(store: &Sqlite) -> Rows {
             let mut statement = connection
                 .prepare(&format!("SELECT * FROM {table}"))
                 .unwrap();
-            let columns: Vec<_> = statement
-                .column_names()
-                .into_iter()
-                .map(str::to_owned)
-                .collect();
+            let columns: Vec<_> = statement.column_names().map(str::to_owned).collect();
             let width = columns.len();
             let row = |row: &rusqlite::Row<'_>| {
                 let value = |index| {
