@@ -60,7 +60,7 @@ impl From<Error> for Failure {
             .map(|hint| format!(" ({hint})"))
             .unwrap_or_default();
         Self {
-            code: error.code().to_owned(),
+            code: error.code().to_string(),
             message: format!("{error}{hint}"),
         }
     }

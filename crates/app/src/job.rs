@@ -270,7 +270,7 @@ impl Job {
                 Ok(option) => options.set(option),
                 Err(error) => problems.push(Problem {
                     span: None,
-                    ..Problem::of_sql(place, &error)
+                    ..Problem::of(place, &error)
                 }),
             }
         }
@@ -284,7 +284,7 @@ impl Job {
                 let place = format!("options.{}", listed.unwrap_or_default());
                 problems.push(Problem {
                     span: None,
-                    ..Problem::of_sql(place, &error)
+                    ..Problem::of(place, &error)
                 });
                 Err(problems)
             }
@@ -421,7 +421,7 @@ impl Job {
                     let errors = script
                         .iter()
                         .filter_map(|statement| statement.as_ref().err());
-                    problems.extend(errors.map(|error| Problem::of_sql(place("sql"), error)));
+                    problems.extend(errors.map(|error| Problem::of(place("sql"), error)));
                 }
                 FollowStep::Webhook(address) => {
                     let rest = address

@@ -41,15 +41,6 @@ impl Problem {
         }
     }
 
-    /// What the parser says of the text at `place`.
-    pub fn of_sql(place: impl Into<String>, error: &bucketline_sql::Error) -> Self {
-        Self {
-            hint: error.hint(),
-            span: Some(error.span()),
-            ..Self::new(place, error.code(), error.message())
-        }
-    }
-
     /// Adds what the user can do.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {

@@ -68,7 +68,7 @@ impl Task {
 /// Reads the one statement of a task.
 fn task_statement(text: &str) -> Result<Located, Box<Problem>> {
     let problem = |code, message: &str| Problem::new("statement", code, message);
-    let of_sql = |error| Box::new(Problem::of_sql("statement", &error));
+    let of_sql = |error| Box::new(Problem::of("statement", &error));
     if text.len() > LONGEST {
         let longer = problem("BL0003", "the statement is longer than 256 KiB");
         return Err(Box::new(longer));
@@ -81,12 +81,13 @@ fn task_statement(text: &str) -> Result<Located, Box<Problem>> {
     };
     let first = first.map_err(of_sql)?;
     if let Some(second) = script.next() {
-        let span = second
-            .map(|second| second.span)
-            .unwrap_or_else(|error| error.span());
-        let another = problem("BL0006", "a task is one statement, and here another begins")
-            .with_hint("make it a task of its own")
-            .at(span);
+        let span = match second {
+            Ok(second) => Some(second.span),
+            Err(error) => error.span(),
+        };
+        let mut another = problem("BL0006", "a task is one statement, and here another begins")
+            .with_hint("make it a task of its own");
+        another.span = span;
         return Err(Box::new(another));
     }
     match first.statement {

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bucketline_core::code::archive as code;
 use bucketline_source::{
-    Error, ErrorKind, Identity, PageStream, ReadContext, Reading, Result, ScanPlan, ScanRequest,
-    Scope, ScopeKind, Slice, SliceChoice, SliceId, Source, TableSpec,
+    Error, Identity, PageStream, ReadContext, Reading, Result, ScanPlan, ScanRequest, Scope,
+    ScopeKind, Slice, SliceChoice, SliceId, Source, TableSpec,
 };
 
 use crate::listing::{Archive, Listing};
@@ -40,8 +41,7 @@ impl Archives {
             .all(|path| path.as_os_str().is_empty())
         {
             return Err(Error::new(
-                ErrorKind::Configuration,
-                "BL9001",
+                code::CONFIGURATION,
                 "the connection names no archive, and no folder of archives",
             ));
         }
@@ -136,8 +136,7 @@ impl Source for Archives {
         let chosen: Vec<_> = archives.iter().filter(in_scope).collect();
         if chosen.is_empty() {
             return Err(Error::new(
-                ErrorKind::NotFound,
-                "BL9002",
+                code::NO_FILE,
                 format!("there is no archive of the repository `{}`", scope.name),
             ));
         }

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use bucketline_source::{Error, ErrorKind};
+use bucketline_core::code::archive as code;
+use bucketline_core::{Code, Error};
 
 /// What is wrong with an archive, said without its name.
 #[derive(Debug, thiserror::Error)]
@@ -43,28 +44,19 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    fn kind(&self) -> ErrorKind {
+    fn code(&self) -> Code {
         match self {
-            Self::Io(_) => ErrorKind::Unavailable,
-            Self::NoDocument => ErrorKind::NotFound,
-            Self::Limit { .. } => ErrorKind::Rejected,
-            _ => ErrorKind::Decode,
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Io(_) | Self::Stopped => "BL9003",
-            Self::NotZip => "BL9005",
-            Self::Damaged(_) => "BL9006",
-            Self::NoDocument => "BL9007",
-            Self::Several(_) => "BL9008",
-            Self::Encrypted(_) => "BL9009",
-            Self::Method { .. } => "BL9010",
-            Self::Limit { .. } => "BL9011",
-            Self::Json(_) => "BL9012",
-            Self::Layout(_) => "BL9013",
-            Self::Twice { .. } => "BL9014",
+            Self::Io(_) | Self::Stopped => code::UNREADABLE,
+            Self::NotZip => code::NOT_ZIP,
+            Self::Damaged(_) => code::DAMAGED,
+            Self::NoDocument => code::NO_DOCUMENT,
+            Self::Several(_) => code::SEVERAL_DOCUMENTS,
+            Self::Encrypted(_) => code::ENCRYPTED,
+            Self::Method { .. } => code::METHOD,
+            Self::Limit { .. } => code::TOO_LARGE,
+            Self::Json(_) => code::NOT_JSON,
+            Self::Layout(_) => code::LAYOUT,
+            Self::Twice { .. } => code::DUPLICATE,
             Self::Rows(error) => error.code(),
         }
     }
@@ -85,15 +77,15 @@ impl Fault {
     /// The error for people, about the archive at `path`.
     pub(crate) fn about(self, path: &Path) -> Error {
         let subject = path.display();
-        let (kind, code, hint) = (self.kind(), self.code(), self.hint());
+        let (code, hint) = (self.code(), self.hint());
         let error = match self {
-            Self::Rows(error) => return error.about(subject),
+            Self::Rows(error) => return error.context(subject),
             Self::Io(cause) => {
-                Error::new(kind, code, format!("it cannot be read: {cause}")).with_source(cause)
+                Error::new(code, format!("it cannot be read: {cause}")).with_source(cause)
             }
-            other => Error::new(kind, code, other.to_string()),
+            other => Error::new(code, other.to_string()),
         };
-        let error = error.about(subject);
+        let error = error.context(subject);
         match hint {
             Some(hint) => error.with_hint(hint),
             None => error,

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
-use bucketline_source::{Error, ErrorKind, Result};
+use bucketline_core::code::archive as code;
+use bucketline_source::{Error, Result};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
@@ -58,8 +59,7 @@ impl Listing {
         let look = tokio::task::spawn_blocking(move || list(&settings));
         let all = look.await.map_err(|error| {
             Error::new(
-                ErrorKind::Unavailable,
-                "BL9003",
+                code::UNREADABLE,
                 format!("the search for archives broke off: {error}"),
             )
         })??;
@@ -82,8 +82,7 @@ fn list(settings: &Settings) -> Result<Vec<Archive>> {
     paths.retain(|path| once.insert(fs::canonicalize(path).unwrap_or_else(|_| path.clone())));
     if settings.repository.is_some() && paths.len() > 1 {
         return Err(Error::new(
-            ErrorKind::Configuration,
-            "BL9001",
+            code::CONFIGURATION,
             format!(
                 "the connection names one repository, and there are {} archives",
                 paths.len()
@@ -96,8 +95,7 @@ fn list(settings: &Settings) -> Result<Vec<Archive>> {
         let named = settings.repository.clone();
         let repository = named.or_else(|| repository(&path)).ok_or_else(|| {
             Error::new(
-                ErrorKind::Configuration,
-                "BL9001",
+                code::CONFIGURATION,
                 format!("the name of {} says no repository", path.display()),
             )
             .with_hint("rename it, as `api-issues.zip` for the repository `api`, or set the connection's repository")
@@ -111,8 +109,7 @@ fn list(settings: &Settings) -> Result<Vec<Archive>> {
         let path = archive.path.clone();
         if let Some(other) = archives.insert(repository.clone(), archive) {
             return Err(Error::new(
-                ErrorKind::Configuration,
-                "BL9004",
+                code::TWO_OF_ONE_REPOSITORY,
                 format!(
                     "{} and {} are archives of one repository, `{repository}`",
                     other.path.display(),
@@ -147,8 +144,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     }
     if found.is_empty() {
         return Err(Error::new(
-            ErrorKind::NotFound,
-            "BL9002",
+            code::NO_FILE,
             format!("there is no archive in the folder {}", path.display()),
         )
         .with_hint("archives are files that end in .zip; folders in it are not looked into"));
@@ -158,19 +154,17 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {
-    let (kind, code, what) = match error.kind() {
+    let (code, what) = match error.kind() {
         io::ErrorKind::NotFound => (
-            ErrorKind::NotFound,
-            "BL9002",
+            code::NO_FILE,
             format!("there is no file or folder {}", path.display()),
         ),
         _ => (
-            ErrorKind::Unavailable,
-            "BL9003",
+            code::UNREADABLE,
             format!("{}: it cannot be read: {error}", path.display()),
         ),
     };
-    Error::new(kind, code, what).with_source(error)
+    Error::new(code, what).with_source(error)
 }
 
 /// The repository that a file's name says: `api-issues.zip` is of `api`, also as a browser's second

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
+use bucketline_core::code::archive as code;
 use bucketline_source::spec::{Origin, Parent};
 use bucketline_source::{
-    Error, ErrorKind, Estimate, Literal, PlannedPredicate, Predicate, Pushdown, RequestShape,
-    Result, ScanPlan, ScanRequest, ScopeKind, SliceChoice, TableSpec,
+    Error, Estimate, Literal, PlannedPredicate, Predicate, Pushdown, RequestShape, Result,
+    ScanPlan, ScanRequest, ScopeKind, SliceChoice, TableSpec,
 };
 
 use crate::listing::Archive;
@@ -27,8 +28,7 @@ pub(crate) fn plan(request: ScanRequest, settings: &Settings) -> Result<ScanPlan
         .find(|&index| index >= table.columns.len())
     {
         return Err(Error::new(
-            ErrorKind::Rejected,
-            "BL9015",
+            code::UNSUPPORTED,
             format!("{} has no column number {index}", table.name),
         ));
     }

@@ -4,10 +4,10 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bucketline_core::code::archive as code;
 use bucketline_source::decode::{Decoder, mend};
 use bucketline_source::{
-    End, Error, ErrorKind, Loss, Lost, Owner, Page, PageStream, ReadContext, Reading, Result,
-    ScanPlan, Slice,
+    End, Error, Loss, Lost, Owner, Page, PageStream, ReadContext, Reading, Result, ScanPlan, Slice,
 };
 use futures::{StreamExt as _, stream};
 use tokio::sync::mpsc;
@@ -61,8 +61,7 @@ async fn find(
 ) -> Result<PathBuf> {
     if matches!(reading, Reading::Changes(_)) {
         return Err(Error::new(
-            ErrorKind::Rejected,
-            "BL9015",
+            code::UNSUPPORTED,
             format!(
                 "{} of an archive have no change column to read by",
                 plan.request.table.name
@@ -73,8 +72,7 @@ async fn find(
     let archive = archives.iter().find(|archive| archive.uuid == slice.id.0);
     archive.map(|archive| archive.path.clone()).ok_or_else(|| {
         Error::new(
-            ErrorKind::NotFound,
-            "BL9002",
+            code::NO_FILE,
             format!("the archive of {} is not there any more", slice.label),
         )
     })

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bucketline_core::code::bitbucket as code;
 use bucketline_rest::{Client, Error as RestError, Event, Meter, RequestOptions, Response, Url};
 use bucketline_source::decode::mend;
 use bucketline_source::spec::SliceKind;
-use bucketline_source::{Error, ErrorKind, Parameter, ReadContext, Result};
+use bucketline_source::{Error, Parameter, ReadContext, Result};
 use serde::de::DeserializeOwned;
 
 use crate::query;
@@ -69,11 +70,7 @@ impl Api {
             .map(|parameter| (&*parameter.name, &*parameter.value));
         let text = format!("{base}{path}{}", query::query_string(pairs));
         Url::parse(&text).map_err(|error| {
-            Error::new(
-                ErrorKind::Rejected,
-                "BL4016",
-                format!("{text} is no address: {error}"),
-            )
+            Error::new(code::BAD_ADDRESS, format!("{text} is no address: {error}"))
         })
     }
 
@@ -121,7 +118,7 @@ impl Api {
     pub(crate) fn object<T: DeserializeOwned>(&self, what: &str, body: &[u8]) -> Result<T> {
         let unreadable = |why: &str| {
             let message = format!("{what} cannot be read: {why}");
-            Error::new(ErrorKind::Decode, "BL4020", message)
+            Error::new(code::BAD_OBJECT, message)
         };
         if body.len() > LONGEST_OBJECT {
             return Err(unreadable("the answer is too long"));

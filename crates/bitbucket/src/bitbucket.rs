@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bucketline_core::code::bitbucket as code;
 use bucketline_rest::{Client, CredentialKind};
 use bucketline_source::spec::SliceKind;
 use bucketline_source::{
-    Error, ErrorKind, Identity, PageStream, Pushdown, ReadContext, Reading, Result, ScanPlan,
-    ScanRequest, Scope, ScopeKind, Slice, SliceChoice, SliceId, Source, TableSpec,
+    Error, Identity, PageStream, Pushdown, ReadContext, Reading, Result, ScanPlan, ScanRequest,
+    Scope, ScopeKind, Slice, SliceChoice, SliceId, Source, TableSpec,
 };
 
 use crate::api::Api;
@@ -46,8 +47,7 @@ impl Bitbucket {
         } = settings;
         let unusable = |name: &str| {
             Error::new(
-                ErrorKind::Configuration,
-                "BL4004",
+                code::BAD_WORKSPACE,
                 format!("`{name}` is neither a workspace's slug nor its UUID in braces"),
             )
         };
@@ -166,11 +166,7 @@ impl Bitbucket {
                 Some(repository) if !in_scope(scope, &repository) => {}
                 Some(repository) => slices.push(slice(plan, &repository)),
                 None if scope.kind == ScopeKind::Repository => {
-                    return Err(Error::new(
-                        ErrorKind::NotFound,
-                        "BL4012",
-                        place(&scope.name).absent(),
-                    ));
+                    return Err(Error::new(code::NOT_FOUND, place(&scope.name).absent()));
                 }
                 None => context.observer().note(&place(name).absent()),
             }

@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 
+use bucketline_core::code::bitbucket as code;
 use bucketline_rest::{Error as RestError, ErrorKind as RestKind};
-use bucketline_source::{Error, ErrorKind, TableSpec};
+use bucketline_source::{Error, TableSpec};
 
 /// What was being read, for messages.
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ impl Place {
     pub(crate) fn stuck(&self, why: impl Display) -> Error {
         let Self { what, label } = self;
         let message = format!("{what} of {label} cannot be read on: {why}");
-        Error::new(ErrorKind::Unavailable, "BL4022", message)
+        Error::new(code::CANNOT_READ_ON, message)
     }
 
     /// Says that the name is a former one.
@@ -58,9 +59,7 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn into_error(self) -> Error {
         match self {
-            Self::NotApplicable(why) | Self::Absent(why) => {
-                Error::new(ErrorKind::NotFound, "BL4012", why)
-            }
+            Self::NotApplicable(why) | Self::Absent(why) => Error::new(code::NOT_FOUND, why),
             Self::Overwhelmed(error) | Self::Error(error) => error,
         }
     }
@@ -126,9 +125,8 @@ pub(crate) fn explain(error: RestError, place: &Place, table: Option<&TableSpec>
         _ => said.clone(),
     };
     let hint = error.hint();
-    let (kind, code, message, own_hint) = match error.kind() {
+    let (code, message, own_hint) = match error.kind() {
         RestKind::Unauthorized => (
-            ErrorKind::Unauthorized,
             error.code(),
             format!("Bitbucket does not accept the credential ({subject}){said}"),
             Some("check the token and its expiry; an API token goes with the account's e-mail address, an access token alone".to_owned()),
@@ -139,41 +137,35 @@ pub(crate) fn explain(error: RestError, place: &Place, table: Option<&TableSpec>
                 missing = problem.required_scopes.iter().map(String::as_str).collect();
             }
             (
-                ErrorKind::MissingScope,
-                "BL4010",
+                code::MISSING_SCOPE,
                 format!("the credential lacks the scope {} for {what}", missing.join(", ")),
                 Some(scope_hint(table, &missing)),
             )
         }
         RestKind::Forbidden => (
-            ErrorKind::Forbidden,
-            "BL4011",
+            code::FORBIDDEN,
             format!("{subject} may not be read with this credential{said}"),
             Some(format!("ask an administrator of {label} for access")),
         ),
         RestKind::NotFound => (
-            ErrorKind::NotFound,
-            "BL4012",
+            code::NOT_FOUND,
             format!("{subject} was not found{said}"),
             Some("it does not exist, or this credential may not see it: Bitbucket answers the same".to_owned()),
         ),
         RestKind::Gone => return gone(error, place, table, &problem),
         RestKind::RateLimited | RestKind::BudgetWait => {
             (
-                ErrorKind::RateLimited,
                 error.code(),
                 format!("{error} ({subject})"),
                 Some("run it later, or change the connection's RequestsPerHour or MaxWait".to_owned()),
             )
         }
         RestKind::BadRequest => (
-            ErrorKind::Rejected,
-            "BL4015",
+            code::REJECTED,
             format!("Bitbucket rejected the request for {subject}{detailed}"),
             None,
         ),
         RestKind::Unreachable => (
-            ErrorKind::Unreachable,
             error.code(),
             format!("Bitbucket cannot be reached ({subject}): {error}"),
             None,
@@ -186,7 +178,7 @@ pub(crate) fn explain(error: RestError, place: &Place, table: Option<&TableSpec>
         | RestKind::SignInTimeout
         | RestKind::ConsumerRefused
         | RestKind::CodeRefused => {
-            (ErrorKind::Unauthorized, error.code(), error.to_string(), None)
+            (error.code(), error.to_string(), None)
         }
         RestKind::InsecureScheme
         | RestKind::InvalidUrl
@@ -197,11 +189,16 @@ pub(crate) fn explain(error: RestError, place: &Place, table: Option<&TableSpec>
         | RestKind::TokenFile
         | RestKind::ForeignTokens
         | RestKind::State => {
-            (ErrorKind::Configuration, error.code(), format!("{error} ({subject})"), None)
+            (error.code(), format!("{error} ({subject})"), None)
         }
-        _ => (ErrorKind::Unavailable, error.code(), format!("{subject}: {error}"), None),
+        _ => (error.code(), format!("{subject}: {error}"), None),
     };
-    let mapped = Error::new(kind, code, message).with_source(error);
+    let retry_at = error.retry_at();
+    let mapped = Error::new(code, message).with_source(error);
+    let mapped = match retry_at {
+        Some(moment) => mapped.with_retry_at(moment),
+        None => mapped,
+    };
     match own_hint.or(hint) {
         Some(hint) => mapped.with_hint(hint),
         None => mapped,
@@ -239,7 +236,7 @@ fn gone(
             format!("{what} of {label} is gone (410): {}", problem.message)
         };
         // Another workspace or repository may well answer.
-        return Error::new(ErrorKind::NotFound, "BL4014", message)
+        return Error::new(code::GONE, message)
             .with_hint(
                 "the workspace was deleted or its account is blocked; rows replicated before stay",
             )
@@ -262,7 +259,7 @@ fn gone(
     if let Some(address) = &problem.announcement {
         hint.push_str(&format!(" See {address}"));
     }
-    Error::new(ErrorKind::Removed, "BL4013", message)
+    Error::new(code::REMOVED, message)
         .with_hint(hint)
         .with_source(error)
 }

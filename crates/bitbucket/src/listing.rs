@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
+use bucketline_core::code::bitbucket as code;
 use bucketline_rest::{ErrorKind as RestKind, RequestOptions};
 use bucketline_source::decode::Decoder;
 use bucketline_source::{
-    End, Error, ErrorKind, Page, PageStream, Parameter, PlannedPredicate, Pushdown, ReadContext,
-    Reading, RequestShape, Result, ScanPlan, ScanRequest, ScopeKind, Slice, SliceId, TableSpec,
+    End, Error, Page, PageStream, Parameter, PlannedPredicate, Pushdown, ReadContext, Reading,
+    RequestShape, Result, ScanPlan, ScanRequest, ScopeKind, Slice, SliceId, TableSpec,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
@@ -311,8 +312,7 @@ impl Listing {
         }
         if !ended {
             return Err(Error::new(
-                ErrorKind::Unavailable,
-                "BL4024",
+                code::LISTING_BROKE_OFF,
                 "the listing of repositories broke off",
             ));
         }
@@ -373,7 +373,7 @@ impl Watch {
         self.rows += page.rows.num_rows();
         if let Some(positions) = self.positions.as_ref().filter(|_| self.whole) {
             let rows = page.rows.project(positions).map_err(|error| {
-                Error::new(ErrorKind::Decode, "BL4023", error.to_string()).with_source(error)
+                Error::new(code::BAD_PAGE, error.to_string()).with_source(error)
             })?;
             self.repositories.extend(Repository::from_rows(&rows));
         }
@@ -394,8 +394,7 @@ impl Watch {
 async fn look_up_workspace(connection: &Connection, context: &ReadContext) -> Result<Workspace> {
     let Some(name) = &connection.workspace else {
         return Err(Error::new(
-            ErrorKind::Configuration,
-            "BL4001",
+            code::NO_WORKSPACE,
             "this connection names no workspace",
         ));
     };

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{Array as _, AsArray as _};
+use bucketline_core::code::bitbucket as code;
 use bucketline_rest::{ErrorKind as RestKind, RequestOptions};
 use bucketline_source::{
-    Error, ErrorKind, ReadContext, Reading, Result, ScanRequest, Scope, ScopeKind, Slice, SliceId,
+    Error, ReadContext, Reading, Result, ScanRequest, Scope, ScopeKind, Slice, SliceId,
 };
 use futures::TryStreamExt as _;
 use serde::Deserialize;
@@ -66,7 +67,7 @@ pub(crate) async fn all(
 }
 
 fn is_barred(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::MissingScope | ErrorKind::Forbidden)
+    matches!(error.code(), code::MISSING_SCOPE | code::FORBIDDEN)
 }
 
 async fn projects(connection: &Connection, context: &ReadContext) -> Result<Vec<Scope>> {
@@ -170,8 +171,7 @@ pub(crate) async fn find(
             return Ok(scopes);
         }
         return Err(Error::new(
-            ErrorKind::Configuration,
-            "BL4001",
+            code::NO_WORKSPACE,
             format!(
                 "the schema `{name}` is looked for in a workspace, and this connection names none"
             ),

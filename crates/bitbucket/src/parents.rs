@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Schema;
+use bucketline_core::code::bitbucket as code;
 use bucketline_source::spec::{
     ChildRows, ColumnKind, Cursor, Origin, ParentTable, Revisit, Strategy, Walk,
 };
 use bucketline_source::{
-    Error, ErrorKind, Literal, Operator, PlannedPredicate, Predicate, Pushdown, RequestShape,
-    Result, ScanPlan, ScanRequest, TableSpec,
+    Error, Literal, Operator, PlannedPredicate, Predicate, Pushdown, RequestShape, Result,
+    ScanPlan, ScanRequest, TableSpec,
 };
 
 use crate::condition::cell;
@@ -325,8 +326,7 @@ fn check_bounded(request: &ScanRequest, parent: &ParentTable) -> Result<()> {
         })
         .collect();
     Err(Error::new(
-        ErrorKind::Rejected,
-        "BL4005",
+        code::TOO_MANY_PARENTS,
         format!(
             "{table} cost a request for each row of {}, and nothing says of which",
             above.name

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
+use bucketline_core::code::bitbucket as code;
 use bucketline_source::spec::{Heads, Origin, Parent, SliceKind, Strategy, Walk};
 use bucketline_source::{
-    Error, ErrorKind, Estimate, Parameter, PlannedPredicate, Predicate, Pushdown, RequestShape,
-    Result, ScanPlan, ScanRequest, Scope, ScopeKind, SliceChoice, TableSpec,
+    Error, Estimate, Parameter, PlannedPredicate, Predicate, Pushdown, RequestShape, Result,
+    ScanPlan, ScanRequest, Scope, ScopeKind, SliceChoice, TableSpec,
 };
 use chrono::SecondsFormat;
 
@@ -118,8 +119,7 @@ fn check(request: &ScanRequest, workspace: Option<&str>) -> Result<()> {
     let table = &request.table;
     if table.slice != SliceKind::Account && workspace.is_none() {
         return Err(Error::new(
-            ErrorKind::Configuration,
-            "BL4001",
+            code::NO_WORKSPACE,
             format!("{} are read from a workspace, and this connection names none", table.name),
         )
         .with_hint("set the connection's Workspace to the workspace's slug; the table Workspaces lists those that the credential can see"));
@@ -139,8 +139,7 @@ fn check(request: &ScanRequest, workspace: Option<&str>) -> Result<()> {
             "repository"
         };
         return Err(Error::new(
-            ErrorKind::Name,
-            "BL4002",
+            code::NO_SUCH_TABLE,
             format!("the {kind} `{name}` has no table {}", table.name),
         )
         .with_hint(format!(
@@ -159,8 +158,7 @@ fn check(request: &ScanRequest, workspace: Option<&str>) -> Result<()> {
         .find(|index| *index >= table.columns.len())
     {
         return Err(Error::new(
-            ErrorKind::Rejected,
-            "BL4003",
+            code::NO_SUCH_COLUMN,
             format!("{} has no column number {index}", table.name),
         ));
     }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use bucketline_core::Kind;
+use bucketline_core::code::bitbucket as code;
 use bucketline_rest::{RequestOptions, Response, Url};
 use bucketline_source::decode::Decoder;
 use bucketline_source::{
-    End, Error, ErrorKind, Loss, Page, Parameter, Pushdown, ReadContext, RequestShape, Result,
-    ScanPlan, TableSpec,
+    End, Error, Loss, Page, Parameter, Pushdown, ReadContext, RequestShape, Result, ScanPlan,
+    TableSpec,
 };
 use futures::future::try_join_all;
 use serde::Deserialize;
@@ -185,8 +187,7 @@ impl WorkspacesReader {
         self.next = match list.next.filter(|next| !next.is_empty()) {
             Some(next) => Some(Url::parse(&next).map_err(|error| {
                 Error::new(
-                    ErrorKind::Decode,
-                    "BL4021",
+                    code::BAD_NEXT_LINK,
                     format!("`next` is no address: {error}"),
                 )
             })?),
@@ -202,8 +203,7 @@ impl WorkspacesReader {
     async fn configured_one(&mut self) -> Result<Page> {
         let Some(workspace) = self.connection.workspace.clone() else {
             return Err(Error::new(
-                ErrorKind::Configuration,
-                "BL4001",
+                code::NO_WORKSPACE,
                 "this credential is no user's, so its workspaces cannot be listed",
             )
             .with_hint("set the connection's Workspace to the workspace's slug"));
@@ -226,9 +226,7 @@ impl WorkspacesReader {
             match self.details(uuid, label).await {
                 Ok(details) => row = details,
                 // The others are read all the same, and so is what the list says of this one.
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) =>
-                {
+                Err(error) if matches!(error.kind(), Kind::Permission | Kind::NotFound) => {
                     let note =
                         format!("Workspaces shows what the list says of {label} alone: {error}");
                     self.context.observer().note(&note);

@@ -8,8 +8,8 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bucketline::destination::memory::MemoryDestination;
 use bucketline::destination::{
-    BatchStream, Capabilities, Destination, Error, ErrorKind, Holder, Load, Query, Result,
-    TableInfo, TableName, TableStatus,
+    BatchStream, Capabilities, Destination, Error, Holder, Load, Query, Result, TableInfo,
+    TableName, TableStatus, code,
 };
 use bucketline::{ConnectionProperties, Event, Session};
 use bucketline_sandbox::{Config, Sandbox};
@@ -40,7 +40,7 @@ impl Destination for Guarded {
     async fn open(&self, table: &TableName, holder: &Holder) -> Result<Box<dyn Load>> {
         if !table.name.starts_with("copy_") {
             let message = format!("{table} does not begin with copy_");
-            return Err(Error::new(ErrorKind::NotOurs, message));
+            return Err(Error::new(code::NOT_OURS, message));
         }
         self.0.open(table, holder).await
     }

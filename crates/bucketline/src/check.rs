@@ -5,12 +5,11 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use bucketline_core::{Area, Kind, Reach, code};
 use bucketline_destination::Destination;
 use bucketline_engine::{DEFAULT_DESTINATION, Error as EngineError};
 use bucketline_source::figures::counted;
-use bucketline_source::{
-    Error as SourceError, ErrorKind, ReadContext, ScopeKind, Source, TableSpec,
-};
+use bucketline_source::{ReadContext, ScopeKind, Source, TableSpec};
 use bucketline_sql::{Ident, Statement, parse_statement};
 use futures::StreamExt;
 
@@ -111,12 +110,12 @@ impl Checking<'_> {
             Ok(Some(slugs)) => Err(no_workspace(&slugs)),
             Err(error) => {
                 let failed = Step::of(&error);
-                Err((failed, error.into()))
+                Err((failed, error))
             }
         };
         let reached = match &outcome {
             // Nothing was sent, so nothing else is known.
-            Err((_, error)) if error.code().starts_with("BL34") => Step::Reachable,
+            Err((_, error)) if error.code().area() == Area::SignIn => Step::Reachable,
             Err((step, _)) => *step,
             Ok(_) => Step::Workspace,
         };
@@ -150,7 +149,7 @@ impl Checking<'_> {
                 count => format!("reachable, with {} of ours", counted(count as u64, "table")),
             },
         );
-        self.say(destination.label(), found.map_err(Error::from));
+        self.say(destination.label(), found);
     }
 
     /// What is there where no service is asked: archives, or else the tables of a file; whether there is anything.
@@ -172,7 +171,7 @@ impl Checking<'_> {
             }
         };
         let goes_on = found.is_ok();
-        let found = found.map_err(Error::from);
+        let found = found;
         self.say(what, found.map(|names| names.join(", ")));
         goes_on
     }
@@ -197,7 +196,7 @@ impl Checking<'_> {
             .unwrap_or_default();
         let sql = format!("SELECT * FROM {} LIMIT 1", self.qualified(table));
         let row = self.first_row(&sql).await;
-        let outcome = row.map_err(Error::from).map(|row| {
+        let outcome = row.map(|row| {
             let found = if row.is_some() {
                 "a row was read"
             } else {
@@ -218,21 +217,12 @@ impl Checking<'_> {
     }
 
     /// The slugs of the workspaces that the credential sees, for a connection that names none.
-    async fn workspaces(&self) -> Result<String, SourceError> {
+    async fn workspaces(&self) -> Result<String> {
         let sql = format!(
             "SELECT string_agg(Slug, ', ' ORDER BY Slug) FROM {}",
             self.qualified("Workspaces")
         );
-        let row = self.first_row(&sql).await.map_err(|error| {
-            let kind = error
-                .source_error()
-                .map_or(ErrorKind::Unavailable, SourceError::kind);
-            let passed = SourceError::new(kind, error.code(), error.to_string());
-            match error.hint() {
-                Some(hint) => passed.with_hint(hint),
-                None => passed,
-            }
-        })?;
+        let row = self.first_row(&sql).await?;
         let slugs = row.and_then(|row| {
             let slugs = cast(row.column(0), &DataType::Utf8).ok()?;
             let slugs = slugs.as_string_opt::<i32>()?;
@@ -242,8 +232,7 @@ impl Checking<'_> {
     }
 
     async fn first_row(&self, sql: &str) -> Result<Option<RecordBatch>, EngineError> {
-        let Statement::Query(query) = parse_statement(sql).map_err(EngineError::from)?.statement
-        else {
+        let Statement::Query(query) = parse_statement(sql)?.statement else {
             unreachable!("a SELECT is a query");
         };
         let mut run = self.session.engine.query(&query, self.context).await?;
@@ -285,11 +274,14 @@ impl Step {
     }
 
     /// The step at which an account's first request failed.
-    fn of(error: &SourceError) -> Self {
-        match error.kind() {
-            ErrorKind::Unauthorized | ErrorKind::Configuration => Self::Credential,
-            ErrorKind::MissingScope => Self::Scopes,
-            ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Removed => Self::Workspace,
+    fn of(error: &Error) -> Self {
+        match (error.code(), error.kind()) {
+            (code::bitbucket::MISSING_SCOPE, _) => Self::Scopes,
+            (code::bitbucket::REMOVED, _) => Self::Workspace,
+            (_, Kind::Permission | Kind::NotFound) => Self::Workspace,
+            (_, Kind::Credential) => Self::Credential,
+            // The others are of one answer: something on the way does not let it through.
+            (_, Kind::Configuration) if error.reach() != Reach::Slice => Self::Credential,
             _ => Self::Reachable,
         }
     }
@@ -304,7 +296,10 @@ fn granted(scopes: &[String]) -> String {
 }
 
 fn no_workspace(slugs: &str) -> (Step, Error) {
-    let error = Error::new("BL4001", "the connection names no workspace");
+    let error = Error::new(
+        code::bitbucket::NO_WORKSPACE,
+        "the connection names no workspace",
+    );
     let hint = match slugs {
         "" => "the credential sees no workspace".to_owned(),
         slugs => format!("set Workspace; the credential sees {slugs}"),

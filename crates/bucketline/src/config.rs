@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use bucketline_core::code::session as code;
 use bucketline_sql::ConnectionString;
 use serde::Deserialize;
 
@@ -42,8 +43,11 @@ impl Config {
     /// If the file cannot be read, or says something wrong.
     pub fn read(path: &Path) -> Result<Self> {
         let text = bucketline_files::read_text(path, MOST).map_err(|error| {
-            Error::configuration(format!("{} cannot be read: {error}", path.display()))
-                .with_source(error)
+            Error::new(
+                code::CONFIGURATION,
+                format!("{} cannot be read: {error}", path.display()),
+            )
+            .with_source(error)
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, &path.display().to_string(), folder)
@@ -54,8 +58,12 @@ impl Config {
     /// # Errors
     /// If it says something wrong.
     pub fn parse(text: &str, origin: &str, folder: &Path) -> Result<Self> {
-        let file: File = toml::from_str(text)
-            .map_err(|error| Error::configuration(format!("{origin}: {}", masked(&error, text))))?;
+        let file: File = toml::from_str(text).map_err(|error| {
+            Error::new(
+                code::CONFIGURATION,
+                format!("{origin}: {}", masked(&error, text)),
+            )
+        })?;
         let mut config = Self::default();
         if !file.destination.is_empty() {
             let place = format!("{origin}, [destination]");
@@ -67,9 +75,10 @@ impl Config {
         }
         for (name, value) in file.replicate {
             let value = scalar(value).ok_or_else(|| {
-                Error::configuration(format!(
-                    "{origin}, [replicate]: {name} must be a text, a number or a boolean"
-                ))
+                Error::new(
+                    code::CONFIGURATION,
+                    format!("{origin}, [replicate]: {name} must be a text, a number or a boolean"),
+                )
             })?;
             config.options.set(origin, &name, &value)?;
         }
@@ -81,9 +90,10 @@ impl Config {
                     ConnectionProperties::new(place.as_str(), pairs(&place, table)?)
                 }
                 _ => {
-                    return Err(Error::configuration(format!(
-                        "{place} must be a table of properties or a connection string"
-                    )));
+                    return Err(Error::new(
+                        code::CONFIGURATION,
+                        format!("{place} must be a table of properties or a connection string"),
+                    ));
                 }
             };
             let properties = properties.in_folder(folder);
@@ -107,7 +117,7 @@ fn destination(place: &str, table: toml::Table) -> Result<DestinationSetting> {
             false => Ok(DestinationSetting::Connection(text.clone())),
             true => {
                 let string = ConnectionString::parse(text)
-                    .map_err(|error| Error::from(error).prefixed(&format!("{place}: ")))?;
+                    .map_err(|error| error.context(place).without_span())?;
                 DestinationSetting::properties(place, string.iter())
             }
         },
@@ -115,9 +125,12 @@ fn destination(place: &str, table: toml::Table) -> Result<DestinationSetting> {
             .iter()
             .any(|key| pairs.contains_key(*key)) =>
         {
-            Err(Error::configuration(format!(
-                "{place} needs one of path, url and connection, or properties with their Type"
-            )))
+            Err(Error::new(
+                code::CONFIGURATION,
+                format!(
+                    "{place} needs one of path, url and connection, or properties with their Type"
+                ),
+            ))
         }
         _ => DestinationSetting::properties(place, pairs),
     }
@@ -126,9 +139,10 @@ fn destination(place: &str, table: toml::Table) -> Result<DestinationSetting> {
 fn pairs(place: &str, table: toml::Table) -> Result<BTreeMap<String, String>> {
     let pair = |(key, value)| match scalar(value) {
         Some(value) => Ok((key, value)),
-        None => Err(Error::configuration(format!(
-            "{place}: {key} must be a text, a number or a boolean"
-        ))),
+        None => Err(Error::new(
+            code::CONFIGURATION,
+            format!("{place}: {key} must be a text, a number or a boolean"),
+        )),
     };
     table.into_iter().map(pair).collect()
 }

@@ -33,7 +33,6 @@ mod check;
 mod config;
 mod connection;
 mod csv;
-mod error;
 mod event;
 mod options;
 mod plan;
@@ -45,6 +44,7 @@ mod statement;
 mod vocabulary;
 
 pub use access::Access;
+pub use bucketline_core::{Area, Code, Error, Kind, Reach, Result, code};
 pub use bucketline_destination as destination;
 pub use bucketline_engine::{Argument, Family, Function, Need, functions};
 pub use bucketline_replicate::{Failure, Mode, Outcome, Report, SliceReport};
@@ -56,7 +56,6 @@ pub use connection::{
     ConnectionProperties, DestinationSetting, connection_properties, has_literal_secret,
 };
 pub use csv::CsvFormat;
-pub use error::{Error, Result};
 pub use event::Event;
 pub use options::StatementOptions;
 pub use run::Run;

@@ -2,6 +2,7 @@
 //! before those that the session was made with.
 
 use arrow::array::RecordBatch;
+use bucketline_core::code::session as code;
 use bucketline_sql::{
     Ident, OptionName, OptionValue, Options, Position, REPLICATE_OPTIONS, ReplicateOption, Set,
     Span, Statement, Value,
@@ -31,18 +32,18 @@ impl StatementOptions {
         let value = Value::Text(value.to_owned());
         let read = ReplicateOption::read(Ident::new(name), &value, place)
             .and_then(|option| self.put(origin, option));
-        read.map_err(|error| Error::from(error).prefixed(&format!("{origin}: ")))
+        read.map_err(|error| error.context(origin).without_span())
     }
 
     /// Carries out `SET name = value`; `DEFAULT` takes an earlier SET back. What the option is now.
     pub(crate) fn execute(&mut self, set: &Set) -> Result<String> {
         let [name] = set.name.parts.as_slice() else {
-            return Err(Error::statement(format!(
-                "SET {}: that name has too many parts",
-                set.name
-            ))
+            return Err(Error::new(
+                code::STATEMENT,
+                format!("SET {}: that name has too many parts", set.name),
+            )
             .with_hint("SET option = value; SHOW OPTIONS lists them")
-            .at(set.name.span()));
+            .or_at(set.name.span()));
         };
         let spec = ReplicateOption::spec(name)?;
         if matches!(&set.value, Value::Word(word) if word.eq_ignore_ascii_case("DEFAULT")) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use bucketline_core::code;
 use bucketline_replicate::{self as replicate, Read, ScriptRun};
 use bucketline_source::figures::{Elapsed, counted, grouped};
 use bucketline_source::{ReadContext, RequestCount, RequestShape, SliceChoice, Source};
@@ -15,9 +16,6 @@ use crate::{Error, Event, Result, Session};
 
 /// How long a request is taken to last.
 const LATENCY: Duration = Duration::from_millis(250);
-
-/// The code of a name that means nothing.
-const UNKNOWN_TABLE: &str = "BL5002";
 
 /// Says a row for each statement, then of each connection what all of them request. Settings and connections of the
 /// script take effect in the session; nothing else does, and nothing is written.
@@ -42,7 +40,7 @@ pub(crate) async fn plan(session: &Session, script: &str, voice: &Voice) {
             Ok(expected) => expected,
             Err(error) => (Expected::refused(&error), Some(error)),
         };
-        failures.extend(failure.map(|error| error.at(span)));
+        failures.extend(failure.map(|error| error.or_at(span)));
         if let Ok(row) = expected.row(index + 1, text) {
             if rows == 0 {
                 voice.say(Event::Columns(row.schema()));
@@ -186,10 +184,10 @@ impl Planning<'_> {
                 "gives rows",
                 self.charge(scans.into_iter().map(Read::new)),
             )),
-            Err(error) if error.code() == UNKNOWN_TABLE && self.reads_made(query) => {
+            Err(error) if error.code() == code::engine::UNKNOWN_TABLE && self.reads_made(query) => {
                 Ok(Self::hanging(None))
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
@@ -200,11 +198,11 @@ impl Planning<'_> {
         let forecast = match replicate::forecast(engine, destination, statement).await {
             Ok(forecast) => forecast,
             Err(error) => {
-                let hangs = error.code() == UNKNOWN_TABLE
+                let hangs = error.code() == code::engine::UNKNOWN_TABLE
                     && matches!(&statement.source, Filled::Query(query) if self.reads_made(query));
                 return match hangs {
                     true => Ok((Self::hanging(Some(target)), None)),
-                    false => Err(error.into()),
+                    false => Err(error),
                 };
             }
         };
@@ -216,7 +214,7 @@ impl Planning<'_> {
             reads,
         } = forecast;
         self.made.push(table.name.to_lowercase());
-        let refusal = refusal.map(Error::from);
+        let refusal = refusal;
         let expected = match &refusal {
             Some(error) => Expected::refused(error),
             None => Expected::new(format!("{mode}: {load}"), self.charge(reads)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use bucketline_core::code::session as code;
 use bucketline_engine::{ParameterFact, ProcedureFact};
 use bucketline_rest::{OAuth, Tokens};
 use bucketline_sql::{Argument, Execute, nearest};
@@ -116,12 +117,15 @@ pub(crate) async fn call(session: &Session, execute: &Execute) -> Result<RecordB
         .find(|procedure| procedure.name.eq_ignore_ascii_case(named))
         .ok_or_else(|| {
             let names = PROCEDURES.map(|procedure| procedure.name);
-            Error::procedure(format!("there is no procedure {named}"))
-                .with_hint(match nearest(named, names) {
-                    Some(near) => format!("did you mean {near}?"),
-                    None => format!("the procedures are {}", names.join(", ")),
-                })
-                .at(execute.procedure.span())
+            Error::new(
+                code::UNKNOWN_PROCEDURE,
+                format!("there is no procedure {named}"),
+            )
+            .with_hint(match nearest(named, names) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("the procedures are {}", names.join(", ")),
+            })
+            .or_at(execute.procedure.span())
         })?;
     let inputs = Inputs::of(procedure, &execute.arguments)?;
     let required = match procedure.name {
@@ -148,7 +152,7 @@ pub(crate) async fn call(session: &Session, execute: &Execute) -> Result<RecordB
         None => {
             inputs.fit_app(&account)?;
             let opener = session.opener.as_ref().ok_or_else(|| {
-                Error::sign_in("no browser can be opened here").with_hint(
+                Error::new(code::SIGN_IN, "no browser can be opened here").with_hint(
                     "`bucketline connect` signs in, also from another machine; @AuthMode = 'WEB' takes a @Verifier",
                 )
             })?;
@@ -163,8 +167,11 @@ fn signed_in_by(session: &Session) -> Result<(Arc<Account>, OAuth)> {
     let (name, _) = session.current();
     let (_, connection) = session.connection(&name)?;
     let otherwise = || {
-        Error::sign_in(format!("the connection {name} does not sign in by OAuth"))
-            .with_hint("USE another connection, or give this one AuthScheme = OAuth")
+        Error::new(
+            code::SIGN_IN,
+            format!("the connection {name} does not sign in by OAuth"),
+        )
+        .with_hint("USE another connection, or give this one AuthScheme = OAuth")
     };
     let account = connection.account.clone().ok_or_else(otherwise)?;
     let oauth = account.oauth()?.ok_or_else(otherwise)?;
@@ -211,18 +218,21 @@ impl<'a> Inputs<'a> {
                 .find(|name| name.eq_ignore_ascii_case(&named.text))
                 .ok_or_else(|| {
                     let names = names.collect::<Vec<_>>().join(", ");
-                    Error::input(format!("{} has no input {named}", procedure.name))
-                        .with_hint(format!("its inputs are {names}"))
-                        .at(named.span)
+                    Error::new(
+                        code::INPUT,
+                        format!("{} has no input {named}", procedure.name),
+                    )
+                    .with_hint(format!("its inputs are {names}"))
+                    .or_at(named.span)
                 })?;
             let text = argument.value.as_text().map(str::trim);
             let text = text.filter(|text| !text.is_empty()).ok_or_else(|| {
-                Error::input(format!(
-                    "{name} of {} is no text, or an empty one",
-                    procedure.name
-                ))
+                Error::new(
+                    code::INPUT,
+                    format!("{name} of {} is no text, or an empty one", procedure.name),
+                )
                 .with_hint(format!("@{name} = 'text'"))
-                .at(named.span)
+                .or_at(named.span)
             })?;
             given.push((name, text));
         }
@@ -236,7 +246,7 @@ impl<'a> Inputs<'a> {
 
     fn required(&self, name: &str) -> Result<&'a str> {
         self.get(name).ok_or_else(|| {
-            Error::input(format!("{} needs {name}", self.procedure.name))
+            Error::new(code::INPUT, format!("{} needs {name}", self.procedure.name))
                 .with_hint(format!("EXEC {} @{name} = 'text'", self.procedure.name))
         })
     }
@@ -252,7 +262,7 @@ impl<'a> Inputs<'a> {
             (None, None) => return Ok(()),
         };
         Err(
-            Error::input(format!("{name} does not go with AuthMode APP")).with_hint(
+            Error::new(code::INPUT, format!("{name} does not go with AuthMode APP")).with_hint(
                 "@AuthMode = 'WEB' takes both; with APP the callback is the connection's CallbackURL",
             ),
         )
@@ -264,7 +274,7 @@ impl<'a> Inputs<'a> {
             None => Ok(false),
             Some(mode) if mode.eq_ignore_ascii_case("APP") => Ok(false),
             Some(mode) if mode.eq_ignore_ascii_case("WEB") => Ok(true),
-            Some(mode) => Err(Error::input(format!("there is no AuthMode {mode}")).with_hint(
+            Some(mode) => Err(Error::new(code::INPUT, format!("there is no AuthMode {mode}")).with_hint(
                 "APP opens a browser here, WEB takes the Verifier that a browser came back with",
             )),
         }

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bucketline_core::Reach;
+use bucketline_core::code::session as code;
 use bucketline_replicate::{Event as Progress, Events, ScriptRun};
+use bucketline_source::figures::counted;
 use bucketline_source::{Loss, Losses, Observer, ReadContext};
 use bucketline_sql::{self as sql, Located, OptionName};
 use futures::Stream;
@@ -166,7 +169,7 @@ pub(crate) fn parsed(
             Ok(statement) => statements.push(statement),
             Err(error) => {
                 broken = true;
-                voice.say(Event::Failed(error.into()));
+                voice.say(Event::Failed(error));
             }
         }
     }
@@ -218,7 +221,7 @@ async fn drive(session: &Session, script: Vec<Result<Located, sql::Error>>, voic
         };
         let lost_values = voice.settle_losses();
         let executed = match executed {
-            Ok(_) if fails_by_loss && lost_values > 0 => Err(Error::lost(lost_values)),
+            Ok(_) if fails_by_loss && lost_values > 0 => Err(lost(lost_values)),
             executed => executed,
         };
         match executed {
@@ -229,8 +232,8 @@ async fn drive(session: &Session, script: Vec<Result<Located, sql::Error>>, voic
                 elapsed: started.elapsed(),
             }),
             Err(error) => {
-                let goes_on = goes_on.unwrap_or(error.lets_go_on());
-                voice.say(Event::Failed(error.at(span)));
+                let goes_on = goes_on.unwrap_or(error.reach() == Reach::Statement);
+                voice.say(Event::Failed(error.or_at(span)));
                 if !goes_on {
                     voice.say(Event::Stopped {
                         remaining: total - index - 1,
@@ -240,4 +243,16 @@ async fn drive(session: &Session, script: Vec<Result<Located, sql::Error>>, voic
             }
         }
     }
+}
+
+/// Values could not be kept as the source has them, and the statement is to fail then. What it read is there.
+fn lost(values: u64) -> Error {
+    let message = format!(
+        "{} could not be kept as the source has them, and LostValues = FAIL",
+        counted(values, "value")
+    );
+    Error::new(code::LOST_VALUES, message)
+        .with_hint("the notes say which; the other values are there")
+        .with_reach(Reach::Statement)
+        .partial()
 }

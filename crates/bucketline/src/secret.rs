@@ -3,6 +3,7 @@
 use std::env::VarError;
 use std::path::Path;
 
+use bucketline_core::code::session as code;
 use secrecy::SecretString;
 
 use crate::{Error, Result};
@@ -12,42 +13,49 @@ const MOST: u64 = 64 << 10;
 
 /// Finds the secret that a property's value refers to. `property` names it in errors; the value is never shown.
 pub(crate) fn resolve(property: &str, value: &str) -> Result<SecretString> {
-    let secret = match value.split_once(':') {
-        // The error of a value that is not UTF-8 quotes the value: it stays out of the message.
-        Some(("env", name)) => std::env::var(name).map_err(|error| match error {
-            VarError::NotPresent => Error::secret(format!(
+    let secret =
+        match value.split_once(':') {
+            // The error of a value that is not UTF-8 quotes the value: it stays out of the message.
+            Some(("env", name)) => std::env::var(name).map_err(|error| {
+                match error {
+            VarError::NotPresent => Error::new(code::SECRET, format!(
                 "{property}: the environment variable {name} cannot be read: it is not set"
             ))
             .with_hint(format!("set {name} before you start Bucketline")),
-            VarError::NotUnicode(_) => Error::secret(format!(
+            VarError::NotUnicode(_) => Error::new(code::SECRET, format!(
                 "{property}: the environment variable {name} cannot be read: it is not UTF-8"
             ))
             .with_hint("copy the secret again"),
-        })?,
-        Some(("file", path)) => {
-            let path = Path::new(path);
-            bucketline_files::read_text(path, MOST).map_err(|error| {
-                Error::secret(format!(
-                    "{property}: the file {} cannot be read: {error}",
-                    path.display()
-                ))
-                .with_hint(
-                    "the file should hold the secret alone, readable by you only (mode 0600)",
+        }
+            })?,
+            Some(("file", path)) => {
+                let path = Path::new(path);
+                bucketline_files::read_text(path, MOST).map_err(|error| {
+                    Error::new(
+                        code::SECRET,
+                        format!(
+                            "{property}: the file {} cannot be read: {error}",
+                            path.display()
+                        ),
+                    )
+                    .with_hint(
+                        "the file should hold the secret alone, readable by you only (mode 0600)",
+                    )
+                })?
+            }
+            Some(("keyring", _)) => {
+                return Err(Error::new(
+                    code::SECRET,
+                    format!("{property}: the keyring of the system cannot be read yet"),
                 )
-            })?
-        }
-        Some(("keyring", _)) => {
-            return Err(Error::secret(format!(
-                "{property}: the keyring of the system cannot be read yet"
-            ))
-            .with_hint("env:NAME or file:PATH says where the secret is"));
-        }
-        _ => value.to_owned(),
-    };
+                .with_hint("env:NAME or file:PATH says where the secret is"));
+            }
+            _ => value.to_owned(),
+        };
     // Editors put a byte order mark before a text.
     let secret = secret.trim_start_matches('\u{feff}').trim();
     if secret.is_empty() {
-        return Err(Error::secret(format!("{property} is empty")));
+        return Err(Error::new(code::SECRET, format!("{property} is empty")));
     }
     Ok(SecretString::from(secret))
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
+use bucketline_core::code::session as code;
 use bucketline_destination::Destination;
 use bucketline_engine::{
     Connection as Registered, DEFAULT_DESTINATION, Facts, Session as Engine, Written,
@@ -195,7 +196,7 @@ impl Session {
     /// Writes to a connection that is called `destination`, now and whenever no other one is chosen.
     fn configure(&self, connection: &Connection) -> Result<()> {
         let destination = connection.ends.destination().ok_or_else(|| {
-            Error::connection(format!(
+            Error::new(code::CONNECTION, format!(
                 "the connection {DEFAULT_DESTINATION} is what REPLICATE writes to, and {} can only be read",
                 connection.kind
             ))
@@ -219,10 +220,13 @@ impl Session {
         }
         let (name, connection) = self.connection(name)?;
         let destination = connection.ends.destination().ok_or_else(|| {
-            Error::connection(format!(
-                "{name} is a {} connection, which can only be read",
-                connection.kind
-            ))
+            Error::new(
+                code::CONNECTION,
+                format!(
+                    "{name} is a {} connection, which can only be read",
+                    connection.kind
+                ),
+            )
             .with_hint("REPLICATE writes to connections of other types, such as SQLite")
         })?;
         self.set_destination(Arc::clone(destination));
@@ -278,7 +282,9 @@ impl Session {
         let is_written = |destination| Arc::ptr_eq(destination, &written);
         if connection.ends.destination().is_some_and(is_written) {
             let text = format!("{name} is what REPLICATE writes to, so it cannot be dropped");
-            return Err(Error::connection(text).with_hint("USE DESTINATION chooses another one"));
+            return Err(
+                Error::new(code::CONNECTION, text).with_hint("USE DESTINATION chooses another one")
+            );
         }
         self.made().retain(|(other, _)| *other != name);
         self.engine.remove(&name);
@@ -295,14 +301,16 @@ impl Session {
             let names = connections.iter().map(|(name, _)| name.as_str());
             let names = names.filter(|name| *name != DEFAULT_DESTINATION);
             let names = names.collect::<Vec<_>>().join(", ");
-            Error::unknown_connection(format!("there is no connection {name}")).with_hint(
-                if names.is_empty() {
-                    "there is none at all; bucketline.toml, an option or CREATE CONNECTION makes one"
-                        .to_owned()
-                } else {
-                    format!("the connections are {names}")
-                },
+            Error::new(
+                code::UNKNOWN_CONNECTION,
+                format!("there is no connection {name}"),
             )
+            .with_hint(if names.is_empty() {
+                "there is none at all; bucketline.toml, an option or CREATE CONNECTION makes one"
+                    .to_owned()
+            } else {
+                format!("the connections are {names}")
+            })
         })
     }
 

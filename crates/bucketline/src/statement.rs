@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::{filter_record_batch, ilike};
 use arrow::error::ArrowError;
+use bucketline_core::code::session as code;
 use bucketline_engine::Family;
 use bucketline_replicate as replicate;
 use bucketline_source::figures::{Elapsed, counted};
@@ -54,7 +55,7 @@ impl Scene<'_> {
         match u64::try_from(seconds) {
             Ok(seconds) if seconds > 0 => {
                 let ended = tokio::time::timeout(Duration::from_secs(seconds), execution).await;
-                ended.unwrap_or_else(|_| Err(Error::timeout(seconds)))
+                ended.unwrap_or_else(|_| Err(timed_out(seconds)))
             }
             _ => execution.await,
         }
@@ -84,7 +85,7 @@ impl Scene<'_> {
                     self.shared,
                     &events,
                 );
-                let report = self.remembered("CACHE", run.await)?;
+                let report = self.remembered("CACHE", run.await.map_err(Into::into))?;
                 Ok(Done {
                     rows: 0,
                     requests: Some(report.requests),
@@ -168,7 +169,7 @@ impl Scene<'_> {
         })
     }
 
-    async fn replicate(&self, statement: &Replicate) -> Result<Report, replicate::Error> {
+    async fn replicate(&self, statement: &Replicate) -> Result<Report, replicate::Unfinished> {
         let events = self.voice.events();
         let destination = self.session.destination();
         let run = replicate::replicate(
@@ -185,11 +186,11 @@ impl Scene<'_> {
     fn remembered(
         &self,
         operation: &str,
-        outcome: Result<Report, replicate::Error>,
-    ) -> Result<Report, replicate::Error> {
+        outcome: Result<Report, replicate::Unfinished>,
+    ) -> Result<Report, replicate::Unfinished> {
         let message = match &outcome {
             Ok(report) => report.to_string(),
-            Err(error) => format!("{error} [{}]", error.code()),
+            Err(replicate::Unfinished { error, .. }) => format!("{error} [{}]", error.code()),
         };
         self.session.remember(operation, message);
         outcome
@@ -233,11 +234,14 @@ impl Scene<'_> {
             .file(Path::new(&target.path))
             .ok_or_else(|| {
                 let text = format!("statements of this session may not write {}", target.path);
-                Error::access(text)
+                Error::new(code::ACCESS, text)
                     .with_hint("leave INTO out; a program allows files with Builder::access")
             })?;
         let failed = |error: io::Error| {
-            let told = Error::file(format!("{} cannot be written: {error}", target.path));
+            let told = Error::new(
+                code::FILE,
+                format!("{} cannot be written: {error}", target.path),
+            );
             match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
                     told.with_hint("the folder has to be there, and the file to be writable")
@@ -319,7 +323,7 @@ impl Scene<'_> {
                 let run = self.replicate(&statement).await;
                 let report = match &run {
                     Ok(report) => Some(report),
-                    Err(error) => error.report(),
+                    Err(unfinished) => unfinished.report.as_deref(),
                 };
                 if let Some(report) = report {
                     let mut slices: Vec<_> = report.slices.iter().collect();
@@ -361,11 +365,12 @@ impl Scene<'_> {
         if let Some(name) = &show.from
             && let what @ ("CONNECTIONS" | "FUNCTIONS" | "OPTIONS") = show.what.word()
         {
-            return Err(
-                Error::statement(format!("{what} are not of anything: FROM {name}"))
-                    .with_hint(format!("SHOW {what};"))
-                    .at(name.span()),
-            );
+            return Err(Error::new(
+                code::STATEMENT,
+                format!("{what} are not of anything: FROM {name}"),
+            )
+            .with_hint(format!("SHOW {what};"))
+            .or_at(name.span()));
         }
         let (columns, table, order) = match show.what {
             ShowKind::Connections => {
@@ -390,7 +395,7 @@ impl Scene<'_> {
             ShowKind::Columns => {
                 return match &show.from {
                     Some(table) => self.columns(table, show.like.as_deref()).await,
-                    None => Err(Error::statement("SHOW COLUMNS needs a table")
+                    None => Err(Error::new(code::STATEMENT, "SHOW COLUMNS needs a table")
                         .with_hint("SHOW COLUMNS FROM Issues;")),
                 };
             }
@@ -592,7 +597,7 @@ pub(crate) async fn insertion<'a>(
         return Err(refused());
     }
     let found = Insertion::find(&session.engine, insert, context).await?;
-    found.ok_or_else(|| refused().at(insert.table.span()))
+    found.ok_or_else(|| refused().or_at(insert.table.span()))
 }
 
 /// Why a statement that would write to the source is not executed.
@@ -601,7 +606,7 @@ fn refused(statement: &Statement) -> Error {
         "{} is not possible: Bucketline only reads Bitbucket",
         statement.verb()
     );
-    Error::read_only(text).with_hint("REPLICATE writes to the destination")
+    Error::new(code::READ_ONLY, text).with_hint("REPLICATE writes to the destination")
 }
 
 fn in_words(requests: RequestCount) -> String {
@@ -634,9 +639,16 @@ fn liked(rows: RecordBatch, pattern: Option<&str>) -> Result<RecordBatch> {
 }
 
 pub(crate) fn defect(error: ArrowError) -> Error {
-    Error::new("BL8099", error.to_string())
+    Error::new(code::DEFECT, error.to_string())
 }
 
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The statement took longer than it may.
+fn timed_out(seconds: u64) -> Error {
+    let message = format!("the statement was cancelled after CommandTimeout = {seconds} s");
+    Error::new(code::TIMEOUT, message)
+        .with_hint("what was committed stays, and a REPLICATE goes on from there; 0 is no limit")
 }

@@ -3,12 +3,13 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use bucketline::code::sign_in;
 use bucketline::{Error as LibraryError, Event, OAuth, Session};
 use futures::StreamExt;
 
 use crate::arguments::ConnectArguments;
 use crate::browser;
-use crate::diagnostic::{NOT_SIGNED_IN, SIGN_IN_ENDED, hint};
+use crate::diagnostic::hint;
 use crate::ending::Ending;
 use crate::error::{Error, Result};
 use crate::escape::escape;
@@ -84,7 +85,7 @@ async fn test(
             Event::Checked {
                 outcome: Err(error),
                 ..
-            } if may_sign_in && matches!(error.code(), NOT_SIGNED_IN | SIGN_IN_ENDED) => {
+            } if may_sign_in && matches!(error.code(), sign_in::NOT_SIGNED_IN | sign_in::ENDED) => {
                 return Ok(Tested::NotSignedIn(error));
             }
             Event::Checked { what, outcome } => {

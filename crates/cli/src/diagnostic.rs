@@ -4,7 +4,9 @@ use std::error::Error as StdError;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, Title};
+use bucketline::code::{http, sign_in};
 use bucketline::sql::{Span, mask_source};
+use bucketline::{Area, Code, Reach};
 
 use crate::error::Error;
 use crate::escape::{escape, escape_except};
@@ -13,20 +15,12 @@ use crate::script::Script;
 /// Most causes that are shown below an error.
 const CAUSES: usize = 3;
 
-/// Nobody is signed in, or no longer: `connect` does something about it.
-pub(crate) const NOT_SIGNED_IN: &str = "BL3401";
-pub(crate) const SIGN_IN_ENDED: &str = "BL3402";
-
-/// The folder of budgets, or a file of tokens in it, cannot be written.
-const STATE: &str = "BL3302";
-const TOKENS: &str = "BL3409";
-
 /// What to do about an error of the library, as this program has it done.
-pub(crate) fn hint<'h>(code: &str, hint: Option<&'h str>) -> Option<&'h str> {
+pub(crate) fn hint(code: Code, hint: Option<&str>) -> Option<&str> {
     match code {
-        NOT_SIGNED_IN | SIGN_IN_ENDED => Some("`bucketline connect NAME` signs in"),
-        STATE => Some("set BUCKETLINE_STATE to a folder that this user may write to"),
-        TOKENS => Some(
+        sign_in::NOT_SIGNED_IN | sign_in::ENDED => Some("`bucketline connect NAME` signs in"),
+        http::STATE => Some("set BUCKETLINE_STATE to a folder that this user may write to"),
+        sign_in::TOKEN_FILE => Some(
             "the file must be readable and writable by you alone (mode 0600), in a folder that you may write to: \
              BUCKETLINE_STATE names one; or the keyring must be open",
         ),
@@ -37,7 +31,7 @@ pub(crate) fn hint<'h>(code: &str, hint: Option<&'h str>) -> Option<&'h str> {
 /// An error that is to be drawn.
 #[derive(Debug)]
 pub(crate) struct Diagnostic<'a> {
-    code: &'static str,
+    code: Code,
     message: String,
     hint: Option<String>,
     causes: Vec<String>,
@@ -62,7 +56,7 @@ impl<'a> Diagnostic<'a> {
             Renderer::plain()
         };
         let message = escape_except(&self.message, &['\n']);
-        let title = Level::ERROR.primary_title(message).id(self.code);
+        let title = Level::ERROR.primary_title(message).id(self.code.as_str());
         let mut text = match self.place {
             Some((script, span)) => draw_place(&renderer, title, script, span),
             None => renderer.render(&[Group::with_title(title)]),
@@ -108,7 +102,7 @@ impl From<&bucketline::Error> for Diagnostic<'_> {
             code: error.code(),
             hint: hint.map(str::to_owned),
             // The slices that failed were told one by one.
-            causes: if error.lets_go_on() {
+            causes: if error.reach() == Reach::Statement {
                 Vec::new()
             } else {
                 causes(error.code(), &message, error)
@@ -122,7 +116,7 @@ impl From<&bucketline::Error> for Diagnostic<'_> {
 impl From<&Error> for Diagnostic<'_> {
     fn from(error: &Error) -> Self {
         if let Error::Library(error) = error {
-            return Self::from(&**error);
+            return Self::from(error);
         }
         let message = error.to_string();
         Self {
@@ -138,9 +132,9 @@ impl From<&Error> for Diagnostic<'_> {
 /// What stands behind an error, without what it says itself. An error that is passed on repeats
 /// the one below it, and some repeat all that are below them. What the query engine says of a
 /// statement is in the message already, in our words.
-fn causes(code: &str, message: &str, error: &dyn StdError) -> Vec<String> {
+fn causes(code: Code, message: &str, error: &dyn StdError) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
-    if code.starts_with("BL5") {
+    if code.area() == Area::Engine {
         return causes;
     }
     let mut next = error.source();
@@ -258,7 +252,7 @@ mod tests {
 
     fn diagnostic(script: &Script, span: Span) -> Diagnostic<'_> {
         Diagnostic {
-            code: "BL5002",
+            code: bucketline::code::engine::UNKNOWN_TABLE,
             message: "there is no table Isues".to_owned(),
             hint: Some("did you mean Issues?".to_owned()),
             causes: vec!["something below\u{1b}[2J".to_owned()],

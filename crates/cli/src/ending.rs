@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use bucketline::{Area, Reach, code};
+
 /// How a script, and at last the program, ended; of several the greatest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ending {
@@ -39,13 +41,15 @@ impl Ending {
         if error.is_partial() {
             return Self::Partial;
         }
-        if error.lets_go_on() {
+        if error.reach() == Reach::Statement {
             return Self::NothingRead;
         }
         match error.code() {
-            // Configuration, connection, secret, a connection's name.
-            "BL8001" | "BL8002" | "BL8003" | "BL8010" => Self::Usage,
-            syntax if syntax.starts_with("BL1") => Self::Usage,
+            code::session::CONFIGURATION
+            | code::session::CONNECTION
+            | code::session::SECRET
+            | code::session::UNKNOWN_CONNECTION => Self::Usage,
+            code if code.area() == Area::Sql => Self::Usage,
             _ => Self::Failed,
         }
     }

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use bucketline::Code;
+use bucketline::code::command_line;
+
 /// The result of an operation of the command line.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -11,7 +14,7 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 pub(crate) enum Error {
     /// The library's, with its own code.
     #[error(transparent)]
-    Library(Box<bucketline::Error>),
+    Library(bucketline::Error),
     /// A script cannot be read.
     #[error("{name} cannot be read")]
     Script { name: String, source: io::Error },
@@ -72,30 +75,32 @@ pub(crate) enum Error {
 
 impl From<bucketline::Error> for Error {
     fn from(error: bucketline::Error) -> Self {
-        Self::Library(Box::new(error))
+        Self::Library(error)
     }
 }
 
 impl Error {
     /// The stable code, a heading of `docs/errors.md`.
-    pub(crate) fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> Code {
         match self {
             Self::Library(error) => error.code(),
-            Self::Script { .. } => "BL8101",
-            Self::ConnectionOption => "BL8102",
-            Self::LiteralSecret { .. } | Self::SecretParameter { .. } => "BL8103",
-            Self::EmailMissing => "BL8104",
-            Self::FolderNotEmpty { .. } => "BL8105",
-            Self::Write { .. } => "BL8106",
-            Self::Sandbox(_) => "BL8107",
-            Self::Output(_) => "BL8108",
-            Self::Terminal(_) => "BL8109",
-            Self::Runtime(_) => "BL8110",
-            Self::Input(_) => "BL8111",
-            Self::ParameterOption => "BL8112",
-            Self::UnknownCommand { .. } => "BL8113",
-            Self::UntrustedHosts { .. } => "BL8114",
-            Self::Variable { .. } => "BL8115",
+            Self::Script { .. } => command_line::SCRIPT,
+            Self::ConnectionOption => command_line::CONNECTION_OPTION,
+            Self::LiteralSecret { .. } | Self::SecretParameter { .. } => {
+                command_line::LITERAL_SECRET
+            }
+            Self::EmailMissing => command_line::EMAIL_MISSING,
+            Self::FolderNotEmpty { .. } => command_line::FOLDER_NOT_EMPTY,
+            Self::Write { .. } => command_line::WRITE,
+            Self::Sandbox(_) => command_line::SANDBOX,
+            Self::Output(_) => command_line::OUTPUT,
+            Self::Terminal(_) => command_line::TERMINAL,
+            Self::Runtime(_) => command_line::RUNTIME,
+            Self::Input(_) => command_line::INPUT,
+            Self::ParameterOption => command_line::PARAMETER_OPTION,
+            Self::UnknownCommand { .. } => command_line::UNKNOWN_COMMAND,
+            Self::UntrustedHosts { .. } => command_line::UNTRUSTED_HOSTS,
+            Self::Variable { .. } => command_line::VARIABLE,
         }
     }
 

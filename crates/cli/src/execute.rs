@@ -85,7 +85,7 @@ fn check(session: &Session, scripts: &[Script], reporter: &mut Reporter) -> bool
             .filter_map(std::result::Result::err)
         {
             good = false;
-            reporter.failed(&error.into(), script);
+            reporter.failed(&error, script);
         }
     }
     good

@@ -47,6 +47,21 @@ impl Code {
     }
 }
 
+impl Area {
+    /// Whether its errors are those of a source that is read.
+    pub const fn is_of_source(self) -> bool {
+        matches!(
+            self,
+            Self::Source
+                | Self::Http
+                | Self::SignIn
+                | Self::Bitbucket
+                | Self::Sqlite
+                | Self::Archive
+        )
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.text)
@@ -250,7 +265,7 @@ codes! {
     /// Bitbucket's tables.
     Bitbucket bitbucket {
         NO_WORKSPACE            "BL4001" Configuration;
-        NO_SUCH_TABLE           "BL4002" Statement slice;
+        NO_SUCH_TABLE           "BL4002" NotFound slice;
         NO_SUCH_COLUMN          "BL4003" Bug slice;
         BAD_WORKSPACE           "BL4004" Configuration;
         TOO_MANY_PARENTS        "BL4005" Statement slice;
@@ -280,9 +295,9 @@ codes! {
         UNKNOWN_FUNCTION        "BL5005" Statement;
         INVALID                 "BL5006" Statement;
         UNSUPPORTED             "BL5007" Statement;
-        EXECUTION               "BL5008" Statement;
+        EXECUTION               "BL5008" Statement slice;
         MEMORY                  "BL5009" Statement;
-        SOURCE                  "BL5010" Bug;
+        SOURCE                  "BL5010" Transient slice;
         DESTINATION             "BL5011" Bug;
         DUPLICATE_CONNECTION    "BL5012" Configuration;
         ARGUMENT                "BL5013" Statement;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, Schema};
 
-use crate::{ColumnType, Error, ErrorKind, Result, TableName, convert};
+use crate::{ColumnType, Error, Result, TableName, code, convert};
 
 /// Rows in the names and types of the table's own columns. `column` finds the table's column for one that is given.
 ///
 /// # Errors
-/// [`NotFound`](ErrorKind::NotFound) for a column that the table has not; [`BadValue`](ErrorKind::BadValue) for one that
+/// [`NOT_FOUND`](code::NOT_FOUND) for a column that the table has not; [`BAD_VALUE`](code::BAD_VALUE) for one that
 /// is given twice, for a value that does not fit and for a NULL where none may be, naming column and row, counted from 1.
 pub fn fit(
     table: &TableName,
@@ -25,20 +25,20 @@ pub fn fit(
         for (given, array) in batch.schema().fields().iter().zip(batch.columns()) {
             let field = column(given).ok_or_else(|| {
                 let message = format!("{table} has no column `{}`", given.name());
-                Error::new(ErrorKind::NotFound, message)
+                Error::new(code::NOT_FOUND, message)
                     .with_hint(format!("DESCRIBE {table} lists its columns"))
             })?;
             if fields.iter().any(|other| other.name() == field.name()) {
                 let message = format!("the column `{}` is given twice", field.name());
-                return Err(Error::new(ErrorKind::BadValue, message));
+                return Err(Error::new(code::BAD_VALUE, message));
             }
             arrays.push(fit_column(array, &field, before)?);
             fields.push(field);
         }
         let made = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays);
-        fitted.push(made.map_err(|error| {
-            Error::new(ErrorKind::Database, error.to_string()).with_source(error)
-        })?);
+        fitted.push(
+            made.map_err(|error| Error::new(code::DATABASE, error.to_string()).with_source(error))?,
+        );
         before += batch.num_rows();
     }
     Ok(fitted)
@@ -51,13 +51,13 @@ fn fit_column(array: &ArrayRef, field: &Field, before: usize) -> Result<ArrayRef
     let values = convert(array, column_type).map_err(|error| {
         let fits = |row: &usize| convert(&array.slice(*row, 1), column_type).is_ok();
         let row = (0..array.len()).find(|row| !fits(row)).unwrap_or_default();
-        Error::new(error.kind(), format!("{}: {error}", place(row))).with_source(error)
+        Error::new(error.code(), format!("{}: {error}", place(row))).with_source(error)
     })?;
     if !field.is_nullable()
         && let Some(row) = (0..values.len()).find(|row| values.is_null(*row))
     {
         let message = format!("{}: NULL where there must be a value", place(row));
-        return Err(Error::new(ErrorKind::BadValue, message));
+        return Err(Error::new(code::BAD_VALUE, message));
     }
     Ok(values)
 }

@@ -27,7 +27,7 @@ pub enum Change {
     /// (staged loads only). Within a batch the last row of a key wins.
     Upsert(RecordBatch),
     /// Rows that must be new, in the columns of an upsert: a key that is there already, or twice in the batch,
-    /// is [`DuplicateKey`](crate::ErrorKind::DuplicateKey) when they are committed, naming both rows.
+    /// is [`DUPLICATE_KEY`](crate::code::DUPLICATE_KEY) when they are committed, naming both rows.
     Insert(RecordBatch),
     /// Keys of rows that are no more: the key columns in the order of [`LoadPlan::key`](crate::LoadPlan::key).
     /// They are deleted, or [kept](crate::Retention) as rows that left. A key that is not there is no error.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 
-use crate::{Error, ErrorKind};
+use crate::{Error, code};
 
 /// Key and value of the field metadata that mark a text as JSON.
 const JSON_METADATA: (&str, &str) = ("bucketline.type", "json");
@@ -215,7 +215,7 @@ impl FromStr for ColumnType {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let unknown = || Error::new(ErrorKind::Database, format!("unknown column type `{text}`"));
+        let unknown = || Error::new(code::DATABASE, format!("unknown column type `{text}`"));
         Ok(match text {
             "boolean" => Self::Boolean,
             "int" => Self::Int,

@@ -14,7 +14,7 @@ use arrow::datatypes::{
 };
 use arrow::json::writer::{EncoderOptions, make_encoder};
 
-use crate::{ColumnType, Error, ErrorKind, Result, Scalar, iso8601};
+use crate::{ColumnType, Error, Result, Scalar, code, iso8601};
 
 const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
 
@@ -22,7 +22,7 @@ const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
 /// ([`ColumnType::of`]) or a wider one.
 ///
 /// # Errors
-/// [`BadValue`](ErrorKind::BadValue) if a value does not fit; [`Unsupported`](ErrorKind::Unsupported) if
+/// [`BAD_VALUE`](code::BAD_VALUE) if a value does not fit; [`UNSUPPORTED`](code::UNSUPPORTED) if
 /// such values have no place in such a column.
 pub fn convert(array: &ArrayRef, column: ColumnType) -> Result<ArrayRef> {
     let wanted = column.data_type();
@@ -93,8 +93,8 @@ fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     };
     cast_with_options(array, to, &options).map_err(|error| {
         let kind = match error {
-            arrow::error::ArrowError::NotYetImplemented(_) => ErrorKind::Unsupported,
-            _ => ErrorKind::BadValue,
+            arrow::error::ArrowError::NotYetImplemented(_) => code::UNSUPPORTED,
+            _ => code::BAD_VALUE,
         };
         let (from, to) = (
             ColumnType::of_data_type(array.data_type()),
@@ -108,7 +108,7 @@ fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 fn no_place(from: &DataType, column: ColumnType) -> Error {
     let from = ColumnType::of_data_type(from);
     Error::new(
-        ErrorKind::Unsupported,
+        code::UNSUPPORTED,
         format!("a {column} column has no place for {from} values"),
     )
 }
@@ -187,7 +187,7 @@ fn texts<T>(
         .collect::<Result<_, i64>>()
         .map_err(|number| {
             let message = format!("the date or time {number} is outside the years 0 to 9999");
-            Error::new(ErrorKind::BadValue, message)
+            Error::new(code::BAD_VALUE, message)
         })?;
     Ok(Arc::new(texts))
 }
@@ -220,7 +220,7 @@ fn json(array: &ArrayRef) -> Result<ArrayRef> {
     let options = EncoderOptions::default().with_explicit_nulls(true);
     let mut encoder = make_encoder(&field, array.as_ref(), &options).map_err(|error| {
         let message = "values of this type cannot be written as JSON";
-        Error::new(ErrorKind::Unsupported, message).with_source(error)
+        Error::new(code::UNSUPPORTED, message).with_source(error)
     })?;
     let mut texts = StringBuilder::with_capacity(array.len(), 0);
     let mut buffer = Vec::new();
@@ -232,7 +232,7 @@ fn json(array: &ArrayRef) -> Result<ArrayRef> {
         buffer.clear();
         encoder.encode(row, &mut buffer);
         let text = std::str::from_utf8(&buffer).map_err(|error| {
-            Error::new(ErrorKind::BadValue, "a nested value is not UTF-8").with_source(error)
+            Error::new(code::BAD_VALUE, "a nested value is not UTF-8").with_source(error)
         })?;
         texts.append_value(text);
     }

@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::{Definition, Error, Holder, Load, Result, Scalar, TableName, TableStatus};
+use crate::{Definition, Holder, Load, Result, Scalar, TableName, TableStatus, fault};
 
 /// What a destination can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub trait Destination: Send + Sync + fmt::Debug + 'static {
     /// Takes the table's lease and reads its status under it. The lease ends with the load, or with the process.
     ///
     /// # Errors
-    /// [`Held`](crate::ErrorKind::Held), naming the holder, if another load has it.
+    /// [`HELD`](crate::code::HELD), naming the holder, if another load has it.
     async fn open(&self, table: &TableName, holder: &Holder) -> Result<Box<dyn Load>>;
 
     /// The tables and views that can be read, our own state tables left out.
@@ -97,23 +97,23 @@ pub trait Destination: Send + Sync + fmt::Debug + 'static {
     /// or NULL. Values are converted as [`fit`](crate::fit) does. Returns how many rows were appended.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound) if there is no such table or column, [`Ours`](crate::ErrorKind::Ours) if a
-    /// load of ours made the table, [`Unsupported`](crate::ErrorKind::Unsupported) if it is a view,
-    /// [`BadValue`](crate::ErrorKind::BadValue), naming column and row, for a value that does not fit,
-    /// [`BadValue`](crate::ErrorKind::BadValue) or [`DuplicateKey`](crate::ErrorKind::DuplicateKey) for a row that a key
+    /// [`NOT_FOUND`](crate::code::NOT_FOUND) if there is no such table or column, [`OURS`](crate::code::OURS) if a
+    /// load of ours made the table, [`UNSUPPORTED`](crate::code::UNSUPPORTED) if it is a view,
+    /// [`BAD_VALUE`](crate::code::BAD_VALUE), naming column and row, for a value that does not fit,
+    /// [`BAD_VALUE`](crate::code::BAD_VALUE) or [`DUPLICATE_KEY`](crate::code::DUPLICATE_KEY) for a row that a key
     /// or a constraint refuses.
     async fn append(&self, table: &TableName, rows: &[RecordBatch]) -> Result<u64>;
 
     /// Makes or drops a table or view of the user's own, in one transaction. `false` if there was nothing to do.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound) if what is dropped is not there, [`Ours`](crate::ErrorKind::Ours) if a load
-    /// of ours made it, [`Foreign`](crate::ErrorKind::Foreign) if another program has, or something of that name is there
-    /// already; [`Unsupported`](crate::ErrorKind::Unsupported) if this destination makes none. For the rows of a new table
+    /// [`NOT_FOUND`](crate::code::NOT_FOUND) if what is dropped is not there, [`OURS`](crate::code::OURS) if a load
+    /// of ours made it, [`FOREIGN`](crate::code::FOREIGN) if another program has, or something of that name is there
+    /// already; [`UNSUPPORTED`](crate::code::UNSUPPORTED) if this destination makes none. For the rows of a new table
     /// as [`Destination::append`]. Nothing was made then.
     async fn define(&self, definition: &Definition) -> Result<bool> {
         let _ = definition;
-        Err(Error::own_unsupported(&self.label()))
+        Err(fault::own_unsupported(&self.label()))
     }
 
     /// All rows of a table of the user's own, each behind its place: a text in the column
@@ -123,7 +123,7 @@ pub trait Destination: Send + Sync + fmt::Debug + 'static {
     /// As [`Destination::define`].
     async fn own_rows(&self, table: &TableName) -> Result<Vec<RecordBatch>> {
         let _ = table;
-        Err(Error::own_unsupported(&self.label()))
+        Err(fault::own_unsupported(&self.label()))
     }
 
     /// Deletes rows of a table of the user's own, or gives them new values in some columns, in one transaction: after an
@@ -131,8 +131,8 @@ pub trait Destination: Send + Sync + fmt::Debug + 'static {
     /// values, row by row; without any they are deleted. Returns how many were changed.
     ///
     /// # Errors
-    /// As [`Destination::define`]; [`Fenced`](crate::ErrorKind::Fenced) if a row has changed since it was read;
-    /// [`BadValue`](crate::ErrorKind::BadValue) or [`DuplicateKey`](crate::ErrorKind::DuplicateKey) for a value that does
+    /// As [`Destination::define`]; [`FENCED`](crate::code::FENCED) if a row has changed since it was read;
+    /// [`BAD_VALUE`](crate::code::BAD_VALUE) or [`DUPLICATE_KEY`](crate::code::DUPLICATE_KEY) for a value that does
     /// not fit.
     async fn change_rows(
         &self,
@@ -141,7 +141,7 @@ pub trait Destination: Send + Sync + fmt::Debug + 'static {
         values: Option<&RecordBatch>,
     ) -> Result<u64> {
         let _ = (table, rows, values);
-        Err(Error::own_unsupported(&self.label()))
+        Err(fault::own_unsupported(&self.label()))
     }
 
     /// The name of a column in the destination's own SQL, without quotes.

@@ -13,7 +13,7 @@ use arrow::row::{RowConverter, SortField};
 use crate::convert::{constant, convert};
 use crate::retention::{ACTIVE, DELETED, END, START};
 use crate::{
-    Change, ColumnType, Error, ErrorKind, LoadPlan, Result, Retention, RowFilter, Scalar, TableName,
+    Change, ColumnType, Error, LoadPlan, Result, Retention, RowFilter, Scalar, TableName, code,
 };
 
 /// One stored column.
@@ -85,12 +85,12 @@ impl Layout {
     /// The layout of a new table.
     ///
     /// # Errors
-    /// [`Unsupported`](ErrorKind::Unsupported) if the plan has no column, one without a name, two of one
+    /// [`UNSUPPORTED`](code::UNSUPPORTED) if the plan has no column, one without a name, two of one
     /// name (ASCII case ignored), or a key that is not among its columns.
     pub fn of(plan: &LoadPlan) -> Result<Self> {
         if plan.columns.is_empty() {
             return Err(Error::new(
-                ErrorKind::Unsupported,
+                code::UNSUPPORTED,
                 "a table needs at least one column",
             ));
         }
@@ -103,7 +103,7 @@ impl Layout {
                 .any(|other| other.name.eq_ignore_ascii_case(name))
             {
                 let message = format!("two columns are named `{name}` (case is ignored)");
-                return Err(Error::new(ErrorKind::Unsupported, message)
+                return Err(Error::new(code::UNSUPPORTED, message)
                     .with_hint("give one of them another name with AS"));
             }
             let column_type = ColumnType::of(&column.field);
@@ -118,20 +118,20 @@ impl Layout {
             let place = position(&columns, name).filter(|place| !key.contains(place));
             let place = place.ok_or_else(|| {
                 let message = format!("the key column `{name}` is not among the columns, or twice");
-                Error::new(ErrorKind::Unsupported, message)
+                Error::new(code::UNSUPPORTED, message)
             })?;
             columns[place].key = true;
             key.push(place);
         }
         if plan.retention != Retention::Nothing && key.is_empty() {
             let message = "rows that leave can only be kept in a table with a key";
-            return Err(Error::new(ErrorKind::Unsupported, message));
+            return Err(Error::new(code::UNSUPPORTED, message));
         }
         let planned = columns.len();
         for (name, column_type) in plan.retention.columns() {
             if let Some(place) = position(&columns, name) {
                 let message = format!("the name `{}` is reserved", columns[place].name);
-                return Err(Error::new(ErrorKind::Unsupported, message)
+                return Err(Error::new(code::UNSUPPORTED, message)
                     .with_hint("give the column another name with AS"));
             }
             let is_start = *name == START;
@@ -158,7 +158,7 @@ impl Layout {
     /// has to be done to the table first.
     ///
     /// # Errors
-    /// Those of [`Layout::of`], and [`Incompatible`](ErrorKind::Incompatible), naming column and types, if a
+    /// Those of [`Layout::of`], and [`INCOMPATIBLE`](code::INCOMPATIBLE), naming column and types, if a
     /// type cannot be widened, or if only one of both has versions.
     pub fn evolve(present: &Schema, key: &[String], plan: &LoadPlan) -> Result<(Self, Evolution)> {
         let wanted = Self::of(plan)?;
@@ -170,7 +170,7 @@ impl Layout {
             } else {
                 "the table has rows without versions, and cannot begin to keep them"
             };
-            return Err(Error::new(ErrorKind::Incompatible, message)
+            return Err(Error::new(code::INCOMPATIBLE, message)
                 .with_hint("replace the table with DropTable = TRUE, or load into another one"));
         }
         let wanted_key = wanted.key_names();
@@ -199,7 +199,7 @@ impl Layout {
             let (from, to) = (stored.column_type, column.column_type);
             stored.column_type = from.widen(to).ok_or_else(|| {
                 let message = format!("column `{}` holds {from} and cannot take {to}", stored.name);
-                Error::new(ErrorKind::Incompatible, message).with_hint(format!(
+                Error::new(code::INCOMPATIBLE, message).with_hint(format!(
                     "convert it with CAST, name it otherwise with AS, or replace the table with \
                      DropTable = TRUE; it now keeps {from}"
                 ))
@@ -233,7 +233,7 @@ impl Layout {
     /// The layout in which `plan` goes on with a staging of the layout given; `None`: it is gone.
     ///
     /// # Errors
-    /// [`Incompatible`](ErrorKind::Incompatible) if the staging has other columns or another key, or is gone.
+    /// [`INCOMPATIBLE`](code::INCOMPATIBLE) if the staging has other columns or another key, or is gone.
     pub fn resume(table: &TableName, staging: Option<&Self>, plan: &LoadPlan) -> Result<Self> {
         let met = staging
             .map(|staging| Self::evolve(&staging.schema(), &staging.key_names(), plan))
@@ -242,7 +242,7 @@ impl Layout {
             Some((layout, evolution)) if evolution == Evolution::default() => Ok(layout),
             _ => {
                 let message = format!("what was staged for {table} does not fit its columns");
-                Err(Error::new(ErrorKind::Incompatible, message))
+                Err(Error::new(code::INCOMPATIBLE, message))
             }
         }
     }
@@ -250,7 +250,7 @@ impl Layout {
     /// The layout of a table as it is, all columns written.
     ///
     /// # Errors
-    /// [`Database`](ErrorKind::Database) if a key column is not among the columns.
+    /// [`DATABASE`](code::DATABASE) if a key column is not among the columns.
     pub fn stored(columns: &Schema, key: &[String]) -> Result<Self> {
         let mut columns: Vec<StoredColumn> = columns
             .fields()
@@ -265,7 +265,7 @@ impl Layout {
         for name in key {
             let place = position(&columns, name).ok_or_else(|| {
                 Error::new(
-                    ErrorKind::Database,
+                    code::DATABASE,
                     format!("the key column `{name}` is missing"),
                 )
             })?;
@@ -326,9 +326,9 @@ impl Layout {
     /// come as they are only where they are kept, else as a delete.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) for other columns than planned, a NULL in the key, and a value that
-    /// does not fit; [`NotFound`](ErrorKind::NotFound) for an unknown column;
-    /// [`Unsupported`](ErrorKind::Unsupported) for a delete without a key.
+    /// [`BAD_VALUE`](code::BAD_VALUE) for other columns than planned, a NULL in the key, and a value that
+    /// does not fit; [`NOT_FOUND`](code::NOT_FOUND) for an unknown column;
+    /// [`UNSUPPORTED`](code::UNSUPPORTED) for a delete without a key.
     pub fn prepare(&self, change: Change) -> Result<Change> {
         Ok(match change {
             Change::Upsert(batch) => {
@@ -337,7 +337,7 @@ impl Layout {
             Change::Insert(batch) => Change::Insert(self.whole(&batch, false)?),
             Change::Delete(_) | Change::Leave(_) if self.key.is_empty() => {
                 let message = "rows of a table without a key cannot be deleted by key";
-                return Err(Error::new(ErrorKind::Unsupported, message));
+                return Err(Error::new(code::UNSUPPORTED, message));
             }
             Change::Delete(batch) => {
                 let batch = self.convert(&batch, self.row_key())?;
@@ -365,7 +365,7 @@ impl Layout {
                     if self.columns[place].key {
                         let name = &self.columns[place].name;
                         let message = format!("the key column `{name}` cannot be assigned");
-                        return Err(Error::new(ErrorKind::Unsupported, message));
+                        return Err(Error::new(code::UNSUPPORTED, message));
                     }
                 }
                 Change::Assign { rows, set }
@@ -376,13 +376,13 @@ impl Layout {
     /// Columns and constants as places and arrays of one stored value.
     ///
     /// # Errors
-    /// [`NotFound`](ErrorKind::NotFound) for an unknown column, [`BadValue`](ErrorKind::BadValue) for a
+    /// [`NOT_FOUND`](code::NOT_FOUND) for an unknown column, [`BAD_VALUE`](code::BAD_VALUE) for a
     /// constant that is not of the column's type.
     pub fn constants(&self, values: &[(String, Scalar)]) -> Result<Vec<(usize, ArrayRef)>> {
         let find = |(name, value): &(String, Scalar)| {
             let place = position(&self.columns, name).ok_or_else(|| {
                 Error::new(
-                    ErrorKind::NotFound,
+                    code::NOT_FOUND,
                     format!("the table has no column `{name}` of ours"),
                 )
             })?;
@@ -414,7 +414,7 @@ impl Layout {
                 .collect();
             let (given, wanted) = (given.join(", "), wanted.join(", "));
             let message = format!("the columns ({given}) are written where ({wanted}) are planned");
-            return Err(Error::new(ErrorKind::BadValue, message));
+            return Err(Error::new(code::BAD_VALUE, message));
         }
         self.stored_batch(places, batch.columns().to_vec(), batch.num_rows())
     }
@@ -458,7 +458,7 @@ impl Layout {
         let columns = places.iter().map(|place| &self.columns[*place]);
         let converted = columns.clone().zip(&arrays).map(|(column, array)| {
             convert(array, column.column_type).map_err(|error| {
-                Error::new(error.kind(), format!("column `{}`: {error}", column.name))
+                Error::new(error.code(), format!("column `{}`: {error}", column.name))
                     .with_source(error)
             })
         });
@@ -477,7 +477,7 @@ impl Layout {
             let column = &self.columns[*place];
             if column.key && array.null_count() > 0 {
                 let message = format!("the key column `{}` is NULL in a row", column.name);
-                return Err(Error::new(ErrorKind::BadValue, message)
+                return Err(Error::new(code::BAD_VALUE, message)
                     .with_hint("a key must have a value in every row; choose other key columns"));
             }
         }
@@ -528,7 +528,7 @@ impl Keeping {
                     .ok_or_else(|| {
                         let message =
                             format!("the change column `{change}` is no instant of the table");
-                        Error::new(ErrorKind::Unsupported, message)
+                        Error::new(code::UNSUPPORTED, message)
                     })?;
                 Self::Versions(Versions {
                     active: place(ACTIVE),
@@ -553,17 +553,17 @@ impl Keeping {
 /// Refuses a name that no destination can use.
 ///
 /// # Errors
-/// [`Unsupported`](ErrorKind::Unsupported) if it is empty or has a NUL in it.
+/// [`UNSUPPORTED`](code::UNSUPPORTED) if it is empty or has a NUL in it.
 pub fn check_name(what: &str, name: &str) -> Result<()> {
     if name.is_empty() {
         return Err(Error::new(
-            ErrorKind::Unsupported,
+            code::UNSUPPORTED,
             format!("a {what} needs a name"),
         ));
     }
     if name.contains('\0') {
         let message = format!("the {what} name {name:?} has a NUL character in it");
-        return Err(Error::new(ErrorKind::Unsupported, message));
+        return Err(Error::new(code::UNSUPPORTED, message));
     }
     Ok(())
 }
@@ -611,5 +611,5 @@ fn position(columns: &[StoredColumn], name: &str) -> Option<usize> {
 }
 
 fn internal(error: arrow::error::ArrowError) -> Error {
-    Error::new(ErrorKind::Database, error.to_string()).with_source(error)
+    Error::new(code::DATABASE, error.to_string()).with_source(error)
 }

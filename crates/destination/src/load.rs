@@ -98,9 +98,9 @@ pub trait Load: Send + Sync {
     /// checkpoints of a [void](TableStatus::is_void) table are forgotten whatever the plan says.
     ///
     /// # Errors
-    /// [`NotOurs`](crate::ErrorKind::NotOurs) if a table of that name exists that no load of ours made, or
-    /// [`Misfit`](crate::ErrorKind::Misfit) if it cannot be taken over;
-    /// [`Incompatible`](crate::ErrorKind::Incompatible) if a type cannot be widened, if the table has versions and the
+    /// [`NOT_OURS`](crate::code::NOT_OURS) if a table of that name exists that no load of ours made, or
+    /// [`MISFIT`](crate::code::MISFIT) if it cannot be taken over;
+    /// [`INCOMPATIBLE`](crate::code::INCOMPATIBLE) if a type cannot be widened, if the table has versions and the
     /// plan has none or the other way round, or if the staging to be resumed has other columns or is not there.
     /// Nothing was changed then.
     async fn begin(&self, plan: LoadPlan) -> Result<()>;
@@ -113,7 +113,7 @@ pub trait Load: Send + Sync {
     /// nothing is written.
     ///
     /// # Errors
-    /// [`Fenced`](crate::ErrorKind::Fenced) if the lease was lost: nothing was written. After an error the changes
+    /// [`FENCED`](crate::code::FENCED) if the lease was lost: nothing was written. After an error the changes
     /// are still there, to be committed again or [discarded](Load::discard).
     async fn commit(&self, slice: &str, checkpoint: Option<Value>) -> Result<Counts>;
 
@@ -133,7 +133,7 @@ pub trait Load: Send + Sync {
     /// Staged checkpoints become the table's, and `record` its record.
     ///
     /// # Errors
-    /// [`DuplicateKey`](crate::ErrorKind::DuplicateKey), naming both rows, if two rows given as
+    /// [`DUPLICATE_KEY`](crate::code::DUPLICATE_KEY), naming both rows, if two rows given as
     /// [`Change::Insert`] have one key (reported by [`Load::commit`] already where the destination can).
     async fn apply(&self, replacement: Replacement, record: Value) -> Result<Counts>;
 

@@ -6,7 +6,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use serde_json::Value;
 
 use crate::{
-    ColumnType, DELETED, Error, ErrorKind, Evolution, Layout, LoadPlan, Result, TableName, Target,
+    ColumnType, DELETED, Error, Evolution, Layout, LoadPlan, Result, TableName, Target, code,
 };
 
 /// Checkpoints by slice id; each is JSON that only the executor understands.
@@ -105,17 +105,17 @@ impl TableStatus {
     /// The columns in which `plan` is to be written, and what must happen to the table for it.
     ///
     /// # Errors
-    /// [`NotOurs`](ErrorKind::NotOurs) if what is there is not a table of ours, with what it lacks, or
-    /// [`Misfit`](ErrorKind::Misfit), with all that does not fit, if it cannot be taken over;
-    /// [`Unsupported`](ErrorKind::Unsupported) if the plan writes to the table itself and has no key;
-    /// [`Incompatible`](ErrorKind::Incompatible) if a type cannot be widened, or if the plan writes to the
+    /// [`NOT_OURS`](code::NOT_OURS) if what is there is not a table of ours, with what it lacks, or
+    /// [`MISFIT`](code::MISFIT), with all that does not fit, if it cannot be taken over;
+    /// [`UNSUPPORTED`](code::UNSUPPORTED) if the plan writes to the table itself and has no key;
+    /// [`INCOMPATIBLE`](code::INCOMPATIBLE) if a type cannot be widened, or if the plan writes to the
     /// table itself and the key is another one; else those of [`Layout::of`].
     pub fn meet(&self, table: &TableName, plan: &LoadPlan) -> Result<(Layout, Evolution)> {
         let new = Layout::of(plan)?;
         if plan.target == Target::Table && plan.key.is_empty() {
             let message =
                 format!("{table} has no key, so its rows can only be replaced as a whole");
-            return Err(Error::new(ErrorKind::Unsupported, message));
+            return Err(Error::new(code::UNSUPPORTED, message));
         }
         if let Physical::Absent = self.physical {
             return Ok((new, Evolution::default()));
@@ -133,7 +133,7 @@ impl TableStatus {
         if evolution.rekeyed && plan.target == Target::Table {
             let (now, then) = (plan.key.join(", "), state.key.join(", "));
             let message = format!("the key of {table} is ({then}) and cannot become ({now})");
-            return Err(Error::new(ErrorKind::Incompatible, message)
+            return Err(Error::new(code::INCOMPATIBLE, message)
                 .with_hint("replace the table with DropTable = TRUE, or load into another one"));
         }
         Ok((layout, evolution))
@@ -160,7 +160,7 @@ impl TableStatus {
             _ => format!("a table {table} is there already, and no load has made it"),
         };
         Err(
-            Error::new(ErrorKind::NotOurs, format!("{message}; it was not touched"))
+            Error::new(code::NOT_OURS, format!("{message}; it was not touched"))
                 .with_hint("load into a table of another name, or rename or drop this one"),
         )
     }
@@ -217,6 +217,6 @@ fn adopt(
         "the table {table} cannot be taken over: {}; it was not touched",
         misfits.join("; ")
     );
-    Err(Error::new(ErrorKind::Misfit, message)
+    Err(Error::new(code::MISFIT, message)
         .with_hint("change the table, or select and declare columns as it has them"))
 }

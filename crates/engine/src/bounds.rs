@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier, Select, Spanned};
 
 use crate::dialect::Refusal;
-use crate::{Error, ErrorKind};
+use crate::{Error, code};
 
 /// How often a query may group its rows, and how many tables it may join. The time to plan grows with the first, and
 /// with the third power of the second.
@@ -34,7 +34,7 @@ pub(crate) fn within_bounds(select: &Select, joins: usize) -> ControlFlow<Refusa
         true => "name fewer columns in CUBE, or the groups that are wanted in GROUPING SETS",
         false => "join in several steps, each into a table of its own",
     };
-    let error = Error::new(ErrorKind::Memory, message).with_hint(hint);
+    let error = Error::new(code::MEMORY, message).with_hint(hint);
     ControlFlow::Break((error, select.span()))
 }
 

@@ -17,7 +17,7 @@ use crate::bounds::{joins, within_bounds};
 use crate::function::{self, Function};
 use crate::synonym::{limit_by_fetch, plain};
 use crate::types;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// The statement of a query as the planner takes it; `query` knows the places of its tree.
 pub(crate) fn prepared(mut tree: ast::Query, query: &Query) -> Result<Statement> {
@@ -281,7 +281,7 @@ fn decimal_of(digits: &str) -> Result<Option<Expr>> {
         return match whole.trim_start_matches('0').len() {
             0..=KEPT => Ok(None),
             _ => Err(Error::new(
-                ErrorKind::Invalid,
+                code::INVALID,
                 format!("a number of {significant} digits is too long: {MOST} are the most"),
             )),
         };
@@ -347,7 +347,7 @@ fn checked(call: &Call) -> ControlFlow<Refusal> {
             .find(|(other, _)| name.eq_ignore_ascii_case(other));
         return match left_out {
             Some((name, why)) => {
-                let error = Error::new(ErrorKind::Unsupported, format!("{name} is left out"));
+                let error = Error::new(code::UNSUPPORTED, format!("{name} is left out"));
                 ControlFlow::Break((error.with_hint(*why), call.name.span()))
             }
             None => ControlFlow::Continue(()),
@@ -361,7 +361,7 @@ fn checked(call: &Call) -> ControlFlow<Refusal> {
             "{} counts DISTINCT values, not rows",
             function.name.to_uppercase()
         );
-        let error = Error::new(ErrorKind::Argument, message)
+        let error = Error::new(code::ARGUMENT, message)
             .with_hint("SELECT COUNT(*) FROM (SELECT DISTINCT ... ) t counts different rows");
         return ControlFlow::Break((error, call.name.span()));
     }
@@ -372,7 +372,7 @@ fn checked(call: &Call) -> ControlFlow<Refusal> {
     };
     if function.is_table() {
         let message = format!("{} stands in FROM", function.name.to_uppercase());
-        let error = Error::new(ErrorKind::Argument, message)
+        let error = Error::new(code::ARGUMENT, message)
             .with_hint(format!("FROM table CROSS APPLY {function}"));
         return ControlFlow::Break((error, call.name.span()));
     }
@@ -384,8 +384,7 @@ fn checked(call: &Call) -> ControlFlow<Refusal> {
         "{} cannot take {given} {plural}",
         function.name.to_uppercase()
     );
-    let error =
-        Error::new(ErrorKind::Argument, message).with_hint(format!("it is written {function}"));
+    let error = Error::new(code::ARGUMENT, message).with_hint(format!("it is written {function}"));
     ControlFlow::Break((error, call.name.span()))
 }
 
@@ -538,7 +537,7 @@ fn nest_applies(table: &mut TableWithJoins) -> ControlFlow<Refusal> {
                 });
             }
             other => {
-                let error = Error::new(ErrorKind::Unsupported, "a table cannot be applied to each row")
+                let error = Error::new(code::UNSUPPORTED, "a table cannot be applied to each row")
                     .with_hint("APPLY takes STRING_SPLIT, JSONTABLE, XMLTABLE or a subquery; JOIN takes tables");
                 return ControlFlow::Break((error, other.span()));
             }

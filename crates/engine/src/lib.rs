@@ -25,9 +25,11 @@ mod types;
 mod wording;
 mod yielding;
 
+pub use bucketline_core::code::engine as code;
+pub use bucketline_core::{Error, Result};
 pub use catalog::{Catalog, CatalogEntry, CatalogTable, Connection};
 pub use datafusion;
-pub use error::{Error, ErrorKind, Result};
+pub use error::from_arrow;
 pub use facts::{Facts, ParameterFact, ProcedureFact, PropertyFact, Written};
 pub use function::{Argument, Family, Function, Need, functions};
 pub use query::QueryRun;

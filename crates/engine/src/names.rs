@@ -11,7 +11,7 @@ use crate::catalog::{Catalog, Connection};
 use crate::scan::SourceTable;
 use crate::session::{Current, DEFAULT_DESTINATION, Files, Registered};
 use crate::system::{NO_SCHEMA, SystemTable};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// What a table's name turned out to mean.
 #[derive(Debug, Clone)]
@@ -137,11 +137,10 @@ impl Resolver<'_> {
             [table] => self.one_part(table).await,
             [first, table] => self.two_parts(first, table).await,
             [connection, schema, table] => self.three_parts(connection, schema, table).await,
-            _ => Err(Error::new(
-                ErrorKind::UnknownTable,
-                format!("{name} has too many parts"),
-            )
-            .with_hint("a table is named connection.schema.table")),
+            _ => Err(
+                Error::new(code::UNKNOWN_TABLE, format!("{name} has too many parts"))
+                    .with_hint("a table is named connection.schema.table"),
+            ),
         };
         let resolved = found.map_err(|error| {
             if error.span().is_none() {
@@ -156,7 +155,7 @@ impl Resolver<'_> {
     fn file(&self, name: &Ident, file: &CsvTarget) -> Result<Resolved> {
         let files = self.files.ok_or_else(|| {
             let message = format!("queries of this session may not read {}", file.path);
-            Error::new(ErrorKind::Unsupported, message)
+            Error::new(code::UNSUPPORTED, message)
         });
         let provider = files.and_then(|files| files.table(file));
         let provider = provider.map_err(|error| error.at(name.span))?;
@@ -275,7 +274,7 @@ impl Resolver<'_> {
         }
         match matches.as_slice() {
             [one, two, ..] => Err(Error::new(
-                ErrorKind::AmbiguousName,
+                code::AMBIGUOUS_NAME,
                 format!(
                     "{}.{} means both {} and {}",
                     first.text, table.text, one.full_name, two.full_name
@@ -363,7 +362,7 @@ impl Resolver<'_> {
             _ => "SHOW CONNECTIONS and SHOW SCHEMAS list what there is".to_owned(),
         };
         let text = format!("there is no connection or schema {name}");
-        Err(Error::new(ErrorKind::UnknownTable, text)
+        Err(Error::new(code::UNKNOWN_TABLE, text)
             .with_hint(hint)
             .at(name.span()))
     }
@@ -406,7 +405,7 @@ impl Resolver<'_> {
         .await?
         .ok_or_else(|| {
             Error::new(
-                ErrorKind::UnknownTable,
+                code::UNKNOWN_TABLE,
                 format!("there is no schema {schema} any more"),
             )
             .with_hint("choose another one with USE")
@@ -429,7 +428,7 @@ impl Resolver<'_> {
             }
         }
         Err(Error::new(
-            ErrorKind::UnknownTable,
+            code::UNKNOWN_TABLE,
             format!(
                 "there is no schema {schema}, which the connection {connection} names as its own"
             ),
@@ -505,13 +504,13 @@ impl Resolver<'_> {
     }
 
     fn unknown(&self, name: &Name) -> Error {
-        let error = Error::new(ErrorKind::UnknownTable, format!("there is no table {name}"))
-            .at(name.span());
+        let error =
+            Error::new(code::UNKNOWN_TABLE, format!("there is no table {name}")).at(name.span());
         let is_source =
             |registered: &Registered| matches!(registered.connection, Connection::Source(_));
         if !self.connections.iter().any(is_source) {
             return Error::new(
-                ErrorKind::UnknownTable,
+                code::UNKNOWN_TABLE,
                 format!("no connection is configured, so there is no table {name}"),
             )
             .with_hint("a connection says where to read: its address, workspace and credential")
@@ -635,7 +634,7 @@ pub(crate) async fn find_scope(
             .map(|scope| format!("[{}]", scope.name))
             .collect();
         return Err(Error::new(
-            ErrorKind::AmbiguousName,
+            code::AMBIGUOUS_NAME,
             format!(
                 "the schema {} means several: {}",
                 schema.text,

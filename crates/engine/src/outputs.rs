@@ -22,7 +22,7 @@ use self::from_clause::{Column, Columns, FromClause, Relation, Visible, item, pa
 use self::heading::MARK;
 pub(crate) use self::heading::{Headings, unmarked};
 use self::scope::{Ctes, Scope};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// A table of the query by the parts of its name, and its columns.
 pub(crate) type NamedTable = (Vec<String>, SchemaRef);
@@ -148,7 +148,7 @@ impl Namer<'_> {
             return Ok(());
         }
         let message = format!("several outputs are named {}", name.value);
-        Err(Error::new(ErrorKind::AmbiguousName, message)
+        Err(Error::new(code::AMBIGUOUS_NAME, message)
             .with_hint("give them names of their own with AS, or order by their places: ORDER BY 1")
             .at(self.written.locate(name.span)))
     }

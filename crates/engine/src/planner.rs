@@ -5,7 +5,7 @@ use std::thread::Builder;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// Bytes of its stack, of which only what is used takes memory: a chain of thousands of conditions is planned by as
 /// many nested calls.
@@ -29,10 +29,10 @@ where
     });
     started.map_err(|error| {
         let message = format!("the system gives no thread to plan on: {error}");
-        Error::new(ErrorKind::Memory, message)
+        Error::new(code::MEMORY, message)
             .with_hint("raise the limit of memory (`ulimit -v`), or end other programs")
     })?;
     answer
         .await
-        .map_err(|_| Error::new(ErrorKind::Internal, "planning has broken off"))?
+        .map_err(|_| Error::new(code::INTERNAL, "planning has broken off"))?
 }

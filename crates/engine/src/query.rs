@@ -24,6 +24,7 @@ use datafusion::sql::parser::Statement;
 use futures::StreamExt;
 
 use crate::dialect::{has_table_function, prepared};
+use crate::error::from_datafusion;
 use crate::explain;
 use crate::function::VALUE;
 use crate::hidden::{Hidden, hide};
@@ -31,7 +32,7 @@ use crate::names::Resolved;
 use crate::outputs::{Headings, NamedTable, name_outputs};
 use crate::session::{PLANNING_CATALOG, PLANNING_SCHEMA};
 use crate::yielding::interruptible;
-use crate::{Error, ErrorKind, Result, planner};
+use crate::{Error, Result, code, planner};
 
 /// A query whose names are resolved.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub struct QueryRun {
 impl QueryRun {
     /// Reads an error of the stream.
     pub fn error(&self, error: DataFusionError) -> Error {
-        Error::from_datafusion(error, self.query.as_ref())
+        from_datafusion(error, self.query.as_ref())
     }
 }
 
@@ -94,7 +95,7 @@ impl PlannedQuery {
         );
         for (name, resolved) in spelled.table_names().iter().zip(&resolved) {
             register(&catalogs, &name.texts(), resolved)
-                .map_err(|error| Error::from_datafusion(error, None))?;
+                .map_err(|error| from_datafusion(error, None))?;
         }
         let mut state = SessionStateBuilder::new_from_existing(base)
             .with_catalog_list(Arc::new(catalogs))
@@ -118,7 +119,7 @@ impl PlannedQuery {
         let plan = state
             .statement_to_plan(statement)
             .await
-            .map_err(|error| Error::from_datafusion(error, Some(&query)))?;
+            .map_err(|error| from_datafusion(error, Some(&query)))?;
         Ok(Self {
             state,
             plan: Arc::new(plan),
@@ -137,7 +138,7 @@ impl PlannedQuery {
             None,
         )
         .and_then(LogicalPlanBuilder::build)
-        .map_err(|error| Error::from_datafusion(error, None))?;
+        .map_err(|error| from_datafusion(error, None))?;
         Ok(Self {
             state,
             plan: Arc::new(plan),
@@ -147,7 +148,7 @@ impl PlannedQuery {
     }
 
     pub(crate) fn error(&self, error: DataFusionError) -> Error {
-        Error::from_datafusion(error, self.query.as_ref())
+        from_datafusion(error, self.query.as_ref())
     }
 
     /// What the columns of the result are called, in their order; several may be called the same.
@@ -197,7 +198,7 @@ impl PlannedQuery {
         let query = self.query.clone();
         planner::plan(async move {
             let planned = state.create_physical_plan(&plan).await;
-            planned.map_err(|error| Error::from_datafusion(error, query.as_ref()))
+            planned.map_err(|error| from_datafusion(error, query.as_ref()))
         })
         .await
     }
@@ -245,7 +246,7 @@ fn refuse_unknown_zones(fields: &[Field]) -> Result<()> {
     });
     match zones.into_iter().find(|zone| zone.parse::<Tz>().is_err()) {
         Some(zone) => Err(
-            Error::new(ErrorKind::Invalid, format!("`{zone}` is not a time zone"))
+            Error::new(code::INVALID, format!("`{zone}` is not a time zone"))
                 .with_hint("such as 'Europe/Berlin' or '+02:00'"),
         ),
         None => Ok(()),
@@ -315,7 +316,7 @@ fn respell(query: &Query, resolved: &[Resolved]) -> Result<Query> {
     })?;
     match clash {
         Some([one, two]) => Err(Error::new(
-            ErrorKind::AmbiguousName,
+            code::AMBIGUOUS_NAME,
             format!(
                 "{one} and {two} differ only by case, and both are columns of this query's tables"
             ),

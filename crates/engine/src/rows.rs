@@ -1,5 +1,6 @@
 //! What the SELECT of a REPLICATE amounts to: one source table row by row, or a query as a whole.
 
+use crate::error::from_datafusion;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use crate::flatten::{Flat, flatten, of_an_arm, source_tables};
 use crate::query::PlannedQuery;
 use crate::scan::{SourceTable, translate};
-use crate::{Error, ErrorKind, Result, explain};
+use crate::{Error, Result, code, explain};
 
 /// What has to be done. Decided on the analysed plan, before constants such as `now()` are folded.
 #[derive(Debug)]
@@ -346,7 +347,7 @@ fn refuse_doubles(outputs: &[Field]) -> Result<()> {
             .find(|other| other.name().eq_ignore_ascii_case(field.name()))
         {
             return Err(Error::new(
-                ErrorKind::AmbiguousName,
+                code::AMBIGUOUS_NAME,
                 format!("two output columns are named {}", other.name()),
             )
             .with_hint("give one of them another name with AS"));
@@ -440,7 +441,7 @@ impl RowPlan {
     /// If an expression fails on a row: a division by zero, a cast.
     pub fn apply(&self, rows: &RecordBatch, whole: bool) -> Result<Applied> {
         self.split(rows, whole)
-            .map_err(|error| Error::from_datafusion(error, None))
+            .map_err(|error| from_datafusion(error, None))
     }
 
     fn split(&self, rows: &RecordBatch, whole: bool) -> Result<Applied, DataFusionError> {

@@ -1,5 +1,6 @@
 //! A session: connections, the current one, and the settings of its queries.
 
+use crate::error::from_datafusion;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +31,7 @@ use crate::scan::{PushFilters, PushTop};
 use crate::subquery::{GuardAggregates, Subqueries};
 use crate::system::{self, NO_SCHEMA};
 use crate::types::DialectTypes;
-use crate::{Error, ErrorKind, Result, planner};
+use crate::{Error, Result, code, planner};
 
 /// The name of the connection that is written to, unless the configuration says otherwise.
 pub const DEFAULT_DESTINATION: &str = "destination";
@@ -147,7 +148,7 @@ impl Session {
         }
         let runtime = runtime
             .build_arc()
-            .map_err(|error| Error::from_datafusion(error, None))?;
+            .map_err(|error| from_datafusion(error, None))?;
         let mut base = SessionStateBuilder::new_with_default_features()
             .with_config(config(settings.time_zone.as_deref())?)
             .with_runtime_env(runtime)
@@ -157,7 +158,7 @@ impl Session {
             .with_optimizer_rules(optimizer())
             .with_physical_optimizer_rules(physical_optimizer())
             .build();
-        function::register(&mut base).map_err(|error| Error::from_datafusion(error, None))?;
+        function::register(&mut base).map_err(|error| from_datafusion(error, None))?;
         Ok(Self {
             names: Mutex::default(),
             base,
@@ -219,7 +220,7 @@ impl Session {
             .find(|other| other.name.eq_ignore_ascii_case(name))
         {
             return Err(Error::new(
-                ErrorKind::DuplicateConnection,
+                code::DUPLICATE_CONNECTION,
                 format!("there is a connection {} already", taken.name),
             ));
         }
@@ -282,7 +283,7 @@ impl Session {
         let Some(found) = self.connection(&connection.text) else {
             let names = self.connections();
             let error = Error::new(
-                ErrorKind::UnknownTable,
+                code::UNKNOWN_TABLE,
                 format!("there is no connection {}", connection.text),
             )
             .at(connection.span);
@@ -295,7 +296,7 @@ impl Session {
                     Connection::Source(_) => "SCHEMAS",
                     Connection::Catalog(_) => "TABLES",
                 };
-                Error::new(ErrorKind::UnknownTable, text)
+                Error::new(code::UNKNOWN_TABLE, text)
                     .with_hint(format!("SHOW {what} FROM {} lists them", connection.text))
                     .at(schema.span)
             })?),
@@ -560,7 +561,7 @@ fn config(time_zone: Option<&str>) -> Result<SessionConfig> {
     let time_zone = time_zone.unwrap_or("+00:00");
     if Tz::from_str(time_zone).is_err() {
         return Err(
-            Error::new(ErrorKind::Invalid, format!("`{time_zone}` is no time zone"))
+            Error::new(code::INVALID, format!("`{time_zone}` is no time zone"))
                 .with_hint("such as `Europe/Berlin` or `+02:00`"),
         );
     }

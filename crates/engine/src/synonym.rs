@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use crate::dialect::Refusal;
-use crate::{Error, ErrorKind};
+use crate::{Error, code};
 
 /// `FETCH FIRST n ROWS ONLY` as a limit.
 pub(crate) fn limit_by_fetch(query: &mut ast::Query) -> ControlFlow<Refusal> {
@@ -19,7 +19,7 @@ pub(crate) fn limit_by_fetch(query: &mut ast::Query) -> ControlFlow<Refusal> {
     };
     let at = query.span();
     let refused = |message: &str, hint: &str| {
-        let error = Error::new(ErrorKind::Unsupported, message).with_hint(hint);
+        let error = Error::new(code::UNSUPPORTED, message).with_hint(hint);
         ControlFlow::Break((error, at))
     };
     let Fetch {
@@ -133,7 +133,7 @@ fn is_named(name: &ObjectName, names: &[&str]) -> bool {
 fn choice(call: Call) -> Result<Expr, Error> {
     let name = call.name.to_string().to_uppercase();
     let wrong = || {
-        Error::new(ErrorKind::Argument, format!("{name} takes three arguments"))
+        Error::new(code::ARGUMENT, format!("{name} takes three arguments"))
             .with_hint(format!("it is written {name}(condition, value, otherwise)"))
     };
     let FunctionArguments::List(list) = call.args else {
@@ -206,7 +206,7 @@ fn styled(value: &Expr, kind: &SqlType, style: &Expr) -> Result<Expr, Error> {
     let Some((_, pattern)) = STYLES.iter().find(|(style, _)| *style == number) else {
         let known: Vec<&str> = STYLES.iter().map(|(style, _)| *style).collect();
         let message = format!("CONVERT knows no style {number}");
-        return Err(Error::new(ErrorKind::Unsupported, message)
+        return Err(Error::new(code::UNSUPPORTED, message)
             .with_hint(format!("the styles are {}", known.join(", "))));
     };
     let function = match kind {
@@ -264,7 +264,7 @@ fn escape_backslashes(pattern: &mut Expr) {
 
 /// Rewrites a pattern so that a backslash does in it what another character does.
 fn escape_by_backslash(pattern: &mut Expr, escape: &Value) -> Result<(), Error> {
-    let refused = |message: &str| Err(Error::new(ErrorKind::Argument, message));
+    let refused = |message: &str| Err(Error::new(code::ARGUMENT, message));
     let escape = match escape {
         Value::SingleQuotedString(escape) | Value::NationalStringLiteral(escape) => escape,
         _ => return refused("ESCAPE takes a text of one character"),

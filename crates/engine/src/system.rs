@@ -4,12 +4,12 @@ mod connections;
 mod keys;
 mod product;
 
+use crate::error::{Carry, from_datafusion};
 use std::sync::Arc;
 
+use bucketline_core::Kind;
 use bucketline_source::spec::{ColumnKind, LOGICAL_TYPE};
-use bucketline_source::{
-    ColumnSpec, ErrorKind as SourceErrorKind, ReadContext, ScanRequest, Scope, Source, TableSpec,
-};
+use bucketline_source::{ColumnSpec, ReadContext, ScanRequest, Scope, Source, TableSpec};
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int32Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
@@ -20,10 +20,10 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use futures::{FutureExt, TryFutureExt, stream};
 
 use self::keys::KeyOf;
+use crate::Result;
 use crate::catalog::{Catalog, CatalogTable, Connection};
 use crate::names::{Table, Within};
 use crate::session::Registered;
-use crate::{Error, Result};
 
 /// One system table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -328,7 +328,7 @@ impl PartitionStream for SystemPartition {
             }
             rows(table, schema, &connections, within.as_ref(), &context).await
         };
-        let batches = stream::once(rows.map_err(Into::into).boxed());
+        let batches = stream::once(rows.map_err(Carry::carried).boxed());
         Box::pin(RecordBatchStreamAdapter::new(
             Arc::clone(&self.schema),
             batches,
@@ -473,7 +473,7 @@ async fn tables_in(source: &Arc<dyn Source>, scope: &Scope) -> Result<Vec<Arc<Ta
             page_size: None,
         };
         let planned = source.plan(request);
-        !matches!(planned, Err(error) if error.kind() == SourceErrorKind::Name)
+        !matches!(planned, Err(error) if error.kind() == Kind::NotFound)
     });
     Ok(tables)
 }
@@ -570,7 +570,7 @@ pub(crate) fn describe(table: &Table) -> Result<RecordBatch> {
         .collect();
     batch(schema, rows)?
         .project(&described)
-        .map_err(|error| Error::from_datafusion(error.into(), None))
+        .map_err(|error| from_datafusion(error.into(), None))
 }
 
 fn schema_of(table: &CatalogTable) -> &str {
@@ -752,5 +752,5 @@ fn batch(schema: SchemaRef, rows: Vec<Vec<Cell>>) -> Result<RecordBatch> {
             }
         });
     let arrays = arrays.collect();
-    RecordBatch::try_new(schema, arrays).map_err(|error| Error::from_datafusion(error.into(), None))
+    RecordBatch::try_new(schema, arrays).map_err(|error| from_datafusion(error.into(), None))
 }

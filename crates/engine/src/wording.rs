@@ -2,16 +2,16 @@
 
 mod known;
 
+use bucketline_core::Code;
 use datafusion::arrow::datatypes::DataType;
 
 use self::known::KNOWN;
-use crate::ErrorKind;
 use crate::outputs::unmarked;
 
 /// What is said instead of a text of theirs.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Wording {
-    pub(crate) kind: ErrorKind,
+    pub(crate) code: Code,
     pub(crate) message: String,
     pub(crate) hint: Option<&'static str>,
 }
@@ -25,7 +25,7 @@ pub(crate) fn known_wording(text: &str) -> Option<Wording> {
             message = message.replace(&format!("{{{number}}}"), &in_sql(part));
         }
         Some(Wording {
-            kind: known.kind,
+            code: known.code,
             message,
             hint: known.hint,
         })

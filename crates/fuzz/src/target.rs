@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bucketline_archive::{Archives, Limits, Settings};
 use bucketline_destination::packed::{pack, unpack};
 use bucketline_destination::remembered::decode_columns;
-use bucketline_destination::{Error, ErrorKind};
+use bucketline_destination::{Error, code};
 use bucketline_source::decode::Decoder;
 use bucketline_source::{
     Observer, ReadContext, Reading, ScanRequest, Source, TableSpec, spec::load,
@@ -182,8 +182,7 @@ fn state(input: &[u8]) {
         assert_eq!(unpack(&pack(&value)), Some(value));
     }
     if let Ok(text) = std::str::from_utf8(input) {
-        let damaged =
-            |why: &dyn std::fmt::Display| Error::new(ErrorKind::Database, why.to_string());
+        let damaged = |why: &dyn std::fmt::Display| Error::new(code::DATABASE, why.to_string());
         drop(decode_columns(text, damaged));
     }
 }

@@ -3,7 +3,7 @@
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::Field;
-use bucketline_destination::{ColumnType, Error, ErrorKind, Result, TableName, fit};
+use bucketline_destination::{ColumnType, Error, Result, TableName, code, fault, fit};
 use tokio_postgres::Client;
 
 use crate::connection::{Doing, Pool, is_of_a_value};
@@ -42,13 +42,13 @@ pub(crate) async fn fill(
         columns,
     }) = read::first(client, candidates).await?
     else {
-        return Err(Error::absent(table));
+        return Err(fault::absent(table));
     };
     if info.view {
-        return Err(Error::no_table(table, "view"));
+        return Err(fault::no_table(table, "view"));
     }
     if info.ours {
-        return Err(Error::ours(table));
+        return Err(fault::ours(table));
     }
     let rows = fit(table, rows, |given| {
         let column = find(&columns, given.name())?;
@@ -59,7 +59,7 @@ pub(crate) async fn fill(
         return Ok(0);
     };
     let rows = concat_batches(&first.schema(), &rows)
-        .map_err(|error| Error::new(ErrorKind::Database, error.to_string()).with_source(error))?;
+        .map_err(|error| Error::new(code::DATABASE, error.to_string()).with_source(error))?;
     let into = Appending {
         client,
         located: &located,
@@ -139,7 +139,7 @@ impl Appending<'_> {
             return error;
         }
         let message = format!("row {}: {error}", from + 1);
-        Error::new(error.kind(), message).with_source(error)
+        Error::new(error.code(), message).with_source(error)
     }
 }
 

@@ -11,7 +11,7 @@ use arrow::datatypes::{
     Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, Float64Type, Int64Type,
     SchemaRef, Time64MicrosecondType, TimestampMicrosecondType, i256,
 };
-use bucketline_destination::{ColumnType, Error, ErrorKind, Result};
+use bucketline_destination::{ColumnType, Error, Result, code};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
@@ -62,7 +62,7 @@ impl Decoder {
     pub(crate) fn push(&mut self, row: &Row) -> Result<()> {
         for (index, column) in self.columns.iter_mut().enumerate() {
             let value: Option<Raw<'_>> = row.try_get(index).map_err(|error| {
-                Error::new(ErrorKind::Database, error.to_string()).with_source(error)
+                Error::new(code::DATABASE, error.to_string()).with_source(error)
             })?;
             let pushed = match value {
                 Some(Raw(bytes)) => column.push(bytes),
@@ -77,7 +77,7 @@ impl Decoder {
                     "column `{name}` has a value that cannot be read as {}",
                     ColumnType::of(self.schema.field(index))
                 );
-                Error::new(ErrorKind::BadValue, message)
+                Error::new(code::BAD_VALUE, message)
             })?;
         }
         self.rows += 1;
@@ -87,7 +87,7 @@ impl Decoder {
     /// The rows since the last batch.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
         let internal = |error: arrow::error::ArrowError| {
-            Error::new(ErrorKind::Database, error.to_string()).with_source(error)
+            Error::new(code::DATABASE, error.to_string()).with_source(error)
         };
         let arrays = self.columns.iter_mut().map(Column::finish).collect();
         let options =

@@ -12,7 +12,7 @@ use arrow::datatypes::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType,
     Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
 };
-use bucketline_destination::{ColumnType, Error, ErrorKind, Result};
+use bucketline_destination::{ColumnType, Error, Result, code};
 use bytes::{BufMut, BytesMut};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
@@ -149,7 +149,7 @@ impl<'a> Cells<'a> {
 }
 
 fn bad_value(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::BadValue, message)
+    Error::new(code::BAD_VALUE, message)
 }
 
 /// PostgreSQL's texts have every character but this.
@@ -233,7 +233,7 @@ impl<'a> Rows<'a> {
         for (cells, name) in self.cells.iter().zip(&self.names) {
             cells.field(row, out).map_err(|error| {
                 let message = format!("column `{name}`: {error}");
-                let told = Error::new(error.kind(), message);
+                let told = Error::new(error.code(), message);
                 match error.hint() {
                     Some(hint) => told.with_hint(hint),
                     None => told,

@@ -1,7 +1,7 @@
 //! Tables made, and made to fit a plan.
 
 use bucketline_destination::{
-    ColumnType, DELETED, Error, ErrorKind, Evolution, Layout, LoadPlan, Result,
+    ColumnType, DELETED, Error, Evolution, Layout, LoadPlan, Result, code,
 };
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -208,7 +208,7 @@ async fn dependent(client: &Client, oid: u32, columns: Option<&[&str]>) -> Resul
 }
 
 fn held_by(message: String) -> Error {
-    Error::new(ErrorKind::Incompatible, message)
+    Error::new(code::INCOMPATIBLE, message)
         .with_hint("drop what depends on it, and make it again afterwards; nothing was changed")
 }
 
@@ -229,7 +229,7 @@ async fn check_added(
         "the column `{}` is to be added, and the table has one of that name that no load has made",
         layout.columns[*place].name
     );
-    Err(Error::new(ErrorKind::NotOurs, message)
+    Err(Error::new(code::NOT_OURS, message)
         .with_hint("give the column another name with AS, or rename or drop the table's"))
 }
 

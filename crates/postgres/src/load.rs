@@ -12,7 +12,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use bucketline_destination::{
     Change, Counts, Error, Evolution, Layout, Load, LoadPlan, Pending, Replacement, Result,
-    RowFilter, TableName, TableStatus,
+    RowFilter, TableName, TableStatus, fault,
 };
 use serde_json::Value;
 
@@ -98,7 +98,7 @@ impl PostgresLoad {
 
     fn begun(&self) -> Result<Arc<Begun>> {
         let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.clone().ok_or_else(Error::not_begun)
+        begun.clone().ok_or_else(fault::not_begun)
     }
 
     fn set_begun(&self, begun: Begun) {
@@ -124,7 +124,7 @@ fn joined<T>(done: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
     done.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(error) => {
-            let kind = bucketline_destination::ErrorKind::Unavailable;
+            let kind = bucketline_destination::code::UNAVAILABLE;
             Err(Error::new(kind, "the program is ending").with_source(error))
         }
     })
@@ -223,7 +223,7 @@ impl Load for PostgresLoad {
     async fn apply(&self, replacement: Replacement, record: Value) -> Result<Counts> {
         let begun = self.begun()?;
         if begun.staging.is_none() {
-            return Err(Error::not_staged());
+            return Err(fault::not_staged());
         }
         let work = Apply {
             table: self.under.table.clone(),

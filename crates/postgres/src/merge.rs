@@ -8,8 +8,8 @@ mod versions;
 
 use arrow::array::RecordBatch;
 use bucketline_destination::{
-    Change, ColumnType, Counts, Error, ErrorKind, Keeping, Layout, Result, RowFilter, Scalar,
-    TableName, describe_row,
+    Change, ColumnType, Counts, Error, Keeping, Layout, Result, RowFilter, Scalar, TableName, code,
+    describe_row, fault,
 };
 use futures::TryStreamExt;
 use tokio_postgres::Statement;
@@ -198,7 +198,7 @@ impl Merge<'_> {
             }
         };
         let key = self.layout.key_names();
-        Err(Error::duplicate_key(self.table, &key, &first, &second))
+        Err(fault::duplicate_key(self.table, &key, &first, &second))
     }
 
     async fn delete(&mut self, batch: &RecordBatch) -> Result<Counts> {
@@ -410,7 +410,7 @@ impl Merge<'_> {
             *told.code() == SqlState::UNDEFINED_TABLE && told.where_().is_none()
         });
         match is_gone {
-            true => Error::vanished(self.table).with_source(error),
+            true => fault::vanished(self.table).with_source(error),
             false => error,
         }
     }
@@ -490,5 +490,5 @@ pub(crate) fn with_rows(change: &Change, rows: RecordBatch) -> Change {
 }
 
 fn internal(error: arrow::error::ArrowError) -> Error {
-    Error::new(ErrorKind::Database, error.to_string()).with_source(error)
+    Error::new(code::DATABASE, error.to_string()).with_source(error)
 }

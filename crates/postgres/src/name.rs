@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bucketline_destination::{Error, ErrorKind, Exact, Result, TableName, check_name};
+use bucketline_destination::{Error, Exact, Result, TableName, check_name, code};
 use sha2::{Digest, Sha256};
 
 /// The schema of all that is ours beside the tables of the loads: state, and stagings.
@@ -136,11 +136,9 @@ pub(crate) fn check_column(name: &str) -> Result<()> {
     let message = format!(
         "a column cannot be named `{name}` in PostgreSQL: every table has one of that name already"
     );
-    Err(
-        Error::new(ErrorKind::Unsupported, message).with_hint(format!(
-            "give it another name in the SELECT: {name} AS {name}_value"
-        )),
-    )
+    Err(Error::new(code::UNSUPPORTED, message).with_hint(format!(
+        "give it another name in the SELECT: {name} AS {name}_value"
+    )))
 }
 
 /// Refuses a name that no table of a load can have.
@@ -152,7 +150,7 @@ pub(crate) fn check_table(table: &TableName) -> Result<()> {
     check_name("schema", schema)?;
     if is_internal(&fold(schema)) {
         let message = format!("a schema cannot be named {schema}: such names are reserved");
-        return Err(Error::new(ErrorKind::Unsupported, message).with_hint(
+        return Err(Error::new(code::UNSUPPORTED, message).with_hint(
             "`_bucketline`, `information_schema` and names beginning with `pg_` are not for loads",
         ));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use bucketline_destination::{
-    ColumnType, Definition, Error, ErrorKind, MARK, NewColumn, PLACE, Result, TableName, fit,
+    ColumnType, Definition, Error, MARK, NewColumn, PLACE, Result, TableName, code, fault, fit,
 };
 use tokio_postgres::Client;
 
@@ -42,7 +42,7 @@ pub(crate) async fn define(
             check_table(name)?;
             match physical::find(&client, located).await? {
                 Some(found) if found.kind == Kind::Table && *if_absent => false,
-                Some(found) => return Err(Error::taken(name, found.kind.word())),
+                Some(found) => return Err(fault::taken(name, found.kind.word())),
                 None => {
                     evolve::create_schema(&client, &located.schema).await?;
                     let sql = table_sql(located, columns, key)?;
@@ -64,7 +64,7 @@ pub(crate) async fn define(
                     check_own(&client, name, &found, false, "view").await?;
                     execute(&client, &format!("DROP VIEW {}", located.sql()), &doing).await?;
                 }
-                Some(found) => return Err(Error::taken(name, found.kind.word())),
+                Some(found) => return Err(fault::taken(name, found.kind.word())),
                 None => {}
             }
             evolve::create_schema(&client, &located.schema).await?;
@@ -84,9 +84,9 @@ pub(crate) async fn define(
                     break;
                 }
             }
-            let (located, found) = dropped.ok_or_else(|| Error::nothing(name, kind))?;
+            let (located, found) = dropped.ok_or_else(|| fault::nothing(name, kind))?;
             if (found.kind == Kind::View) != *view {
-                return Err(Error::nothing(name, kind));
+                return Err(fault::nothing(name, kind));
             }
             let is_ours = read::first(&client, std::slice::from_ref(located))
                 .await?
@@ -150,7 +150,7 @@ async fn check_own(
     kind: &str,
 ) -> Result<()> {
     if is_ours {
-        return Err(Error::copy(table));
+        return Err(fault::copy(table));
     }
     let sql = "SELECT coalesce(obj_description($1, 'pg_class'), '')";
     let row = client
@@ -159,19 +159,19 @@ async fn check_own(
         .doing("looking for the table")?;
     match row.get::<_, &str>(0).contains(MARK) {
         true => Ok(()),
-        false => Err(Error::foreign(table, kind)),
+        false => Err(fault::foreign(table, kind)),
     }
 }
 
 /// A table whose rows may be changed.
 async fn own(client: &Client, table: &TableName, candidates: &[Located]) -> Result<Readable> {
     let readable = read::first(client, candidates).await?;
-    let readable = readable.ok_or_else(|| Error::nothing(table, "table"))?;
+    let readable = readable.ok_or_else(|| fault::nothing(table, "table"))?;
     if readable.info.view {
-        return Err(Error::no_table(table, "view"));
+        return Err(fault::no_table(table, "view"));
     }
     let found = physical::find(client, &readable.located).await?;
-    let found = found.ok_or_else(|| Error::nothing(table, "table"))?;
+    let found = found.ok_or_else(|| fault::nothing(table, "table"))?;
     check_own(client, table, &found, readable.info.ours, "table").await?;
     Ok(readable)
 }
@@ -245,7 +245,7 @@ pub(crate) async fn change(
     let sent = RecordBatch::try_from_iter_with_nullable(
         sent.into_iter().map(|(name, array)| (name, array, true)),
     )
-    .map_err(|error| Error::new(ErrorKind::Database, error.to_string()))?;
+    .map_err(|error| Error::new(code::DATABASE, error.to_string()))?;
     let types = match &schema {
         Some(schema) => schema
             .fields()
@@ -280,7 +280,7 @@ pub(crate) async fn change(
     };
     let changed = client.execute(&sql, &[]).await.doing(&doing)?;
     if changed != expected {
-        return Err(Error::changed(table));
+        return Err(fault::changed(table));
     }
     client.batch_execute("COMMIT").await.doing(&doing)?;
     Ok(changed)

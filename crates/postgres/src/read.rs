@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use arrow::datatypes::SchemaRef;
 use bucketline_destination::{
-    BatchStream, ColumnType, Condition, Error, ErrorKind, Physical, Query, Result, Scalar,
-    TableInfo, TableName, TableStatus,
+    BatchStream, ColumnType, Condition, Error, Physical, Query, Result, Scalar, TableInfo,
+    TableName, TableStatus, code,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio_postgres::Client;
@@ -173,7 +173,7 @@ async fn start(pool: Pool, candidates: Vec<Located>, query: Query) -> Result<Bat
 }
 
 fn no_table(table: &TableName) -> Error {
-    Error::new(ErrorKind::NotFound, format!("there is no table {table}"))
+    Error::new(code::NOT_FOUND, format!("there is no table {table}"))
 }
 
 impl Readable {
@@ -186,7 +186,7 @@ impl Readable {
                 .position(|field| field.name().eq_ignore_ascii_case(name))
                 .ok_or_else(|| {
                     let message = format!("{} has no column {name}", query.table);
-                    Error::new(ErrorKind::NotFound, message)
+                    Error::new(code::NOT_FOUND, message)
                 })
         };
         let places = query
@@ -195,9 +195,8 @@ impl Readable {
             .map(index)
             .collect::<Result<Vec<_>>>()?;
         let projected = schema.project(&places);
-        let projected = projected.map_err(|error| {
-            Error::new(ErrorKind::Database, error.to_string()).with_source(error)
-        })?;
+        let projected = projected
+            .map_err(|error| Error::new(code::DATABASE, error.to_string()).with_source(error))?;
         Ok(projected.into())
     }
 

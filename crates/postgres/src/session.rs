@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bucketline_destination::{Error, ErrorKind, Holder, Result, TableName};
+use bucketline_destination::{Error, Holder, Result, TableName, code, fault};
 use sha2::{Digest, Sha256};
 use tokio_postgres::{Client, Statement};
 
@@ -179,7 +179,7 @@ impl Session {
     /// Takes the lease of a table.
     ///
     /// # Errors
-    /// [`Held`](bucketline_destination::ErrorKind::Held) if another session has it.
+    /// [`Held`](bucketline_destination::code::HELD) if another session has it.
     pub(crate) async fn take(
         pool: &Pool,
         table: &TableName,
@@ -200,7 +200,7 @@ impl Session {
             locked = lock(client, &name).await?;
         }
         if !locked {
-            return Err(Error::held(table, present(client, &name).await?.as_ref()));
+            return Err(fault::held(table, present(client, &name).await?.as_ref()));
         }
         let row = client
             .query_one(
@@ -233,7 +233,7 @@ impl Session {
     /// connection was lost is found out.
     ///
     /// # Errors
-    /// What the work fails with; [`Fenced`](ErrorKind::Fenced) if another has taken the lease. When a commit stays
+    /// What the work fails with; [`FENCED`](code::FENCED) if another has taken the lease. When a commit stays
     /// unknown, nothing is written any more: the same changes might be applied twice.
     pub(crate) async fn transact<W: Work>(&mut self, work: &W) -> Result<W::Outcome> {
         if self.in_doubt {
@@ -311,7 +311,7 @@ impl Session {
             Ok(Some(row)) => row.get(0),
             Ok(None) => {
                 self.roll_back().await;
-                return Err(Error::fenced(&table));
+                return Err(fault::fenced(&table));
             }
             Err(error) => {
                 self.roll_back().await;
@@ -376,7 +376,7 @@ impl Session {
         }
         self.connected
             .as_mut()
-            .ok_or_else(|| Error::fenced(&self.table))
+            .ok_or_else(|| fault::fenced(&self.table))
     }
 
     /// Takes the lock again, for a new connection. The server may not have noticed yet that the old one is gone.
@@ -400,7 +400,7 @@ impl Session {
                         return Ok(());
                     }
                 }
-                _ => return Err(Error::fenced(&self.table)),
+                _ => return Err(fault::fenced(&self.table)),
             }
             let lost = self.lost.unwrap_or_default();
             client
@@ -413,7 +413,7 @@ impl Session {
                 .await
                 .doing("taking the lease again")?;
         }
-        Err(Error::fenced(&self.table))
+        Err(fault::fenced(&self.table))
     }
 }
 
@@ -421,7 +421,7 @@ fn in_doubt(table: &TableName) -> Error {
     let message = format!(
         "the connection was lost while rows of {table} were committed, and whether they were is not known yet"
     );
-    Error::new(ErrorKind::Unavailable, message)
+    Error::new(code::UNAVAILABLE, message)
         .with_hint("run the statement again: it goes on from where the table really is")
 }
 

@@ -2,7 +2,7 @@
 
 use bucketline_destination::remembered::{decode_columns, encode_columns, encode_key};
 use bucketline_destination::{
-    Checkpoints, Error, ErrorKind, Layout, Result, Staged, TableState, packed,
+    Checkpoints, Error, Layout, Result, Staged, TableState, code, packed,
 };
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -77,7 +77,7 @@ pub(crate) struct Remembered {
 /// Makes our tables where they are missing.
 ///
 /// # Errors
-/// [`Unsupported`](ErrorKind::Unsupported) if a newer version has made them.
+/// [`UNSUPPORTED`](code::UNSUPPORTED) if a newer version has made them.
 pub(crate) async fn create(client: &Client) -> Result<()> {
     if exists(client).await? {
         return Ok(());
@@ -132,7 +132,7 @@ pub(crate) async fn exists(client: &Client) -> Result<bool> {
             "a newer Bucketline has loaded into this database: its state has version {version}, and this \
              program knows version {VERSION}"
         );
-        return Err(Error::new(ErrorKind::Unsupported, message)
+        return Err(Error::new(code::UNSUPPORTED, message)
             .with_hint("update this program, or load into another database"));
     }
     Ok(true)
@@ -388,11 +388,7 @@ fn json(text: &str) -> Result<Value> {
 }
 
 fn damaged(error: &dyn std::fmt::Display) -> Error {
-    Error::new(
-        ErrorKind::Database,
-        format!("{DOING}: it is damaged: {error}"),
-    )
-    .with_hint(
+    Error::new(code::DATABASE, format!("{DOING}: it is damaged: {error}")).with_hint(
         "somebody changed the tables of the schema _bucketline; drop it to load the copy anew",
     )
 }

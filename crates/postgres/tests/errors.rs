@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, TimeUnit};
-use bucketline_destination::{
-    Change, Column, ColumnType, Error, ErrorKind, Load, LoadPlan, Target,
-};
+use bucketline_destination::{Change, Column, ColumnType, Error, Load, LoadPlan, Target, code};
 
 use self::support::{Database, batch, begun, destination, open, plan};
 
@@ -72,7 +70,7 @@ async fn values_without_a_place_name_their_column() {
         database.execute("DROP TABLE IF EXISTS things");
         let load = open(&database.destination()).await.unwrap();
         let error = refused(&*load, field, value).await;
-        assert_eq!(error.kind(), ErrorKind::BadValue, "{error}");
+        assert_eq!(error.code(), code::BAD_VALUE, "{error}");
         let told = error.to_string();
         assert!(told.contains("`When`") && told.contains(word), "{told}");
     }
@@ -111,7 +109,7 @@ async fn triggers_that_rely_on_the_search_path() {
     );
     load.write("s", Change::Upsert(batch(0..2))).await.unwrap();
     let error = load.commit("s", None).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Database, "{error}");
+    assert_eq!(error.code(), code::DATABASE, "{error}");
     assert!(error.hint().unwrap().contains("search_path"), "{error}");
     drop(load);
     let url = format!("{}?options=-c%20search_path%3Dpublic", database.url);

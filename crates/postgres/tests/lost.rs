@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use bucketline_destination::{Change, Counts, ErrorKind, Load};
+use bucketline_destination::{Change, Counts, Load, code};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -172,7 +172,7 @@ async fn a_commit_that_stays_unknown_ends_the_load() {
     let (load, _) = committing.await.unwrap();
     connections(true);
     let error = load.commit("s", Some(json!(0))).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.code(), code::UNAVAILABLE);
     assert!(error.to_string().contains("not known"), "{error}");
     drop(load);
     let load = open(&database.destination()).await.unwrap();

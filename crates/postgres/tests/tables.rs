@@ -5,7 +5,7 @@
 mod support;
 
 use bucketline_destination::{
-    Change, Counts, Destination, ErrorKind, Exact, LoadPlan, Replacement, TableName, Target,
+    Change, Counts, Destination, Exact, LoadPlan, Replacement, TableName, Target, code,
 };
 use serde_json::json;
 
@@ -161,7 +161,7 @@ async fn a_view_is_told_of_before_anything_is_written() {
         arrow::datatypes::Field::new("Id", arrow::datatypes::DataType::Utf8, true);
     let load = open(&database.destination()).await.unwrap();
     let error = load.begin(wider).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Incompatible);
+    assert_eq!(error.code(), code::INCOMPATIBLE);
     assert!(error.to_string().contains("view public.seen"), "{error}");
     drop(load);
     // So is a staged load, before anything is fetched for it.
@@ -171,7 +171,7 @@ async fn a_view_is_told_of_before_anything_is_written() {
     for (plan, word) in [(wider, "changed"), (plan(Target::Recreate), "replaced")] {
         let load = open(&database.destination()).await.unwrap();
         let error = load.begin(plan).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Incompatible);
+        assert_eq!(error.code(), code::INCOMPATIBLE);
         let told = error.to_string();
         assert!(
             told.contains("view public.seen") && told.contains(word),
@@ -186,7 +186,7 @@ async fn a_view_is_told_of_before_anything_is_written() {
     load.write("s", Change::Upsert(batch(0..1))).await.unwrap();
     load.commit("s", None).await.unwrap();
     let error = load.apply(Replacement::Table, json!(2)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Incompatible);
+    assert_eq!(error.code(), code::INCOMPATIBLE);
     assert_eq!(database.execute("SELECT count(*) FROM seen"), "3");
 }
 

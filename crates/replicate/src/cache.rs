@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use bucketline_destination::{
-    Change, Counts, Destination, ErrorKind as DestinationError, Load, LoadPlan, Replacement,
-    Retention, Target,
+    Change, Counts, Destination, Load, LoadPlan, Replacement, Retention, Target,
+    code as destination_code,
 };
 use bucketline_engine::Session;
 use bucketline_sql as sql;
@@ -22,7 +22,7 @@ use crate::report::counted;
 use crate::run::{Run, list, owners};
 use crate::standing::Standing;
 use crate::statement::{Options, Statement, target};
-use crate::{Error, ErrorKind, Event, Events, Mode, Report, Result, ScriptRun};
+use crate::{Error, Event, Events, Mode, Report, Result, ScriptRun, code};
 
 /// The slice under which the rows are written.
 const ROWS: &str = "rows";
@@ -127,7 +127,7 @@ fn table_name(statement: &sql::Cache) -> Result<sql::Name> {
             parts: vec![table.last().clone()],
         }),
         _ => Err(Error::new(
-            ErrorKind::Columns,
+            code::COLUMNS,
             "CACHE without a table's name needs a query of one table",
         )
         .with_hint("CACHE name SELECT ...")
@@ -152,7 +152,7 @@ fn plan(
     let key = layout.key_names();
     if target == Target::Table && key.is_empty() {
         return Err(Error::new(
-            ErrorKind::Columns,
+            code::COLUMNS,
             format!("CACHE merges rows into {table} by their key, which is not selected"),
         )
         .with_hint("select the key of the source, or write WITH TRUNCATE"));
@@ -173,11 +173,10 @@ fn plan(
         if mode == Some(CacheMode::AlterSchema) {
             dropped.extend(present.filter(|name| lacks(selected, name)).cloned());
         } else if let Some(new) = wanted.find(|name| lacks(there, name)) {
-            return Err(Error::new(
-                ErrorKind::SchemaFixed,
-                format!("{table} has no column {new}"),
-            )
-            .with_hint("CACHE ... WITH ALTER SCHEMA adds it"));
+            return Err(
+                Error::new(code::SCHEMA_FIXED, format!("{table} has no column {new}"))
+                    .with_hint("CACHE ... WITH ALTER SCHEMA adds it"),
+            );
         }
     }
     // A merge leaves it to the REPLICATE that fills the table to know what it has loaded.
@@ -239,7 +238,7 @@ async fn write(
 /// Writes a row in a transaction of its own; `None` if it does not fit.
 async fn write_row(load: &dyn Load, layout: &Layout, row: &RecordBatch) -> Result<Option<Counts>> {
     let row = match layout.fit(row) {
-        Err(error) if error.kind() == ErrorKind::BadValue => return Ok(None),
+        Err(error) if error.code() == code::BAD_VALUE => return Ok(None),
         row => row?,
     };
     let committed = match load.write(ROWS, Change::Upsert(row)).await {
@@ -247,7 +246,7 @@ async fn write_row(load: &dyn Load, layout: &Layout, row: &RecordBatch) -> Resul
         Err(error) => Err(error),
     };
     match committed {
-        Err(error) if error.kind() == DestinationError::BadValue => {
+        Err(error) if error.code() == destination_code::BAD_VALUE => {
             load.discard(ROWS).await?;
             Ok(None)
         }

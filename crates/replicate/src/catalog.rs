@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use bucketline_destination::{Condition, Destination, Exact, Query, Scalar, TableInfo, TableName};
-use bucketline_engine::{Catalog, CatalogEntry, CatalogTable, Error, ErrorKind, Result};
+use bucketline_engine::{Catalog, CatalogEntry, CatalogTable, Error, Result};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result as PlanResult, ScalarValue};
 use datafusion::error::DataFusionError;
@@ -61,7 +61,7 @@ impl Catalog for DestinationCatalog {
     }
 
     async fn tables(&self) -> Result<Vec<CatalogTable>> {
-        let tables = self.destination.tables().await.map_err(failed)?;
+        let tables = self.destination.tables().await?;
         let table = |info: TableInfo| {
             let (schema, name) = self.spelling(&info.name);
             CatalogTable {
@@ -89,11 +89,11 @@ impl Catalog for DestinationCatalog {
                 name: exact,
             },
         };
-        let mut found = self.destination.table(&wanted).await.map_err(failed)?;
+        let mut found = self.destination.table(&wanted).await?;
         if found.is_none() && exact {
             // Where names are folded, a table may have been made under the same one without the quotes.
             wanted.exact = Exact::default();
-            found = self.destination.table(&wanted).await.map_err(failed)?;
+            found = self.destination.table(&wanted).await?;
         }
         let Some(info) = found else {
             return Ok(None);
@@ -107,14 +107,6 @@ impl Catalog for DestinationCatalog {
             provider: self.provider(&info),
             key: info.key,
         }))
-    }
-}
-
-fn failed(error: bucketline_destination::Error) -> Error {
-    let wrapped = Error::new(ErrorKind::Destination, error.to_string()).with_code(error.code());
-    match error.hint().map(str::to_owned) {
-        Some(hint) => wrapped.with_hint(hint).with_source(error),
-        None => wrapped.with_source(error),
     }
 }
 
@@ -212,7 +204,7 @@ impl PartitionStream for DestinationScan {
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let (destination, query) = (Arc::clone(&self.destination), self.query.clone());
-        let external = |error| DataFusionError::External(Box::new(failed(error)));
+        let external = |error: Error| DataFusionError::External(Box::new(error));
         let batches = stream::once(async move { destination.read(&query).await })
             .try_flatten()
             .map_err(external)

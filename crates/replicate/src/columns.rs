@@ -8,7 +8,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use bucketline_destination::Column;
 
 use crate::declared::{self, Declared, Rule};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// The columns of the destination's table, each taken from one output of the query.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ impl Layout {
     /// of outputs, each with the output's own.
     ///
     /// # Errors
-    /// [`ErrorKind::Columns`] if the declared columns do not fit, or two columns share a name.
+    /// [`code::COLUMNS`](crate::code::COLUMNS) if the declared columns do not fit, or two columns share a name.
     pub(crate) fn new(
         outputs: &[Column],
         declared: Option<&Declared>,
@@ -47,11 +47,10 @@ impl Layout {
                 .iter()
                 .any(|other| other.field.name().eq_ignore_ascii_case(name))
             {
-                return Err(Error::new(
-                    ErrorKind::Columns,
-                    format!("two columns are named {name}"),
-                )
-                .with_hint("give one of them another name with AS"));
+                return Err(
+                    Error::new(code::COLUMNS, format!("two columns are named {name}"))
+                        .with_hint("give one of them another name with AS"),
+                );
             }
         }
         let key = match declared {
@@ -61,7 +60,7 @@ impl Layout {
                 .map(|name| {
                     position(&columns, name).ok_or_else(|| {
                         Error::new(
-                            ErrorKind::Columns,
+                            code::COLUMNS,
                             format!("PRIMARY KEY: {name} is not a declared column"),
                         )
                         .at(declared.span)
@@ -129,7 +128,7 @@ impl Layout {
     /// Makes a batch of outputs a batch of columns.
     ///
     /// # Errors
-    /// [`ErrorKind::BadValue`] if a value cannot be converted, or a key is NULL.
+    /// [`code::BAD_VALUE`](crate::code::BAD_VALUE) if a value cannot be converted, or a key is NULL.
     pub(crate) fn fit(&self, outputs: &RecordBatch) -> Result<RecordBatch> {
         let arrays = self.picks.iter().map(|&pick| outputs.column(pick));
         let key: Vec<usize> = match self.key.as_slice() {
@@ -138,7 +137,7 @@ impl Layout {
         };
         let key = outputs
             .project(&key)
-            .map_err(|error| Error::new(ErrorKind::BadValue, error.to_string()))?;
+            .map_err(|error| Error::new(code::BAD_VALUE, error.to_string()))?;
         let fitted = arrays.enumerate().map(|(index, array)| {
             let (field, rule) = (self.schema.field(index), self.rules.get(index));
             declared::fit(Arc::clone(array), field, rule, &key)
@@ -200,7 +199,7 @@ pub(crate) fn build(arrays: Vec<ArrayRef>, schema: &SchemaRef) -> Result<RecordB
     let convert = |(array, field): (ArrayRef, &Arc<Field>)| -> Result<ArrayRef> {
         if array.null_count() > 0 && !field.is_nullable() {
             return Err(Error::new(
-                ErrorKind::BadValue,
+                code::BAD_VALUE,
                 format!("the key column {} is NULL in a row", field.name()),
             ));
         }
@@ -212,12 +211,9 @@ pub(crate) fn build(arrays: Vec<ArrayRef>, schema: &SchemaRef) -> Result<RecordB
             ..CastOptions::default()
         };
         cast_with_options(&array, field.data_type(), &options).map_err(|error| {
-            let error = bucketline_engine::Error::from(error);
-            Error::new(
-                ErrorKind::BadValue,
-                format!("column {}: {error}", field.name()),
-            )
-            .with_hint("declare another type for the column, or convert it in the SELECT")
+            let error = bucketline_engine::from_arrow(error);
+            Error::new(code::BAD_VALUE, format!("column {}: {error}", field.name()))
+                .with_hint("declare another type for the column, or convert it in the SELECT")
         })
     };
     let arrays = arrays
@@ -226,7 +222,7 @@ pub(crate) fn build(arrays: Vec<ArrayRef>, schema: &SchemaRef) -> Result<RecordB
         .map(convert)
         .collect::<Result<_>>()?;
     RecordBatch::try_new(Arc::clone(schema), arrays)
-        .map_err(|error| Error::new(ErrorKind::BadValue, error.to_string()))
+        .map_err(|error| Error::new(code::BAD_VALUE, error.to_string()))
 }
 
 fn declared_columns(
@@ -243,7 +239,7 @@ fn declared_columns(
     };
     if !declared.by_name && declared.columns.len() != outputs.len() {
         return Err(Error::new(
-            ErrorKind::Columns,
+            code::COLUMNS,
             format!(
                 "{} columns are declared, and the SELECT gives {}",
                 declared.columns.len(),
@@ -260,11 +256,8 @@ fn declared_columns(
         let pick = if declared.by_name {
             find(name).ok_or_else(|| {
                 let names = outputs.iter().map(|output| output.field.name().as_str());
-                let error = Error::new(
-                    ErrorKind::Columns,
-                    format!("the source has no column {name}"),
-                )
-                .at(declared.span);
+                let error = Error::new(code::COLUMNS, format!("the source has no column {name}"))
+                    .at(declared.span);
                 match bucketline_sql::nearest(name, names) {
                     Some(near) => error.with_hint(format!("did you mean {near}?")),
                     None => error,

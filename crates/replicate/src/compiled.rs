@@ -10,8 +10,8 @@ use bucketline_source::{ReadContext, ScanPlan, Source};
 use bucketline_sql as sql;
 use futures::{StreamExt, TryStreamExt};
 
+use crate::Result;
 use crate::work::{Applied, Batches, Output, RowWork, WholeWork, Work};
-use crate::{Error, ErrorKind, Result};
 
 /// A statement's query, planned by the engine.
 pub(crate) enum Compiled {
@@ -169,34 +169,16 @@ impl WholeWork for CompiledWhole {
     }
 
     fn text(&self) -> Result<String> {
-        Ok(self.0.text()?)
+        self.0.text()
     }
 
     async fn execute(&self) -> Result<Batches> {
         let plan = Arc::clone(&self.0);
         let batches = self.0.execute().await?;
-        Ok(batches
-            .map_err(move |error| Error::from(plan.error(error)))
-            .boxed())
+        Ok(batches.map_err(move |error| plan.error(error)).boxed())
     }
 
     async fn explain(&self) -> Result<Vec<String>> {
         Ok(self.0.explain().await?)
-    }
-}
-
-impl From<engine::Error> for Error {
-    fn from(error: engine::Error) -> Self {
-        // A value that an expression fails on is a matter of its slice alone.
-        let common = match error.source_error() {
-            Some(source) => source.kind().is_common(),
-            None => error.kind() != engine::ErrorKind::Execution,
-        };
-        let (code, hint, span) = (error.code(), error.hint().map(str::to_owned), error.span());
-        let wrapped = Self::wrapped(ErrorKind::Engine, code, hint.as_deref(), common, error);
-        match span {
-            Some(span) => wrapped.at(span),
-            None => wrapped,
-        }
     }
 }

@@ -15,7 +15,7 @@ use bucketline_destination::describe_row;
 use bucketline_engine::{ColumnType, type_name};
 use bucketline_sql as sql;
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// Characters of a value that an error shows.
 const SHOWN: usize = 40;
@@ -61,7 +61,7 @@ impl Declared {
                 bucketline_engine::column_type(column.data_type.ast()).ok_or_else(|| {
                     let message =
                         format!("column {name}: the type {} is not known here", column.data_type);
-                    Error::new(ErrorKind::Columns, message)
+                    Error::new(code::COLUMNS, message)
                         .with_hint(
                             "known are BOOLEAN, INT, BIGINT, DECIMAL, FLOAT, DOUBLE, CHAR, VARCHAR, TEXT, DATE, TIME, \
                              DATETIME, TIMESTAMP, JSON, BINARY, and the names that other databases have for them",
@@ -122,7 +122,7 @@ const CONVERT: &str = "declare another type for the column, or convert it in the
 /// The values of one column of a batch as its field wants them.
 ///
 /// # Errors
-/// [`ErrorKind::BadValue`], naming row and column; `key` are the columns by which a row is named.
+/// [`code::BAD_VALUE`](crate::code::BAD_VALUE), naming row and column; `key` are the columns by which a row is named.
 pub(crate) fn fit(
     array: ArrayRef,
     field: &Field,
@@ -132,13 +132,13 @@ pub(crate) fn fit(
     let name = |refusal: Refusal| {
         let row = describe_row(key, refusal.row);
         let message = format!("column `{}` of row {row}: {}", field.name(), refusal.why);
-        Error::new(ErrorKind::BadValue, message).with_hint(refusal.hint)
+        Error::new(code::BAD_VALUE, message).with_hint(refusal.hint)
     };
     fitted(array, field, rule).map_err(|fault| match fault {
         Fault::Value(refusal) => name(refusal),
         Fault::Column(why) => {
             let message = format!("column `{}`: {why}", field.name());
-            Error::new(ErrorKind::BadValue, message).with_hint(CONVERT)
+            Error::new(code::BAD_VALUE, message).with_hint(CONVERT)
         }
     })
 }

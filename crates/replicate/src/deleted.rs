@@ -4,12 +4,12 @@ use bucketline_engine::{Session, Work};
 use bucketline_source::ReadContext;
 use bucketline_sql as sql;
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// The query that gives the keys of the rows that a source has deleted.
 ///
 /// # Errors
-/// [`ErrorKind::DeletesUnknown`] if the source does not tell; and what keeps the table from being found.
+/// [`code::DELETES_UNKNOWN`](crate::code::DELETES_UNKNOWN) if the source does not tell; and what keeps the table from being found.
 pub async fn deleted_rows(
     session: &Session,
     statement: &sql::GetDeleted,
@@ -18,7 +18,7 @@ pub async fn deleted_rows(
     let table = &statement.table;
     let unknown = || {
         let message = format!("the source does not tell which rows of {table} it has deleted");
-        Error::new(ErrorKind::DeletesUnknown, message)
+        Error::new(code::DELETES_UNKNOWN, message)
             .with_hint("REPLICATE with DetectDeletes = KEYS, or CHECKCACHE, finds rows of a copy that are gone")
             .at(table.span())
     };

@@ -12,7 +12,7 @@ use bucketline_sql as sql;
 use futures::StreamExt;
 
 use crate::catalog::DestinationTable;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// An INSERT whose table is known to be the user's own.
 #[derive(Debug)]
@@ -39,12 +39,12 @@ impl<'a> Insertion<'a> {
         };
         let table = &found.name;
         let refusal = match (found.ours, found.view) {
-            (true, _) => Some(destination::Error::ours(table)),
-            (_, true) => Some(destination::Error::no_table(table, "view")),
+            (true, _) => Some(destination::fault::ours(table)),
+            (_, true) => Some(destination::fault::no_table(table, "view")),
             (false, false) => None,
         };
         if let Some(refusal) = refusal {
-            return Err(Error::from(refusal).at(statement.table.span()));
+            return Err(refusal.at(statement.table.span()));
         }
         Ok(Some(Self {
             statement,
@@ -75,10 +75,10 @@ impl<'a> Insertion<'a> {
             let batch = batch.map_err(|error| query.error(error))?;
             let batch = RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec());
             rows.push(batch.map_err(|error| {
-                Error::new(ErrorKind::Columns, error.to_string()).at(self.statement.query.span())
+                Error::new(code::COLUMNS, error.to_string()).at(self.statement.query.span())
             })?);
         }
-        Ok(self.destination.append(&self.table, &rows).await?)
+        self.destination.append(&self.table, &rows).await
     }
 
     /// The columns of the query under the names of those that they go to: the ones listed, else the table's, in order.
@@ -91,7 +91,7 @@ impl<'a> Insertion<'a> {
         if names.len() != given.fields().len() {
             let wanted = counted(names.len() as u64, "column");
             let message = format!("the query gives {} for {wanted}", given.fields().len());
-            return Err(Error::new(ErrorKind::Columns, message)
+            return Err(Error::new(code::COLUMNS, message)
                 .with_hint("name as many columns after the table as the query gives")
                 .at(self.statement.query.span()));
         }

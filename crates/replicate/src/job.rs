@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use bucketline_core::Reach;
 use bucketline_destination::{
     Change, ColumnType, Counts, Destination, Load, LoadPlan, Replacement, Retention, Target,
 };
@@ -185,12 +186,12 @@ impl Job<'_> {
             load.commit(WHOLE, None).await?;
         }
         if self.is_doubtful(tally, self.all_show_rows(work)).await? {
-            return Ok(load.finish(None).await?);
+            return load.finish(None).await;
         }
         record.load = None;
         tally.counts = load.apply(self.replacement(), record.to_json()).await?;
         self.tell_wider_columns(&load.columns().await?);
-        Ok(load.finish(None).await?)
+        load.finish(None).await
     }
 
     /// Whether a result without a row must not replace rows, since the lists `showed` none either: an empty
@@ -342,7 +343,7 @@ impl Job<'_> {
                 .replace(&walkers, &survey, &states, record, tally)
                 .await?
             {
-                return Ok(load.finish(None).await?);
+                return load.finish(None).await;
             }
         }
         if failure.is_none() {
@@ -536,15 +537,18 @@ impl Job<'_> {
             return Ok(None);
         }
         Ok(Some(match (last, tally.slices.len()) {
-            (Some(failure), 1) => failure.of_slices(false),
+            (Some(failure), 1) => failure.with_reach(Reach::Statement),
             (failure, all) => {
                 let partial = tally.partial(&self.statement.table, failures, all);
-                match failure {
-                    Some(failure) => partial.with_cause(failure),
+                let partial = match failure {
+                    Some(failure) => partial.with_source(failure),
                     None => partial,
-                }
+                };
                 // What is put in place as a whole is not put there in part.
-                .of_slices(failures < all && self.approach == Approach::Merge)
+                match failures < all && self.approach == Approach::Merge {
+                    true => partial.partial(),
+                    false => partial,
+                }
             }
         }))
     }
@@ -597,7 +601,7 @@ async fn remove(load: &LazyLoad, rows: &Rows, known: &Known) -> Result<Counts> {
     )
     .await?;
     load.forget(&known.id).await?;
-    Ok(load.commit(&known.id, None).await?)
+    load.commit(&known.id, None).await
 }
 
 /// A text that no other load has.

@@ -15,7 +15,7 @@ use crate::record::{SliceState, Slices};
 use crate::report::grouped;
 use crate::survey::{Known, Part, Survey};
 use crate::walk::Walker;
-use crate::{Error, ErrorKind, Outcome, Result, SliceReport};
+use crate::{Error, Outcome, Result, SliceReport, code};
 
 /// The table that a staging is about to replace.
 #[derive(Clone, Copy)]
@@ -198,5 +198,5 @@ fn fit(layout: &Layout, batch: &RecordBatch, filter: &RowFilter) -> Result<Recor
 }
 
 fn unusable(error: ArrowError) -> Error {
-    Error::new(ErrorKind::BadValue, error.to_string())
+    Error::new(code::BAD_VALUE, error.to_string())
 }

@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 
 use crate::columns::build;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// Keys seen, each as a few bytes.
 pub(crate) struct KeySet {
@@ -75,7 +75,7 @@ impl KeySet {
 
 fn unusable(error: ArrowError) -> Error {
     Error::new(
-        ErrorKind::BadValue,
+        code::BAD_VALUE,
         format!("the key cannot be compared: {error}"),
     )
 }

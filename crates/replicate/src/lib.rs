@@ -46,11 +46,13 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use bucketline_core::code::replicate as code;
+pub use bucketline_core::{Error, Result};
 pub use cache::cache;
 pub use catalog::DestinationCatalog;
 pub use check::{Comparison, Difference};
 pub use deleted::deleted_rows;
-pub use error::{Error, ErrorKind, Result};
+pub use error::Unfinished;
 pub use events::{Event, Events, Silent};
 pub use forecast::{Forecast, Read};
 pub use insert::Insertion;

@@ -22,7 +22,7 @@ use futures::StreamExt;
 use crate::catalog::DestinationTable;
 use crate::declared::Declared;
 use crate::statement::target;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// What a statement did: how many rows it wrote, and whether it did anything.
 #[derive(Debug, Clone, Copy, Default)]
@@ -87,7 +87,7 @@ pub async fn create_table(
     };
     let span = statement.table.span();
     let made = destination.define(&definition).await;
-    if !made.map_err(|error| Error::from(error).at(span))? {
+    if !made.map_err(|error| error.at(span))? {
         return Ok(Written {
             is_idle: true,
             ..Written::default()
@@ -116,7 +116,7 @@ pub async fn create_view(
         replaces: statement.or_replace,
     };
     let made = destination.define(&definition).await;
-    made.map_err(|error| Error::from(error).at(statement.view.span()))?;
+    made.map_err(|error| error.at(statement.view.span()))?;
     Ok(Written::default())
 }
 
@@ -134,13 +134,13 @@ pub async fn drop_own(
     };
     match destination.define(&definition).await {
         Ok(_) => Ok(Written::default()),
-        Err(error) if statement.if_exists && error.kind() == destination::ErrorKind::NotFound => {
+        Err(error) if statement.if_exists && error.code() == destination::code::NOT_FOUND => {
             Ok(Written {
                 is_idle: true,
                 ..Written::default()
             })
         }
-        Err(error) => Err(Error::from(error).at(statement.name.span())),
+        Err(error) => Err(error.at(statement.name.span())),
     }
 }
 
@@ -177,8 +177,8 @@ impl<'a> Changing<'a> {
             return Ok(None);
         };
         if found.ours {
-            let refused = destination::Error::copy(&found.name);
-            return Err(Error::from(refused).at(name.span()));
+            let refused = destination::fault::copy(&found.name);
+            return Err(refused.at(name.span()));
         }
         Ok(Some(Self {
             name,
@@ -213,7 +213,7 @@ impl<'a> Changing<'a> {
                 }
             };
             if let Some(message) = problem {
-                return Err(Error::new(ErrorKind::Columns, message).at(column.span));
+                return Err(Error::new(code::COLUMNS, message).at(column.span));
             }
         }
         let values: Vec<String> = statement
@@ -235,9 +235,9 @@ impl<'a> Changing<'a> {
             Arc::new(Schema::new(fields)),
             rows.columns()[own..].to_vec(),
         );
-        let values = values.map_err(|error| Error::new(ErrorKind::Columns, error.to_string()))?;
+        let values = values.map_err(|error| Error::new(code::COLUMNS, error.to_string()))?;
         let before = rows.project(&before);
-        let before = before.map_err(|error| Error::new(ErrorKind::Columns, error.to_string()))?;
+        let before = before.map_err(|error| Error::new(code::COLUMNS, error.to_string()))?;
         self.write(&before, Some(&values)).await
     }
 
@@ -260,7 +260,7 @@ impl<'a> Changing<'a> {
             .destination
             .change_rows(&self.table, rows, values)
             .await;
-        written.map_err(|error| Error::from(error).at(self.name.span()))
+        written.map_err(|error| error.at(self.name.span()))
     }
 
     /// The rows that match, behind their places, and what else is asked for of each.
@@ -272,9 +272,8 @@ impl<'a> Changing<'a> {
         context: &ReadContext,
     ) -> Result<RecordBatch> {
         let rows = self.destination.own_rows(&self.table).await;
-        let rows = rows.map_err(|error| Error::from(error).at(self.name.span()))?;
-        let failed =
-            |error: &dyn std::fmt::Display| Error::new(ErrorKind::Columns, error.to_string());
+        let rows = rows.map_err(|error| error.at(self.name.span()))?;
+        let failed = |error: &dyn std::fmt::Display| Error::new(code::COLUMNS, error.to_string());
         let schema = rows.first().map(RecordBatch::schema);
         let schema = schema.ok_or_else(|| failed(&"the table gave no rows"))?;
         let names = schema.fields().iter();
@@ -296,11 +295,11 @@ impl<'a> Changing<'a> {
         let table = Arc::new(table.map_err(|error| failed(&error))?);
         let run = session.query_over(&query, self.name, table, context).await;
         // Its places are those of a text of our own.
-        let mut run = run.map_err(|error| Error::from(error).at(self.name.span()))?;
+        let mut run = run.map_err(|error| error.at(self.name.span()))?;
         let mut found = Vec::new();
         while let Some(batch) = run.rows.next().await {
             let batch = batch.map_err(|error| run.error(error));
-            found.push(batch.map_err(|error| Error::from(error).at(self.name.span()))?);
+            found.push(batch.map_err(|error| error.at(self.name.span()))?);
         }
         debug_assert_eq!(run.schema.field(0).name(), PLACE);
         concat_batches(&run.schema, &found).map_err(|error| failed(&error))

@@ -14,7 +14,7 @@ use crate::owners::OwnerColumns;
 use crate::scan::Scan;
 use crate::statement::{Deletes, Statement};
 use crate::work::{RowWork, WholeWork, Work};
-use crate::{Error, ErrorKind, Mode, Result};
+use crate::{Error, Mode, Result, code};
 
 /// A statement, ready to run.
 #[derive(Debug, Clone)]
@@ -306,7 +306,7 @@ fn check_deletes(statement: &Statement, layout: &Layout) -> Result<Option<String
     match statement.options.deletes {
         Deletes::Remove => Ok(None),
         Deletes::Mark => Err(Error::new(
-            ErrorKind::Retention,
+            code::RETENTION,
             format!(
                 "{}: deleted rows cannot be marked, because without a key its rows are only replaced as a whole",
                 statement.table
@@ -345,7 +345,7 @@ fn check_columns(table: &TableSpec, statement: &Statement) -> Result<Option<Stri
     }
     let name = |column: usize| &table.columns[column].name;
     Err(Error::new(
-        ErrorKind::Unsupported,
+        code::UNSUPPORTED,
         format!(
             "IncrementalCheckColumns: what has changed in {} cannot be told by {}",
             table.name,
@@ -357,7 +357,7 @@ fn check_columns(table: &TableSpec, statement: &Statement) -> Result<Option<Stri
 
 fn no_history(why: &str) -> Error {
     Error::new(
-        ErrorKind::Retention,
+        code::RETENTION,
         format!("EnableHistoryMode needs a change column and a key, by which versions are told apart: {why}"),
     )
     .with_hint("leave EnableHistoryMode out, or select one table with its key and its change column")

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::fingerprint::Fingerprint;
-use crate::{Error, ErrorKind, Mode, Result};
+use crate::{Error, Mode, Result, code};
 
 /// The version of the record's form.
 const VERSION: u32 = 1;
@@ -134,7 +134,7 @@ impl Record {
     pub(crate) fn read(value: &Value) -> Result<Self> {
         match value.get("version").and_then(Value::as_u64) {
             Some(version) if version > u64::from(VERSION) => Err(Error::new(
-                ErrorKind::State,
+                code::STATE,
                 "the table was last loaded by a newer version of this program",
             )
             .with_hint("use that version or a later one")),
@@ -280,7 +280,7 @@ pub(crate) fn read_slices(checkpoints: &Checkpoints) -> Result<Slices> {
 
 fn unreadable(what: &str, error: &serde_json::Error) -> Error {
     Error::new(
-        ErrorKind::State,
+        code::STATE,
         format!("the table's stored {what} cannot be read: {error}"),
     )
     .with_hint("drop the table to have it loaded anew")

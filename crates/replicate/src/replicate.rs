@@ -19,8 +19,8 @@ use crate::record::Record;
 use crate::run::{self, Run};
 use crate::statement::{Statement, target};
 use crate::{
-    Comparison, Error, ErrorKind, Events, Forecast, Report, Result, ScriptRun, explain as lines,
-    forecast as forecasts,
+    Comparison, Error, Events, Forecast, Report, Result, ScriptRun, Unfinished, code,
+    explain as lines, forecast as forecasts,
 };
 
 /// Runs a REPLICATE statement.
@@ -32,15 +32,15 @@ use crate::{
 /// Before anything is requested or written: an option that cannot be carried out, a table that is
 /// not ours, another workspace's or being loaded by someone else, a target that another statement of
 /// the script fills otherwise, a name that means another object than before. Later:
-/// [`Partial`](crate::ErrorKind::Partial) if some slices failed, and what ended the run otherwise;
-/// such an error has a [report](crate::Error::report).
+/// [`PARTIAL`](crate::code::PARTIAL) if some slices failed, and what ended the run otherwise;
+/// such an error has a [report](Unfinished::report).
 pub async fn replicate(
     session: &Session,
     destination: &Arc<dyn Destination>,
     statement: &sql::Replicate,
     script: &ScriptRun,
     events: &Arc<dyn Events>,
-) -> Result<Report> {
+) -> Result<Report, Unfinished> {
     let read = Statement::read(statement)?;
     let run = Run::new(script, Voice::new(Arc::clone(events)));
     let compiled = Compiled::new(session, statement, &run.context).await?;
@@ -150,7 +150,7 @@ pub async fn explain_check(
 fn held_against(statement: &sql::CheckCache, status: &TableStatus) -> Result<sql::Replicate> {
     let unfilled = || {
         let message = format!("no REPLICATE has filled {}", statement.table);
-        Error::new(ErrorKind::Check, message).with_hint("its rows are only known if it has")
+        Error::new(code::CHECK, message).with_hint("its rows are only known if it has")
     };
     let state = status.state.as_ref().ok_or_else(unfilled)?;
     let record = Record::read(&state.record)?;
@@ -169,7 +169,7 @@ fn held_against(statement: &sql::CheckCache, status: &TableStatus) -> Result<sql
             false => "takes parameters, whose values are not kept",
         };
         let message = format!("the statement that filled {} {unkept}", statement.table);
-        return Err(Error::new(ErrorKind::Check, message)
+        return Err(Error::new(code::CHECK, message)
             .with_hint("say with AGAINST (SELECT ...) what it is held against"));
     }
     match &statement.against {
@@ -209,12 +209,9 @@ async fn moment(
     context: &ReadContext,
 ) -> Result<DateTime<Utc>> {
     let no_moment = || {
-        Error::new(
-            ErrorKind::Check,
-            format!("{expression} is no date and time"),
-        )
-        .with_hint("write 'yyyy-mm-dd hh:mm:ss'")
-        .at(expression.span())
+        Error::new(code::CHECK, format!("{expression} is no date and time"))
+            .with_hint("write 'yyyy-mm-dd hh:mm:ss'")
+            .at(expression.span())
     };
     let text = format!("SELECT CAST({expression} AS TIMESTAMP)");
     let parsed = sql::parse_statement(&text).map(|located| located.statement);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use bucketline_core::{Code, Kind};
 use bucketline_destination::Counts;
 use bucketline_source::figures::Elapsed;
 pub(crate) use bucketline_source::figures::{counted, grouped};
@@ -116,7 +117,9 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The error's stable code.
-    pub code: &'static str,
+    pub code: Code,
+    /// What can be done about it.
+    pub kind: Kind,
     /// What happened.
     pub message: String,
     /// What the user can do.
@@ -127,8 +130,9 @@ impl From<&crate::Error> for Failure {
     fn from(error: &crate::Error) -> Self {
         Self {
             code: error.code(),
+            kind: error.kind(),
             message: error.to_string(),
-            hint: error.hint(),
+            hint: error.hint().map(str::to_owned),
         }
     }
 }

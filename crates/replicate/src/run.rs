@@ -16,7 +16,7 @@ use crate::statement::{Deletes, Statement};
 use crate::survey::is_lost;
 use crate::tally::Tally;
 use crate::work::Work;
-use crate::{Event, Report, Result, ScriptRun};
+use crate::{Event, Report, Result, ScriptRun, Unfinished};
 
 /// Where a run speaks and counts.
 pub(crate) struct Run<'a> {
@@ -57,7 +57,7 @@ async fn owners_or(work: Work<'_>, known: &[Owner], context: &ReadContext) -> Re
         owners.push(match (source.identity(context).await, known) {
             (Ok(identity), _) => Owner::from(identity),
             (Err(_), Some(known)) => known.clone(),
-            (Err(error), None) => return Err(error.into()),
+            (Err(error), None) => return Err(error),
         });
     }
     if let Work::Whole(_) = work {
@@ -87,7 +87,7 @@ pub(crate) async fn list(work: Work<'_>, context: &ReadContext) -> Result<()> {
         }
         match source.slices(&plan, context).await {
             // What the lost name meant before, the survey knows, and whether other queries go on without this one.
-            Err(error) if !is_lost(&error) && !is_union(work) => return Err(error.into()),
+            Err(error) if !is_lost(&error) && !is_union(work) => return Err(error),
             Ok(_) | Err(_) => {}
         }
     }
@@ -119,13 +119,13 @@ fn note_long_names(
 ///
 /// # Errors
 /// Before the table is touched: what [`crate::replicate()`] refuses. Later: what ended the run, or
-/// [`Partial`](crate::ErrorKind::Partial); such an error carries a report. What was committed stays.
+/// [`PARTIAL`](crate::code::PARTIAL); such an error carries a report. What was committed stays.
 pub(crate) async fn run(
     run: &Run<'_>,
     work: Work<'_>,
     destination: &Arc<dyn Destination>,
     statement: &Statement,
-) -> Result<Report> {
+) -> Result<Report, Unfinished> {
     let prepared = prepare(work, statement)?;
     prepared.notes.iter().for_each(|note| run.voice.note(note));
     let table = &statement.table;
@@ -194,6 +194,9 @@ pub(crate) async fn run(
     run.voice.say(&Event::Ended { report: &report });
     match ended {
         Ok(()) => Ok(report),
-        Err(error) => Err(error.with_report(report)),
+        Err(error) => Err(Unfinished {
+            error,
+            report: Some(Box::new(report)),
+        }),
     }
 }

@@ -8,7 +8,7 @@ use bucketline_source::{Literal, Operator, Predicate, ScanPlan, ScanRequest};
 use chrono::{DateTime, Utc};
 
 use crate::work::RowWork;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// A scan, with the start date that a statement may set.
 #[derive(Debug, Clone)]
@@ -77,10 +77,7 @@ impl Scan {
             return Ok(page);
         };
         let broken = |error: arrow::error::ArrowError| {
-            Error::new(
-                ErrorKind::Incomplete,
-                format!("a page cannot be read: {error}"),
-            )
+            Error::new(code::INCOMPLETE, format!("a page cannot be read: {error}"))
         };
         let cursor = page.column(column);
         let bound = TimestampMicrosecondArray::from(vec![at.timestamp_micros()])

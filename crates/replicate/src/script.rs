@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use bucketline_destination::{Holder, TableName};
 use chrono::{SecondsFormat, Utc};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// How statements run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl ScriptRun {
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         match targets.get(&target) {
             Some(other) if other != fingerprint => Err(Error::new(
-                ErrorKind::OneTarget,
+                code::ONE_TARGET,
                 format!("another statement of this script fills the table {table} with other rows or columns"),
             )
             .with_hint("give one of them another table, by a prefix in its name or by a schema; or combine the two with UNION ALL")),

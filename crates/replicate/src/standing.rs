@@ -11,7 +11,7 @@ use crate::prepare::Prepared;
 use crate::record::{Owner, Record, SliceState, Slices, read_slices};
 use crate::report::counted;
 use crate::statement::{Deletes, Statement};
-use crate::{Error, ErrorKind, Mode, Result};
+use crate::{Error, Mode, Result, code};
 
 /// What is known of a table before a run.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Standing {
     /// Reads the status of a statement's table.
     ///
     /// # Errors
-    /// [`ErrorKind::NotOurs`] if something of that name is not ours to write.
+    /// [`code::NOT_OURS`](crate::code::NOT_OURS) if something of that name is not ours to write.
     pub(crate) fn read(statement: &Statement, status: &TableStatus) -> Result<Self> {
         let table = &statement.table;
         let TableStatus { state, physical } = status;
@@ -121,7 +121,7 @@ impl Standing {
             return Ok(());
         }
         Err(Error::new(
-            ErrorKind::OtherWorkspace,
+            code::OTHER_WORKSPACE,
             format!("the table {table} holds the rows of another workspace, {}", self.places(before)),
         )
         .with_hint(format!(
@@ -153,7 +153,7 @@ impl Standing {
             }
             _ => return Ok(()),
         };
-        Err(Error::new(ErrorKind::Retention, format!("{message}; nothing was changed"))
+        Err(Error::new(code::RETENTION, format!("{message}; nothing was changed"))
             .with_hint("DropTable = TRUE drops the table and begins anew; or load into a table of another name"))
     }
 
@@ -188,7 +188,7 @@ impl Standing {
                 Some(_) => continue,
             };
             return Err(Error::new(
-                ErrorKind::SchemaFixed,
+                code::SCHEMA_FIXED,
                 format!(
                     "{}: the column {name} {what}, and AlterSchema is FALSE",
                     statement.table
@@ -328,6 +328,6 @@ pub(crate) enum Approach {
 }
 
 fn not_ours(message: String) -> Error {
-    Error::new(ErrorKind::NotOurs, format!("{message}; it was left alone"))
+    Error::new(code::NOT_OURS, format!("{message}; it was left alone"))
         .with_hint("choose another name or schema for the copy, or rename or drop what is there; AdoptTable takes over a table whose columns and key fit")
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use sql::{OptionName, OptionValue, ReplicateOption};
 
 use crate::declared::Declared;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// A REPLICATE statement.
 #[derive(Debug, Clone)]
@@ -75,8 +75,8 @@ impl Statement {
     /// Reads a parsed statement.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for an option that cannot be carried out,
-    /// [`ErrorKind::Columns`] for a declared type without a counterpart.
+    /// [`code::UNSUPPORTED`](crate::code::UNSUPPORTED) for an option that cannot be carried out,
+    /// [`code::COLUMNS`](crate::code::COLUMNS) for a declared type without a counterpart.
     pub(crate) fn read(statement: &sql::Replicate) -> Result<Self> {
         let table = target(&statement.destination, &statement.options);
         let by_name = !matches!(statement.source, sql::Source::Query(_));
@@ -191,7 +191,7 @@ fn changes_nothing(option: &ReplicateOption) -> bool {
 
 fn unsupported(option: &ReplicateOption) -> Error {
     Error::new(
-        ErrorKind::Unsupported,
+        code::UNSUPPORTED,
         format!("the option {option} is understood, but it cannot be carried out yet"),
     )
     .with_hint("leave it out; SHOW OPTIONS lists all that there are")
@@ -200,7 +200,7 @@ fn unsupported(option: &ReplicateOption) -> Error {
 
 fn no_date(option: &ReplicateOption) -> Error {
     Error::new(
-        ErrorKind::Unsupported,
+        code::UNSUPPORTED,
         format!("{option}: a number names no moment from which rows could be read"),
     )
     .with_hint("write 'yyyy-mm-dd' or 'yyyy-mm-dd hh:mm:ss'; without it all rows are read")
@@ -209,7 +209,7 @@ fn no_date(option: &ReplicateOption) -> Error {
 
 fn local_times(option: &ReplicateOption) -> Error {
     Error::new(
-        ErrorKind::Unsupported,
+        code::UNSUPPORTED,
         "times are always written in GMT: an hour of local time comes twice each autumn, so the rows of that hour \
          could not be told apart by when they changed",
     )

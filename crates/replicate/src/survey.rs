@@ -1,16 +1,16 @@
 //! Which slices there are, and what became of those that were there.
 
+use crate::error::is_of_source;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use bucketline_core::Kind;
 use bucketline_source::spec::{Origin, Parent, TableSpec};
-use bucketline_source::{
-    ErrorKind as SourceError, Literal, Operator, ReadContext, ScopeKind, Slice, SliceChoice,
-};
+use bucketline_source::{Literal, Operator, ReadContext, ScopeKind, Slice, SliceChoice};
 
 use crate::arms::Arm;
 use crate::record::{Owner, SliceState, Slices};
 use crate::scan::Scan;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// The slices of a run.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ struct Names<'a> {
 /// is left out if the others `go_on`.
 ///
 /// # Errors
-/// [`ErrorKind::NameMoved`] if a name of the statement means something else than it did, [`ErrorKind::Overlap`] if
+/// [`code::NAME_MOVED`](crate::code::NAME_MOVED) if a name of the statement means something else than it did, [`code::OVERLAP`](crate::code::OVERLAP) if
 /// two queries that must not read the same slice do.
 pub(crate) async fn survey(
     arms: &[Arm<'_>],
@@ -85,7 +85,7 @@ pub(crate) async fn survey(
         let owner = owners.get(arm.number);
         let (of_arm, widest) = match list(arm, arms.len() > 1, owner, &mut names, context).await {
             Ok(listed) => listed,
-            Err(error) if go_on && arms.len() > 1 && error.is_of_source() => {
+            Err(error) if go_on && arms.len() > 1 && is_of_source(&error) => {
                 unlisted.push((arm.number, error));
                 continue;
             }
@@ -171,9 +171,9 @@ async fn list(
         .await
         .map_err(|error| match &plan.slices {
             SliceChoice::Named(named) if is_lost(&error) && !names.before.is_empty() => {
-                moved(&named.join(", "), "nothing any more").with_cause(error.into())
+                moved(&named.join(", "), "nothing any more").with_source(error)
             }
-            _ => error.into(),
+            _ => error,
         })?;
     // Of the repositories that it names only those are looked up.
     let widest = match plan.slices {
@@ -210,14 +210,14 @@ fn overlap(slice: &Slice, one: &Arm<'_>, other: &Arm<'_>) -> Error {
         other.number + 1,
         slice.label
     );
-    Error::new(ErrorKind::Overlap, message).with_hint(
+    Error::new(code::OVERLAP, message).with_hint(
         "leave it out of one of them; or give each a constant column of its own, and declare a PRIMARY KEY with it",
     )
 }
 
 /// A name that the source does not know, or knows no more.
 pub(crate) fn is_lost(error: &bucketline_source::Error) -> bool {
-    matches!(error.kind(), SourceError::Name | SourceError::NotFound)
+    error.kind() == Kind::NotFound
 }
 
 /// What the scope of a statement and the slugs that it compares with mean. The slugs of the slices that it
@@ -270,7 +270,7 @@ fn meanings(
 
 fn moved(name: &str, meaning: &str) -> Error {
     Error::new(
-        ErrorKind::NameMoved,
+        code::NAME_MOVED,
         format!("{name} meant another object when the table was loaded; it means {meaning}. Nothing was changed"),
     )
     .with_hint("if it was renamed, write its new name into the statement: the table is then loaded whole again")

@@ -1,9 +1,10 @@
 //! What a run has done so far.
 
+use bucketline_core::Reach;
 use bucketline_destination::{Counts, TableName};
 
 use crate::survey::Known;
-use crate::{Error, ErrorKind, Outcome, SliceReport};
+use crate::{Error, Outcome, SliceReport, code};
 
 /// What a run has done so far.
 #[derive(Default)]
@@ -39,23 +40,30 @@ impl Tally {
         if failures > SHOWN {
             shown.push(format!("{} more", failures - SHOWN));
         }
-        let first = self.slices.iter().find_map(|slice| match &slice.outcome {
-            Outcome::Failed(failure) => Some(failure.message.as_str()),
+        let mut reasons = self.slices.iter().filter_map(|slice| match &slice.outcome {
+            Outcome::Failed(failure) => Some(failure),
             _ => None,
         });
-        let kind = if failures < all {
-            ErrorKind::Partial
+        let first = reasons.clone().next();
+        // If one slice can succeed later without anyone's help, so can the statement do more of its work.
+        let kind = reasons
+            .find_map(|failure| failure.kind.is_retryable().then_some(failure.kind))
+            .or(first.map(|failure| failure.kind));
+        let code = if failures < all {
+            code::PARTIAL
         } else {
-            ErrorKind::AllFailed
+            code::ALL_FAILED
         };
         Error::new(
-            kind,
+            code,
             format!(
                 "{table}: {failures} of {all} slices failed ({}): {}",
                 shown.join(", "),
-                first.unwrap_or_default()
+                first.map_or("", |failure| failure.message.as_str())
             ),
         )
+        .with_kind(kind.unwrap_or(code.kind()))
+        .with_reach(Reach::Statement)
         .with_hint("their rows were left as they are; run the statement again")
     }
 }

@@ -1,5 +1,6 @@
 //! Bringing the rows of one slice up to date.
 
+use crate::error::ends_statement;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,7 +23,7 @@ use crate::renaming::{Renaming, renaming};
 use crate::report::grouped;
 use crate::survey::Part;
 use crate::work::RowWork;
-use crate::{Error, ErrorKind, Event, Mode, Outcome, Result, SliceReport};
+use crate::{Error, Event, Mode, Outcome, Result, SliceReport, code};
 
 /// What the slices of one run share.
 pub(crate) struct Walker<'a> {
@@ -83,7 +84,7 @@ impl Walker<'_> {
         };
         let (outcome, failure) = match ended {
             Ok(outcome) => (outcome, None),
-            Err(error) if error.is_common() => return Err(error),
+            Err(error) if ends_statement(&error) => return Err(error),
             Err(error) => {
                 self.load.discard(id).await?;
                 (Outcome::Failed((&error).into()), Some(error))
@@ -186,7 +187,7 @@ impl Visit<'_> {
     }
 
     async fn write(&self, change: Change) -> Result<()> {
-        Ok(self.walker.load.write(self.id, change).await?)
+        self.walker.load.write(self.id, change).await
     }
 
     /// Commits what was written, with the state if it is another than the stored one.
@@ -593,14 +594,14 @@ impl Visit<'_> {
             "{}: rows of it could not be read, and what takes the place of all rows must have them all",
             self.slice.label
         );
-        Error::new(ErrorKind::Incomplete, what).with_hint(
+        Error::new(code::INCOMPLETE, what).with_hint(
             "the notes say which; without DropTable and TruncateTable the others are merged",
         )
     }
 
     fn incomplete(&self) -> Error {
         let what = format!("{}: the answer stopped before its end", self.slice.label);
-        Error::new(ErrorKind::Incomplete, what).with_hint("run the statement again")
+        Error::new(code::INCOMPLETE, what).with_hint("run the statement again")
     }
 }
 

@@ -1,5 +1,6 @@
 //! Walking the slices of one query, several at a time.
 
+use crate::error::is_of_source;
 use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 
@@ -49,7 +50,7 @@ pub(crate) async fn walk(
                 ended.push((place, report));
                 last = failure.or(last);
             }
-            Err(error) if of_several && error.is_of_source() => {
+            Err(error) if of_several && is_of_source(&error) => {
                 broken = Some(error);
                 break;
             }

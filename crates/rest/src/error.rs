@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::SystemTime;
 
+use bucketline_core::Code;
+use bucketline_core::code::{http, sign_in};
 use chrono::{DateTime, SecondsFormat, Utc};
 use url::Url;
 
@@ -197,44 +199,44 @@ impl Error {
         self.0.until
     }
 
-    /// The stable code, `BL3###`.
-    pub fn code(&self) -> &'static str {
+    /// The stable code, `BL3xxx`.
+    pub fn code(&self) -> Code {
         match self.0.kind {
-            ErrorKind::InvalidUrl => "BL3001",
-            ErrorKind::ForeignOrigin => "BL3002",
-            ErrorKind::InsecureScheme => "BL3003",
-            ErrorKind::InvalidCredential => "BL3004",
-            ErrorKind::InvalidConfig => "BL3005",
-            ErrorKind::RetiredCredential => "BL3006",
-            ErrorKind::Unauthorized => "BL3101",
-            ErrorKind::Forbidden => "BL3102",
-            ErrorKind::NotFound => "BL3103",
-            ErrorKind::Gone => "BL3104",
-            ErrorKind::BadRequest => "BL3105",
-            ErrorKind::RateLimited => "BL3106",
-            ErrorKind::Server => "BL3107",
-            ErrorKind::UnexpectedStatus => "BL3108",
-            ErrorKind::TooManyRedirects => "BL3109",
-            ErrorKind::Network => "BL3201",
-            ErrorKind::Tls => "BL3202",
-            ErrorKind::Timeout => "BL3203",
-            ErrorKind::BodyTooLarge => "BL3204",
-            ErrorKind::Unreachable => "BL3205",
-            ErrorKind::Coding => "BL3206",
-            ErrorKind::BudgetWait => "BL3301",
-            ErrorKind::State => "BL3302",
-            ErrorKind::NotSignedIn => "BL3401",
-            ErrorKind::SignInEnded => "BL3402",
-            ErrorKind::SignInDenied => "BL3403",
-            ErrorKind::ForeignState => "BL3404",
-            ErrorKind::CallbackPort => "BL3405",
-            ErrorKind::SignInTimeout => "BL3406",
-            ErrorKind::ConsumerRefused => "BL3407",
-            ErrorKind::CodeRefused => "BL3408",
-            ErrorKind::TokenFile => "BL3409",
-            ErrorKind::ForeignTokens => "BL3410",
-            ErrorKind::SignInAnswer => "BL3411",
-            ErrorKind::TokensAside => "BL3412",
+            ErrorKind::InvalidUrl => http::INVALID_URL,
+            ErrorKind::ForeignOrigin => http::FOREIGN_ORIGIN,
+            ErrorKind::InsecureScheme => http::INSECURE_SCHEME,
+            ErrorKind::InvalidCredential => http::INVALID_CREDENTIAL,
+            ErrorKind::InvalidConfig => http::INVALID_CONFIG,
+            ErrorKind::RetiredCredential => http::RETIRED_CREDENTIAL,
+            ErrorKind::Unauthorized => http::UNAUTHORIZED,
+            ErrorKind::Forbidden => http::FORBIDDEN,
+            ErrorKind::NotFound => http::NOT_FOUND,
+            ErrorKind::Gone => http::GONE,
+            ErrorKind::BadRequest => http::BAD_REQUEST,
+            ErrorKind::RateLimited => http::RATE_LIMITED,
+            ErrorKind::Server => http::SERVER,
+            ErrorKind::UnexpectedStatus => http::UNEXPECTED_STATUS,
+            ErrorKind::TooManyRedirects => http::TOO_MANY_REDIRECTS,
+            ErrorKind::Network => http::NETWORK,
+            ErrorKind::Tls => http::TLS,
+            ErrorKind::Timeout => http::TIMEOUT,
+            ErrorKind::BodyTooLarge => http::BODY_TOO_LARGE,
+            ErrorKind::Unreachable => http::UNREACHABLE,
+            ErrorKind::Coding => http::CODING,
+            ErrorKind::BudgetWait => http::BUDGET_WAIT,
+            ErrorKind::State => http::STATE,
+            ErrorKind::NotSignedIn => sign_in::NOT_SIGNED_IN,
+            ErrorKind::SignInEnded => sign_in::ENDED,
+            ErrorKind::SignInDenied => sign_in::DENIED,
+            ErrorKind::ForeignState => sign_in::FOREIGN_STATE,
+            ErrorKind::CallbackPort => sign_in::CALLBACK_PORT,
+            ErrorKind::SignInTimeout => sign_in::TIMEOUT,
+            ErrorKind::ConsumerRefused => sign_in::CONSUMER_REFUSED,
+            ErrorKind::CodeRefused => sign_in::CODE_REFUSED,
+            ErrorKind::TokenFile => sign_in::TOKEN_FILE,
+            ErrorKind::ForeignTokens => sign_in::FOREIGN_TOKENS,
+            ErrorKind::SignInAnswer => sign_in::UNEXPECTED_ANSWER,
+            ErrorKind::TokensAside => sign_in::TOKENS_ASIDE,
         }
     }
 
@@ -334,6 +336,21 @@ impl Error {
                 scopes.join(", ")
             )),
         }
+    }
+}
+
+/// The public error, with this one as its cause.
+impl From<Error> for bucketline_core::Error {
+    fn from(error: Error) -> Self {
+        let (hint, retry_at) = (error.hint(), error.retry_at());
+        let mut public = Self::new(error.code(), error.to_string());
+        if let Some(hint) = hint {
+            public = public.with_hint(hint);
+        }
+        if let Some(moment) = retry_at {
+            public = public.with_retry_at(moment);
+        }
+        public.with_source(error)
     }
 }
 

@@ -5,7 +5,6 @@
 //! nothing of SQL, of the engine or of any destination.
 
 pub mod decode;
-mod error;
 mod explain;
 pub mod figures;
 mod loss;
@@ -15,7 +14,8 @@ mod slice;
 mod source;
 pub mod spec;
 
-pub use error::{Error, ErrorKind, Result};
+pub use bucketline_core::code::source as code;
+pub use bucketline_core::{Error, Result};
 pub use loss::{Loss, Losses, Lost};
 pub use plan::{
     Estimate, Order, Parameter, PlannedPredicate, Pushdown, RequestCount, RequestShape, ScanPlan,

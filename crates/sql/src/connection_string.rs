@@ -11,9 +11,10 @@ use nom::multi::many0;
 use nom::sequence::{delimited, pair};
 use nom::{IResult, Parser};
 
+use crate::error::refused;
 use crate::mask::mask_source;
 use crate::secret::{MASK, is_sensitive};
-use crate::{Error, ErrorKind, Position, Span};
+use crate::{Error, Position, Span, code};
 
 /// The properties of a connection, in the order written.
 ///
@@ -39,7 +40,7 @@ impl ConnectionString {
                 let offset = text.len() - from.len();
                 let start = Position::at(text, offset);
                 let end = Position::at(text, offset + length);
-                Error::new(ErrorKind::ConnectionString, message, Span { start, end })
+                refused(code::CONNECTION_STRING, message, Span { start, end })
             };
             let Ok((after_name, name)) = name(property) else {
                 let message = "a property name is missing before `=`".to_owned();
@@ -255,7 +256,7 @@ mod tests {
         ] {
             let error = ConnectionString::parse(text).unwrap_err();
             assert_eq!(
-                (error.message(), error.span().range()),
+                (error.message(), error.span().unwrap().range()),
                 (message, range),
                 "{text}"
             );

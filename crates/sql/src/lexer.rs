@@ -1,5 +1,6 @@
 //! Text to tokens with exact places, and tokens to statements' worth of tokens.
 
+use crate::error::refused;
 use std::fmt;
 use std::str::Chars;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 use crate::dialect::BucketlineDialect;
 use crate::piece::pieces;
 use crate::target::join_addresses;
-use crate::{Error, ErrorKind, Position, Span};
+use crate::{Error, Position, Span, code};
 
 /// A token that means something: no blank, no comment.
 #[derive(Debug, Clone)]
@@ -212,7 +213,7 @@ fn too_long(span: Span) -> Error {
         MOST_BYTES >> 20
     );
     let hint = "split it; to load many rows, use INSERT INTO .. SELECT * FROM csv://..";
-    Error::new(ErrorKind::TooDeep, message, span).with_hint(hint)
+    refused(code::TOO_DEEP, message, span).with_hint(hint)
 }
 
 /// Gives a literal or a quoted name the line ends that it was `written` with.
@@ -282,12 +283,7 @@ fn lexical_error(text: &str, start: Position, message: &str) -> Error {
             "`" => "close it with a backquote".to_owned(),
             closing => format!("close it with `{closing}`"),
         };
-        Error::new(
-            ErrorKind::Unterminated,
-            format!("{what} is not closed"),
-            span,
-        )
-        .with_hint(hint)
+        refused(code::UNTERMINATED, format!("{what} is not closed"), span).with_hint(hint)
     };
     match rest.chars().next() {
         Some('\'') => unterminated("'", "the string", "'"),
@@ -305,9 +301,9 @@ fn lexical_error(text: &str, start: Position, message: &str) -> Error {
                 end: start.after(&other.to_string()),
             };
             let message = format!("cannot read `{other}` here: {}", message.to_lowercase());
-            Error::new(ErrorKind::UnexpectedCharacter, message, span)
+            refused(code::UNEXPECTED_CHARACTER, message, span)
         }
-        None => Error::new(ErrorKind::UnexpectedEnd, message, Span::point(start)),
+        None => refused(code::UNEXPECTED_END, message, Span::point(start)),
     }
 }
 

@@ -9,7 +9,8 @@
 //! let script = parse_script("REPLICATE Issues; SELECT Id FORM Issues;");
 //! assert!(matches!(&script[0], Ok(located) if located.statement.verb() == "REPLICATE"));
 //! let error = script[1].as_ref().unwrap_err();
-//! assert_eq!((error.code(), error.span().start.column), ("BL1002", 34));
+//! assert_eq!(error.code(), "BL1002");
+//! assert_eq!(error.span().unwrap().start.column, 34);
 //! assert_eq!(error.hint().unwrap(), "`FORM` was read as an alias; did you mean `FROM`?");
 //! ```
 
@@ -39,10 +40,10 @@ mod statement;
 mod table_function;
 mod target;
 
-pub use bucketline_core::{Position, Span};
+pub use bucketline_core::code::sql as code;
+pub use bucketline_core::{Error, Position, Span};
 pub use connection_string::ConnectionString;
 pub use dialect::BucketlineDialect;
-pub use error::{Error, ErrorKind};
 pub use mask::mask_source;
 pub use name::{Ident, Name};
 pub use nearest::nearest;

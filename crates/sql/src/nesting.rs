@@ -1,9 +1,10 @@
 //! Limits on the shape of a statement, checked on its tokens: `sqlparser` recurses, and reads some parts twice.
 
+use crate::error::refused;
 use sqlparser::tokenizer::Token;
 
 use crate::lexer::Lexeme;
-use crate::{Error, ErrorKind};
+use crate::{Error, code};
 
 /// How many expressions, queries and the like may stand within one another.
 pub(crate) const DEEPEST: usize = 128;
@@ -86,23 +87,21 @@ pub(crate) fn check(lexemes: &[Lexeme]) -> Result<(), Error> {
         }
         reread += level.readings - 1;
         if outer.len() + arrays + periods > DEEPEST || reread > MOST_REREAD {
-            return Err(
-                Error::new(ErrorKind::TooDeep, "nested too deeply", lexeme.span)
-                    .with_hint("split it, for example with WITH"),
-            );
+            return Err(refused(code::TOO_DEEP, "nested too deeply", lexeme.span)
+                .with_hint("split it, for example with WITH"));
         }
         let most = match level {
             _ if level.operators > MOST_OPERATORS => MOST_OPERATORS,
             _ if level.set_operations > MOST_SET_OPERATIONS => MOST_SET_OPERATIONS,
             _ if queries > MOST_QUERIES => {
                 let message = format!("more than {MOST_QUERIES} queries in one statement");
-                return Err(Error::new(ErrorKind::TooDeep, message, lexeme.span)
+                return Err(refused(code::TOO_DEEP, message, lexeme.span)
                     .with_hint("split it into several"));
             }
             _ => continue,
         };
         let message = format!("more than {most} operators in one statement");
-        return Err(Error::new(ErrorKind::TooDeep, message, lexeme.span)
+        return Err(refused(code::TOO_DEEP, message, lexeme.span)
             .with_hint("split it, or use a list: `IN (...)`"));
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! A value takes the place of its parameter among the tokens, where it is one literal whatever it holds: it is never
 //! read as SQL. What is printed goes on showing the parameter.
 
+use crate::error::refused;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -10,7 +11,7 @@ use sqlparser::tokenizer::Token;
 
 use crate::lexer::Lexeme;
 use crate::name::same_ignoring_case;
-use crate::{Error, ErrorKind, Span, Value};
+use crate::{Error, Span, Value, code};
 
 /// The value of a parameter.
 #[derive(Clone, PartialEq)]
@@ -331,7 +332,7 @@ fn unbound(message: String, key: &str, span: Span) -> Error {
     let option = format!("on the command line, `--param {key}=VALUE` gives it one");
     let is_name = key.chars().all(|c| c.is_alphanumeric() || c == '_')
         && !key.starts_with(|c: char| c.is_ascii_digit());
-    Error::new(ErrorKind::Unbound, message, span).with_hint(match is_name {
+    refused(code::UNBOUND, message, span).with_hint(match is_name {
         true => format!("{option}; in a script, `SET @{key} = VALUE` does"),
         false => option,
     })

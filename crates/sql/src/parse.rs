@@ -9,13 +9,14 @@ mod replicate;
 mod session;
 mod write;
 
+use crate::error::refused;
 use sqlparser::tokenizer::Token;
 
 pub(crate) use self::cursor::Cursor;
 use crate::lexer::{Cut, Lexeme, split, tokenize};
 use crate::parameter::Binder;
 use crate::{
-    BucketlineDialect, Error, ErrorKind, Located, Parameters, Position, Span, Statement, nearest,
+    BucketlineDialect, Error, Located, Parameters, Position, Span, Statement, code, nearest,
     nesting,
 };
 
@@ -59,18 +60,14 @@ fn one_of(text: &str, lexemes: &[Lexeme]) -> Result<Located, Error> {
     match split(lexemes).as_slice() {
         [] => {
             let end = Span::point(Position::at(text, text.len()));
-            Err(Error::new(
-                ErrorKind::UnexpectedEnd,
-                "there is no statement",
-                end,
-            ))
+            Err(refused(code::UNEXPECTED_END, "there is no statement", end))
         }
         [cut] => parse_cut(*cut, &mut Binder::new(None)),
         [first, second, ..] => {
             parse_cut(*first, &mut Binder::new(None))?;
             let span = second.lexemes[0].span;
-            Err(Error::new(
-                ErrorKind::UnexpectedToken,
+            Err(refused(
+                code::UNEXPECTED_TOKEN,
                 "one statement is enough here",
                 span,
             ))
@@ -83,7 +80,7 @@ fn one_of(text: &str, lexemes: &[Lexeme]) -> Result<Located, Error> {
 pub fn is_unfinished(text: &str) -> bool {
     let (lexemes, error) = tokenize(text);
     match error {
-        Some(error) => error.kind() == ErrorKind::Unterminated,
+        Some(error) => error.code() == code::UNTERMINATED,
         None => split(&lexemes).last().is_some_and(|last| !last.terminated),
     }
 }
@@ -143,8 +140,7 @@ impl Cursor<'_> {
             return Ok(Statement::Query(self.query()?));
         }
         let word = first.bare_word().unwrap_or_default().to_ascii_uppercase();
-        let unknown =
-            |message: String| Error::new(ErrorKind::UnknownStatement, message, first.span);
+        let unknown = |message: String| refused(code::UNKNOWN_STATEMENT, message, first.span);
         match word.as_str() {
             "SELECT" | "WITH" | "VALUES" => Ok(Statement::Query(self.query_with_target()?)),
             "REPLICATE" => self.replicate(),

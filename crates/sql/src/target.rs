@@ -1,9 +1,10 @@
 //! Files that a query is written into, `INTO csv://rows.csv;delimiter=tab`, or reads: `FROM csv://rows.csv`.
 
+use crate::error::refused;
 use sqlparser::tokenizer::Token;
 
 use crate::lexer::Lexeme;
-use crate::{Error, ErrorKind, Span};
+use crate::{Error, Span, code};
 
 const SCHEME: &str = "csv://";
 
@@ -29,7 +30,7 @@ impl CsvTarget {
 
     fn of_properties(properties: &str, span: Span) -> Result<Self, Error> {
         let failed = |message: String| {
-            Error::new(ErrorKind::BadTarget, message, span)
+            refused(code::BAD_TARGET, message, span)
                 .with_hint("INTO csv://filename=rows.csv;delimiter=tab")
         };
         let mut path = None;

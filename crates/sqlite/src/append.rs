@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Field;
-use bucketline_destination::{ColumnType, Error, Physical, Result, TableName, fit};
+use bucketline_destination::{ColumnType, Physical, Result, TableName, fault, fit};
 use rusqlite::Connection;
 
 use crate::cell::{Cells, bind};
@@ -28,13 +28,13 @@ pub(crate) fn fill(
 ) -> Result<u64> {
     let spelled = name::spelled(table);
     if name::is_internal(&spelled) {
-        return Err(Error::absent(table));
+        return Err(fault::absent(table));
     }
     let status = physical::status(connection, &spelled, &name::folded(table))?;
     match &status.physical {
-        Physical::Absent => return Err(Error::absent(table)),
-        Physical::Other { kind } => return Err(Error::no_table(table, kind)),
-        Physical::Table { .. } if status.is_ours() => return Err(Error::ours(table)),
+        Physical::Absent => return Err(fault::absent(table)),
+        Physical::Other { kind } => return Err(fault::no_table(table, kind)),
+        Physical::Table { .. } if status.is_ours() => return Err(fault::ours(table)),
         Physical::Table { .. } => {}
     }
     let columns = physical::columns(connection, &spelled)?;

@@ -6,7 +6,7 @@ use arrow::datatypes::{
     Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, Float64Type, Int64Type,
     Time64MicrosecondType, TimestampMicrosecondType,
 };
-use bucketline_destination::{ColumnType, Error, ErrorKind, Result, iso8601};
+use bucketline_destination::{ColumnType, Error, Result, code, iso8601};
 use rusqlite::Statement;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
@@ -165,7 +165,7 @@ impl<'a> Cells<'a> {
     /// The value of a row.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) for a date outside the years 0 to 9999.
+    /// [`BAD_VALUE`](code::BAD_VALUE) for a date outside the years 0 to 9999.
     #[inline]
     pub(crate) fn get(&self, row: usize) -> Result<Cell<'a>> {
         if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
@@ -220,5 +220,5 @@ pub(crate) fn bind<'a, 'c: 'a>(
 
 fn far(number: i64) -> Error {
     let message = format!("the date or time {number} is outside the years 0 to 9999");
-    Error::new(ErrorKind::BadValue, message).with_hint("correct it in the SELECT")
+    Error::new(code::BAD_VALUE, message).with_hint("correct it in the SELECT")
 }

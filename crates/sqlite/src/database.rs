@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bucketline_destination::{Error, ErrorKind, Result};
+use bucketline_destination::{Error, Result, code};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
@@ -197,11 +197,8 @@ impl Thread {
             drop::<Sender<()>>(alive);
         });
         spawned.map_err(|error| {
-            Error::new(
-                ErrorKind::Unavailable,
-                "the system gives no thread for SQLite",
-            )
-            .with_source(error)
+            Error::new(code::UNAVAILABLE, "the system gives no thread for SQLite")
+                .with_source(error)
         })?;
         Ok(Self(Mutex::new(ended)))
     }
@@ -215,7 +212,7 @@ impl Thread {
 
 fn stopped(what: &str) -> Error {
     Error::new(
-        ErrorKind::Database,
+        code::DATABASE,
         format!("{what}: the thread of the database has stopped"),
     )
 }
@@ -264,7 +261,7 @@ fn open_for_writing(location: &Location) -> Result<(Connection, Option<(PathBuf,
             let files =
                 std::fs::canonicalize(path).and_then(|file| Ok((file, OpenFile::at(path)?)));
             Some(files.map_err(|error| {
-                Error::new(ErrorKind::Unavailable, format!("{doing}: {error}")).with_source(error)
+                Error::new(code::UNAVAILABLE, format!("{doing}: {error}")).with_source(error)
             })?)
         }
     };
@@ -304,12 +301,9 @@ fn is_there(path: &Path) -> Result<bool> {
         io::ErrorKind::NotFound => Ok(false),
         io::ErrorKind::IsADirectory => {
             let message = format!("{opening}: that is a folder");
-            Err(Error::new(ErrorKind::Unavailable, message)
-                .with_hint("give the path of a file in it"))
+            Err(Error::new(code::UNAVAILABLE, message).with_hint("give the path of a file in it"))
         }
-        _ => Err(
-            Error::new(ErrorKind::Unavailable, format!("{opening}: {error}")).with_source(error),
-        ),
+        _ => Err(Error::new(code::UNAVAILABLE, format!("{opening}: {error}")).with_source(error)),
     }
 }
 
@@ -326,5 +320,5 @@ fn check_folder(path: &Path) -> Result<()> {
         path.display(),
         folder.display()
     );
-    Err(Error::new(ErrorKind::Unavailable, message).with_hint("create the folder first"))
+    Err(Error::new(code::UNAVAILABLE, message).with_hint("create the folder first"))
 }

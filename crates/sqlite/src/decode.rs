@@ -9,7 +9,7 @@ use arrow::array::{
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, SchemaRef};
-use bucketline_destination::{ColumnType, Error, ErrorKind, Result, iso8601};
+use bucketline_destination::{ColumnType, Error, Result, code, iso8601};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
@@ -58,7 +58,7 @@ impl Decoder {
     /// Adds a row.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue), naming the column, if a value is not of its type.
+    /// [`BAD_VALUE`](code::BAD_VALUE), naming the column, if a value is not of its type.
     pub(crate) fn push(&mut self, row: &Row<'_>) -> Result<()> {
         for (index, column) in self.columns.iter_mut().enumerate() {
             let value = row.get_ref(index).doing("reading a row")?;
@@ -75,7 +75,7 @@ impl Decoder {
                         ColumnType::of(field)
                     ),
                 };
-                return Err(Error::new(ErrorKind::BadValue, message).with_hint(
+                return Err(Error::new(code::BAD_VALUE, message).with_hint(
                     "another program wrote that value; correct it, or leave the column out",
                 ));
             }
@@ -87,7 +87,7 @@ impl Decoder {
     /// The rows so far; the decoder is empty then.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
         let internal = |error: arrow::error::ArrowError| {
-            Error::new(ErrorKind::BadValue, error.to_string()).with_source(error)
+            Error::new(code::BAD_VALUE, error.to_string()).with_source(error)
         };
         let arrays: Vec<ArrayRef> = self
             .columns

@@ -7,8 +7,8 @@ use std::sync::{Arc, Weak};
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bucketline_destination::{
-    BatchStream, Capabilities, Definition, Destination, Error, Holder, Load, Physical, Query,
-    Result, TableInfo, TableName, TableStatus,
+    BatchStream, Capabilities, Definition, Destination, Holder, Load, Physical, Query, Result,
+    TableInfo, TableName, TableStatus, fault,
 };
 use rusqlite::Connection;
 use tokio::sync::Mutex;
@@ -191,7 +191,7 @@ impl Destination for SqliteDestination {
     async fn append(&self, table: &TableName, rows: &[RecordBatch]) -> Result<u64> {
         if self.find(table).await?.is_none() {
             // A database that is not there is not made for this.
-            return Err(Error::absent(table));
+            return Err(fault::absent(table));
         }
         let (table, rows) = (table.clone(), rows.to_vec());
         self.write(move |connection| append::append(connection, &table, &rows))
@@ -203,7 +203,7 @@ impl Destination for SqliteDestination {
             && self.find(name).await?.is_none()
         {
             // A database that is not there is not made for this.
-            return Err(Error::nothing(name, if *view { "view" } else { "table" }));
+            return Err(fault::nothing(name, if *view { "view" } else { "table" }));
         }
         let definition = definition.clone();
         self.write(move |connection| own::define(connection, &definition))
@@ -213,7 +213,7 @@ impl Destination for SqliteDestination {
     async fn own_rows(&self, table: &TableName) -> Result<Vec<RecordBatch>> {
         let name = table.clone();
         let rows = self.look(move |connection| own::rows(connection, &name));
-        rows.await?.ok_or_else(|| Error::nothing(table, "table"))
+        rows.await?.ok_or_else(|| fault::nothing(table, "table"))
     }
 
     async fn change_rows(

@@ -1,6 +1,7 @@
 //! SQLite's errors as a destination's.
 
-use bucketline_destination::{Error, ErrorKind};
+use bucketline_core::Kind;
+use bucketline_destination::{Error, code};
 use rusqlite::ErrorCode;
 
 /// An error of SQLite, met while doing what `doing` says.
@@ -9,63 +10,74 @@ pub(crate) fn failed(doing: &str, error: rusqlite::Error) -> Error {
         rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
         other => other.to_string(),
     };
-    let (kind, why, hint) = match error.sqlite_error_code() {
+    let (code, why, hint) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-            ErrorKind::Unavailable,
+            code::UNAVAILABLE,
             "another program has locked the database",
             "close the program that has a transaction open on the file, then run this again",
         ),
         Some(ErrorCode::DiskFull) => (
-            ErrorKind::Unavailable,
+            code::UNAVAILABLE,
             "the disk is full",
             "make room, then run this again",
         ),
         Some(ErrorCode::ReadOnly) => (
-            ErrorKind::Unavailable,
+            code::UNAVAILABLE,
             "the file or its folder is read-only",
             "allow this user to write to the file and to its folder",
         ),
         Some(ErrorCode::CannotOpen) => (
-            ErrorKind::Unavailable,
+            code::UNAVAILABLE,
             "the file cannot be opened",
             "check the path, and that this user may write to the file and to its folder",
         ),
         Some(ErrorCode::PermissionDenied) => (
-            ErrorKind::Unavailable,
+            code::UNAVAILABLE,
             "access is denied",
             "allow this user to write to the file and to its folder",
         ),
         Some(ErrorCode::NotADatabase) => (
-            ErrorKind::Unavailable,
+            code::UNAVAILABLE,
             "the file is not a SQLite database, or is encrypted",
             "give the path of a SQLite database, or of a file that does not exist yet",
         ),
         Some(ErrorCode::DatabaseCorrupt) => (
-            ErrorKind::Unavailable,
+            code::UNAVAILABLE,
             "the database is damaged",
             "run `PRAGMA integrity_check` on it, or restore it from a backup",
         ),
         Some(ErrorCode::SystemIoFailure) => (
-            ErrorKind::Unavailable,
+            code::UNAVAILABLE,
             "reading or writing the file failed",
             "check the disk; a database on a network drive is not safe",
         ),
         Some(ErrorCode::ConstraintViolation) => (
-            ErrorKind::BadValue,
+            code::BAD_VALUE,
             "a constraint, index or trigger of the table refuses a row",
             "change or drop the constraint that the message names",
         ),
         Some(ErrorCode::TooBig) => (
-            ErrorKind::BadValue,
+            code::BAD_VALUE,
             "a value is too large for SQLite",
             "leave that column out",
         ),
         _ => {
             let message = format!("{doing}: {text}");
-            return Error::new(ErrorKind::Database, message).with_source(error);
+            return Error::new(code::DATABASE, message).with_source(error);
         }
     };
-    Error::new(kind, format!("{doing}: {why} ({text})"))
+    let passes = matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+        )
+    );
+    let kind = if passes { Kind::Transient } else { code.kind() };
+    Error::new(code, format!("{doing}: {why} ({text})"))
+        .with_kind(kind)
         .with_hint(hint)
         .with_source(error)
 }
@@ -88,6 +100,7 @@ mod tests {
 
     use std::time::Duration;
 
+    use bucketline_core::Code;
     use bucketline_destination::Result;
     use rusqlite::{Connection, OpenFlags};
 
@@ -106,14 +119,14 @@ mod tests {
     #[test]
     fn writing_fails_with_advice() {
         type Hinder = fn(&std::path::Path) -> (Connection, Option<Connection>);
-        let cases: [(Hinder, ErrorKind, &str, &str); 4] = [
+        let cases: [(Hinder, (Code, Kind), &str, &str); 4] = [
             (
                 |path| {
                     let other = Connection::open(path).unwrap();
                     other.execute_batch("BEGIN IMMEDIATE").unwrap();
                     (Connection::open(path).unwrap(), Some(other))
                 },
-                ErrorKind::Unavailable,
+                (code::UNAVAILABLE, Kind::Transient),
                 "{path}: another program has locked the database (database is locked)",
                 "close the program that has a transaction open",
             ),
@@ -122,7 +135,7 @@ mod tests {
                     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
                     (Connection::open_with_flags(path, flags).unwrap(), None)
                 },
-                ErrorKind::Unavailable,
+                (code::UNAVAILABLE, Kind::Configuration),
                 "writing to `t`: the file or its folder is read-only (attempt to write a readonly database)",
                 "allow this user to write to the file and to its folder",
             ),
@@ -132,7 +145,7 @@ mod tests {
                     full.execute_batch("PRAGMA max_page_count = 3").unwrap();
                     (full, None)
                 },
-                ErrorKind::Unavailable,
+                (code::UNAVAILABLE, Kind::Transient),
                 "writing to `t`: the disk is full (database or disk is full)",
                 "make room",
             ),
@@ -143,7 +156,7 @@ mod tests {
                     refuses.execute_batch(sql).unwrap();
                     (refuses, None)
                 },
-                ErrorKind::BadValue,
+                (code::BAD_VALUE, Kind::Statement),
                 "writing to `t`: a constraint, index or trigger of the table refuses a row (no more)",
                 "change or drop the constraint",
             ),
@@ -158,7 +171,7 @@ mod tests {
             let error = insert(&mut connection).unwrap_err();
             let message = message.replace("{path}", path.to_str().unwrap());
             assert!(error.to_string().ends_with(&message), "{error}");
-            assert_eq!(error.kind(), kind);
+            assert_eq!((error.code(), error.kind()), kind);
             assert!(error.hint().unwrap().starts_with(hint), "{error}");
         }
     }

@@ -6,7 +6,7 @@
 //! Views refer to the table by its name and are not touched.
 
 use bucketline_destination::{
-    ColumnType, DELETED, Error, ErrorKind, Evolution, Layout, Result, StoredColumn, convert,
+    ColumnType, DELETED, Error, Evolution, Layout, Result, StoredColumn, code, convert,
 };
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{ToSql, Value};
@@ -133,7 +133,7 @@ pub(crate) fn check_added(
         "the column `{}` is to be added, and the table has one of that name that no load has made",
         other.name
     );
-    Err(Error::new(ErrorKind::NotOurs, message)
+    Err(Error::new(code::NOT_OURS, message)
         .with_hint("give the column another name with AS, or rename or drop the table's"))
 }
 
@@ -195,7 +195,7 @@ fn rebuild(
             "the statement that made {} cannot be understood",
             found.name
         );
-        Error::new(ErrorKind::Unsupported, message)
+        Error::new(code::UNSUPPORTED, message)
             .with_hint("replace the table with DropTable = TRUE, or load into another one")
     })?;
     let attached: Vec<String> = connection

@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use bucketline_destination::{Error, ErrorKind, Result};
+use bucketline_destination::{Error, Result, code};
 
 /// The file that a path named when the database was opened. SQLite goes on writing to it whatever becomes of its name.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl OpenFile {
             "writing to SQLite {}: {become_of} while rows were written to it",
             self.path.display()
         );
-        Err(Error::new(ErrorKind::Unavailable, message).with_hint(
+        Err(Error::new(code::UNAVAILABLE, message).with_hint(
             "leave the file alone while it is written, then run this again: rows of this run may be missing",
         ))
     }

@@ -10,7 +10,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use bucketline_destination::{Error, ErrorKind, Holder, Result, TableName};
+use bucketline_destination::{Error, Holder, Result, TableName, code, fault};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Doing;
@@ -73,7 +73,7 @@ impl Lease {
             }
         };
         let Some(lock) = lock else {
-            return Err(Error::held(table, present(connection, &folded)?.as_ref()));
+            return Err(fault::held(table, present(connection, &folded)?.as_ref()));
         };
         let epoch = connection
             .query_row(
@@ -96,7 +96,7 @@ impl Lease {
         if epoch == Some(self.epoch) {
             Ok(())
         } else {
-            Err(Error::fenced(table))
+            Err(fault::fenced(table))
         }
     }
 
@@ -135,7 +135,7 @@ fn lock_file(database: &Path, folded: &str) -> Result<Option<File>> {
     let path = folder.join(name::lock_file(folded));
     let failed = |error: std::io::Error| {
         let message = format!("locking {}: {error}", path.display());
-        Error::new(ErrorKind::Unavailable, message)
+        Error::new(code::UNAVAILABLE, message)
             .with_hint(format!("allow this user to write to {}", folder.display()))
             .with_source(error)
     };

@@ -7,8 +7,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use bucketline_destination::{
-    Change, Counts, DELETED, Error, ErrorKind, Evolution, Keeping, Layout, Load, LoadPlan, Pending,
-    Replacement, Result, RowFilter, TableName, TableStatus, Target, Uncommitted,
+    Change, Counts, DELETED, Error, Evolution, Keeping, Layout, Load, LoadPlan, Pending,
+    Replacement, Result, RowFilter, TableName, TableStatus, Target, Uncommitted, code, fault,
 };
 use rusqlite::Connection;
 use serde_json::Value;
@@ -129,7 +129,7 @@ impl SqliteLoad {
 
     fn begun(&self) -> Result<Arc<Begun>> {
         let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.clone().ok_or_else(Error::not_begun)
+        begun.clone().ok_or_else(fault::not_begun)
     }
 
     fn set_begun(&self, begun: Begun) {
@@ -265,7 +265,7 @@ impl Under {
         let (table, folded) = (&self.table, &self.lease.folded);
         self.lease.check(connection, table)?;
         let spelled = name::spelled(table);
-        let staged = begun.staging.as_ref().ok_or_else(Error::not_staged)?;
+        let staged = begun.staging.as_ref().ok_or_else(fault::not_staged)?;
         let staging = quote(&name::staging(folded));
         let count = |what: &str| -> Result<u64> {
             let sql = format!("SELECT count(*) FROM {what}");
@@ -274,9 +274,9 @@ impl Under {
                 .doing("counting rows")?;
             Ok(rows.unsigned_abs())
         };
-        let found = physical::find(connection, &spelled)?.ok_or_else(|| Error::vanished(table))?;
+        let found = physical::find(connection, &spelled)?.ok_or_else(|| fault::vanished(table))?;
         if found.kind != "table" {
-            return Err(Error::vanished(table));
+            return Err(fault::vanished(table));
         }
         let target = quote(&found.name);
         let mut counts = Counts::default();
@@ -388,7 +388,7 @@ impl Under {
     fn converted(&self, connection: &Connection, layout: &Layout, staging: &str) -> Result<String> {
         let remembered = state::read(connection, &self.lease.folded)?;
         let staged = remembered.and_then(|remembered| remembered.staging);
-        let staged = staged.ok_or_else(Error::not_staged)?;
+        let staged = staged.ok_or_else(fault::not_staged)?;
         let mut same = true;
         let mut columns = Vec::with_capacity(layout.written.len());
         for place in &layout.written {
@@ -415,7 +415,7 @@ impl Under {
                 }
                 None => {
                     let message = format!("the staging lacks the column {name}");
-                    return Err(Error::new(ErrorKind::Database, message));
+                    return Err(Error::new(code::DATABASE, message));
                 }
             }
         }
@@ -496,7 +496,7 @@ impl Load for SqliteLoad {
     async fn apply(&self, replacement: Replacement, record: Value) -> Result<Counts> {
         let begun = self.begun()?;
         if begun.staging.is_none() {
-            return Err(Error::not_staged());
+            return Err(fault::not_staged());
         }
         let (under, work) = (Arc::clone(&self.under), Arc::clone(&begun));
         let counts = self

@@ -5,7 +5,7 @@ mod versions;
 use arrow::array::RecordBatch;
 use bucketline_destination::{
     Change, ColumnType, Counts, Error, Keeping, Layout, Result, RowFilter, Scalar, TableName,
-    describe_row,
+    describe_row, fault,
 };
 use rusqlite::{CachedStatement, Connection};
 
@@ -121,7 +121,7 @@ impl Merge<'_> {
             } else if let Some(present) = self.present(&cells, row)? {
                 let (first, second) = (describe_row(&present, 0), describe_row(batch, row));
                 let key = self.layout.key_names();
-                return Err(Error::duplicate_key(self.table, &key, &first, &second));
+                return Err(fault::duplicate_key(self.table, &key, &first, &second));
             }
         }
         Ok(counts)
@@ -175,10 +175,7 @@ impl Merge<'_> {
         bind(&mut find, key.iter().map(|index| &cells[*index]), row)?;
         let schema = self.layout.schema();
         let written = schema.project(&self.layout.written).map_err(|error| {
-            Error::new(
-                bucketline_destination::ErrorKind::Database,
-                error.to_string(),
-            )
+            Error::new(bucketline_destination::code::DATABASE, error.to_string())
         })?;
         let mut decoder = Decoder::new(written.into());
         let mut rows = find.raw_query();
@@ -371,7 +368,7 @@ impl Merge<'_> {
     fn failed(&self, error: rusqlite::Error) -> Error {
         let text = error.to_string();
         if text.contains("no such table") {
-            return Error::vanished(self.table).with_source(error);
+            return fault::vanished(self.table).with_source(error);
         }
         failed(&format!("writing to {}", self.table), error)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bucketline_destination::{Error, ErrorKind, Result, TableName, check_name};
+use bucketline_destination::{Error, Result, TableName, check_name, code};
 use sha2::{Digest, Sha256};
 
 /// What the names of all our own tables begin with.
@@ -54,7 +54,7 @@ pub(crate) fn check_table(table: &TableName) -> Result<()> {
     check_name("table", &name)?;
     if is_internal(&name) {
         let message = format!("a table cannot be named {name}: such names are reserved");
-        return Err(Error::new(ErrorKind::Unsupported, message)
+        return Err(Error::new(code::UNSUPPORTED, message)
             .with_hint("names beginning with `sqlite_` or `_bucketline_` are not for loads"));
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use bucketline_destination::{
-    ColumnType, Definition, Error, ErrorKind, MARK, NewColumn, PLACE, Result, TableName, fit,
+    ColumnType, Definition, Error, MARK, NewColumn, PLACE, Result, TableName, code, fault, fit,
 };
 use rusqlite::Connection;
 
@@ -39,7 +39,7 @@ pub(crate) fn define(connection: &mut Connection, definition: &Definition) -> Re
             if let Some(found) = physical::find(connection, &spelled)? {
                 return match found.kind == "table" && *if_absent {
                     true => Ok(false),
-                    false => Err(Error::taken(name, &found.kind)),
+                    false => Err(fault::taken(name, &found.kind)),
                 };
             }
             let sql = table_sql(&spelled, columns, key);
@@ -64,7 +64,7 @@ pub(crate) fn define(connection: &mut Connection, definition: &Definition) -> Re
                         &doing,
                     )?;
                 }
-                Some(found) => return Err(Error::taken(name, &found.kind)),
+                Some(found) => return Err(fault::taken(name, &found.kind)),
                 None => {}
             }
             let view = quote(&spelled);
@@ -80,7 +80,7 @@ pub(crate) fn define(connection: &mut Connection, definition: &Definition) -> Re
             let kind = if *view { "view" } else { "table" };
             let found = physical::find(connection, &name::spelled(name))?;
             let found = found.filter(|found| (found.kind == "view") == *view);
-            let found = found.ok_or_else(|| Error::nothing(name, kind))?;
+            let found = found.ok_or_else(|| fault::nothing(name, kind))?;
             check_own(connection, name, &found)?;
             let sql = format!("DROP {} {}", kind.to_uppercase(), quote(&found.name));
             execute(connection, &sql, &format!("dropping {name}"))
@@ -123,11 +123,11 @@ fn table_sql(name: &str, columns: &[NewColumn], key: &[String]) -> String {
 /// Refuses a copy, and what another program has made.
 fn check_own(connection: &Connection, table: &TableName, found: &Found) -> Result<()> {
     if read::own_state(connection, found)?.is_some() {
-        return Err(Error::copy(table));
+        return Err(fault::copy(table));
     }
     match found.sql.contains(MARK) {
         true => Ok(()),
-        false => Err(Error::foreign(table, &found.kind)),
+        false => Err(fault::foreign(table, &found.kind)),
     }
 }
 
@@ -144,13 +144,13 @@ impl Own {
         let spelled = name::spelled(table);
         let found = physical::find(connection, &spelled)?;
         let found = found.filter(|_| !name::is_internal(&spelled));
-        let found = found.ok_or_else(|| Error::nothing(table, "table"))?;
+        let found = found.ok_or_else(|| fault::nothing(table, "table"))?;
         if found.kind != "table" {
-            return Err(Error::no_table(table, &found.kind));
+            return Err(fault::no_table(table, &found.kind));
         }
         check_own(connection, table, &found)?;
         let info = read::table(connection, &found.name)?;
-        let info = info.ok_or_else(|| Error::nothing(table, "table"))?;
+        let info = info.ok_or_else(|| fault::nothing(table, "table"))?;
         let columns = physical::columns(connection, &found.name)?;
         let is_free = |alias: &&&str| {
             let mut columns = columns.iter();
@@ -158,7 +158,7 @@ impl Own {
         };
         let rowid = ROWID.iter().find(is_free).ok_or_else(|| {
             let message = format!("the columns of {table} hide the number of its rows");
-            Error::new(ErrorKind::Unsupported, message)
+            Error::new(code::UNSUPPORTED, message)
         })?;
         Ok(Self {
             name: found.name,
@@ -239,7 +239,7 @@ fn places(rows: &RecordBatch) -> Result<Vec<i64>> {
     let texts = rows.column(0).as_string::<i32>().iter();
     let place = |text: Option<&str>| text.and_then(|text| text.parse().ok());
     let places: Option<Vec<i64>> = texts.map(place).collect();
-    places.ok_or_else(|| Error::new(ErrorKind::Database, "a row has no place"))
+    places.ok_or_else(|| Error::new(code::DATABASE, "a row has no place"))
 }
 
 fn check_unchanged(
@@ -258,13 +258,13 @@ fn check_unchanged(
             let mut found = statement.query([place]).doing(&doing)?;
             match found.next().doing(&doing)? {
                 Some(row) => decoder.push(row)?,
-                None => return Err(Error::changed(table)),
+                None => return Err(fault::changed(table)),
             }
         }
         let now = decoder.finish()?;
         let then = rows.slice(index * BATCH, chunk.len());
         if now.columns() != then.columns() {
-            return Err(Error::changed(table));
+            return Err(fault::changed(table));
         }
     }
     Ok(())

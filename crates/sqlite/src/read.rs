@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
 use bucketline_destination::{
-    BatchStream, ColumnType, Condition, Error, ErrorKind, Query, Result, Scalar, TableInfo,
-    TableName, TableState, TableStatus,
+    BatchStream, ColumnType, Condition, Error, Query, Result, Scalar, TableInfo, TableName,
+    TableState, TableStatus, code,
 };
 use futures::StreamExt;
 use rusqlite::Connection;
@@ -272,7 +272,7 @@ fn read(
         let options =
             RecordBatchOptions::new().with_row_count(Some(usize::try_from(rows).unwrap_or(0)));
         let batch = RecordBatch::try_new_with_options(Schema::empty().into(), vec![], &options);
-        give(batch.map_err(|error| Error::new(ErrorKind::Database, error.to_string()))?);
+        give(batch.map_err(|error| Error::new(code::DATABASE, error.to_string()))?);
         return Ok(());
     }
     let fields: Vec<Field> = query
@@ -283,7 +283,7 @@ fn read(
             let field = fields.find(|field| field.name().eq_ignore_ascii_case(name));
             field.map(|field| field.as_ref().clone()).ok_or_else(|| {
                 Error::new(
-                    ErrorKind::NotFound,
+                    code::NOT_FOUND,
                     format!("{} has no column `{name}`", query.table),
                 )
             })
@@ -344,5 +344,5 @@ fn filter(
 }
 
 fn no_table(table: &TableName) -> Error {
-    Error::new(ErrorKind::NotFound, format!("there is no table {table}"))
+    Error::new(code::NOT_FOUND, format!("there is no table {table}"))
 }

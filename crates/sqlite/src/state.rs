@@ -2,7 +2,7 @@
 
 use bucketline_destination::remembered::{decode_columns, encode_columns, encode_key};
 use bucketline_destination::{
-    Checkpoints, Error, ErrorKind, Layout, Result, Staged, TableState, packed,
+    Checkpoints, Error, Layout, Result, Staged, TableState, code, packed,
 };
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -60,7 +60,7 @@ pub(crate) struct Remembered {
 /// Makes our tables where they are missing.
 ///
 /// # Errors
-/// [`Unsupported`](ErrorKind::Unsupported) if a newer version has made them.
+/// [`UNSUPPORTED`](code::UNSUPPORTED) if a newer version has made them.
 pub(crate) fn create(connection: &Connection) -> Result<()> {
     if exists(connection)? {
         return Ok(());
@@ -95,7 +95,7 @@ pub(crate) fn exists(connection: &Connection) -> Result<bool> {
             "a newer Bucketline has loaded into this file: its state has version {version}, and this \
              program knows version {VERSION}"
         );
-        return Err(Error::new(ErrorKind::Unsupported, message)
+        return Err(Error::new(code::UNSUPPORTED, message)
             .with_hint("update this program, or load into another file"));
     }
     Ok(true)
@@ -370,9 +370,6 @@ fn json(text: &str) -> Result<Value> {
 }
 
 fn damaged(error: &dyn std::fmt::Display) -> Error {
-    Error::new(
-        ErrorKind::Database,
-        format!("{DOING}: it is damaged: {error}"),
-    )
-    .with_hint("somebody changed the `_bucketline_` tables; drop them to load the copy anew")
+    Error::new(code::DATABASE, format!("{DOING}: it is damaged: {error}"))
+        .with_hint("somebody changed the `_bucketline_` tables; drop them to load the copy anew")
 }

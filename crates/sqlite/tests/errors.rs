@@ -5,7 +5,8 @@ mod support;
 
 use std::path::Path;
 
-use bucketline_destination::{Destination, Error, ErrorKind, Query};
+use bucketline_core::Code;
+use bucketline_destination::{Destination, Error, Query, code};
 use bucketline_sqlite::SqliteDestination;
 use futures::StreamExt;
 use rusqlite::Connection;
@@ -15,7 +16,7 @@ use support::{begun, open, rows, table};
 struct Case {
     name: &'static str,
     make: fn(&Path),
-    kind: ErrorKind,
+    kind: Code,
     message: &'static str,
     hint: &'static str,
     /// It cannot be read either.
@@ -26,7 +27,7 @@ const CASES: [Case; 5] = [
     Case {
         name: "missing/copy.db",
         make: |_| {},
-        kind: ErrorKind::Unavailable,
+        kind: code::UNAVAILABLE,
         message: "there is no folder",
         hint: "create the folder first",
         // There is nothing to read, which is no error.
@@ -35,7 +36,7 @@ const CASES: [Case; 5] = [
     Case {
         name: "folder",
         make: |path| std::fs::create_dir(path).unwrap(),
-        kind: ErrorKind::Unavailable,
+        kind: code::UNAVAILABLE,
         message: "that is a folder",
         hint: "give the path of a file in it",
         unreadable: true,
@@ -43,7 +44,7 @@ const CASES: [Case; 5] = [
     Case {
         name: "letter.db",
         make: |path| std::fs::write(path, "Dear User 17,\n".repeat(1000)).unwrap(),
-        kind: ErrorKind::Unavailable,
+        kind: code::UNAVAILABLE,
         message: "not a SQLite database",
         hint: "give the path of a SQLite database, or of a file that does not exist yet",
         unreadable: true,
@@ -55,7 +56,7 @@ const CASES: [Case; 5] = [
                        INSERT INTO _bucketline_version VALUES (99)";
             Connection::open(path).unwrap().execute_batch(sql).unwrap();
         },
-        kind: ErrorKind::Unsupported,
+        kind: code::UNSUPPORTED,
         message: "its state has version 99",
         hint: "update this program, or load into another file",
         unreadable: false,
@@ -63,7 +64,7 @@ const CASES: [Case; 5] = [
     Case {
         name: "file/copy.db",
         make: |path| std::fs::write(path.parent().unwrap(), "a file").unwrap(),
-        kind: ErrorKind::Unavailable,
+        kind: code::UNAVAILABLE,
         message: "there is no folder",
         hint: "create the folder first",
         unreadable: true,
@@ -80,10 +81,10 @@ async fn errors_say_where_why_and_what_to_do() {
         let destination = SqliteDestination::open_file(&path);
         let told = |error: Error| {
             let message = error.to_string();
-            assert_eq!(error.kind(), case.kind, "{message}");
+            assert_eq!(error.code(), case.kind, "{message}");
             assert!(message.contains(case.message), "{message}");
             assert_eq!(error.hint(), Some(case.hint), "{message}");
-            if case.kind == ErrorKind::Unavailable {
+            if case.kind == code::UNAVAILABLE {
                 assert!(message.contains(path.to_str().unwrap()), "{message}");
             }
         };
@@ -113,7 +114,7 @@ async fn a_damaged_state_is_told() {
             .execute_batch(&sql)
             .unwrap();
         let error = open(&destination).await.map(drop).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Database);
+        assert_eq!(error.code(), code::DATABASE);
         assert!(error.to_string().contains("damaged"), "{error}");
         assert!(error.hint().unwrap().contains("_bucketline_"));
     }
@@ -142,7 +143,7 @@ async fn a_dropped_table_is_named() {
     let mut reading = destination.read(&query).await.unwrap();
     let read = reading.next().await.unwrap().unwrap_err();
     for error in [written, read] {
-        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.code(), code::NOT_FOUND);
         assert!(error.to_string().contains(support::TABLE), "{error}");
     }
 }
@@ -192,7 +193,7 @@ async fn a_file_that_is_moved_during_a_load_ends_it() {
             } else {
                 load.commit("s", None).await.unwrap_err()
             };
-            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert_eq!(error.code(), code::UNAVAILABLE);
             assert!(error.to_string().contains(said), "{error}");
             assert!(
                 error.to_string().contains(path.to_str().unwrap()),
@@ -232,5 +233,5 @@ async fn a_lease_that_is_not_committed_is_not_taken() {
                CREATE TRIGGER fails AFTER UPDATE ON _bucketline_leases BEGIN INSERT INTO child VALUES (1); END";
     Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     let error = open(&destination).await.map(drop).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::BadValue, "{error}");
+    assert_eq!(error.code(), code::BAD_VALUE, "{error}");
 }

@@ -6,7 +6,7 @@ mod support;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
-use bucketline_destination::{Destination, ErrorKind, Holder};
+use bucketline_destination::{Destination, Holder, code};
 use bucketline_sqlite::SqliteDestination;
 use support::{begun, count, open, rows, table};
 
@@ -53,7 +53,7 @@ async fn a_table_that_another_process_loads_is_refused() {
             since: "2026-11-22T11:00:00Z".into(),
         };
         let refused = destination.open(&table(), &me).await.map(drop).unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Held);
+        assert_eq!(refused.code(), code::HELD);
         let Holder { who, since } = support::holder();
         let message = refused.to_string();
         assert!(

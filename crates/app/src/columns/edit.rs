@@ -356,7 +356,7 @@ fn check_expression(text: &str) -> Result<(), Box<Problem>> {
     let parsed = bucketline_sql::parse_statement(&probe);
     let located = parsed.map_err(|error| {
         // The place is in the probe, where the text begins at column 9.
-        let problem = Problem::of_sql("expression", &error);
+        let problem = Problem::of("expression", &error);
         Box::new(Problem {
             span: None,
             ..problem

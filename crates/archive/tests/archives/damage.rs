@@ -324,7 +324,7 @@ proptest! {
         let (_folder, client) = client_of(&bytes, Limits::default());
         match wait(client.rows("Issues")) {
             Ok(rows) => prop_assert_eq!(rows, expected),
-            Err(error) => prop_assert!(error.code().starts_with("BL9"), "{}", error),
+            Err(error) => prop_assert!(error.code().as_str().starts_with("BL9"), "{}", error),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Reading what changed in a slice.
 
+use bucketline_core::code::bitbucket as code;
 use bucketline_source::spec::Cursor;
-use bucketline_source::{Checkpoint, End, Error, ErrorKind, Page};
+use bucketline_source::{Checkpoint, End, Error, Page};
 use chrono::DateTime;
 
 use super::fetch::Fetch;
@@ -56,8 +57,7 @@ impl ChangesReader {
             let Some(ask) = self.walk.ask() else {
                 // The walk ends with a page, so nobody asks again.
                 return Err(Failure::Error(Error::new(
-                    ErrorKind::Rejected,
-                    "BL4018",
+                    code::WALK_FINISHED,
                     "the walk has ended already",
                 )));
             };

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+use bucketline_core::code::bitbucket as code;
+use bucketline_core::{Kind, Reach};
 use bucketline_source::decode::Above;
 use bucketline_source::spec::{ChildRows, Origin, ParentTable, Walk};
 use bucketline_source::{
-    Checkpoint, End, Error, ErrorKind, Literal, Owner, Page, ReadContext, Reading, Result,
-    ScanPlan, Slice, SliceChoice,
+    Checkpoint, End, Error, Literal, Owner, Page, ReadContext, Reading, Result, ScanPlan, Slice,
+    SliceChoice,
 };
 
 use super::fetch::Fetch;
@@ -69,8 +71,7 @@ impl ChildrenReader {
     ) -> Result<Self> {
         let (Some(parent), Some(above)) = (plan.request.table.parent.clone(), &plan.parent) else {
             return Err(Error::new(
-                ErrorKind::Rejected,
-                "BL4019",
+                code::NO_PARENT_PLAN,
                 format!("the plan of {} lacks its parents", plan.request.table.name),
             ));
         };
@@ -236,7 +237,7 @@ impl ChildrenReader {
         if self.parent.absent.contains(&answered) {
             return Ok(Found::Rows(nothing()));
         }
-        if self.given && error.kind() == ErrorKind::NotFound {
+        if self.given && error.kind() == Kind::NotFound {
             // Where every repository is asked, most lack it.
             if self.fetch.plan().slices != SliceChoice::Listed {
                 self.fetch.note(&error.to_string());
@@ -245,7 +246,7 @@ impl ChildrenReader {
         }
         let unreadable =
             matches!(answered, 403 | 404 | 410) || self.parent.unreadable.contains(&answered);
-        if !unreadable || error.kind().is_common() {
+        if !unreadable || error.reach() != Reach::Slice {
             return Err(Failure::Error(error));
         }
         // A result that is put together from rows as they are must have them all.

@@ -8,12 +8,11 @@ use arrow::array::{
 };
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
+use bucketline_core::code::bitbucket as code;
 use bucketline_rest::{Error as RestError, ErrorKind as RestKind, RequestOptions, Response, Url};
 use bucketline_source::decode::{Above, Decoded, Decoder};
 use bucketline_source::spec::{SliceKind, Walk};
-use bucketline_source::{
-    Error, ErrorKind, Loss, Parameter, ReadContext, Result, ScanPlan, Slice, TableSpec,
-};
+use bucketline_source::{Error, Loss, Parameter, ReadContext, Result, ScanPlan, Slice, TableSpec};
 use chrono::{DateTime, Utc};
 
 use super::{Circle, Connection, broken, stuck};
@@ -222,7 +221,7 @@ impl Fetch {
         let url = Url::parse(link).map_err(|error| {
             let Place { what, label } = &self.place;
             let message = format!("the `next` of {what} of {label} is no address: {error}");
-            Error::new(ErrorKind::Decode, "BL4021", message)
+            Error::new(code::BAD_NEXT_LINK, message)
         })?;
         let answer = self.ask(&url, false).await;
         let fetched = self.received(&url, answer)?;
@@ -323,7 +322,7 @@ impl Fetch {
         let Place { what, label } = &self.place;
         let decoded = self.connection.api.decode(body, decode).map_err(|error| {
             error
-                .about(format_args!("{what} of {label}"))
+                .context(format_args!("{what} of {label}"))
                 .with_hint("run the statement again; if it stays, something changes Bitbucket's answers on their way here")
         })?;
         for (how, values) in &decoded.lost {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
-use bucketline_source::{Checkpoint, End, ErrorKind, Page, Parameter};
+use bucketline_core::Kind;
+use bucketline_source::{Checkpoint, End, Page, Parameter};
 use chrono::Utc;
 
 use super::Reader;
@@ -58,7 +59,7 @@ impl HeadsReader {
                 Err(Failure::Error(error)) if walk.forget(&missing(&error)) => continue,
                 // What is missing is said in words alone.
                 Err(Failure::Error(error))
-                    if error.kind() == ErrorKind::NotFound && walk.forget_known() =>
+                    if error.kind() == Kind::NotFound && walk.forget_known() =>
                 {
                     continue;
                 }

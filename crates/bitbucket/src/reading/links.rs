@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use arrow::array::RecordBatch;
 use arrow::compute::{SortOptions, concat_batches, sort_to_indices, take_record_batch};
-use bucketline_source::{End, Error, ErrorKind, Page};
+use bucketline_core::code::bitbucket as code;
+use bucketline_source::{End, Error, Page};
 use chrono::{DateTime, Utc};
 
 use super::fetch::Fetch;
@@ -119,9 +120,9 @@ impl LinksReader {
                 }
             }
         }
-        let rows = self.merged(&batches).map_err(|error| {
-            Error::new(ErrorKind::Decode, "BL4023", error.to_string()).with_source(error)
-        })?;
+        let rows = self
+            .merged(&batches)
+            .map_err(|error| Error::new(code::BAD_PAGE, error.to_string()).with_source(error))?;
         let rows = self.fetch.wanted(&rows, None)?;
         let end = Some(End::Complete { unstable_pages: 0 });
         Ok(Page::new(rows, None, end))

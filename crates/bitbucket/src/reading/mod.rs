@@ -16,11 +16,11 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use bucketline_core::code::bitbucket as code;
 use bucketline_rest::CredentialKind;
 use bucketline_source::spec::{Strategy, Walk};
 use bucketline_source::{
-    Checkpoint, End, Error, ErrorKind, Page, PageStream, ReadContext, Reading, Result, ScanPlan,
-    Slice,
+    Checkpoint, End, Error, Page, PageStream, ReadContext, Reading, Result, ScanPlan, Slice,
 };
 use futures::{StreamExt as _, stream};
 
@@ -171,8 +171,7 @@ impl Reader {
                     }
                     Strategy::Parent(_) | Strategy::Whole => {
                         return Err(Error::new(
-                            ErrorKind::Rejected,
-                            "BL4017",
+                            code::NOT_INCREMENTAL,
                             format!(
                                 "{} have no change column to read by",
                                 plan.request.table.name
@@ -245,7 +244,7 @@ impl Reader {
 
 /// The error of rows that cannot be put together.
 fn broken(error: arrow::error::ArrowError) -> Error {
-    Error::new(ErrorKind::Decode, "BL4023", error.to_string()).with_source(error)
+    Error::new(code::BAD_PAGE, error.to_string()).with_source(error)
 }
 
 /// The error of a walk that cannot go on.

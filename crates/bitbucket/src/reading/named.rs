@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use arrow::array::RecordBatch;
-use bucketline_source::{End, ErrorKind, Page, Parameter};
+use bucketline_core::Kind;
+use bucketline_source::{End, Page, Parameter};
 
 use super::fetch::Fetch;
 use crate::failure::Failure;
@@ -32,7 +33,7 @@ impl NamedReader {
             }]);
             match self.fetch.page(None, None, None, false).await {
                 // There is no such commit in this repository; what says so differs.
-                Err(Failure::Error(error)) if error.kind() == ErrorKind::NotFound => {}
+                Err(Failure::Error(error)) if error.kind() == Kind::NotFound => {}
                 answer => {
                     let fetched = answer?.rows;
                     let first = fetched.slice(0, fetched.num_rows().min(1));

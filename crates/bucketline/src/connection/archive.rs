@@ -41,7 +41,7 @@ fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Co
         page_size: properties.number("Pagesize")?,
         limits: Limits::default(),
     });
-    let archives = archives.map_err(|error| error.about(&properties.origin))?;
+    let archives = archives.map_err(|error| error.context(&properties.origin))?;
     Ok(Connection {
         kind: KIND.names[0],
         ends: Ends::Source(Arc::new(archives)),

@@ -389,7 +389,7 @@ impl ConnectionProperties {
                 files.push((file.display().to_string(), text));
             }
         }
-        Ok(tables_with(&files)?)
+        tables_with(&files)
     }
 
     /// What requests are signed with.
@@ -422,7 +422,7 @@ impl ConnectionProperties {
                 settings.keyring = self.keyring()?;
                 settings.opener = opener;
                 Credential::OAuth(OAuth::new(settings).map_err(|error| {
-                    Error::from(error).prefixed(&format!("{}: ", self.origin))
+                    Error::from(error).context(&self.origin)
                 })?)
             }
         })

@@ -1,5 +1,6 @@
 //! What REPLICATE writes to, as configurations and command lines say it.
 
+use bucketline_core::code::session as code;
 use bucketline_sql::ConnectionString;
 use percent_encoding::percent_decode_str;
 
@@ -81,7 +82,7 @@ impl DestinationSetting {
                 (false, true) => "PostgreSQL",
                 (false, false) => {
                     let text = format!("{origin}: neither Type nor Data Source says what it is");
-                    return Err(Error::configuration(text)
+                    return Err(Error::new(code::CONFIGURATION, text)
                         .with_hint("such as \"Data Source=copy.db\", or \"Type=PostgreSQL;Server=db;Database=copy\""));
                 }
             };

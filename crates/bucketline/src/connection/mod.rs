@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bucketline_core::code::session as code;
 use bucketline_destination::Destination;
 use bucketline_engine::{Connection as Registered, PropertyFact};
 use bucketline_replicate::DestinationCatalog;
@@ -204,8 +205,8 @@ impl ConnectionProperties {
     /// If the string is malformed.
     pub fn parse(origin: impl Into<String>, text: &str) -> Result<Self> {
         let origin = origin.into();
-        let string = ConnectionString::parse(text)
-            .map_err(|error| Error::from(error).prefixed(&format!("{origin}: ")))?;
+        let string =
+            ConnectionString::parse(text).map_err(|error| error.context(&origin).without_span())?;
         Ok(Self::new(origin, string.iter()))
     }
 
@@ -262,10 +263,13 @@ impl ConnectionProperties {
         let mut pairs = std::mem::take(&mut self.pairs);
         for ((name, value), holds) in pairs.iter_mut().zip(held) {
             let refused = |what: &str| {
-                let error = Error::access(format!(
-                    "{}: {name} names {what}, which statements of this session may not read",
-                    self.origin
-                ));
+                let error = Error::new(
+                    code::ACCESS,
+                    format!(
+                        "{}: {name} names {what}, which statements of this session may not read",
+                        self.origin
+                    ),
+                );
                 error.with_hint(
                     "the program that made the session can allow it, or make the connection itself",
                 )
@@ -360,7 +364,7 @@ impl ConnectionProperties {
 
     /// An error about these properties.
     fn error(&self, message: impl fmt::Display) -> Error {
-        Error::connection(format!("{}: {message}", self.origin))
+        Error::new(code::CONNECTION, format!("{}: {message}", self.origin))
     }
 
     /// The properties that change nothing here, each with the reason, or with the nearest that does.

@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::env::VarError;
 use std::sync::Arc;
 
-use bucketline_destination::{Error as DestinationError, ErrorKind};
+use bucketline_core::Error;
+use bucketline_core::code::destination;
 use bucketline_postgres::{PostgresDestination, Settings};
 use secrecy::ExposeSecret;
 
@@ -114,7 +115,7 @@ fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Co
         match unreadable.into_inner() {
             Some(name) => {
                 let message = format!("the environment variable {name} is not UTF-8 text");
-                Err(DestinationError::new(ErrorKind::Unavailable, message))
+                Err(Error::new(destination::UNAVAILABLE, message))
             }
             None => read,
         }
@@ -133,7 +134,7 @@ fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Co
     let own = properties.clone();
     let destination = PostgresDestination::with(label, move || {
         let secret = own.secret(PASSWORD).map_err(|error| {
-            let told = DestinationError::new(ErrorKind::Unavailable, error.to_string());
+            let told = Error::new(destination::UNAVAILABLE, error.to_string());
             match error.hint() {
                 Some(hint) => told.with_hint(hint),
                 None => told,

@@ -58,7 +58,7 @@ fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Co
         cursor: properties.text("Cursor").unwrap_or_default().to_owned(),
         as_text: properties.text("AsText").unwrap_or_default().to_owned(),
     });
-    let source = source.map_err(|error| error.about(&properties.origin))?;
+    let source = source.map_err(|error| error.context(&properties.origin))?;
     let destination = SqliteDestination::open_file(path);
     Ok(connection(Ends::Both(
         Arc::new(source),

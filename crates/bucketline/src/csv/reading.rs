@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
+use bucketline_core::code::session as code;
 use bucketline_engine::datafusion::catalog::{MemTable, TableProvider};
-use bucketline_engine::{Error, ErrorKind, Files, Result};
+use bucketline_engine::{Error, Files, Result};
 use bucketline_sql::CsvTarget;
 
 use crate::Access;
@@ -31,13 +32,11 @@ impl Files for CsvFiles {
     fn table(&self, file: &CsvTarget) -> Result<Arc<dyn TableProvider>> {
         let path = self.access.file(Path::new(&file.path)).ok_or_else(|| {
             let text = format!("statements of this session may not read {}", file.path);
-            Error::new(ErrorKind::Unsupported, text)
-                .with_code("BL8012")
-                .with_hint("a program allows files with Builder::access")
+            Error::new(code::ACCESS, text).with_hint("a program allows files with Builder::access")
         })?;
         let failed = |why: String| {
             let text = format!("{} cannot be read: {why}", file.path);
-            Error::new(ErrorKind::Execution, text).with_code("BL8014")
+            Error::new(code::FILE, text)
         };
         let text = read(&path).map_err(failed)?;
         let rows = rows(&text, file).map_err(failed)?;

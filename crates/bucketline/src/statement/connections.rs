@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use bucketline_core::code::session as code;
 use bucketline_source::Observer;
 use bucketline_sql::{CreateConnection, DropConnection, Ident, Name};
 
@@ -24,7 +25,7 @@ impl Scene<'_> {
 
     pub(super) fn drop_connection(&self, dropped: &DropConnection) -> Result<Done> {
         match self.session.disconnect(&dropped.name.text) {
-            Err(error) if !dropped.if_exists => Err(error.at(dropped.name.span)),
+            Err(error) if !dropped.if_exists => Err(error.or_at(dropped.name.span)),
             Ok(()) | Err(_) => Ok(Done::default()),
         }
     }
@@ -33,7 +34,7 @@ impl Scene<'_> {
     /// with at its end.
     pub(super) async fn test_connection(&self, name: &Ident) -> Result<Done> {
         let found = self.session.connection(&name.text);
-        let (name, connection) = found.map_err(|error| error.at(name.span))?;
+        let (name, connection) = found.map_err(|error| error.or_at(name.span))?;
         let steps = Mutex::new((0, None));
         let heard = |what: String, outcome: Result<String>| {
             let (rows, missing) = &mut *steps.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,7 +42,7 @@ impl Scene<'_> {
                 Ok(well) => ("ok", well),
                 Err(error) => {
                     let details = format!("{error} [{}]", error.code());
-                    missing.get_or_insert_with(|| error.missing(&format!("{name}: {what}: ")));
+                    missing.get_or_insert_with(|| missing_of(&error, &format!("{name}: {what}")));
                     ("missing", details)
                 }
             };
@@ -74,10 +75,11 @@ impl Scene<'_> {
             [connection] => (connection, None),
             [connection, schema] => (connection, Some(schema)),
             _ => {
-                return Err(
-                    Error::statement(format!("USE {name}: that name has too many parts"))
-                        .with_hint("USE connection; or USE connection.schema;"),
-                );
+                return Err(Error::new(
+                    code::STATEMENT,
+                    format!("USE {name}: that name has too many parts"),
+                )
+                .with_hint("USE connection; or USE connection.schema;"));
             }
         };
         if schema.is_none() && self.session.only_written(&connection.text) {
@@ -96,10 +98,20 @@ impl Scene<'_> {
 
     pub(super) fn use_destination(&self, name: &Ident) -> Result<Done> {
         let used = self.session.write_to(&name.text);
-        used.map_err(|error| error.at(name.span))?;
+        used.map_err(|error| error.or_at(name.span))?;
         let label = self.session.destination_label();
         self.voice
             .say(Event::Message(format!("REPLICATE writes to {label}")));
         Ok(Done::default())
+    }
+}
+
+/// What a test of a connection found missing; `step` says what of which connection was looked at.
+fn missing_of(error: &Error, step: &str) -> Error {
+    let missing = Error::new(code::CONNECTION_TEST, format!("{step}: {error}"));
+    let missing = missing.with_kind(error.kind());
+    match error.hint() {
+        Some(hint) => missing.with_hint(hint),
+        None => missing,
     }
 }

@@ -103,6 +103,6 @@ impl Scene<'_> {
 
     async fn changing<'n>(&self, statement: &Statement, name: &'n Name) -> Result<Changing<'n>> {
         let found = Changing::find(&self.session.engine, name, self.context).await?;
-        found.ok_or_else(|| refused(statement).at(name.span()))
+        found.ok_or_else(|| refused(statement).or_at(name.span()))
     }
 }

@@ -1,7 +1,7 @@
 //! What happens as JSON, an object a line, for programs. The guide documents it.
 
 use bucketline::sql::Span;
-use bucketline::{Error, Event, Failure, Outcome, SliceReport};
+use bucketline::{Code, Error, Event, Failure, Outcome, SliceReport};
 use serde_json::{Map, Value, json};
 
 use crate::diagnostic;
@@ -73,9 +73,9 @@ pub(super) fn event(event: &Event, script: &Script) -> Option<Value> {
 }
 
 /// An error, with its place in the script where there is one.
-pub(super) fn failed(code: &str, message: &str, hint: Option<&str>) -> Value {
+pub(super) fn failed(code: Code, message: &str, hint: Option<&str>) -> Value {
     let hint = diagnostic::hint(code, hint);
-    json!({"event": "failed", "code": code, "message": message, "hint": hint})
+    json!({"event": "failed", "code": code.as_str(), "message": message, "hint": hint})
 }
 
 /// The error of a statement.
@@ -107,7 +107,7 @@ fn slice(report: &SliceReport) -> Value {
             ..
         }) => (
             "failed",
-            json!({"code": code, "message": message, "hint": diagnostic::hint(code, hint.as_deref())}),
+            json!({"code": code.as_str(), "message": message, "hint": diagnostic::hint(*code, hint.as_deref())}),
         ),
         Outcome::Vanished => ("vanished", json!({})),
         Outcome::Dropped => ("dropped", json!({})),

@@ -380,7 +380,7 @@ impl Reporter {
             } else {
                 "failed"
             };
-            let hint = diagnostic::hint(code, hint.as_deref())
+            let hint = diagnostic::hint(*code, hint.as_deref())
                 .map_or_else(String::new, |hint| format!("\n  hint: {}", escape(hint)));
             self.block(&format!(
                 "{mark}: {}: {} [{code}]{hint}\n",

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use bucketline::source::figures::{Elapsed, counted, grouped};
-use bucketline::{Error, Event};
+use bucketline::{Code, Error, Event};
 use serde_json::{Value, json};
 
 use super::heading;
@@ -31,8 +31,8 @@ enum Outcome {
     /// It was begun and has not ended, or was interrupted.
     Begun,
     Done,
-    Partial(&'static str),
-    Failed(&'static str),
+    Partial(Code),
+    Failed(Code),
 }
 
 impl Outcome {

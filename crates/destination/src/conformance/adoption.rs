@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Deed;
 use super::fixture::{Bench, column, error, plan, record, staged, upsert};
-use crate::{ErrorKind, Load, LoadPlan, Replacement, Retention};
+use crate::{Load, LoadPlan, Replacement, Retention, code};
 
 fn adopting() -> LoadPlan {
     LoadPlan {
@@ -74,12 +74,12 @@ pub async fn other_columns_and_keys(bench: Bench) {
     other.columns.push(column("Extra", DataType::Int64));
     other.key = vec!["Id".into()];
     let refused = error(bench.lease().await.unwrap().begin(other).await);
-    assert_eq!(refused.kind(), ErrorKind::Misfit);
+    assert_eq!(refused.code(), code::MISFIT);
     for part in ["`Size`", "`Extra`", "where Id is needed"] {
         assert!(refused.to_string().contains(part), "{refused}");
     }
     let refused = error(bench.lease().await.unwrap().begin(plan()).await);
-    assert_eq!(refused.kind(), ErrorKind::NotOurs);
+    assert_eq!(refused.code(), code::NOT_OURS);
     assert_eq!(read(&bench).await, ["a 1 old 1", "a 9 old 9"]);
 }
 
@@ -92,7 +92,7 @@ pub async fn begun_and_left(bench: Bench) {
     stage(&*load, "a 1 lost 1").await;
     drop(load);
     let refused = error(bench.lease().await.unwrap().begin(staged(2)).await);
-    assert_eq!(refused.kind(), ErrorKind::NotOurs);
+    assert_eq!(refused.code(), code::NOT_OURS);
     let load = bench.load(adopting()).await;
     stage(&*load, "b 1 x 2").await;
     load.apply(Replacement::Rows, record(2)).await.unwrap();

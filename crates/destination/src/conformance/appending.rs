@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 
 use super::Deed;
 use super::fixture::{Bench, batch, error};
-use crate::{ErrorKind, Result, TableName};
+use crate::{Result, TableName, code};
 
 /// Rows of `Size`, `KIND` and `id`: neither all columns nor in the order or spelling of the table.
 fn rows(text: &str) -> RecordBatch {
@@ -57,18 +57,18 @@ pub async fn all_or_nothing(bench: Bench) {
         return;
     }
     let refused = error(append(&bench, &[rows("7 b 1, 7 b 2"), rows("7 b 3, much b 4")]).await);
-    assert_eq!(refused.kind(), ErrorKind::BadValue);
+    assert_eq!(refused.code(), code::BAD_VALUE);
     let text = refused.to_string();
     assert!(
         text.to_lowercase().starts_with("row 4, column `size`"),
         "{text}"
     );
     let refused = error(append(&bench, &[rows("7 b 1"), rows("7 - 2")]).await);
-    assert_eq!(refused.kind(), ErrorKind::BadValue, "{refused}");
+    assert_eq!(refused.code(), code::BAD_VALUE, "{refused}");
     for doubled in ["7 b 1, 7 a 9", "7 b 1, 8 b 1"] {
         let refused = error(append(&bench, &[rows(doubled)]).await);
-        let kinds = [ErrorKind::BadValue, ErrorKind::DuplicateKey];
-        assert!(kinds.contains(&refused.kind()), "{refused}");
+        let kinds = [code::BAD_VALUE, code::DUPLICATE_KEY];
+        assert!(kinds.contains(&refused.code()), "{refused}");
     }
     assert_eq!(read(&bench).await, ["a 1 old 1", "a 9 old 9"]);
 }
@@ -77,23 +77,23 @@ pub async fn all_or_nothing(bench: Bench) {
 pub async fn never_to_ours(bench: Bench) {
     bench.put("a 1 x 1").await;
     let refused = error(append(&bench, &[rows("7 b 1")]).await);
-    assert_eq!(refused.kind(), ErrorKind::Ours);
+    assert_eq!(refused.code(), code::OURS);
     assert_eq!(read(&bench).await, ["a 1 x 1"]);
 }
 
 /// A table or a column that is not there is named, a view is none to append to, and nothing is made.
 pub async fn what_is_not_there(bench: Bench) {
     let refused = error(append(&bench, &[rows("7 b 1")]).await);
-    assert_eq!(refused.kind(), ErrorKind::NotFound);
+    assert_eq!(refused.code(), code::NOT_FOUND);
     assert!(bench.open().tables().await.unwrap().is_empty());
     if bench.user(Deed::MakeTable).await {
         let refused = error(append(&bench, &[rows("7 b 1")]).await);
-        assert_eq!(refused.kind(), ErrorKind::NotFound);
+        assert_eq!(refused.code(), code::NOT_FOUND);
         assert!(refused.to_string().contains("`Size`"), "{refused}");
     }
     let view = bench.other(TableName::bare("Seen"));
     if view.user(Deed::MakeView).await {
         let refused = error(append(&view, &[rows("7 b 1")]).await);
-        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        assert_eq!(refused.code(), code::UNSUPPORTED);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Deed;
 use super::fixture::{Bench, batch, counts, delete, error, plan, rows, upsert};
-use crate::{Change, Counts, ErrorKind, LoadPlan, RowFilter, Scalar};
+use crate::{Change, Counts, LoadPlan, RowFilter, Scalar, code};
 
 /// Changes of a slice are applied in the order in which they were written, and each counts by itself.
 pub async fn order(bench: Bench) {
@@ -107,7 +107,7 @@ pub async fn deletes_where(bench: Bench) {
     }
     let unknown = RowFilter(vec![("Nope".into(), Scalar::Null)]);
     let refused = load.write("s", Change::DeleteWhere(unknown)).await;
-    assert_eq!(error(refused).kind(), ErrorKind::NotFound);
+    assert_eq!(error(refused).code(), code::NOT_FOUND);
 }
 
 /// `Assign` sets columns in the rows that match and differ, and counts those. A key cannot be assigned.
@@ -145,7 +145,7 @@ pub async fn inserts_must_be_new(bench: Bench) {
     for twice in ["a 2 x 2, a 1 newcomer 3", "b 1 present 1, b 1 newcomer 2"] {
         load.write("s", Change::Insert(rows(twice))).await.unwrap();
         let refused = error(load.commit("s", Some(json!(9))).await);
-        assert_eq!(refused.kind(), ErrorKind::DuplicateKey);
+        assert_eq!(refused.code(), code::DUPLICATE_KEY);
         let message = refused.to_string();
         assert!(
             message.contains("present") && message.contains("newcomer"),
@@ -268,7 +268,7 @@ pub async fn discarding(bench: Bench) {
 pub async fn null_keys(bench: Bench) {
     let load = bench.load(plan()).await;
     let refused = error(load.write("s", upsert("a - x 1")).await);
-    assert_eq!(refused.kind(), ErrorKind::BadValue);
+    assert_eq!(refused.code(), code::BAD_VALUE);
     assert!(refused.to_string().contains("`Id`"), "{refused}");
     assert!(load.write("s", upsert("- 1 x 1")).await.is_err());
     load.commit("s", None).await.unwrap();
@@ -282,8 +282,8 @@ pub async fn wrong_columns(bench: Bench) {
     let swapped = good.project(&[0, 1, 3, 2]).unwrap();
     for wrong in [swapped, good.project(&[0, 1, 2]).unwrap()] {
         assert_eq!(
-            error(load.write("s", Change::Upsert(wrong)).await).kind(),
-            ErrorKind::BadValue
+            error(load.write("s", Change::Upsert(wrong)).await).code(),
+            code::BAD_VALUE
         );
     }
     let key = batch(vec![("Id", Arc::new(Int64Array::from(vec![1])))]);

@@ -4,13 +4,13 @@ use serde_json::json;
 
 use super::Deed;
 use super::fixture::{Bench, error, holder, plan, upsert};
-use crate::{ErrorKind, TableName};
+use crate::{TableName, code};
 
 /// A second load of a table is refused, in this process as in another, and told who has it since when.
 pub async fn one_at_a_time(bench: Bench) {
     let load = bench.lease().await.unwrap();
     let refused = error(bench.lease().await);
-    assert_eq!(refused.kind(), ErrorKind::Held);
+    assert_eq!(refused.code(), code::HELD);
     let message = refused.to_string();
     assert!(
         message.contains(&holder().who) && message.contains(&holder().since),
@@ -18,12 +18,12 @@ pub async fn one_at_a_time(bench: Bench) {
     );
     assert!(message.contains("Things") && refused.hint().is_some());
     load.begin(plan()).await.unwrap();
-    assert_eq!(error(bench.lease().await).kind(), ErrorKind::Held);
+    assert_eq!(error(bench.lease().await).code(), code::HELD);
     let other_spelling = bench
         .open()
         .open(&TableName::bare("THINGS"), &holder())
         .await;
-    assert_eq!(error(other_spelling).kind(), ErrorKind::Held);
+    assert_eq!(error(other_spelling).code(), code::HELD);
 }
 
 /// A lease is of one table; others can be loaded at the same time.
@@ -61,12 +61,12 @@ pub async fn fenced(bench: Bench) {
     let next = bench.load(plan()).await;
     load.write("s", upsert("a 2 y 2")).await.unwrap();
     assert_eq!(
-        error(load.commit("s", Some(json!(2))).await).kind(),
-        ErrorKind::Fenced
+        error(load.commit("s", Some(json!(2))).await).code(),
+        code::FENCED
     );
     assert_eq!(
-        error(load.finish(Some(json!("late"))).await).kind(),
-        ErrorKind::Fenced
+        error(load.finish(Some(json!("late"))).await).code(),
+        code::FENCED
     );
     assert_eq!(bench.rows().await, ["a 1 x 1"]);
     assert_eq!(bench.checkpoints().await, json!({ "s": 1 }));

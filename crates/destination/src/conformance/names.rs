@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Deed;
 use super::fixture::{Bench, batch, column, error, holder, plan, record, staged};
-use crate::{Change, ErrorKind, LoadPlan, Replacement, RowFilter, Scalar, TableName, Target};
+use crate::{Change, LoadPlan, Replacement, RowFilter, Scalar, TableName, Target, code};
 
 /// A table that no load of ours made is never written or dropped.
 pub async fn foreign_tables(bench: Bench) {
@@ -23,7 +23,7 @@ pub async fn foreign_tables(bench: Bench) {
         let load = bench.lease().await.unwrap();
         assert!(!load.status().is_ours() && load.status().state.is_none());
         let refused = error(load.begin(plan).await);
-        assert_eq!(refused.kind(), ErrorKind::NotOurs);
+        assert_eq!(refused.code(), code::NOT_OURS);
         assert!(refused.hint().is_some());
         drop(load);
     }
@@ -39,7 +39,7 @@ pub async fn views_in_the_way(bench: Bench) {
     }
     let load = bench.lease().await.unwrap();
     let refused = error(load.begin(plan()).await);
-    assert_eq!(refused.kind(), ErrorKind::NotOurs);
+    assert_eq!(refused.code(), code::NOT_OURS);
     assert!(refused.to_string().contains("view"), "{refused}");
     assert!(
         bench
@@ -186,7 +186,7 @@ pub async fn quoting(bench: Bench) {
 pub async fn refused(bench: Bench) {
     for name in ["", "a\0b"] {
         let opened = bench.open().open(&TableName::bare(name), &holder()).await;
-        assert_eq!(error(opened).kind(), ErrorKind::Unsupported, "{name:?}");
+        assert_eq!(error(opened).code(), code::UNSUPPORTED, "{name:?}");
     }
     let columns = |names: &[&str]| -> LoadPlan {
         let columns = names
@@ -202,8 +202,8 @@ pub async fn refused(bench: Bench) {
     for names in [&["Id", ""][..], &["Id", "a\0"], &["Id", "ID"], &[]] {
         let load = bench.lease().await.unwrap();
         assert_eq!(
-            error(load.begin(columns(names)).await).kind(),
-            ErrorKind::Unsupported
+            error(load.begin(columns(names)).await).code(),
+            code::UNSUPPORTED
         );
     }
     let load = bench.lease().await.unwrap();
@@ -211,17 +211,14 @@ pub async fn refused(bench: Bench) {
         key: vec![],
         ..plan()
     };
-    assert_eq!(
-        error(load.begin(keyless).await).kind(),
-        ErrorKind::Unsupported
-    );
+    assert_eq!(error(load.begin(keyless).await).code(), code::UNSUPPORTED);
     let unknown_key = LoadPlan {
         key: vec!["Nope".into()],
         ..plan()
     };
     assert_eq!(
-        error(load.begin(unknown_key).await).kind(),
-        ErrorKind::Unsupported
+        error(load.begin(unknown_key).await).code(),
+        code::UNSUPPORTED
     );
     assert!(bench.open().table(&bench.table).await.unwrap().is_none());
 }

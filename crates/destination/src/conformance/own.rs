@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field};
 
 use super::Deed;
 use super::fixture::{Bench, batch, error};
-use crate::{Definition, Destination, ErrorKind, NewColumn, Result};
+use crate::{Definition, Destination, NewColumn, Result, code};
 
 /// The definition of a table of `Id`, its key, and `Name`, a text of three characters.
 fn table(bench: &Bench, if_absent: bool) -> Definition {
@@ -37,7 +37,7 @@ fn table_with(bench: &Bench, if_absent: bool, rows: Vec<RecordBatch>) -> Definit
 async fn filled(bench: &Bench) -> Option<Box<dyn Destination>> {
     let destination = bench.open();
     match destination.define(&table(bench, false)).await {
-        Err(refused) if refused.kind() == ErrorKind::Unsupported => return None,
+        Err(refused) if refused.code() == code::UNSUPPORTED => return None,
         made => assert!(made.unwrap()),
     }
     let rows = named(&[1, 2, 3], &["a", "b", "c"]);
@@ -86,8 +86,8 @@ pub async fn made_with_its_rows(bench: Bench) {
     let destination = bench.open();
     let make = |names: &[&str; 2]| table_with(&bench, false, vec![named(&[1, 2], names)]);
     match destination.define(&make(&["a", "too long"])).await {
-        Err(refused) if refused.kind() == ErrorKind::Unsupported => return,
-        made => assert_eq!(made.unwrap_err().kind(), ErrorKind::BadValue),
+        Err(refused) if refused.code() == code::UNSUPPORTED => return,
+        made => assert_eq!(made.unwrap_err().code(), code::BAD_VALUE),
     }
     assert!(destination.define(&make(&["a", "b"])).await.unwrap());
     assert_eq!(read(&bench).await, ["1 a", "2 b"]);
@@ -100,7 +100,7 @@ pub async fn made_changed_and_dropped(bench: Bench) {
     };
     assert!(!destination.define(&table(&bench, true)).await.unwrap());
     let taken = error(destination.define(&table(&bench, false)).await);
-    assert_eq!(taken.kind(), ErrorKind::Foreign);
+    assert_eq!(taken.code(), code::FOREIGN);
     let changed = change(&*destination, &bench, &[3, 1], Some(&["z", "x"])).await;
     assert_eq!(changed.unwrap(), 2);
     assert_eq!(change(&*destination, &bench, &[2], None).await.unwrap(), 1);
@@ -112,7 +112,7 @@ pub async fn made_changed_and_dropped(bench: Bench) {
     assert!(destination.define(&drop).await.unwrap());
     assert!(destination.table(&bench.table).await.unwrap().is_none());
     let absent = error(destination.define(&drop).await);
-    assert_eq!(absent.kind(), ErrorKind::NotFound);
+    assert_eq!(absent.code(), code::NOT_FOUND);
 }
 
 /// A value that does not fit, or a row that has changed since it was read, leaves all rows as they are.
@@ -127,13 +127,13 @@ pub async fn all_or_nothing(bench: Bench) {
         Some(&["x", "much too long"]),
     )
     .await;
-    assert_eq!(error(long).kind(), ErrorKind::BadValue);
+    assert_eq!(error(long).code(), code::BAD_VALUE);
     let stale = placed(&*destination, &bench, &[2, 1]).await;
     change(&*destination, &bench, &[1], Some(&["y"]))
         .await
         .unwrap();
     let refused = error(destination.change_rows(&bench.table, &stale, None).await);
-    assert_eq!(refused.kind(), ErrorKind::Changed);
+    assert_eq!(refused.code(), code::CHANGED);
     assert_eq!(read(&bench).await, ["1 y", "2 b", "3 c"]);
 }
 
@@ -148,11 +148,11 @@ pub async fn never_to_others(bench: Bench) {
         view: false,
     };
     let refused = error(destination.define(&drop).await);
-    if refused.kind() == ErrorKind::Unsupported {
+    if refused.code() == code::UNSUPPORTED {
         return;
     }
-    assert_eq!(refused.kind(), ErrorKind::Foreign);
+    assert_eq!(refused.code(), code::FOREIGN);
     let refused = error(destination.own_rows(&bench.table).await);
-    assert_eq!(refused.kind(), ErrorKind::Foreign);
+    assert_eq!(refused.code(), code::FOREIGN);
     assert_eq!(bench.read(&["Kind"], &[], None).await.len(), 2);
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Deed;
 use super::fixture::{Bench, error, key_texts, plan, staged, texts};
-use crate::{ErrorKind, RowFilter, Scalar, TableName};
+use crate::{RowFilter, Scalar, TableName, code};
 
 const ROWS: &str = "a 1 x 1, a 2 - 2, a 3 z -, b 1 Y 10, b 2 y -5";
 
@@ -19,11 +19,11 @@ pub async fn projection(bench: Bench) {
     let batches = bench.batches(&["size"], &[], None).await.unwrap();
     assert_eq!(batches[0].schema().field(0).name(), "Size");
     let unknown = bench.batches(&["Nope"], &[], None).await;
-    assert_eq!(error(unknown).kind(), ErrorKind::NotFound);
+    assert_eq!(error(unknown).code(), code::NOT_FOUND);
     let elsewhere = bench.other(TableName::bare("Nowhere"));
     assert_eq!(
-        error(elsewhere.batches(&["Id"], &[], None).await).kind(),
-        ErrorKind::NotFound
+        error(elsewhere.batches(&["Id"], &[], None).await).code(),
+        code::NOT_FOUND
     );
 }
 
@@ -121,8 +121,8 @@ pub async fn looking_makes_nothing(bench: Bench) {
     assert!(status.state.is_none() && status.is_void() && !status.is_ours());
     assert!(bench.open().table(&bench.table).await.unwrap().is_none());
     assert_eq!(
-        error(bench.batches(&[], &[], None).await).kind(),
-        ErrorKind::NotFound
+        error(bench.batches(&[], &[], None).await).code(),
+        code::NOT_FOUND
     );
     assert!(bench.open().tables().await.unwrap().is_empty());
 }

@@ -12,8 +12,8 @@ use super::fixture::{
     Bench, batch, column, counts, delete, error, key_texts, plan, record, rows, staged, upsert,
 };
 use crate::{
-    ACTIVE, Change, Counts, DELETED, END, ErrorKind, Load, LoadPlan, Replacement, Retention,
-    RowFilter, START, Scalar, Target,
+    ACTIVE, Change, Counts, DELETED, END, Load, LoadPlan, Replacement, Retention, RowFilter, START,
+    Scalar, Target, code,
 };
 
 /// The moment of the loads, in seconds since 1970.
@@ -174,7 +174,7 @@ pub async fn what_cannot_be_kept(bench: Bench) {
     no_instant.columns[3] = column("Size", DataType::Int64);
     for plan in [named, keyless, no_instant] {
         let load = bench.lease().await.unwrap();
-        assert_eq!(error(load.begin(plan).await).kind(), ErrorKind::Unsupported);
+        assert_eq!(error(load.begin(plan).await).code(), code::UNSUPPORTED);
     }
 }
 
@@ -316,7 +316,7 @@ pub async fn versions_begin_with_the_table(bench: Bench) {
                 ..after.clone()
             };
             let refused = error(load.begin(plan).await);
-            assert_eq!(refused.kind(), ErrorKind::Incompatible);
+            assert_eq!(refused.code(), code::INCOMPATIBLE);
             assert!(refused.hint().unwrap().contains("DropTable"));
         }
         assert_eq!(bench.rows().await, rows);

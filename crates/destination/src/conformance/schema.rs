@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Deed;
 use super::fixture::{Bench, batch, column, counts, error, plan, staged, upsert};
-use crate::{Change, ErrorKind, LoadPlan, RowFilter, Scalar};
+use crate::{Change, LoadPlan, RowFilter, Scalar, code};
 
 fn with_size(data_type: DataType) -> LoadPlan {
     let mut plan = plan();
@@ -137,7 +137,7 @@ pub async fn incompatible_types(bench: Bench) {
         plan.forget_checkpoints = true;
         let load = bench.lease().await.unwrap();
         let refused = error(load.begin(plan).await);
-        assert_eq!(refused.kind(), ErrorKind::Incompatible);
+        assert_eq!(refused.code(), code::INCOMPATIBLE);
         assert!(refused.to_string().contains("`Size`") && refused.hint().is_some());
         assert_eq!(bench.rows().await, ["a 1 x 1"]);
         assert_eq!(bench.checkpoints().await, json!({ "s": 1 }));
@@ -147,10 +147,7 @@ pub async fn incompatible_types(bench: Bench) {
         columns: with_size(DataType::Binary).columns,
         ..staged(2)
     };
-    assert_eq!(
-        error(load.begin(binary).await).kind(),
-        ErrorKind::Incompatible
-    );
+    assert_eq!(error(load.begin(binary).await).code(), code::INCOMPATIBLE);
     drop(load);
     let load = bench.load(plan()).await;
     let bytes = sized(1, Arc::new(BinaryArray::from(vec![&b"x"[..]])));
@@ -165,10 +162,7 @@ pub async fn other_keys(bench: Bench) {
         key: vec!["Id".into()],
         ..plan()
     };
-    assert_eq!(
-        error(load.begin(other).await).kind(),
-        ErrorKind::Incompatible
-    );
+    assert_eq!(error(load.begin(other).await).code(), code::INCOMPATIBLE);
     load.begin(LoadPlan {
         key: vec!["id".into(), "KIND".into()],
         ..plan()

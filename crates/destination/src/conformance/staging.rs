@@ -7,7 +7,7 @@ use super::Deed;
 use super::fixture::{
     Bench, column, counts, delete, error, key_texts, plan, record, rows, staged, upsert,
 };
-use crate::{Change, Counts, ErrorKind, Load, LoadPlan, Replacement, RowFilter, Scalar, Target};
+use crate::{Change, Counts, Load, LoadPlan, Replacement, RowFilter, Scalar, Target, code};
 
 async fn stage(load: &dyn Load, rows: &str) -> Counts {
     load.write("s", upsert(rows)).await.unwrap();
@@ -93,7 +93,7 @@ pub async fn resumed_with_other_columns(bench: Bench) {
     };
     let load = bench.lease().await.unwrap();
     let refused = error(load.begin(wider.clone()).await);
-    assert_eq!(refused.kind(), ErrorKind::Incompatible);
+    assert_eq!(refused.code(), code::INCOMPATIBLE);
     drop(load);
     let load = bench.load(staged(2)).await;
     stage(&*load, "a 1 x 1").await;
@@ -101,7 +101,7 @@ pub async fn resumed_with_other_columns(bench: Bench) {
     wider.columns.push(column("Extra", DataType::Utf8));
     let load = bench.lease().await.unwrap();
     let refused = error(load.begin(wider).await);
-    assert_eq!(refused.kind(), ErrorKind::Incompatible);
+    assert_eq!(refused.code(), code::INCOMPATIBLE);
 }
 
 /// A column that the table has from the user is not taken over, which is said before anything is staged.
@@ -113,7 +113,7 @@ pub async fn users_columns(bench: Bench) {
     let mut plan = staged(2);
     plan.columns.push(column("mine", DataType::Utf8));
     let refused = error(bench.lease().await.unwrap().begin(plan).await);
-    assert_eq!(refused.kind(), ErrorKind::NotOurs);
+    assert_eq!(refused.code(), code::NOT_OURS);
 }
 
 /// A staging that the next load does not resume is removed when that begins.
@@ -230,7 +230,7 @@ pub async fn duplicates_are_refused(bench: Bench) {
         Ok(_) => error(load.apply(Replacement::Rows, record(2)).await),
         Err(error) => error,
     };
-    assert_eq!(refused.kind(), ErrorKind::DuplicateKey);
+    assert_eq!(refused.code(), code::DUPLICATE_KEY);
     let message = refused.to_string();
     assert!(
         message.contains("first") && message.contains("second"),
@@ -379,8 +379,8 @@ pub async fn fenced_applies(bench: Bench) {
     }
     let next = bench.lease().await.unwrap();
     assert_eq!(
-        error(load.apply(Replacement::Rows, record(2)).await).kind(),
-        ErrorKind::Fenced
+        error(load.apply(Replacement::Rows, record(2)).await).code(),
+        code::FENCED
     );
     assert_eq!(bench.rows().await, ["a 1 x 1"]);
     drop(next);

@@ -9,7 +9,7 @@ use arrow::datatypes::*;
 use half::f16;
 
 use super::fixture::{Bench, batch, column, counts, error, plan, record, texts};
-use crate::{Change, ColumnType, ErrorKind, LoadPlan, Replacement};
+use crate::{Change, ColumnType, LoadPlan, Replacement, code};
 
 /// Arrays of three rows, a NULL among them, and the texts that they are read as.
 fn cases() -> Vec<(ArrayRef, [&'static str; 3])> {
@@ -355,7 +355,7 @@ pub async fn extreme_values(bench: Bench) {
             );
         }
         Err(refused) => {
-            assert_eq!(refused.kind(), ErrorKind::BadValue);
+            assert_eq!(refused.code(), code::BAD_VALUE);
             assert!(refused.to_string().contains("Text"), "{refused}");
             load.discard("s").await.unwrap();
         }
@@ -365,7 +365,7 @@ pub async fn extreme_values(bench: Bench) {
         Ok(()) => error(load.commit("s", None).await),
         Err(error) => error,
     };
-    assert_eq!(refused.kind(), ErrorKind::BadValue);
+    assert_eq!(refused.code(), code::BAD_VALUE);
     assert!(refused.to_string().contains("Unsigned"), "{refused}");
 }
 

@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::table::{Table, Undo};
 use super::{Entry, MemoryDestination, Staging, State, fold};
 use crate::{
-    Change, Checkpoints, Counts, Error, Evolution, Layout, Load, LoadPlan, Pending, Replacement,
-    Result, RowFilter, TableName, TableStatus, Target,
+    Change, Checkpoints, Counts, Evolution, Layout, Load, LoadPlan, Pending, Replacement, Result,
+    RowFilter, TableName, TableStatus, Target, fault,
 };
 
 pub(super) struct MemoryLoad {
@@ -64,7 +64,7 @@ impl MemoryLoad {
     }
 
     fn begun(&self) -> Result<Begun> {
-        self.plan().clone().ok_or_else(Error::not_begun)
+        self.plan().clone().ok_or_else(fault::not_begun)
     }
 
     fn plan(&self) -> MutexGuard<'_, Option<Begun>> {
@@ -76,14 +76,14 @@ impl MemoryLoad {
         let mut tables = self.destination.lock();
         match tables.get_mut(&fold(&self.table)) {
             Some(entry) if entry.epoch == self.epoch => work(entry),
-            _ => Err(Error::fenced(&self.table)),
+            _ => Err(fault::fenced(&self.table)),
         }
     }
 
     fn with_state<T>(&self, work: impl FnOnce(&mut Table, &mut State) -> Result<T>) -> Result<T> {
         self.with(|entry| match (&mut entry.table, &mut entry.state) {
             (Some(table), Some(state)) => work(table, state),
-            _ => Err(Error::vanished(&self.table)),
+            _ => Err(fault::vanished(&self.table)),
         })
     }
 }
@@ -272,10 +272,10 @@ impl Load for MemoryLoad {
     async fn apply(&self, replacement: Replacement, record: Value) -> Result<Counts> {
         let mut begun = self.begun()?;
         if !begun.staged() {
-            return Err(Error::not_staged());
+            return Err(fault::not_staged());
         }
         let counts = self.with_state(|table, state| {
-            let staging = state.staging.as_ref().ok_or_else(Error::not_staged)?;
+            let staging = state.staging.as_ref().ok_or_else(fault::not_staged)?;
             let (mut replaced, before) = if replacement == Replacement::Table {
                 let layout = Layout::of(&begun.plan)?;
                 (Table::new(self.table.clone(), layout)?, table.len())

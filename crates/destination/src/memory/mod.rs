@@ -15,8 +15,8 @@ use serde_json::Value;
 use self::load::MemoryLoad;
 use self::table::Table;
 use crate::{
-    BatchStream, Capabilities, Checkpoints, Destination, Error, ErrorKind, Holder, Load, Physical,
-    Query, Result, Staged, TableInfo, TableName, TableState, TableStatus,
+    BatchStream, Capabilities, Checkpoints, Destination, Error, Holder, Load, Physical, Query,
+    Result, Staged, TableInfo, TableName, TableState, TableStatus, code, fault,
 };
 
 /// Tables in memory. Clones share them, as connections to one database would.
@@ -128,7 +128,7 @@ impl MemoryDestination {
     }
 
     /// Takes the lease from the load that has it, as if another process had: its next commit is
-    /// [`Fenced`](ErrorKind::Fenced).
+    /// [`FENCED`](code::FENCED).
     pub fn revoke(&self, name: &TableName) {
         if let Some(entry) = self.lock().get_mut(&fold(name)) {
             entry.holder = None;
@@ -182,7 +182,7 @@ impl Destination for MemoryDestination {
         let mut tables = self.lock();
         let entry = tables.entry(fold(table)).or_default();
         if let Some(other) = &entry.holder {
-            return Err(Error::held(table, Some(other)));
+            return Err(fault::held(table, Some(other)));
         }
         entry.holder = Some(holder.clone());
         entry.epoch += 1;
@@ -207,12 +207,12 @@ impl Destination for MemoryDestination {
     async fn append(&self, table: &TableName, rows: &[RecordBatch]) -> Result<u64> {
         let mut tables = self.lock();
         let entry = tables.get_mut(&fold(table));
-        let entry = entry.ok_or_else(|| Error::absent(table))?;
+        let entry = entry.ok_or_else(|| fault::absent(table))?;
         if entry.status().is_ours() {
-            return Err(Error::ours(table));
+            return Err(fault::ours(table));
         }
         let there = entry.table.as_mut();
-        there.ok_or_else(|| Error::absent(table))?.append(rows)
+        there.ok_or_else(|| fault::absent(table))?.append(rows)
     }
 
     async fn read(&self, query: &Query) -> Result<BatchStream> {
@@ -222,7 +222,7 @@ impl Destination for MemoryDestination {
             .and_then(|entry| entry.table.as_ref());
         let table = table.ok_or_else(|| {
             Error::new(
-                ErrorKind::NotFound,
+                code::NOT_FOUND,
                 format!("there is no table {}", query.table),
             )
         })?;

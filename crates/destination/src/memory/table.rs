@@ -15,8 +15,9 @@ use arrow::error::ArrowError;
 use arrow::row::{OwnedRow, RowConverter, SortField};
 
 use crate::{
-    Change, ColumnType, Condition, Counts, DELETED, Error, ErrorKind, Evolution, Keeping, Layout,
-    Place, Query, Result, RowFilter, TableName, Version, Versions, convert, describe_row, fit,
+    Change, ColumnType, Condition, Counts, DELETED, Error, Evolution, Keeping, Layout, Place,
+    Query, Result, RowFilter, TableName, Version, Versions, code, convert, describe_row, fault,
+    fit,
 };
 
 /// A table in memory: its rows in the order of their key, or of their coming where there is none.
@@ -309,7 +310,7 @@ impl Table {
             .map_err(internal);
         let present = present.and_then(|arrays| batch(self.layout.schema(), arrays, 1));
         let present = present.map_or_else(|_| String::from("a row"), |row| describe_row(&row, 0));
-        Error::duplicate_key(
+        fault::duplicate_key(
             &self.name,
             &self.layout.key_names(),
             &present,
@@ -596,7 +597,7 @@ impl Table {
             .position(|column| column.name.eq_ignore_ascii_case(name))
             .ok_or_else(|| {
                 Error::new(
-                    ErrorKind::NotFound,
+                    code::NOT_FOUND,
                     format!("{} has no column `{name}`", self.name),
                 )
             })
@@ -662,5 +663,5 @@ fn batch(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<Recor
 }
 
 fn internal(error: ArrowError) -> Error {
-    Error::new(ErrorKind::Database, error.to_string()).with_source(error)
+    Error::new(code::DATABASE, error.to_string()).with_source(error)
 }

@@ -1,5 +1,6 @@
 //! Arithmetic that fails instead of leaving the range of its type. The planner's own operators wrap around.
 
+use crate::error::Carry;
 use std::fmt::Write;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use datafusion::physical_expr_common::datum::apply;
 
 use super::analysis::each_expression;
 use super::call::{LONGEST, LONGEST_TOGETHER, quoted};
-use crate::{Error, ErrorKind};
+use crate::{Error, code};
 
 /// Puts checked arithmetic in the place of the planner's, for whole numbers, decimals, and dates to which days
 /// are added. Runs when the types are settled.
@@ -227,7 +228,7 @@ impl Checked {
             }
             _ => return cause.into(),
         };
-        let error = Error::new(ErrorKind::Execution, message).within(self.span);
+        let error = Error::new(code::EXECUTION, message).within(self.span);
         match (cause, self.operation) {
             (ArrowError::DivideByZero, _) => error.with_hint("NULLIF(divisor, 0) makes it NULL"),
             (_, Operation::Days(_)) => error,
@@ -381,7 +382,7 @@ fn joined(
         bytes += length;
         if length > LONGEST || bytes > LONGEST_TOGETHER {
             let message = "||: the result would be longer than 64 MiB, or 256 MiB of some rows";
-            return Err(Error::new(ErrorKind::Memory, message).into());
+            return Err(Error::new(code::MEMORY, message).carried());
         }
         // Writing to a builder cannot fail.
         let _ = texts

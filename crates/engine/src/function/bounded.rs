@@ -1,5 +1,6 @@
 //! DataFusion's functions that can make much of little, such as `repeat('x', 2000000000)`, within bounds.
 
+use crate::error::Carry;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use datafusion::logical_expr::{
 };
 
 use super::call::{LONGEST, LONGEST_TOGETHER};
-use crate::{Error, ErrorKind};
+use crate::{Error, code};
 
 /// Bytes that the result of one row takes at most.
 type Size = fn(&Row<'_>) -> usize;
@@ -243,11 +244,11 @@ impl Bounded {
             let name = self.name().to_uppercase();
             if size > LONGEST {
                 let message = format!("{name}: the result would be longer than 64 MiB");
-                return Err(Error::new(ErrorKind::Memory, message).into());
+                return Err(Error::new(code::MEMORY, message).carried());
             }
             if together > LONGEST_TOGETHER {
                 let message = format!("{name} makes more than 256 MiB of {} rows", index + 1);
-                return Err(Error::new(ErrorKind::Memory, message).into());
+                return Err(Error::new(code::MEMORY, message).carried());
             }
         }
         Ok(())

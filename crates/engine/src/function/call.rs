@@ -1,5 +1,6 @@
 //! Functions computed row by row from their arguments.
 
+use crate::error::Carry;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use super::date::{self, Zoned};
 use super::decimal::{DIGITS, Decimal};
 use super::declaration::{Function, Kind};
 use crate::types::moment_type;
-use crate::{Error, ErrorKind};
+use crate::{Error, code};
 
 /// How the result of one row is computed. NULL in any argument makes it NULL before that, unless the function takes it.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +70,7 @@ impl Complaint {
     /// The error of a function that was called so.
     pub(super) fn of(self, function: &'static Function) -> DataFusionError {
         let message = format!("{}: {}", function.name.to_uppercase(), self.message);
-        let error = Error::new(ErrorKind::Argument, message).of_function(function);
+        let error = Error::new(code::ARGUMENT, message).of_function(function);
         match self.hint {
             Some(hint) => error.with_hint(hint),
             None => error,

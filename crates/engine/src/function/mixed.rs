@@ -1,5 +1,6 @@
 //! Texts beside other values: `'a' + 'b'`, `'1' + 1`, `ISNULL(Id, 'none')`.
 
+use crate::error::Carry;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, FieldRef};
@@ -20,7 +21,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use super::analysis::each_expression;
 use super::call::quoted;
 use super::date;
-use crate::{Error, ErrorKind};
+use crate::{Error, code};
 
 /// Plans `+` between texts as `||`, and arithmetic with the text of a number as that with the number.
 #[derive(Debug)]
@@ -84,9 +85,9 @@ fn number(text: &Expr) -> Result<Expr, DataFusionError> {
         Ok(number) if number.is_finite() => Ok(lit(number)),
         _ => {
             let message = format!("{} is no number to calculate with", quoted(digits));
-            Err(Error::new(ErrorKind::Invalid, message)
+            Err(Error::new(code::INVALID, message)
                 .with_hint("|| puts values of any type together, and so does CONCAT")
-                .into())
+                .carried())
         }
     }
 }

@@ -1,5 +1,6 @@
 //! SUM that fails instead of leaving the range of its type. DataFusion's wraps around.
 
+use crate::error::Carry;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, BooleanArray};
@@ -15,7 +16,7 @@ use datafusion::logical_expr::{
 };
 
 use super::find;
-use crate::{Error, ErrorKind};
+use crate::{Error, code};
 
 /// DataFusion's SUM in a wider type than that of the result, which is checked at the end. So values that leave the
 /// range and come back into it, in whatever order, have their true sum.
@@ -170,12 +171,12 @@ impl<A: ?Sized> Widened<A> {
     fn narrow(&self, sums: &ArrayRef) -> Result<ArrayRef, DataFusionError> {
         cast_with_options(sums, &self.narrow, &STRICT).map_err(|_| {
             let message = "SUM: the sum is out of the range of its type";
-            let error = Error::new(ErrorKind::Execution, message).with_hint(
+            let error = Error::new(code::EXECUTION, message).with_hint(
                 "SUM(CAST(x AS DECIMAL(38, 0))) or SUM(CAST(x AS DOUBLE)) has a wider one",
             );
             match find("sum") {
                 Some(function) => error.of_function(function),
-                None => error,
+                None => error.into(),
             }
             .into()
         })

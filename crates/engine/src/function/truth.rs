@@ -1,5 +1,6 @@
 //! Truth values that are written as numbers or texts: `IsPrivate = 1`, `IsPrivate IN ('true')`.
 
+use crate::error::Carry;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -12,7 +13,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::analysis::each_expression;
 use super::call::quoted;
-use crate::{Error, ErrorKind};
+use crate::{Error, code};
 
 /// Reads what a truth value is compared with.
 #[derive(Debug)]
@@ -79,9 +80,9 @@ fn read(constant: &Expr) -> Result<Option<bool>, DataFusionError> {
             "false" | "f" | "no" | "n" | "off" | "0" => Ok(Some(false)),
             _ => {
                 let message = format!("{} is neither true nor false", quoted(text));
-                Err(Error::new(ErrorKind::Invalid, message)
+                Err(Error::new(code::INVALID, message)
                     .with_hint("compare with TRUE, FALSE, 1, 0, 'true' or 'false'")
-                    .into())
+                    .carried())
             }
         };
     }

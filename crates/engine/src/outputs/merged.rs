@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::from_clause::{Visible, parts};
-use crate::{Error, ErrorKind};
+use crate::{Error, code};
 
 /// Where the value of a merged column is.
 #[derive(Clone, Copy)]
@@ -132,7 +132,7 @@ fn taken(columns: &mut Vec<Visible>, name: &Ident, side: &str) -> Result<Visible
                 "USING ({}): the {side} side of the join has no such column",
                 name.value
             );
-            Err(Error::new(ErrorKind::UnknownColumn, message).with_hint(
+            Err(Error::new(code::UNKNOWN_COLUMN, message).with_hint(
                 match nearest(&name.value, names()) {
                     Some(near) => format!("did you mean {near}?"),
                     None => format!("its columns are {}", names().collect::<Vec<_>>().join(", ")),
@@ -144,7 +144,7 @@ fn taken(columns: &mut Vec<Visible>, name: &Ident, side: &str) -> Result<Visible
                 "several columns of the {side} side of the join are named {}",
                 name.value
             );
-            Err(Error::new(ErrorKind::AmbiguousName, message)
+            Err(Error::new(code::AMBIGUOUS_NAME, message)
                 .with_hint("join with ON, and write the table's name or alias before it"))
         }
     }

@@ -1,12 +1,11 @@
 //! The pages of one partition: slices taken from a shared queue, filtered, cut to the limit.
 
+use crate::error::Carry;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use bucketline_source::{
-    End, Error as SourceError, ErrorKind, PageStream, Reading, ScanPlan, Slice, Source,
-};
+use bucketline_source::{End, PageStream, Reading, ScanPlan, Slice, Source};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -19,7 +18,7 @@ use futures::{StreamExt, stream};
 use tokio::sync::OnceCell;
 
 use super::measured::Measured;
-use crate::Error;
+use crate::{Error, code};
 
 /// The slices that no partition has taken yet. Listed once, by the first partition that is polled.
 #[derive(Debug, Default)]
@@ -73,14 +72,11 @@ impl Reader {
             };
             let asked = Instant::now();
             let page = match current.next().await {
-                Some(page) => page.map_err(Error::from)?,
+                Some(page) => page.map_err(Error::carried)?,
                 None => {
-                    return Err(Error::from(SourceError::new(
-                        ErrorKind::Unavailable,
-                        "BL5010",
-                        "a list ended before its last page",
-                    ))
-                    .into());
+                    return Err(
+                        Error::new(code::SOURCE, "a list ended before its last page").carried(),
+                    );
                 }
             };
             match &page.end {
@@ -113,7 +109,7 @@ impl Reader {
                     .source
                     .slices(&plan, &self.measured.context)
                     .await
-                    .map_err(Error::from)?;
+                    .map_err(Error::carried)?;
                 Ok::<_, datafusion::common::DataFusionError>(Work {
                     plan,
                     slices: Mutex::new(slices.into()),

@@ -1,5 +1,6 @@
 //! A scan of a source's table, which takes filters, an order and a limit upon itself.
 
+use crate::error::Carry;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +23,6 @@ use datafusion::physical_plan::DisplayFormatType;
 use super::measured::Measured;
 use super::reader::{Reader, SliceQueue};
 use super::{SourceTable, translate};
-use crate::Error;
 
 /// A scan. Filters that arrive are evaluated here on every page, whatever the service does with them.
 #[derive(Debug, Clone)]
@@ -228,10 +228,7 @@ fn make_plan(
         limit,
         page_size: None,
     };
-    table
-        .source
-        .plan(request)
-        .map_err(|error| Error::from(error).into())
+    table.source.plan(request).map_err(|error| error.carried())
 }
 
 impl DataSource for SourceScan {

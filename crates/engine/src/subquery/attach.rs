@@ -1,5 +1,6 @@
 //! Queries that are joined to the plan whose expressions hold them.
 
+use crate::error::Carry;
 use std::ops::Range;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -16,7 +17,7 @@ use datafusion::logical_expr::{
 use super::outside::inside;
 use super::unnest::{self, Domain, Unnested, Unnesting, column};
 use super::{OneRow, Rewriting, needs_us};
-use crate::{Error, ErrorKind};
+use crate::{Error, code};
 
 /// A plan that queries are joined to.
 #[derive(Debug)]
@@ -137,11 +138,11 @@ impl<'e> Comparison<'e> {
 
 pub(super) fn refusal() -> DataFusionError {
     Error::new(
-        ErrorKind::Unsupported,
+        code::UNSUPPORTED,
         "a query within this one reads its columns in a way that cannot be planned",
     )
     .with_hint("write it as a join, or give the inner query as a table in WITH")
-    .into()
+    .carried()
 }
 
 impl Rewriting {

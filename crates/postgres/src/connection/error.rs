@@ -5,7 +5,8 @@ use std::fmt;
 use std::io;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use bucketline_destination::{Error, ErrorKind};
+use bucketline_core::{Code, Kind};
+use bucketline_destination::{Error, code};
 use bucketline_secret::Scrubber;
 use rustls::CertificateError;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -116,7 +117,8 @@ pub(crate) fn scrubbed(text: &str) -> String {
 /// An error of the network, met while doing what `doing` says.
 pub(super) fn unreachable(doing: &str, error: io::Error) -> Error {
     let hint = advice(&error);
-    Error::new(ErrorKind::Unavailable, format!("{doing}: {error}"))
+    Error::new(code::UNAVAILABLE, format!("{doing}: {error}"))
+        .with_kind(Kind::Transient)
         .with_source(error)
         .with_hint(hint)
 }
@@ -128,13 +130,17 @@ pub(crate) fn refusal(error: &Error) -> Option<&DbError> {
 
 /// An error of PostgreSQL, met while doing what `doing` says.
 pub(crate) fn failed(doing: &str, error: tokio_postgres::Error) -> Error {
-    let (kind, why, hint) = match (error.as_db_error(), find::<rustls::Error>(&error)) {
+    let kind = narrowed(&error);
+    let (code, why, hint) = match (error.as_db_error(), find::<rustls::Error>(&error)) {
         (Some(refusal), _) => told_by_server(refusal),
         (None, Some(tls)) => told_by_tls(tls),
         (None, None) => met_on_the_way(&error),
     };
     let why = scrubbed(&why);
-    let told = Error::new(kind, format!("{doing}: {why}")).with_source(Cause(error));
+    let mut told = Error::new(code, format!("{doing}: {why}")).with_source(Cause(error));
+    if let Some(kind) = kind {
+        told = told.with_kind(kind);
+    }
     match hint {
         "" => told,
         hint => told.with_hint(hint),
@@ -159,74 +165,94 @@ impl<T> Doing<T> for Result<T, tokio_postgres::Error> {
     }
 }
 
-/// What the server says, and what is to be done by the class of it.
-fn told_by_server(refusal: &DbError) -> (ErrorKind, String, &'static str) {
-    use ErrorKind::{BadValue, Database, NotFound, Unavailable, Unsupported};
+/// What can be done about an error, where its code covers too much.
+fn narrowed(error: &tokio_postgres::Error) -> Option<Kind> {
+    let Some(state) = error.code() else {
+        let is_of_network = find::<rustls::Error>(error).is_none()
+            && find::<Refused>(error).is_none()
+            && (error.is_closed() || find::<io::Error>(error).is_some());
+        return is_of_network.then_some(Kind::Transient);
+    };
+    Some(match state.code() {
+        "28P01" | "28000" => Kind::Credential,
+        "42501" => Kind::Permission,
+        "55P03" => Kind::Conflict,
+        "25006" | "57014" => Kind::Configuration,
+        state => match &state[..state.len().min(2)] {
+            "08" | "53" | "57" | "58" => Kind::Transient,
+            _ => return None,
+        },
+    })
+}
 
-    let code = refusal.code().code();
-    let (kind, hint) = match code {
+/// What the server says, and what is to be done by the class of it.
+fn told_by_server(refusal: &DbError) -> (Code, String, &'static str) {
+    use code::{BAD_VALUE, DATABASE, NOT_FOUND, UNAVAILABLE, UNSUPPORTED};
+
+    let state = refusal.code().code();
+    let (code, hint) = match state {
         "28P01" => (
-            Unavailable,
+            UNAVAILABLE,
             "check the user and the password: Password=env:NAME, PGPASSWORD or ~/.pgpass",
         ),
         "28000" => (
-            Unavailable,
+            UNAVAILABLE,
             "check the user; what pg_hba.conf of the server says decides who may connect, and whether by TLS alone",
         ),
         "3D000" => (
-            Unavailable,
+            UNAVAILABLE,
             "check the name, or have it made: CREATE DATABASE",
         ),
         "42501" => (
-            Unavailable,
+            UNAVAILABLE,
             "have the owner grant it to this user (docs/destinations.md has the statements)",
         ),
         "53300" => (
-            Unavailable,
+            UNAVAILABLE,
             "wait until others have disconnected, or raise max_connections",
         ),
-        "53100" => (Unavailable, "make room on the server's disk"),
+        "53100" => (UNAVAILABLE, "make room on the server's disk"),
         "25006" => (
-            Unavailable,
+            UNAVAILABLE,
             "this server is a copy or set to take no writes: name the primary, or all hosts",
         ),
-        "57P03" | "57P01" | "57P02" => (Unavailable, "run this again when the server is up"),
+        "57P03" | "57P01" | "57P02" => (UNAVAILABLE, "run this again when the server is up"),
         "55P03" => (
-            Unavailable,
+            UNAVAILABLE,
             "another session holds the table: end its transaction, then run this again",
         ),
         "57014" => (
-            Unavailable,
+            UNAVAILABLE,
             "raise statement_timeout of this user, or give options=-c statement_timeout=...",
         ),
         "2BP01" => (
-            Database,
+            DATABASE,
             "drop what stands on it, a view for example, and make that again afterwards",
         ),
         "42P01" | "42883" | "42704" if is_within_function(refusal) => (
-            Database,
+            DATABASE,
             "a function of the table's, such as a trigger's, names something without its schema: ALTER FUNCTION ... \
              SET search_path, or give this connection options=-c search_path=...",
         ),
-        "42P01" | "42703" | "3F000" => (NotFound, ""),
-        "0A000" => (Unsupported, ""),
-        code => match &code[..code.len().min(2)] {
-            "22" | "54" => (BadValue, ""),
+        "42P01" | "42703" | "3F000" => (NOT_FOUND, ""),
+        "0A000" => (UNSUPPORTED, ""),
+        state => match &state[..state.len().min(2)] {
+            "22" | "54" => (BAD_VALUE, ""),
             "23" => (
-                BadValue,
+                BAD_VALUE,
                 "change or drop the constraint that the message names",
             ),
-            "08" | "53" | "57" | "58" => (Unavailable, ""),
-            _ => (Database, ""),
+            "08" | "53" | "57" | "58" => (UNAVAILABLE, ""),
+            _ => (DATABASE, ""),
         },
     };
     let detail = refusal.detail().map(|detail| format!("; {detail}"));
     let why = format!(
-        "{}{} ({code})",
+        "{}{} ({state})",
         refusal.message(),
         detail.as_deref().unwrap_or_default().trim_end_matches('.')
     );
-    (kind, why, hint)
+    (code, why, hint)
 }
 
 /// It was met in a function that a statement of ours called without knowing, a trigger's for example.
@@ -237,7 +263,7 @@ fn is_within_function(refusal: &DbError) -> bool {
 }
 
 /// Why the server was not believed.
-fn told_by_tls(error: &rustls::Error) -> (ErrorKind, String, &'static str) {
+fn told_by_tls(error: &rustls::Error) -> (Code, String, &'static str) {
     use CertificateError::*;
 
     let (why, hint) = match error {
@@ -267,16 +293,16 @@ fn told_by_tls(error: &rustls::Error) -> (ErrorKind, String, &'static str) {
         ),
         other => (format!("TLS failed: {other}"), ""),
     };
-    (ErrorKind::Unavailable, why, hint)
+    (code::UNAVAILABLE, why, hint)
 }
 
 /// What the client met before the server said anything, or when it stopped doing so.
-fn met_on_the_way(error: &tokio_postgres::Error) -> (ErrorKind, String, &'static str) {
+fn met_on_the_way(error: &tokio_postgres::Error) -> (Code, String, &'static str) {
     if let Some(refused) = find::<Refused>(error) {
-        return (ErrorKind::Unavailable, refused.to_string(), refused.hint());
+        return (code::UNAVAILABLE, refused.to_string(), refused.hint());
     }
     if let Some(met) = find::<io::Error>(error) {
-        return (ErrorKind::Unavailable, met.to_string(), advice(met));
+        return (code::UNAVAILABLE, met.to_string(), advice(met));
     }
     // The client has no types for these.
     let cause = error.source().map(ToString::to_string).unwrap_or_default();
@@ -290,10 +316,10 @@ fn met_on_the_way(error: &tokio_postgres::Error) -> (ErrorKind, String, &'static
             "give Password=env:NAME, set PGPASSWORD, or write it into ~/.pgpass",
         ),
         _ if error.is_closed() => ("the connection broke", "run this again"),
-        "" => return (ErrorKind::Database, error.to_string(), ""),
-        cause => return (ErrorKind::Database, format!("{error}: {cause}"), ""),
+        "" => return (code::DATABASE, error.to_string(), ""),
+        cause => return (code::DATABASE, format!("{error}: {cause}"), ""),
     };
-    (ErrorKind::Unavailable, why.to_owned(), hint)
+    (code::UNAVAILABLE, why.to_owned(), hint)
 }
 
 /// What helps where nobody answers.

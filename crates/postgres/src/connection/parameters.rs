@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use bucketline_destination::{Error, ErrorKind, Result};
+use bucketline_destination::{Error, Result, code};
 
 use super::{Environment, notation};
 
@@ -190,7 +190,7 @@ impl Parameters {
 
 /// An error about what is given.
 pub(super) fn refused(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Unavailable, message)
+    Error::new(code::UNAVAILABLE, message)
 }
 
 fn unknown(name: &str) -> Error {

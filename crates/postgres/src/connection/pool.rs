@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bucketline_destination::{Error, ErrorKind, Result};
+use bucketline_destination::{Error, Result, code};
 use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 use secrecy::ExposeSecret as _;
@@ -67,7 +67,7 @@ impl Pool {
             other => {
                 let label = self.settings().label();
                 let message = format!("{label}: all {SIZE} connections stay in use");
-                Error::new(ErrorKind::Unavailable, message).with_source(other)
+                Error::new(code::UNAVAILABLE, message).with_source(other)
             }
         })
     }
@@ -127,7 +127,7 @@ impl Connector {
                 Err(error) => return Err(error),
             }
         }
-        Err(last.unwrap_or_else(|| Error::new(ErrorKind::Unavailable, "there is no host")))
+        Err(last.unwrap_or_else(|| Error::new(code::UNAVAILABLE, "there is no host")))
     }
 
     async fn connect_to(&self, login: &Login) -> Result<ClientWrapper> {
@@ -138,7 +138,7 @@ impl Connector {
         let opened = tokio::time::timeout(limit, self.open(login, &place)).await;
         opened.unwrap_or_else(|_| {
             let message = format!("{place}: no answer within {} s", limit.as_secs());
-            Err(Error::new(ErrorKind::Unavailable, message)
+            Err(Error::new(code::UNAVAILABLE, message)
                 .with_hint("check the host, and the firewalls between; connect_timeout gives it more seconds")
                 .with_source(std::io::Error::from(std::io::ErrorKind::TimedOut)))
         })
@@ -167,7 +167,7 @@ impl Connector {
             let mut maker = tls.0.clone();
             let connector = MakeTlsConnect::<Socket>::make_tls_connect(&mut maker, &host.name);
             let connector = connector.map_err(|error| {
-                Error::new(ErrorKind::Unavailable, format!("{place}: {error}")).with_source(error)
+                Error::new(code::UNAVAILABLE, format!("{place}: {error}")).with_source(error)
             })?;
             let connector = Watch::new(connector, watch(true));
             let connected = config.connect_raw(socket, connector).await;
@@ -215,7 +215,7 @@ impl Connector {
         });
         if self.settings.must_take_writes && last == Some("on") {
             let message = format!("{place}: this server takes no writes");
-            return Err(Error::new(ErrorKind::Unavailable, message)
+            return Err(Error::new(code::UNAVAILABLE, message)
                 .with_hint("name the primary, or all hosts with commas between")
                 // Another may take them, or this one later.
                 .with_source(std::io::Error::other("read only")));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bucketline_destination::{
-    Counts, DELETED, Error, ErrorKind, Keeping, Layout, Replacement, Result, TableName,
+    Counts, DELETED, Error, Keeping, Layout, Replacement, Result, TableName, code, fault,
 };
 use serde_json::Value;
 use tokio_postgres::Client;
@@ -43,7 +43,7 @@ impl Work for Apply {
     async fn run(&self, at: &mut Connected) -> Result<Applied> {
         let (client, begun, located) = (&*at.client, &*self.begun, &self.located);
         let name = located.sql();
-        let staged = begun.staging.as_ref().ok_or_else(Error::not_staged)?;
+        let staged = begun.staging.as_ref().ok_or_else(fault::not_staged)?;
         let staging = Located::staging(begun.id);
         // Whole tables are compared, for which the ways that suit pages do not.
         let settings = "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on;
@@ -52,7 +52,7 @@ impl Work for Apply {
         client.batch_execute(&analysis).await.doing(DOING)?;
         let found = physical::find(client, located).await?;
         let found = found.filter(|found| found.kind == Kind::Table);
-        let found = found.ok_or_else(|| Error::vanished(&self.table))?;
+        let found = found.ok_or_else(|| fault::vanished(&self.table))?;
         let mut counts = Counts::default();
         let (layout, names) = if self.replacement == Replacement::Table {
             counts.deleted = count(client, &name).await?;
@@ -122,7 +122,7 @@ fn converted_staging(
             None if column.name.eq_ignore_ascii_case(DELETED) => String::from("FALSE"),
             None => {
                 let message = format!("the staging lacks the column {}", column.name);
-                return Err(Error::new(ErrorKind::Database, message));
+                return Err(Error::new(code::DATABASE, message));
             }
         };
         columns.push(format!("{value} AS {}", quote(&names[*place])));

@@ -120,7 +120,7 @@ impl Blame<'_> {
         );
         let hint =
             format!("shorten it in the SELECT, LEFT({column}, 500), or leave the column out");
-        Some(Error::new(error.kind(), message).with_hint(hint))
+        Some(Error::new(error.code(), message).with_hint(hint))
     }
 }
 

@@ -92,7 +92,7 @@ pub(crate) async fn send(
                 Some(key) => describe_row(&key, row),
                 None => (row + 1).to_string(),
             };
-            let told = Error::new(error.kind(), format!("row {named}, {error}"));
+            let told = Error::new(error.code(), format!("row {named}, {error}"));
             match error.hint() {
                 Some(hint) => told.with_hint(hint),
                 None => told,

@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::compute::take_record_batch;
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::row::{OwnedRow, RowConverter, SortField};
-use bucketline_destination::{Counts, Error, ErrorKind, Place, Result, Version, Versions};
+use bucketline_destination::{Counts, Error, Place, Result, Version, Versions, code};
 
 use super::{Merge, internal};
 use crate::decode::Decoder;
@@ -328,7 +328,7 @@ impl Merge<'_> {
         let column = index.map(|index| batch.column(index));
         column
             .and_then(|column| column.as_primitive_opt())
-            .ok_or_else(|| Error::new(ErrorKind::Database, "the versions have no start"))
+            .ok_or_else(|| Error::new(code::DATABASE, "the versions have no start"))
     }
 }
 

@@ -19,7 +19,7 @@ use super::{Check, Difference};
 use crate::columns::build;
 use crate::prepare::Prepared;
 use crate::statement::Statement;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// A key, encoded.
 type Key = Box<[u8]>;
@@ -327,7 +327,7 @@ fn plain_numbers(value: &mut Value) {
 fn stored(rows: &RecordBatch, columns: &[(String, ColumnType)]) -> Result<Vec<ArrayRef>> {
     let array = |(name, column_type): &(String, ColumnType)| {
         let array = column(rows, name).ok_or_else(|| lost(name))?;
-        Ok(convert(array, *column_type)?)
+        convert(array, *column_type)
     };
     columns.iter().map(array).collect()
 }
@@ -347,7 +347,7 @@ fn column<'r>(rows: &'r RecordBatch, name: &str) -> Option<&'r ArrayRef> {
 }
 
 fn lost(name: &str) -> Error {
-    Error::new(ErrorKind::Check, format!("the copy has no column {name}"))
+    Error::new(code::CHECK, format!("the copy has no column {name}"))
         .with_hint("run its REPLICATE, which adds the column")
 }
 
@@ -380,7 +380,7 @@ pub(super) fn describe(keys: &RecordBatch, row: usize) -> Result<String> {
 
 fn unusable(error: ArrowError) -> Error {
     Error::new(
-        ErrorKind::BadValue,
+        code::BAD_VALUE,
         format!("the rows cannot be compared: {error}"),
     )
 }

@@ -22,7 +22,7 @@ use crate::run::{Run, list, owners};
 use crate::standing::Standing;
 use crate::statement::{Deletes, Statement};
 use crate::work::Work;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// The slice under which a repair is written: all of it is one transaction.
 const REPAIR: &str = "repair";
@@ -282,7 +282,7 @@ async fn repair(
     changes: Vec<Change>,
 ) -> Result<()> {
     let Some(state) = status.state.as_ref().filter(|_| !changes.is_empty()) else {
-        return Ok(load.finish(None).await?);
+        return load.finish(None).await;
     };
     let retention = match &prepared.history {
         Some(change) => Retention::Versions {
@@ -311,7 +311,7 @@ async fn repair(
         load.write(REPAIR, change).await?;
     }
     load.commit(REPAIR, None).await?;
-    Ok(load.finish(None).await?)
+    load.finish(None).await
 }
 
 /// Explains a check in lines. Makes no request but look-ups of names.
@@ -384,11 +384,11 @@ fn no_bounds(why: &str) -> Error {
 }
 
 fn failed(message: String) -> Error {
-    Error::new(ErrorKind::Check, message)
+    Error::new(code::CHECK, message)
 }
 
 /// The rows with these numbers.
 fn taken(rows: &RecordBatch, numbers: Vec<u32>) -> Result<RecordBatch> {
     take_record_batch(rows, &UInt32Array::from(numbers))
-        .map_err(|error| Error::new(ErrorKind::BadValue, error.to_string()))
+        .map_err(|error| Error::new(code::BAD_VALUE, error.to_string()))
 }

@@ -17,7 +17,7 @@ use crate::prepare::{Prepared, Rows, keys_plan};
 use crate::probe::{is_narrowed, shows_rows};
 use crate::run::Run;
 use crate::work::{RowWork, WholeWork, Work};
-use crate::{Error, ErrorKind, Mode, Result};
+use crate::{Error, Mode, Result, code};
 
 /// The source's side of a check.
 pub(super) struct Source<'a> {
@@ -54,7 +54,7 @@ impl Seen {
 
 fn incomplete(slice: &Slice) -> Error {
     let what = format!("{}: the answer stopped before its end", slice.label);
-    Error::new(ErrorKind::Incomplete, what).with_hint("run the statement again")
+    Error::new(code::INCOMPLETE, what).with_hint("run the statement again")
 }
 
 /// The rows that differ, if some do.

@@ -14,7 +14,7 @@ use sql::sqlparser::ast::{
 };
 
 use crate::catalog::DestinationTable;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result, code};
 
 /// The query as text for the destination.
 pub(super) async fn render(
@@ -33,7 +33,7 @@ pub(super) async fn render(
             .filter(|found| found.destination.label() == destination.label());
         let Some(found) = found else {
             let message = format!("a view shows tables of the destination, and {name} is none");
-            return Err(Error::new(ErrorKind::Unsupported, message)
+            return Err(Error::new(code::UNSUPPORTED, message)
                 .with_hint("REPLICATE it first, and name the copy: destination.table")
                 .at(name.span()));
         };

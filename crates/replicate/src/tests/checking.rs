@@ -1,6 +1,6 @@
 //! CHECKCACHE: what differs is found and mended, and nothing else is touched.
 
-use bucketline_source::ErrorKind as SourceError;
+use bucketline_core::code::http;
 
 use super::fake::{Selection, instant};
 use super::{Bench, select, statement, with};
@@ -9,7 +9,7 @@ use crate::events::Voice;
 use crate::run::Run;
 use crate::statement::{Deletes, Statement};
 use crate::work::Work;
-use crate::{ErrorKind, Result, ScriptRun};
+use crate::{Result, ScriptRun, code};
 
 pub(super) async fn check(
     bench: &Bench,
@@ -257,7 +257,7 @@ async fn nothing_is_taken_for_deleted_that_may_only_be_hidden() {
         .await
         .unwrap_err();
     bench.fake.world().repository("{a}").cut = None;
-    bench.fake.world().repository("{a}").fault = Some(SourceError::Unavailable);
+    bench.fake.world().repository("{a}").fault = Some(http::SERVER);
     check(&bench, &selection, &statement(), &repair())
         .await
         .unwrap_err();
@@ -342,7 +342,7 @@ async fn a_table_is_held_against_what_filled_it() {
     let error = check(&bench, &selection, &statement(), &Check::default())
         .await
         .unwrap_err();
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Check, "BL7015"));
+    assert_eq!(error.code(), "BL7015");
     bench.run(&selection, &statement()).await.unwrap();
     let open = Selection {
         state: Some("open"),
@@ -351,7 +351,7 @@ async fn a_table_is_held_against_what_filled_it() {
     let error = check(&bench, &open, &statement(), &Check::default())
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Check);
+    assert_eq!(error.code(), code::CHECK);
     bench.put("{a}", 1, "first", "merged");
     let against = Check {
         against: true,

@@ -9,7 +9,7 @@ use crate::forecast::forecast;
 use crate::run::Run;
 use crate::statement::Statement;
 use crate::work::Work;
-use crate::{ErrorKind, Result, ScriptRun};
+use crate::{Result, ScriptRun, code};
 
 async fn lines(bench: &Bench, selection: &Selection, statement: &Statement) -> Result<String> {
     let works = select(&bench.fake, selection);
@@ -112,6 +112,6 @@ async fn what_a_run_would_refuse_is_forecast() {
     let context = Run::new(&script, Voice::new(std::sync::Arc::new(crate::Silent))).context;
     let ahead = forecast(Work::Rows(&works), &bench.destination, &history, &context).await;
     let refusal = ahead.unwrap().refusal.unwrap();
-    assert_eq!(refusal.kind(), ErrorKind::Retention);
+    assert_eq!(refusal.code(), code::RETENTION);
     assert_eq!(refusal.to_string(), run.to_string());
 }

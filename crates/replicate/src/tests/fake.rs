@@ -11,13 +11,15 @@ use arrow::array::{
 use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use async_trait::async_trait;
+use bucketline_core::Code;
+use bucketline_core::code::bitbucket;
 use bucketline_source::spec::{
     ColumnKind, ColumnSpec, Cursor, Filter, Origin, Parent, Scopes, SliceKind, TableSpec, Walk,
 };
 use bucketline_source::{
-    Checkpoint, End, Error as SourceError, ErrorKind, Estimate, Identity, Operator, Page,
-    PageStream, PlannedPredicate, Position, Predicate, Pushdown, ReadContext, Reading, Result,
-    ScanPlan, ScanRequest, Scope, ScopeKind, Slice, SliceChoice, SliceId, Source,
+    Checkpoint, End, Error as SourceError, Estimate, Identity, Operator, Page, PageStream,
+    PlannedPredicate, Position, Predicate, Pushdown, ReadContext, Reading, Result, ScanPlan,
+    ScanRequest, Scope, ScopeKind, Slice, SliceChoice, SliceId, Source,
 };
 use chrono::{DateTime, Utc};
 use futures::stream;
@@ -41,7 +43,7 @@ pub(crate) struct Repository {
     pub(crate) moved: i64,
     pub(crate) applicable: bool,
     /// Every request fails so.
-    pub(crate) fault: Option<ErrorKind>,
+    pub(crate) fault: Option<Code>,
     /// The list breaks off after this many pages.
     pub(crate) cut: Option<usize>,
     /// It answers as if it had no rows.
@@ -67,7 +69,7 @@ pub(crate) struct World {
     pub(crate) before_page: Option<Hook>,
     pub(crate) listings: usize,
     /// Whatever is asked fails so.
-    pub(crate) refuses: Option<ErrorKind>,
+    pub(crate) refuses: Option<Code>,
     /// The repositories were listed since [`Source::forget_listing`].
     pub(crate) listed: bool,
     pub(crate) row_requests: usize,
@@ -102,7 +104,7 @@ impl World {
 
     fn admit(&self) -> Result<()> {
         match self.refuses {
-            Some(kind) => Err(SourceError::new(kind, "BL4003", "the service refused")),
+            Some(code) => Err(SourceError::new(code, "the service refused")),
             None => Ok(()),
         }
     }
@@ -391,7 +393,7 @@ impl Source for Fake {
             .collect();
         if let (SliceChoice::Named(names), true) = (&plan.slices, slices.is_empty()) {
             let message = format!("no repository is named {}", names.join(", "));
-            return Err(SourceError::new(ErrorKind::Name, "BL4001", message));
+            return Err(SourceError::new(bitbucket::NO_SUCH_TABLE, message));
         }
         Ok(slices)
     }
@@ -467,12 +469,12 @@ impl FakeWalk {
         world.row_requests += 1;
         world.columns.push(self.plan.request.columns.clone());
         let (now, size, unstable) = (world.clock, world.page_size, world.unstable);
-        let gone = || SourceError::new(ErrorKind::NotFound, "BL4002", "no such repository");
+        let gone = || SourceError::new(bitbucket::NOT_FOUND, "no such repository");
         let Some(repository) = world.repositories.get(&self.slice.id.0) else {
             return Some(Err(gone()));
         };
-        if let Some(kind) = repository.fault {
-            return Some(Err(SourceError::new(kind, "BL4003", "the service refused")));
+        if let Some(code) = repository.fault {
+            return Some(Err(SourceError::new(code, "the service refused")));
         }
         if repository.cut.is_some_and(|cut| self.pages >= cut) {
             return None;

@@ -1,12 +1,14 @@
 //! Incremental: only what changed is read, and the copy equals the source.
 
+use bucketline_core::Reach;
+use bucketline_core::code::{bitbucket, http};
 use bucketline_destination::{Counts, TableName};
-use bucketline_source::{ErrorKind as SourceError, Operator};
+use bucketline_source::Operator;
 
 use super::fake::{ID, Selection, TITLE, UUID, instant};
 use super::{Bench, killed_after, outcome, with};
 use crate::statement::Statement;
-use crate::{ErrorKind, Mode, Outcome};
+use crate::{Mode, Outcome, Unfinished, code};
 
 #[tokio::test]
 async fn a_second_run_reads_only_what_changed() {
@@ -236,18 +238,14 @@ async fn windows_cost_nothing_and_a_killed_first_load_goes_on_at_its_page() {
 
 #[tokio::test]
 async fn a_failed_slice_keeps_its_rows_and_the_others_go_on() {
-    for fault in [
-        SourceError::Forbidden,
-        SourceError::NotFound,
-        SourceError::Unavailable,
-    ] {
+    for fault in [bitbucket::FORBIDDEN, bitbucket::NOT_FOUND, http::SERVER] {
         let bench = Bench::filled();
         let issues = Selection::all("Issues");
         bench.replicate(&issues).await.unwrap();
         bench.fake.world().repository("{a}").fault = Some(fault);
         bench.put("{b}", 3, "new", "open");
-        let error = bench.replicate(&issues).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Partial);
+        let Unfinished { error, report } = bench.unfinished(&issues).await;
+        assert_eq!(error.code(), code::PARTIAL);
         assert!(error.is_partial());
         assert!(
             error
@@ -255,9 +253,9 @@ async fn a_failed_slice_keeps_its_rows_and_the_others_go_on() {
                 .contains("1 of 2 slices failed (acme/slug-{a}): the service refused"),
             "{error}"
         );
-        let report = error.report().unwrap();
+        let report = report.unwrap();
         assert_eq!(report.failed().count(), 1);
-        assert_eq!(*outcome(report, "acme/slug-{b}"), Outcome::Done);
+        assert_eq!(*outcome(&report, "acme/slug-{b}"), Outcome::Done);
         assert_eq!(bench.copy().await, bench.truth(None));
     }
 }
@@ -265,12 +263,12 @@ async fn a_failed_slice_keeps_its_rows_and_the_others_go_on() {
 #[tokio::test]
 async fn slices_that_fail_by_themselves_let_a_script_go_on_even_if_all_do() {
     for (repositories, kind) in [
-        (&["{a}"][..], ErrorKind::Source),
-        (&["{a}", "{b}"], ErrorKind::AllFailed),
+        (&["{a}"][..], http::SERVER),
+        (&["{a}", "{b}"], code::ALL_FAILED),
     ] {
         for (fault, kind, goes_on) in [
-            (SourceError::Unavailable, kind, true),
-            (SourceError::Unauthorized, ErrorKind::Source, false),
+            (http::SERVER, kind, true),
+            (http::UNAUTHORIZED, http::UNAUTHORIZED, false),
         ] {
             let bench = Bench::new();
             for repository in repositories {
@@ -279,7 +277,10 @@ async fn slices_that_fail_by_themselves_let_a_script_go_on_even_if_all_do() {
             }
             let error = bench.replicate(&Selection::all("Issues")).await;
             let error = error.unwrap_err();
-            assert_eq!((error.kind(), error.is_of_slices()), (kind, goes_on));
+            assert_eq!(
+                (error.code(), error.reach() == Reach::Statement),
+                (kind, goes_on)
+            );
             assert!(!error.is_partial(), "nothing was done");
         }
     }
@@ -299,9 +300,9 @@ async fn a_batch_size_that_means_nothing_is_told() {
 #[tokio::test]
 async fn an_error_that_every_slice_would_get_ends_the_statement() {
     for fault in [
-        SourceError::Unauthorized,
-        SourceError::MissingScope,
-        SourceError::Removed,
+        http::UNAUTHORIZED,
+        bitbucket::MISSING_SCOPE,
+        bitbucket::REMOVED,
     ] {
         let bench = Bench::filled();
         bench.fake.world().concurrency = 1;
@@ -311,7 +312,7 @@ async fn an_error_that_every_slice_would_get_ends_the_statement() {
         bench.row_requests();
         bench.fake.world().repository("{a}").fault = Some(fault);
         let error = bench.replicate(&issues).await.unwrap_err();
-        assert_eq!((error.kind(), error.code()), (ErrorKind::Source, "BL4003"));
+        assert_eq!(error.code(), fault);
         assert_eq!(bench.row_requests(), 1, "no other slice was asked");
         assert_eq!(bench.copy().await, before);
     }
@@ -323,7 +324,7 @@ async fn an_answer_that_breaks_off_has_not_ended() {
     bench.fake.world().repository("{a}").cut = Some(2);
     let issues = Selection::all("Issues");
     let error = bench.replicate(&issues).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Partial);
+    assert_eq!(error.code(), code::PARTIAL);
     bench.fake.world().repository("{a}").cut = None;
     bench.replicate(&issues).await.unwrap();
     assert_eq!(bench.copy().await, bench.truth(None));
@@ -443,10 +444,10 @@ async fn a_name_that_means_another_repository_or_none_is_refused() {
     let before = bench.copy().await;
     bench.fake.world().repository("{a}").slug = "renamed".to_owned();
     let error = bench.replicate(&one).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NameMoved);
+    assert_eq!(error.code(), code::NAME_MOVED);
     bench.fake.world().repository("{b}").slug = "slug-{a}".to_owned();
     let error = bench.replicate(&one).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NameMoved);
+    assert_eq!(error.code(), code::NAME_MOVED);
     assert_eq!(bench.copy().await, before);
     let other = Selection {
         slices: Some((Operator::Eq, "renamed")),
@@ -470,7 +471,7 @@ async fn a_name_is_guarded_however_the_statement_compares_with_it() {
         for other in ["slug-{b}", "slug-{a}"] {
             bench.fake.world().repository("{b}").slug = other.to_owned();
             let error = bench.replicate(&chosen).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::NameMoved, "{operator:?}");
+            assert_eq!(error.code(), code::NAME_MOVED, "{operator:?}");
             assert_eq!(bench.copy().await, before, "{operator:?}");
         }
     }
@@ -487,7 +488,7 @@ async fn a_renamed_workspace_that_the_statement_names_takes_no_row() {
     let before = bench.copy().await;
     bench.fake.world().slug = "renamed";
     let error = bench.replicate(&mine).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NameMoved);
+    assert_eq!(error.code(), code::NAME_MOVED);
     assert_eq!(bench.copy().await, before);
 }
 

@@ -1,5 +1,7 @@
 //! Listing: read whole, believed only with care.
 
+use bucketline_core::code::bitbucket;
+
 use super::fake::Selection;
 use super::{Bench, killed_after, outcome};
 use crate::{Mode, Outcome};
@@ -149,7 +151,7 @@ async fn deletes_stay_off_after_the_credential_changed_until_a_whole_run() {
     bench.replicate(&branches()).await.unwrap();
     bench.fake.world().credential = "token 2".to_owned();
     bench.fake.world().repository("{a}").rows.remove(&4);
-    bench.fake.world().repository("{b}").fault = Some(bucketline_source::ErrorKind::Forbidden);
+    bench.fake.world().repository("{b}").fault = Some(bitbucket::FORBIDDEN);
     for _ in 0..2 {
         bench.replicate(&branches()).await.unwrap_err();
         assert_eq!(

@@ -33,7 +33,7 @@ use crate::events::Voice;
 use crate::run::{Run, run};
 use crate::statement::{Options, Statement};
 use crate::work::{RowWork, Work};
-use crate::{Outcome, Report, Result, RunOptions, ScriptRun};
+use crate::{Outcome, Report, Result, RunOptions, ScriptRun, Unfinished};
 use fake::{Fake, Select, Selection, clock_of};
 
 /// A fake service and a destination.
@@ -80,12 +80,29 @@ impl Bench {
             .await
     }
 
+    /// A statement that fails after some of its work.
+    async fn unfinished(&self, selection: &Selection) -> Unfinished {
+        bucketline_source::Source::forget_listing(&self.fake);
+        let script = ScriptRun::new(RunOptions::default());
+        let run = self.try_run(&script, selection, &statement()).await;
+        run.unwrap_err()
+    }
+
     async fn run_in(
         &self,
         script: &ScriptRun,
         selection: &Selection,
         statement: &Statement,
     ) -> Result<Report> {
+        Ok(self.try_run(script, selection, statement).await?)
+    }
+
+    async fn try_run(
+        &self,
+        script: &ScriptRun,
+        selection: &Selection,
+        statement: &Statement,
+    ) -> Result<Report, Unfinished> {
         let works = select(&self.fake, selection);
         let voice = Voice::new(Arc::new(crate::Silent));
         let run_ = Run::new(script, voice);

@@ -1,14 +1,14 @@
 //! Whose table it is.
 
 use arrow::array::{Int64Array, RecordBatch};
+use bucketline_core::code::bitbucket;
 use std::sync::Arc;
 
 use bucketline_destination::TableName;
-use bucketline_source::ErrorKind as SourceError;
 
 use super::fake::{ID, Selection, TITLE, UUID};
 use super::{Bench, statement, with};
-use crate::{ErrorKind, RunOptions, ScriptRun};
+use crate::{RunOptions, ScriptRun, code};
 
 fn issues() -> Selection {
     Selection::all("Issues")
@@ -25,7 +25,7 @@ async fn a_table_that_someone_else_made_is_left_alone() {
         .unwrap();
     for statement in [statement(), with(|options| options.drop_table = true)] {
         let error = bench.run(&issues(), &statement).await.unwrap_err();
-        assert_eq!((error.kind(), error.code()), (ErrorKind::NotOurs, "BL7001"));
+        assert_eq!(error.code(), "BL7001");
         assert!(error.hint().is_some());
     }
     assert_eq!(bench.row_requests(), 0);
@@ -38,7 +38,7 @@ async fn another_workspace_is_refused_with_the_ways_out() {
     bench.fake.world().workspace = "{other}".to_owned();
     bench.row_requests();
     let error = bench.replicate(&issues()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::OtherWorkspace);
+    assert_eq!(error.code(), code::OTHER_WORKSPACE);
     let hint = error.hint().unwrap();
     assert!(hint.contains("prefix") && hint.contains("schema"), "{hint}");
     assert_eq!(bench.row_requests(), 0);
@@ -46,7 +46,7 @@ async fn another_workspace_is_refused_with_the_ways_out() {
 
 #[tokio::test]
 async fn a_first_run_to_which_everything_is_refused_leaves_nothing_behind() {
-    for fault in [SourceError::Forbidden, SourceError::Removed] {
+    for fault in [bitbucket::FORBIDDEN, bitbucket::REMOVED] {
         let bench = Bench::filled();
         for repository in ["{a}", "{b}"] {
             bench.fake.world().repository(repository).fault = Some(fault);
@@ -89,7 +89,7 @@ async fn two_statements_of_one_script_do_not_share_a_table() {
     let mut lower = statement();
     lower.table = TableName::bare("COPY");
     let error = bench.run_in(&script, &other, &lower).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::OneTarget);
+    assert_eq!(error.code(), code::ONE_TARGET);
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn a_table_that_fits_is_taken_over_and_any_other_is_left_alone() {
     for repository in ["{a}", "{b}"] {
         bench.fake.world().repository(repository).hidden = false;
     }
-    bench.fake.world().repository("{b}").fault = Some(SourceError::Forbidden);
+    bench.fake.world().repository("{b}").fault = Some(bitbucket::FORBIDDEN);
     bench.run(&few, &adopt).await.unwrap_err();
     assert_eq!(bench.copy().await.len(), 1, "it is as it was");
     bench.fake.world().repository("{b}").fault = None;

@@ -1,14 +1,15 @@
 //! Loads of the whole table: staged, applied at the end.
 
 use arrow::datatypes::DataType;
+use bucketline_core::code::http;
 use bucketline_destination::Counts;
-use bucketline_source::{ErrorKind as SourceError, Operator};
+use bucketline_source::Operator;
 use bucketline_sql::{Position, Span};
 
 use super::fake::{ID, STATE, Selection, TITLE, UUID};
 use super::{Bench, killed_after, outcome, statement, with};
 use crate::declared::{Declared, DeclaredColumn, Rule};
-use crate::{ErrorKind, Mode, Outcome};
+use crate::{Mode, Outcome, code};
 
 fn few() -> Selection {
     Selection {
@@ -104,9 +105,9 @@ async fn other_conditions_replace_the_rows() {
 async fn a_reload_that_fails_leaves_the_table_and_goes_on_later() {
     let bench = Bench::filled();
     bench.replicate(&few()).await.unwrap();
-    bench.fake.world().repository("{b}").fault = Some(SourceError::Unavailable);
+    bench.fake.world().repository("{b}").fault = Some(http::SERVER);
     let error = bench.replicate(&more()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Partial);
+    assert_eq!(error.code(), code::PARTIAL);
     assert!(!error.is_partial(), "nothing was put in place");
     assert_eq!(bench.copy().await, bench.truth(None));
     bench.fake.world().repository("{b}").fault = None;
@@ -243,7 +244,7 @@ async fn a_slice_without_a_matching_row_leaves_through_a_reload_and_one_with_an_
 async fn a_reload_goes_on_whatever_does_not_change_its_rows() {
     let bench = Bench::filled();
     bench.replicate(&few()).await.unwrap();
-    bench.fake.world().repository("{b}").fault = Some(SourceError::Unavailable);
+    bench.fake.world().repository("{b}").fault = Some(http::SERVER);
     bench.replicate(&more()).await.unwrap_err();
     bench.fake.world().repository("{b}").fault = None;
     bench.fake.world().credential = "token 2".to_owned();
@@ -293,7 +294,7 @@ async fn drop_and_truncate_load_first_and_replace_then() {
         let bench = Bench::filled();
         bench.run(&few(), &statement).await.unwrap();
         bench.fake.world().repository("{a}").rows.remove(&4);
-        bench.fake.world().repository("{b}").fault = Some(SourceError::Unavailable);
+        bench.fake.world().repository("{b}").fault = Some(http::SERVER);
         let before = bench.copy().await;
         bench.run(&few(), &statement).await.unwrap_err();
         assert_eq!(
@@ -390,7 +391,7 @@ async fn declared_columns_rename_and_convert() {
 
     declares.declared = Some(declared(&[("Id", DataType::Int64)], &[]));
     let error = bench.run(&few(), &declares).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Columns);
+    assert_eq!(error.code(), code::COLUMNS);
 }
 
 #[tokio::test]
@@ -400,7 +401,7 @@ async fn a_fixed_schema_refuses_new_columns() {
     let fixed = with(|options| options.alter_schema = false);
     bench.run(&few(), &fixed).await.unwrap();
     let error = bench.run(&more(), &fixed).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::SchemaFixed);
+    assert_eq!(error.code(), code::SCHEMA_FIXED);
 }
 
 #[tokio::test]

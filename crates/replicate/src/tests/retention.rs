@@ -1,13 +1,13 @@
 //! Rows that leave: marked, skipped, or kept as versions.
 
+use bucketline_core::code::bitbucket;
 use bucketline_destination::{Counts, DELETED};
-use bucketline_source::ErrorKind as SourceError;
 use bucketline_sql as sql;
 
 use super::fake::{ID, STATE, Selection, TITLE, UPDATED, UUID};
 use super::{Bench, statement, with};
 use crate::statement::{Deletes, Statement};
-use crate::{ErrorKind, Outcome};
+use crate::{Outcome, code};
 
 fn soft() -> Statement {
     with(|options| options.deletes = Deletes::Mark)
@@ -139,7 +139,7 @@ async fn a_reload_that_keeps_otherwise_does_not_go_on_with_what_is_staged() {
         ..Selection::all("Issues")
     };
     bench.replicate(&few).await.unwrap();
-    bench.fake.world().repository("{b}").fault = Some(SourceError::Forbidden);
+    bench.fake.world().repository("{b}").fault = Some(bitbucket::FORBIDDEN);
     bench
         .replicate(&Selection::all("Issues"))
         .await
@@ -183,7 +183,7 @@ async fn marks_are_a_change_of_the_table_that_can_be_forbidden() {
         .run(&Selection::all("Branches"), &fixed)
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::SchemaFixed);
+    assert_eq!(error.code(), code::SCHEMA_FIXED);
     bench
         .run(&Selection::all("Branches"), &soft())
         .await
@@ -246,10 +246,7 @@ async fn history_begins_and_ends_with_the_table() {
     bench.replicate(&issues).await.unwrap();
     let before = bench.copy().await;
     let error = bench.run(&issues, &history()).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.code()),
-        (ErrorKind::Retention, "BL7014")
-    );
+    assert_eq!(error.code(), "BL7014");
     assert!(error.hint().unwrap().contains("DropTable"));
     assert_eq!(bench.copy().await, before);
 
@@ -263,11 +260,11 @@ async fn history_begins_and_ends_with_the_table() {
     assert_eq!(versions(&bench, 5).await, ["first", "second"]);
 
     let error = bench.run(&issues, &statement()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Retention);
+    assert_eq!(error.code(), code::RETENTION);
     let error = bench.run(&open("Issues"), &history()).await.unwrap_err();
     assert_eq!(
-        error.kind(),
-        ErrorKind::Retention,
+        error.code(),
+        code::RETENTION,
         "a reload would lose the versions"
     );
     assert_eq!(versions(&bench, 5).await, ["first", "second"]);

@@ -1,6 +1,6 @@
 //! Deletes that no cursor shows, found by reading all keys.
 
-use bucketline_source::ErrorKind as SourceError;
+use bucketline_core::code::http;
 
 use super::fake::Selection;
 use super::{Bench, with};
@@ -49,7 +49,7 @@ async fn a_sweep_that_is_cut_refused_or_empty_deletes_nothing() {
     bench.run(&issues(), &keys()).await.unwrap_err();
     assert_eq!(bench.copy().await, before);
     bench.fake.world().repository("{a}").cut = None;
-    bench.fake.world().repository("{a}").fault = Some(SourceError::Unavailable);
+    bench.fake.world().repository("{a}").fault = Some(http::SERVER);
     bench.run(&issues(), &keys()).await.unwrap_err();
     assert_eq!(bench.copy().await, before);
     bench.fake.world().repository("{a}").fault = None;

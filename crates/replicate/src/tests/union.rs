@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use bucketline_source::{ErrorKind as SourceError, Operator, Source};
+use bucketline_core::Reach;
+use bucketline_core::code::{bitbucket, http};
+use bucketline_source::{Operator, Source};
 use bucketline_sql::{Position, Span};
 
 use super::fake::{Fake, ID, Select, Selection, TITLE};
@@ -15,7 +17,7 @@ use crate::forecast::forecast;
 use crate::run::{Run, run};
 use crate::statement::Statement;
 use crate::work::{RowWork, Work};
-use crate::{ErrorKind, Mode, Outcome, Report, Result, ScriptRun};
+use crate::{Mode, Outcome, Report, Result, ScriptRun, Unfinished, code};
 
 /// A table that is filled from two accounts.
 struct Two {
@@ -61,6 +63,10 @@ impl Two {
     }
 
     async fn run(&self, statement: &Statement) -> Result<Report> {
+        Ok(self.try_run(statement).await?)
+    }
+
+    async fn try_run(&self, statement: &Statement) -> Result<Report, Unfinished> {
         self.prod.fake.forget_listing();
         self.dev.forget_listing();
         let script = ScriptRun::default();
@@ -180,13 +186,13 @@ async fn one_account_fails_alone() {
     let copied = |title: &str| format!("two {{d}} 1 {title}");
 
     // Its list is refused, then its rows, in a way that each of its slices would meet.
-    two.dev.world().refuses = Some(SourceError::Unauthorized);
-    let error = two.run(&statement()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Partial);
+    two.dev.world().refuses = Some(http::UNAUTHORIZED);
+    let Unfinished { error, report } = two.try_run(&statement()).await.unwrap_err();
+    assert_eq!(error.code(), code::PARTIAL);
     assert!(error.is_partial());
-    let report = error.report().unwrap();
+    let report = report.unwrap();
     assert!(matches!(
-        outcome(report, "test/slug-{d}"),
+        outcome(&report, "test/slug-{d}"),
         Outcome::Failed(_)
     ));
     assert_eq!(report.counts.updated, 1);
@@ -194,16 +200,16 @@ async fn one_account_fails_alone() {
 
     two.dev.world().refuses = None;
     two.prod.put("{a}", 2, "third", "open");
-    two.dev.world().repository("{d}").fault = Some(SourceError::MissingScope);
-    let error = two.run(&statement()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Partial);
-    assert_eq!(error.report().unwrap().counts.updated, 1);
+    two.dev.world().repository("{d}").fault = Some(bitbucket::MISSING_SCOPE);
+    let Unfinished { error, report } = two.try_run(&statement()).await.unwrap_err();
+    assert_eq!(error.code(), code::PARTIAL);
+    assert_eq!(report.unwrap().counts.updated, 1);
 
     // If both fail, nothing was done.
-    two.prod.fake.world().refuses = Some(SourceError::Unauthorized);
+    two.prod.fake.world().refuses = Some(http::UNAUTHORIZED);
     let error = two.run(&statement()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AllFailed);
-    assert!(error.is_of_slices() && !error.is_partial());
+    assert_eq!(error.code(), code::ALL_FAILED);
+    assert!(error.reach() == Reach::Statement && !error.is_partial());
     two.prod.fake.world().refuses = None;
 
     two.dev.world().repository("{d}").fault = None;
@@ -215,9 +221,9 @@ async fn one_account_fails_alone() {
 #[tokio::test]
 async fn an_account_that_never_answered_has_the_statement_fail() {
     let two = Two::filled("Issues");
-    two.dev.world().refuses = Some(SourceError::Unauthorized);
+    two.dev.world().refuses = Some(http::UNAUTHORIZED);
     let error = two.run(&statement()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Source);
+    assert_eq!(error.code(), http::UNAUTHORIZED);
     assert_eq!(two.copy().await, Vec::<String>::new());
 }
 
@@ -243,7 +249,7 @@ async fn another_workspace_is_still_refused() {
     two.replicate().await;
     two.queries = vec![dev];
     let error = two.run(&statement()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::OtherWorkspace);
+    assert_eq!(error.code(), code::OTHER_WORKSPACE);
 }
 
 #[tokio::test]
@@ -254,7 +260,7 @@ async fn connections_that_change_places_are_refused() {
     two.queries[0].0 = "dev";
     two.queries[1].0 = "prod";
     let error = two.run(&statement()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NameMoved);
+    assert_eq!(error.code(), code::NAME_MOVED);
     assert!(
         error.to_string().starts_with("dev meant another object"),
         "{error}"
@@ -276,7 +282,7 @@ async fn two_names_of_one_workspace_are_told() {
     let mut two = Two::filled("Issues");
     two.queries[1].0 = "prod";
     let error = two.run(&statement()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Overlap);
+    assert_eq!(error.code(), code::OVERLAP);
     assert_eq!(two.copy().await, Vec::<String>::new());
 }
 

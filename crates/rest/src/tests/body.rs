@@ -182,7 +182,11 @@ async fn a_coding_that_was_not_asked_for_is_named() {
         let server = Server::replying(vec![reply(200, &[&header], "x")]).await;
         let (client, _) = client(config(&server));
         let error = client.get(&server.url("/a")).await.unwrap_err();
-        assert_eq!((error.code(), error.attempts()), ("BL3206", 1), "{error}");
+        assert_eq!(
+            (error.code().as_str(), error.attempts()),
+            ("BL3206", 1),
+            "{error}"
+        );
         assert!(error.to_string().contains(named), "{error}");
     }
 }

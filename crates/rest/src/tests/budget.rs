@@ -51,7 +51,7 @@ async fn a_wait_too_long_is_an_error() {
     client.get(&server.url("/a")).await.unwrap();
     let error = client.get(&server.url("/b")).await.unwrap_err();
     assert_eq!(
-        (error.kind(), error.code()),
+        (error.kind(), error.code().as_str()),
         (ErrorKind::BudgetWait, "BL3301")
     );
     assert!(
@@ -189,7 +189,10 @@ fn a_file_that_cannot_be_made_is_an_error() {
     config.requests_per_hour = Some(10);
     config.state_dir = Some(in_the_way.join("state"));
     let error = Client::new(config.clone()).unwrap_err();
-    assert_eq!((error.kind(), error.code()), (ErrorKind::State, "BL3302"));
+    assert_eq!(
+        (error.kind(), error.code().as_str()),
+        (ErrorKind::State, "BL3302")
+    );
     assert!(error.to_string().contains("state"), "{error}");
     config.reserve = 10;
     assert_eq!(

@@ -20,6 +20,7 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder, UIn
 use arrow::compute::take;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
+use bucketline_core::Code;
 use serde::de::DeserializeSeed;
 use serde_json::error::Category;
 
@@ -28,7 +29,7 @@ pub use self::surrogate::mend;
 use self::tree::{Node, Target};
 use self::visit::Answer;
 use crate::spec::{Origin, Walk};
-use crate::{Error, ErrorKind, Lost, Result, TableSpec};
+use crate::{Error, Lost, Result, TableSpec, code};
 
 /// Reads the answers about one table into batches of the wanted columns.
 #[derive(Debug, Clone)]
@@ -205,7 +206,7 @@ impl Decoder {
     ) -> Result<Decoded> {
         let text = std::str::from_utf8(body).map_err(|error| {
             self.error(
-                "BL2010",
+                code::NOT_JSON,
                 &format!("is not UTF-8: {error}"),
                 body,
                 error.valid_up_to(),
@@ -224,14 +225,14 @@ impl Decoder {
         .deserialize(&mut json)
         .and_then(|()| json.end());
         if let Some(failure) = answer.failure.take() {
-            return Err(self.error("BL2011", &failure, body, 0));
+            return Err(self.error(code::WRONG_TYPE, &failure, body, 0));
         }
         if let Err(error) = read {
             let at = offset(text, error.line(), error.column());
             let (code, what) = match error.classify() {
-                Category::Eof => ("BL2010", "ends too early"),
-                Category::Data => ("BL2011", "cannot be used"),
-                Category::Syntax | Category::Io => ("BL2010", "is not JSON"),
+                Category::Eof => (code::NOT_JSON, "ends too early"),
+                Category::Data => (code::WRONG_TYPE, "cannot be used"),
+                Category::Syntax | Category::Io => (code::NOT_JSON, "is not JSON"),
             };
             // It quotes what was found.
             let error = error.to_string();
@@ -272,7 +273,7 @@ impl Decoder {
                 RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
             })
             .map_err(|error| {
-                self.error("BL2011", &error.to_string(), body, 0)
+                self.error(code::WRONG_TYPE, &error.to_string(), body, 0)
                     .with_source(error)
             })?;
         let next = next.filter(|next| !next.is_empty());
@@ -286,14 +287,14 @@ impl Decoder {
         })
     }
 
-    fn error(&self, code: &'static str, what: &str, body: &[u8], at: usize) -> Error {
+    fn error(&self, code: Code, what: &str, body: &[u8], at: usize) -> Error {
         let mut message = format!("an answer about {} {what}", self.table);
         if body.is_empty() {
             message.push_str("; its body is empty");
         } else {
             message.push_str(&format!("; near: {}", snippet(body, at)));
         }
-        Error::new(ErrorKind::Decode, code, message)
+        Error::new(code, message)
     }
 }
 

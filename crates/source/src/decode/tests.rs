@@ -240,11 +240,7 @@ fn unusable_answers() {
     let decoder = Decoder::new(&table, &wanted);
     for (body, code, part) in cases {
         let error = decoder.decode(body.as_bytes(), &[]).unwrap_err();
-        assert_eq!(
-            (error.code(), error.kind()),
-            (code, ErrorKind::Decode),
-            "{body}: {error}"
-        );
+        assert_eq!(error.code(), code, "{body}: {error}");
         assert!(error.to_string().contains(part), "{body}: {error}");
     }
     let error = decoder.decode(b"{\"values\":[\xff]}", &[]).unwrap_err();

@@ -44,7 +44,7 @@ use super::{
     Absent, BoundParameter, ChildRows, ColumnKind, Cursor, Filter, Origin, Parent, ParentTable,
     Removal, Scopes, SliceKind, Walk, feed, parent,
 };
-use crate::{ColumnSpec, Error, ErrorKind, Operator, Result, TableSpec};
+use crate::{ColumnSpec, Error, Operator, Result, TableSpec, code};
 use Operator::{Contains, Eq, Gt, GtEq, In, IsNotNull, IsNull, Lt, LtEq, NotEq, NotIn};
 
 const OPERATORS: [Operator; 11] = [
@@ -122,7 +122,7 @@ pub fn load(files: &[(&str, &str)]) -> Result<Vec<TableSpec>> {
     if wrong.is_empty() {
         Ok(tables.into_iter().map(Arc::unwrap_or_clone).collect())
     } else {
-        Err(Error::new(ErrorKind::Spec, "BL2001", wrong.join("\n")))
+        Err(Error::new(code::TABLE_FILE, wrong.join("\n")))
     }
 }
 

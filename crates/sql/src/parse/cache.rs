@@ -1,12 +1,13 @@
 //! CHECKCACHE, CACHE and GETDELETED.
 
+use crate::error::refused;
 use sqlparser::ast::Expr;
 use sqlparser::tokenizer::Token;
 
 use super::Cursor;
 use crate::{
-    Against, Cache, CacheMode, CheckCache, Error, ErrorKind, Expression, GetDeleted, SkipCheck,
-    Statement,
+    Against, Cache, CacheMode, CheckCache, Error, Expression, GetDeleted, SkipCheck, Statement,
+    code,
 };
 
 const CACHE_MODES: &[(&[&str], CacheMode)] = &[
@@ -47,8 +48,9 @@ impl Cursor<'_> {
             };
             if again {
                 let message = format!("the clause {} is given twice", clause.describe());
-                return Err(Error::new(ErrorKind::Duplicate, message, clause.span)
-                    .with_hint("keep one of them"));
+                return Err(
+                    refused(code::DUPLICATE, message, clause.span).with_hint("keep one of them")
+                );
             }
         }
         Ok(Statement::CheckCache(check))
@@ -89,11 +91,8 @@ impl Cursor<'_> {
             Expr::Value(_) | Expr::TypedString(_) | Expr::Function(_) => Ok(bound),
             _ => {
                 let message = "not a datetime";
-                Err(
-                    Error::new(ErrorKind::UnexpectedToken, message, bound.span()).with_hint(
-                        "write a datetime in quotes or a function such as L_LAST_WEEK()",
-                    ),
-                )
+                Err(refused(code::UNEXPECTED_TOKEN, message, bound.span())
+                    .with_hint("write a datetime in quotes or a function such as L_LAST_WEEK()"))
             }
         }
     }

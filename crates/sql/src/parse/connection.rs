@@ -69,8 +69,10 @@ impl Cursor<'_> {
         let literal = self.here();
         let text = self.string("a connection string in quotes")?;
         ConnectionString::parse(&text).map_err(|error| {
-            let inside = error.span();
-            error.with_span(Span {
+            let Some(inside) = error.span() else {
+                return error;
+            };
+            error.at(Span {
                 start: inside_literal(literal, &text, inside.start.offset),
                 end: inside_literal(literal, &text, inside.end.offset),
             })

@@ -1,5 +1,6 @@
 //! Reading the tokens of one statement one after another: words, signs, names, values.
 
+use crate::error::refused;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
@@ -10,7 +11,7 @@ use crate::name::is_reserved;
 use crate::nesting::DEEPEST;
 use crate::secret::is_sensitive;
 use crate::table_function::for_parser;
-use crate::{Error, ErrorKind, Ident, Name, Span, Value, nearest};
+use crate::{Error, Ident, Name, Span, Value, code, nearest};
 
 /// A place in the tokens of one statement.
 pub(crate) struct Cursor<'l> {
@@ -140,7 +141,7 @@ impl<'l> Cursor<'l> {
         };
         let found = self.describe_token(self.index());
         let message = format!("unexpected {}", found.trim_start_matches("a "));
-        let error = Error::new(ErrorKind::UnexpectedToken, message, left_over.span);
+        let error = refused(code::UNEXPECTED_TOKEN, message, left_over.span);
         Err(match self.misread_keyword() {
             Some((word, keyword)) => error.with_hint(format!(
                 "`{word}` was read as an alias; did you mean `{keyword}`?"
@@ -188,11 +189,11 @@ impl<'l> Cursor<'l> {
         match self.lexemes.get(index) {
             Some(found) => {
                 let message = format!("expected {expected}, found {}", self.describe_token(index));
-                Error::new(ErrorKind::UnexpectedToken, message, found.span)
+                refused(code::UNEXPECTED_TOKEN, message, found.span)
             }
             None => {
                 let message = format!("expected {expected}, but the statement ends here");
-                Error::new(ErrorKind::UnexpectedEnd, message, self.end)
+                refused(code::UNEXPECTED_END, message, self.end)
             }
         }
     }
@@ -226,7 +227,7 @@ impl<'l> Cursor<'l> {
         }
         if word.value.is_empty() {
             let message = "a name cannot be empty";
-            return Err(Error::new(ErrorKind::InvalidName, message, lexeme.span));
+            return Err(refused(code::INVALID_NAME, message, lexeme.span));
         }
         self.advance();
         Ok(Ident {
@@ -251,7 +252,7 @@ impl<'l> Cursor<'l> {
                 &format!("at most {most} parts")
             };
             let message = format!("{what} has {parts}, not {}", name.parts.len());
-            return Err(Error::new(ErrorKind::InvalidName, message, name.span())
+            return Err(refused(code::INVALID_NAME, message, name.span())
                 .with_hint("a dot inside a name needs brackets: `[a.b]`"));
         }
         Ok(name)

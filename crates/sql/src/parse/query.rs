@@ -1,6 +1,7 @@
 //! Queries, expressions and data types: read by `sqlparser` from the tokens that follow, with its
 //! mistakes told in our words.
 
+use crate::error::refused;
 use sqlparser::ast;
 use sqlparser::parser::ParserError;
 use sqlparser::tokenizer::Token;
@@ -10,7 +11,7 @@ use crate::lexer::Lexeme;
 use crate::name::is_reserved;
 use crate::query::Tokens;
 use crate::rewrite::rewrite;
-use crate::{CsvTarget, DataType, Error, ErrorKind, Expression, Query, Span};
+use crate::{CsvTarget, DataType, Error, Expression, Query, Span, code};
 
 impl Cursor<'_> {
     /// Whether a query begins here: SELECT, VALUES, `(` of a query, or WITH of a CTE.
@@ -62,7 +63,7 @@ impl Cursor<'_> {
             None => Ok(query),
             Some(_) => {
                 let message = "a query inside of a statement is not written into a file";
-                Err(Error::new(ErrorKind::Unsupported, message, query.span())
+                Err(refused(code::UNSUPPORTED, message, query.span())
                     .with_hint("leave INTO out; SELECT ... INTO is a statement of its own"))
             }
         }
@@ -78,14 +79,13 @@ impl Cursor<'_> {
             .map_err(|error| self.foreign(error))?;
         let tokens = self.read_since(first);
         let target = target(&mut ast, &tokens)?;
-        let refused = rewrite(&mut ast);
+        let rewritten = rewrite(&mut ast);
         let query = Query::new(tokens, ast, target);
-        match refused {
+        match rewritten {
             Ok(()) => Ok(query),
             Err(refusal) => {
                 let span = query.locate(refusal.at);
-                Err(Error::new(ErrorKind::Unsupported, refusal.message, span)
-                    .with_hint(refusal.hint))
+                Err(refused(code::UNSUPPORTED, refusal.message, span).with_hint(refusal.hint))
             }
         }
     }
@@ -127,7 +127,7 @@ impl Cursor<'_> {
         let bracket = &self.lexemes[found];
         let message = "array indexing is not supported: brackets quote names";
         Err(
-            Error::new(ErrorKind::Unsupported, message, bracket.span).with_hint(format!(
+            refused(code::UNSUPPORTED, message, bracket.span).with_hint(format!(
                 "if `{bracket}` is meant as an alias, put AS before it"
             )),
         )
@@ -139,7 +139,7 @@ impl Cursor<'_> {
             ParserError::ParserError(text) | ParserError::TokenizerError(text) => text,
             ParserError::RecursionLimitExceeded => {
                 let message = "nested too deeply";
-                return Error::new(ErrorKind::TooDeep, message, self.here())
+                return refused(code::TOO_DEEP, message, self.here())
                     .with_hint("split it, for example with WITH");
             }
         };
@@ -176,7 +176,7 @@ impl Cursor<'_> {
                     .lexemes
                     .get(index)
                     .map_or(self.end, |lexeme| lexeme.span);
-                Error::new(ErrorKind::UnexpectedToken, text, span)
+                refused(code::UNEXPECTED_TOKEN, text, span)
             }
         }
     }

@@ -5,11 +5,10 @@ use std::collections::HashSet;
 use sqlparser::tokenizer::Token;
 
 use super::Cursor;
-use crate::error::{duplicate, refuse_twice};
+use crate::error::{duplicate, refuse_twice, refused};
 use crate::{
-    Column, ColumnList, Error, ErrorKind, Ident, OptionSpec, OptionValue, Options,
-    REPLICATE_OPTIONS, Replicate, ReplicateOption, Source, Span, Statement, Value, ValueKind,
-    nearest,
+    Column, ColumnList, Error, Ident, OptionSpec, OptionValue, Options, REPLICATE_OPTIONS,
+    Replicate, ReplicateOption, Source, Span, Statement, Value, ValueKind, code, nearest,
 };
 
 impl Cursor<'_> {
@@ -127,7 +126,7 @@ impl Cursor<'_> {
             };
             if let Some(clause) = clause.filter(|_| again) {
                 let message = format!("{} is given twice for `{}`", clause.describe(), column.name);
-                return Err(Error::new(ErrorKind::Duplicate, message, clause.span));
+                return Err(refused(code::DUPLICATE, message, clause.span));
             }
         }
     }
@@ -142,7 +141,7 @@ impl Cursor<'_> {
         for name in &key {
             if !names.contains(name) {
                 let message = format!("the key column `{name}` is not in the column list");
-                let error = Error::new(ErrorKind::InvalidName, message, name.span);
+                let error = refused(code::INVALID_NAME, message, name.span);
                 let known = columns.iter().map(|column| column.name.text.as_str());
                 return Err(match nearest(&name.text, known) {
                     Some(meant) => error.with_hint(format!("did you mean `{meant}`?")),
@@ -198,7 +197,7 @@ impl ReplicateOption {
     pub fn spec(written: &Ident) -> Result<&'static OptionSpec, Error> {
         OptionSpec::find(&written.text).ok_or_else(|| {
             let message = format!("there is no option `{written}`");
-            let error = Error::new(ErrorKind::UnknownOption, message, written.span);
+            let error = refused(code::UNKNOWN_OPTION, message, written.span);
             let known = REPLICATE_OPTIONS.iter().map(|spec| spec.text);
             match nearest(&written.text, known) {
                 Some(meant) => error.with_hint(format!("did you mean `{meant}`?")),
@@ -226,13 +225,13 @@ impl ReplicateOption {
 }
 
 fn second_key(span: Span) -> Error {
-    Error::new(ErrorKind::Duplicate, "PRIMARY KEY is given twice", span)
+    refused(code::DUPLICATE, "PRIMARY KEY is given twice", span)
         .with_hint("a key of several columns stands at the end: PRIMARY KEY (a, b)")
 }
 
 fn bad_value(spec: &OptionSpec, span: Span) -> Error {
     let message = format!("not a value for {}", spec.text);
-    Error::new(ErrorKind::BadOptionValue, message, span)
+    refused(code::BAD_OPTION_VALUE, message, span)
         .with_hint(format!("{} takes {}", spec.text, spec.kind))
 }
 

@@ -6,8 +6,8 @@ use super::Cursor;
 use crate::error::refuse_twice;
 use crate::lexer::Lexeme;
 use crate::{
-    Argument, Error, ErrorKind, Execute, Explain, Set, SetParameter, Show, ShowKind, Statement,
-    Use, Value, nearest,
+    Argument, Error, Execute, Explain, Set, SetParameter, Show, ShowKind, Statement, Use, Value,
+    code, nearest,
 };
 
 impl Cursor<'_> {
@@ -145,8 +145,8 @@ impl Cursor<'_> {
         self.eat(&Token::AtSign);
         let name = self
             .ident("an argument: `@name = value`")
-            .map_err(|error| match error.kind() {
-                ErrorKind::UnexpectedToken => error.with_hint("arguments are given by name"),
+            .map_err(|error| match error.code() {
+                code::UNEXPECTED_TOKEN => error.with_hint("arguments are given by name"),
                 _ => error,
             })?;
         self.expect(&Token::Eq)?;

@@ -41,7 +41,11 @@ fn examples_parse_and_print() {
         );
         for located in script {
             let located = located.unwrap_or_else(|error| {
-                panic!("{}:{}: {error}", file.display(), error.span().start)
+                panic!(
+                    "{}:{}: {error}",
+                    file.display(),
+                    error.span().unwrap().start
+                )
             });
             let source = &text[located.span.range()];
             assert_eq!(round_trip(source), located.statement);
@@ -91,7 +95,7 @@ fn explain(out: &mut String, text: &str, outcome: &Result<Located, Error>) {
             .unwrap();
         }
         Err(error) => {
-            let span = error.span();
+            let span = error.span().unwrap();
             let masked = bucketline_sql::mask_source(text);
             let line = masked
                 .lines()

@@ -19,7 +19,7 @@ fn places_behind_long_gaps_and_many_statements_are_right() {
         let script = parse_script(&text);
         let (last, others) = script.split_last().unwrap();
         assert!(others.iter().all(Result::is_ok));
-        let span = last.as_ref().unwrap_err().span();
+        let span = last.as_ref().unwrap_err().span().unwrap();
         assert_eq!(&text[span.range()], "t");
         let lines = before.matches('\n').count();
         assert_eq!(usize::try_from(span.start.line).unwrap(), lines + 2);

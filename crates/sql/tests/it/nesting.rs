@@ -71,7 +71,7 @@ fn codes(text: String) -> Vec<&'static str> {
     let read = move || {
         let script = parse_script(&text);
         let errors = script.iter().filter_map(|entry| entry.as_ref().err());
-        errors.map(bucketline_sql::Error::code).collect()
+        errors.map(|error| error.code().as_str()).collect()
     };
     let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(read);
     thread.unwrap().join().unwrap()

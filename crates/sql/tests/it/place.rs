@@ -1,7 +1,8 @@
 //! Places: of statements, of names, of values, of errors.
 
+use bucketline_core::Code;
 use bucketline_sql::{
-    ErrorKind, OptionName, Position, Source, Span, Statement, is_unfinished, parse_script,
+    OptionName, Position, Source, Span, Statement, code, is_unfinished, parse_script,
     parse_statement,
 };
 
@@ -38,7 +39,10 @@ fn a_line_ends_with_cr_lf_or_both() {
     let script = parse_script(text);
     let spans = script.iter().map(|item| match item {
         Ok(located) => (located.span.start, &text[located.span.range()]),
-        Err(error) => (error.span().start, &text[error.span().range()]),
+        Err(error) => (
+            error.span().unwrap().start,
+            &text[error.span().unwrap().range()],
+        ),
     });
     let expected = [
         (at(2, 1, 5), "SELECT 'a\rb', [c\rd]"),
@@ -92,8 +96,8 @@ fn an_early_end_has_a_place() {
     ] {
         let error = parse_statement(text).unwrap_err();
         assert_eq!(
-            (error.kind(), error.span().start),
-            (ErrorKind::UnexpectedEnd, place),
+            (error.code(), error.span().unwrap().start),
+            (code::UNEXPECTED_END, place),
             "{text}"
         );
     }
@@ -105,8 +109,8 @@ fn an_empty_text_has_no_statement() {
         assert!(parse_script(text).is_empty(), "{text}");
         assert!(!is_unfinished(text), "{text}");
         assert_eq!(
-            parse_statement(text).unwrap_err().kind(),
-            ErrorKind::UnexpectedEnd
+            parse_statement(text).unwrap_err().code(),
+            code::UNEXPECTED_END
         );
     }
     assert!(parse_statement("SELECT 1; SELECT 2").is_err());
@@ -115,19 +119,19 @@ fn an_empty_text_has_no_statement() {
 #[test]
 fn an_error_hides_no_other_statement() {
     let script = parse_script("SELECT 1; SELCT 2; SELECT 3; SELECT FROM WHERE; USE x; SELECT 'a");
-    let kinds: Vec<Option<ErrorKind>> = script
+    let kinds: Vec<Option<Code>> = script
         .iter()
-        .map(|item| item.as_ref().err().map(|error| error.kind()))
+        .map(|item| item.as_ref().err().map(|error| error.code()))
         .collect();
     assert_eq!(
         kinds,
         [
             None,
-            Some(ErrorKind::UnknownStatement),
+            Some(code::UNKNOWN_STATEMENT),
             None,
-            Some(ErrorKind::UnexpectedToken),
+            Some(code::UNEXPECTED_TOKEN),
             None,
-            Some(ErrorKind::Unterminated),
+            Some(code::UNTERMINATED),
         ]
     );
 }

@@ -178,7 +178,7 @@ proptest! {
                 prop_assert_eq!(ConnectionString::parse(&string.to_string()).unwrap(), string);
             }
             Err(error) => {
-                prop_assert!(text.get(error.span().range()).is_some());
+                prop_assert!(text.get(error.span().unwrap().range()).is_some());
             }
         }
     }
@@ -204,7 +204,7 @@ fn answered(text: &str) -> Result<(), TestCaseError> {
     for item in parse_script(text) {
         let span = match &item {
             Ok(located) => located.span,
-            Err(error) => error.span(),
+            Err(error) => error.span().unwrap(),
         };
         prop_assert!(text.get(span.range()).is_some(), "{:?} of {:?}", span, text);
         prop_assert!(span.start.offset >= last, "{:?} of {:?}", span, text);

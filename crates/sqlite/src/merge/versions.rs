@@ -2,7 +2,7 @@
 
 use arrow::array::{AsArray, PrimitiveArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
-use bucketline_destination::{Counts, Error, ErrorKind, Place, Result, Version, Versions, iso8601};
+use bucketline_destination::{Counts, Error, Place, Result, Version, Versions, code, iso8601};
 use rusqlite::CachedStatement;
 
 use super::{Merge, Written};
@@ -101,7 +101,7 @@ impl Merge<'_> {
         let part = batch
             .slice(row, 1)
             .project(&self.in_written(&places))
-            .map_err(|error| Error::new(ErrorKind::Database, error.to_string()))?;
+            .map_err(|error| Error::new(code::DATABASE, error.to_string()))?;
         let types = self.types(&places);
         let cells = Cells::of(&part, &types);
         let in_places = |place: &usize| places.iter().position(|other| other == place);
@@ -168,6 +168,6 @@ impl Merge<'_> {
         let column = index.map(|index| batch.column(index));
         column
             .and_then(|column| column.as_primitive_opt())
-            .ok_or_else(|| Error::new(ErrorKind::Database, "the versions have no start"))
+            .ok_or_else(|| Error::new(code::DATABASE, "the versions have no start"))
     }
 }

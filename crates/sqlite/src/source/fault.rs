@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use bucketline_source::{Error, ErrorKind};
+use bucketline_core::code::sqlite as code;
+use bucketline_core::{Code, Error, Kind};
 use rusqlite::ErrorCode;
 
 /// What is wrong, said without the file's name.
@@ -14,6 +15,8 @@ pub(super) enum Fault {
     Folder,
     #[error("it cannot be read: {0}")]
     Unreadable(String, Option<&'static str>),
+    #[error("it cannot be read: another program has locked it ({0})")]
+    Locked(String),
     /// SQLite does not execute what was asked.
     #[error("{0}")]
     Refused(String),
@@ -45,24 +48,13 @@ impl Fault {
         Self::Unreadable(error.to_string(), None)
     }
 
-    fn kind(&self) -> ErrorKind {
+    fn code(&self) -> Code {
         match self {
-            Self::Absent | Self::Folder | Self::Unreadable(..) | Self::Stopped => {
-                ErrorKind::Unreachable
-            }
-            Self::Refused(_) => ErrorKind::Rejected,
-            Self::Value { .. } | Self::NotUtf8 { .. } => ErrorKind::Decode,
-            Self::Cursor(..) => ErrorKind::Configuration,
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Absent | Self::Folder => "BL6101",
-            Self::Unreadable(..) | Self::Stopped => "BL6102",
-            Self::Value { .. } | Self::NotUtf8 { .. } => "BL6103",
-            Self::Cursor(..) => "BL6104",
-            Self::Refused(_) => "BL6105",
+            Self::Absent | Self::Folder => code::NO_FILE,
+            Self::Unreadable(..) | Self::Locked(_) | Self::Stopped => code::UNREADABLE,
+            Self::Value { .. } | Self::NotUtf8 { .. } => code::BAD_VALUE,
+            Self::Cursor(..) => code::BAD_SETTING,
+            Self::Refused(_) => code::REFUSED,
         }
     }
 
@@ -71,6 +63,10 @@ impl Fault {
             Self::Absent => Some("check the path; a file that is read is not made".to_owned()),
             Self::Folder => Some("give the path of a file in it".to_owned()),
             Self::Unreadable(_, hint) => hint.map(str::to_owned),
+            Self::Locked(_) => Some(
+                "close the program that has a transaction open on the file, then run this again"
+                    .to_owned(),
+            ),
             Self::Value { table, column, .. } => Some(format!(
                 "correct the value, or add `{table}.{column}` to the connection's AsText, so that the column is read as texts"
             )),
@@ -84,8 +80,13 @@ impl Fault {
 
     /// The error for people, about the file at `path`.
     pub(super) fn about(self, path: &Path) -> Error {
-        let error = Error::new(self.kind(), self.code(), self.to_string());
-        let error = error.about(path.display());
+        let code = self.code();
+        let kind = match self {
+            Self::Locked(_) => Kind::Transient,
+            _ => code.kind(),
+        };
+        let error = Error::new(code, self.to_string()).with_kind(kind);
+        let error = error.context(path.display());
         match self.hint() {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -101,10 +102,7 @@ impl From<rusqlite::Error> for Fault {
         };
         let (why, hint) = match error.sqlite_error_code() {
             Some(ErrorCode::OperationInterrupted) => return Self::Stopped,
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-                "another program has locked it",
-                "close the program that has a transaction open on the file, then run this again",
-            ),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => return Self::Locked(text),
             Some(ErrorCode::NotADatabase) => (
                 "it is not a SQLite database, or is encrypted",
                 "give the path of a SQLite database",

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
+use bucketline_core::code::sqlite as code;
 use bucketline_source::{
-    Checkpoint, Error, ErrorKind, Estimate, PlannedPredicate, Pushdown, Reading, RequestShape,
-    Result, ScanPlan, ScanRequest, SliceChoice, TableSpec,
+    Checkpoint, Error, Estimate, PlannedPredicate, Pushdown, Reading, RequestShape, Result,
+    ScanPlan, ScanRequest, SliceChoice, TableSpec,
 };
 use rusqlite::types::Value;
 
@@ -24,7 +25,7 @@ pub(super) fn plan(request: ScanRequest) -> Result<ScanPlan> {
         .chain(request.order.iter().map(|order| order.column));
     if let Some(index) = named.into_iter().find(|&it| it >= table.columns.len()) {
         let message = format!("{} has no column number {index}", table.name);
-        return Err(Error::new(ErrorKind::Rejected, "BL6105", message));
+        return Err(Error::new(code::REFUSED, message));
     }
     let planned = request.predicates.iter().map(|predicate| {
         let column = &table.columns[predicate.column];

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
+use bucketline_core::code::sqlite as code;
 use bucketline_destination::ColumnType;
 use bucketline_source::spec::{ColumnKind, Origin, Plain};
 use bucketline_source::{
-    Checkpoint, End, Error, ErrorKind, Operator, Page, PageStream, Reading, Result, ScanPlan,
-    ValuePosition,
+    Checkpoint, End, Error, Operator, Page, PageStream, Reading, Result, ScanPlan, ValuePosition,
 };
 use futures::StreamExt;
 use rusqlite::types::{Value, ValueRef};
@@ -37,8 +37,7 @@ pub(super) fn read(path: PathBuf, plan: Arc<ScanPlan>, reading: Reading) -> Resu
             Err(fault) => Err(fault.about(&path)),
         }
     });
-    let pages =
-        pages.map_err(|error| Error::new(ErrorKind::Unavailable, "BL6102", error.to_string()))?;
+    let pages = pages.map_err(|error| Error::new(code::UNREADABLE, error.to_string()))?;
     Ok(pages.boxed())
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use bucketline_source::{Error, ErrorKind, Result};
+use bucketline_core::code::sqlite as code;
+use bucketline_source::{Error, Result};
 
 /// Which file a [`SqliteSource`](crate::SqliteSource) reads, and how.
 #[derive(Debug, Clone, Default)]
@@ -74,5 +75,5 @@ fn items(list: &str) -> impl Iterator<Item = &str> {
 }
 
 fn wrong(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Configuration, "BL6104", message)
+    Error::new(code::BAD_SETTING, message)
 }

@@ -51,7 +51,7 @@ async fn a_file_that_others_may_read_is_refused() {
     fs::set_permissions(stage.token_file(), loose).unwrap();
     let error = failure(&stage).await;
     assert_eq!(
-        (error.kind(), error.code()),
+        (error.kind(), error.code().as_str()),
         (ErrorKind::TokenFile, "BL3409")
     );
     assert!(error.to_string().ends_with("its mode is 644"), "{error}");
@@ -70,7 +70,7 @@ async fn a_file_of_others_is_neither_used_nor_overwritten() {
         let before = stage.stored();
         let error = failure(&stage).await;
         assert_eq!(
-            (error.kind(), error.code()),
+            (error.kind(), error.code().as_str()),
             (ErrorKind::ForeignTokens, "BL3410")
         );
         assert!(error.to_string().contains(value), "{error}");
@@ -137,7 +137,7 @@ async fn tokens_that_cannot_be_stored_are_not_used_before_they_are() {
     client.observe(Arc::new(Vandal(folder.clone())));
     let error = client.get(&stage.user()).await.unwrap_err();
     assert_eq!(
-        (error.kind(), error.code()),
+        (error.kind(), error.code().as_str()),
         (ErrorKind::TokensAside, "BL3412")
     );
     assert_eq!(stage.sandbox.count("/2.0/user"), 0);

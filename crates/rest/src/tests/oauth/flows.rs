@@ -117,7 +117,7 @@ async fn a_first_request_signs_in_where_it_may() {
     let refusing = stage.client(&OAuth::new(settings.clone()).unwrap());
     let error = refusing.get(&stage.user()).await.unwrap_err();
     assert_eq!(
-        (error.kind(), error.code()),
+        (error.kind(), error.code().as_str()),
         (ErrorKind::NotSignedIn, "BL3401")
     );
 
@@ -244,7 +244,7 @@ async fn a_consumer_signs_in_by_itself_and_asks_again() {
         .await
         .unwrap_err();
     assert_eq!(
-        (error.kind(), error.code()),
+        (error.kind(), error.code().as_str()),
         (ErrorKind::ForeignTokens, "BL3410")
     );
     let error = oauth.sign_in(&|_| (), PATIENCE).await.unwrap_err();
@@ -266,7 +266,7 @@ async fn a_refusal_in_the_browser_says_so() {
         .await
         .unwrap_err();
     assert_eq!(
-        (error.kind(), error.code()),
+        (error.kind(), error.code().as_str()),
         (ErrorKind::SignInDenied, "BL3403")
     );
     assert!(
@@ -285,7 +285,7 @@ async fn whoever_comes_with_another_state_changes_nothing() {
     let patience = Duration::from_millis(500);
     let error = stage.oauth().sign_in(&opener, patience).await.unwrap_err();
     assert_eq!(
-        (error.kind(), error.code()),
+        (error.kind(), error.code().as_str()),
         (ErrorKind::ForeignState, "BL3404")
     );
     assert_eq!(browser.page().await.status, 400);
@@ -316,7 +316,7 @@ async fn a_sign_in_that_nobody_answers_ends_and_frees_its_port() {
             .await
             .unwrap_err();
         assert_eq!(
-            (error.kind(), error.code()),
+            (error.kind(), error.code().as_str()),
             (ErrorKind::SignInTimeout, "BL3406")
         );
     }
@@ -331,7 +331,7 @@ async fn a_taken_port_is_named() {
     let open = |_: &Url| opened.store(true, Relaxed);
     let error = stage.oauth().sign_in(&open, PATIENCE).await.unwrap_err();
     assert_eq!(
-        (error.kind(), error.code()),
+        (error.kind(), error.code().as_str()),
         (ErrorKind::CallbackPort, "BL3405")
     );
     assert!(
@@ -364,7 +364,7 @@ async fn a_wrong_consumer_is_refused() {
     let client = stage.client(&OAuth::new(settings).unwrap());
     let error = client.get(&stage.user()).await.unwrap_err();
     assert_eq!(
-        (error.kind(), error.code()),
+        (error.kind(), error.code().as_str()),
         (ErrorKind::ConsumerRefused, "BL3407")
     );
     assert_eq!(stage.asked(), 1);

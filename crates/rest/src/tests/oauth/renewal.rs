@@ -59,7 +59,7 @@ async fn a_dead_refresh_token_ends_the_sign_in() {
     stage.advance(91 * 24 * HOUR);
     let error = stage.client(&oauth).get(&stage.user()).await.unwrap_err();
     assert_eq!(
-        (error.kind(), error.code()),
+        (error.kind(), error.code().as_str()),
         (ErrorKind::SignInEnded, "BL3402")
     );
     assert!(error.hint().unwrap().starts_with("sign in again"));
