@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bucketline_core::code;
 use bucketline_sql::{is_sensitive, mask_source};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ const LONGEST_VALUE: usize = 16 << 10;
 
 /// A source or a destination, in the words of `bucketline.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
     /// What jobs and statements call it.
@@ -41,25 +43,33 @@ impl Connection {
             let place = format!("properties.{name}");
             if seen.contains(&name.to_lowercase()) {
                 problems.push(
-                    Problem::new(&place, "BL0004", "the property is given twice")
-                        .with_hint("the case of letters does not count; keep one of them"),
+                    Problem::new(
+                        &place,
+                        code::model::GIVEN_TWICE,
+                        "the property is given twice",
+                    )
+                    .with_hint("the case of letters does not count; keep one of them"),
                 );
             }
             seen.push(name.to_lowercase());
             if name.trim().is_empty() || name.contains(['=', ';']) {
-                problems.push(Problem::new(&place, "BL0002", "this is no property's name"));
+                problems.push(Problem::new(
+                    &place,
+                    code::model::BAD_NAME,
+                    "this is no property's name",
+                ));
             }
             if value.len() > LONGEST_VALUE {
                 problems.push(Problem::new(
                     &place,
-                    "BL0003",
+                    code::model::OUT_OF_RANGE,
                     "the value is longer than 16 KiB",
                 ));
             }
             if value.contains('\0') {
                 problems.push(Problem::new(
                     &place,
-                    "BL0003",
+                    code::model::OUT_OF_RANGE,
                     "the value has a NUL character",
                 ));
             }
@@ -67,7 +77,7 @@ impl Connection {
                 problems.push(
                     Problem::new(
                         &place,
-                        "BL0005",
+                        code::model::LITERAL_SECRET,
                         "the value is a secret, which is not stored",
                     )
                     .with_hint("give a reference: `env:NAME` or `file:PATH`"),
@@ -107,6 +117,7 @@ fn without_user(address: &str) -> String {
 
 /// How the last test of a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConnectionTest {
     /// When it ended.
     pub at: DateTime<Utc>,

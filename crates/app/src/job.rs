@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bucketline_core::code;
 use bucketline_sql::{
     Ident, OptionName, Options, Parameters, Position, ReplicateOption, Span, Value,
     parse_script_with,
@@ -19,6 +20,7 @@ const MOST_TASKS: usize = 1000;
 
 /// Ordered tasks between one source and one destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Job {
     /// What people call it.
@@ -65,6 +67,7 @@ fn pause_after() -> u32 {
 
 /// Whether a job's tasks are only those that people gave it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum JobKind {
     /// Its tasks are those that people gave it.
@@ -80,6 +83,7 @@ pub enum JobKind {
 
 /// When a job runs by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JobSchedule {
     /// Cron text.
@@ -108,6 +112,7 @@ fn yes() -> bool {
 
 /// What becomes of a slot that is due while a run is active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// It is skipped, and a run in that state says so.
@@ -119,6 +124,7 @@ pub enum Overlap {
 
 /// How often a run that did not succeed is tried again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Retry {
     /// Seconds before each try after the first; empty for no retries.
@@ -135,6 +141,7 @@ impl Default for Retry {
 
 /// What a run may use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct JobLimits {
     /// Tasks that run at once.
@@ -154,6 +161,7 @@ impl Default for JobLimits {
 
 /// What follows a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FollowUp {
     /// After which runs.
@@ -166,6 +174,7 @@ pub struct FollowUp {
 
 /// After which runs something follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FollowWhen {
     /// After one that succeeded.
@@ -179,6 +188,7 @@ pub enum FollowWhen {
 
 /// What follows a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FollowStep {
     /// Another job, by name, runs.
@@ -191,6 +201,7 @@ pub enum FollowStep {
 
 /// How long history is kept. State lives in the destination, so removing history changes no later run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Keep {
     /// Days for which runs are kept.
@@ -251,6 +262,25 @@ impl Job {
         self.tasks.iter().find(|task| task.id == Some(id))
     }
 
+    /// What is wrong with a choice of tasks for a run.
+    pub fn choice_problems(&self, tasks: &[TaskId]) -> Vec<Problem> {
+        let unknown = |(index, id): (usize, &TaskId)| {
+            let message = format!("the job has no task {id}");
+            let place = format!("tasks[{index}]");
+            self.task(*id)
+                .is_none()
+                .then(|| Problem::new(place, code::model::BAD_REFERENCE, message))
+        };
+        let mut problems: Vec<Problem> = tasks.iter().enumerate().filter_map(unknown).collect();
+        if tasks.is_empty() {
+            problems.push(
+                Problem::new("tasks", code::model::BAD_REFERENCE, "no task is chosen")
+                    .with_hint("leave `tasks` out to run all that are enabled"),
+            );
+        }
+        problems
+    }
+
     /// The job's options of REPLICATE.
     ///
     /// # Errors
@@ -264,7 +294,7 @@ impl Job {
             let value = Value::Text(value.clone());
             match ReplicateOption::read(Ident::new(name), &value, nowhere) {
                 Ok(option) if options.get(option.name).is_some() => problems.push(
-                    Problem::new(place, "BL0004", "the option is given twice")
+                    Problem::new(place, code::model::GIVEN_TWICE, "the option is given twice")
                         .with_hint("keep one of its names"),
                 ),
                 Ok(option) => options.set(option),
@@ -307,8 +337,12 @@ impl Job {
         );
         if name::key(&self.source) == name::key(&self.destination) {
             problems.push(
-                Problem::new("destination", "BL0008", "the destination is the source")
-                    .with_hint("name another connection"),
+                Problem::new(
+                    "destination",
+                    code::model::BAD_REFERENCE,
+                    "the destination is the source",
+                )
+                .with_hint("name another connection"),
             );
         }
         let defaults = self.defaults().unwrap_or_else(|wrong| {
@@ -333,15 +367,23 @@ impl Job {
     fn check_tasks(&self, defaults: &Options, problems: &mut Vec<Problem>) {
         if self.tasks.len() > MOST_TASKS {
             problems.push(
-                Problem::new("tasks", "BL0003", "there are more than 1,000 tasks")
-                    .with_hint("split the job"),
+                Problem::new(
+                    "tasks",
+                    code::model::OUT_OF_RANGE,
+                    "there are more than 1,000 tasks",
+                )
+                .with_hint("split the job"),
             );
         }
         let mut written: Vec<(String, usize)> = Vec::new();
         for (index, task) in self.tasks.iter().enumerate() {
             if task.id.is_some() && self.tasks[..index].iter().any(|other| other.id == task.id) {
                 let place = format!("tasks[{index}].id");
-                problems.push(Problem::new(place, "BL0004", "the task is given twice"));
+                problems.push(Problem::new(
+                    place,
+                    code::model::GIVEN_TWICE,
+                    "the task is given twice",
+                ));
             }
             let statement = match task.parse() {
                 Ok(statement) => statement,
@@ -358,7 +400,7 @@ impl Job {
                 Some((_, other)) => problems.push(
                     Problem::new(
                         format!("tasks[{index}].statement"),
-                        "BL0004",
+                        code::model::GIVEN_TWICE,
                         format!("it replicates into the same table as tasks[{other}]"),
                     )
                     .with_hint("name another table, or remove one of the tasks"),
@@ -372,7 +414,7 @@ impl Job {
         let mut most = |place: &str, value: u32, most: u32| {
             if value > most {
                 let message = format!("{value} is more than {most}");
-                problems.push(Problem::new(place, "BL0003", message));
+                problems.push(Problem::new(place, code::model::OUT_OF_RANGE, message));
             }
         };
         most(
@@ -388,14 +430,18 @@ impl Job {
         if self.limits.parallel_tasks == 0 {
             problems.push(Problem::new(
                 "limits.parallel_tasks",
-                "BL0003",
+                code::model::OUT_OF_RANGE,
                 "0 tasks would never end",
             ));
         }
         if self.keep.as_ref().is_some_and(|keep| keep.runs == 0) {
             problems.push(
-                Problem::new("keep.runs", "BL0003", "a job keeps at least its last run")
-                    .with_hint("give 1 or more"),
+                Problem::new(
+                    "keep.runs",
+                    code::model::OUT_OF_RANGE,
+                    "a job keeps at least its last run",
+                )
+                .with_hint("give 1 or more"),
             );
         }
     }
@@ -406,7 +452,11 @@ impl Job {
             match &follow.step {
                 FollowStep::Job(name) if name::key(name) == name::key(&self.name) => {
                     let message = "the job would follow itself for ever";
-                    problems.push(Problem::new(place("job"), "BL0008", message));
+                    problems.push(Problem::new(
+                        place("job"),
+                        code::model::BAD_REFERENCE,
+                        message,
+                    ));
                 }
                 FollowStep::Job(name) => problems.extend(name::problem(&place("job"), name)),
                 FollowStep::Sql(text) => {
@@ -414,7 +464,7 @@ impl Job {
                     if script.is_empty() {
                         problems.push(Problem::new(
                             place("sql"),
-                            "BL0006",
+                            code::model::NOT_ONE_STATEMENT,
                             "there is no statement",
                         ));
                     }
@@ -430,14 +480,18 @@ impl Job {
                     if rest.is_none_or(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
                     {
                         problems.push(
-                            Problem::new(place("webhook"), "BL0009", "this is no web address")
-                                .with_hint("give one that begins with `https://`"),
+                            Problem::new(
+                                place("webhook"),
+                                code::model::BAD_ADDRESS,
+                                "this is no web address",
+                            )
+                            .with_hint("give one that begins with `https://`"),
                         );
                     } else if bucketline_sql::mask_source(address) != *address {
                         problems.push(
                             Problem::new(
                                 place("webhook"),
-                                "BL0005",
+                                code::model::LITERAL_SECRET,
                                 "the address holds a secret, which is not stored",
                             )
                             .with_hint("give an address without it"),
@@ -475,6 +529,7 @@ impl JobSchedule {
 
 /// Why a job's schedule stands still.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Pause {
     /// Since when.
     pub at: DateTime<Utc>,

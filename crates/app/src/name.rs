@@ -1,6 +1,7 @@
 //! What people call connections, jobs and labels: unique, the case of letters apart.
 
 use crate::Problem;
+use bucketline_core::code;
 
 /// Characters that a name may have.
 const LONGEST: usize = 100;
@@ -17,7 +18,7 @@ pub fn problem(place: &str, name: &str) -> Option<Problem> {
         _ if name.chars().count() > LONGEST => "the name is longer than 100 characters",
         _ => return None,
     };
-    Some(Problem::new(place, "BL0002", message))
+    Some(Problem::new(place, code::model::BAD_NAME, message))
 }
 
 /// What two names have in common that are the same.
@@ -31,7 +32,7 @@ pub(crate) fn label_problems(labels: &[String]) -> Vec<Problem> {
     if labels.len() > MOST_LABELS {
         problems.push(Problem::new(
             "labels",
-            "BL0003",
+            code::model::OUT_OF_RANGE,
             "there are more than 20 labels",
         ));
     }
@@ -39,7 +40,11 @@ pub(crate) fn label_problems(labels: &[String]) -> Vec<Problem> {
         let place = format!("labels[{index}]");
         problems.extend(problem(&place, label));
         if labels[..index].iter().any(|other| key(other) == key(label)) {
-            problems.push(Problem::new(place, "BL0004", "the label is given twice"));
+            problems.push(Problem::new(
+                place,
+                code::model::GIVEN_TWICE,
+                "the label is given twice",
+            ));
         }
     }
     problems

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bucketline_core::{Error, Result, code};
+use bucketline_core::{Code, Error, Result, code};
 use bucketline_sql::Span;
 
 /// One thing that is wrong with a connection, a job or a request.
@@ -11,7 +11,7 @@ pub struct Problem {
     /// The field, such as `name` or `tasks[2].statement`.
     pub place: String,
     /// The stable code: `BL0xxx`, or `BL1xxx` for the text of a statement.
-    pub code: &'static str,
+    pub code: Code,
     /// What is wrong.
     pub message: String,
     /// What to do about it, if there is something to do.
@@ -22,7 +22,7 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of the field at `place`.
-    pub fn new(place: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(place: impl Into<String>, code: Code, message: impl Into<String>) -> Self {
         Self {
             place: place.into(),
             code,
@@ -37,7 +37,7 @@ impl Problem {
         Self {
             hint: error.hint().map(str::to_owned),
             span: error.span(),
-            ..Self::new(place, error.code().as_str(), error.message())
+            ..Self::new(place, error.code(), error.message())
         }
     }
 

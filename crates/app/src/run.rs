@@ -9,6 +9,7 @@ use crate::{JobId, RunId, TaskId, TaskRunId};
 
 /// One run of a job, or a row that says why there was none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Run {
     /// Its number.
     pub id: RunId,
@@ -89,6 +90,7 @@ impl RunState {
 
 /// How a run came about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Origin {
     /// A slot of its schedule.
@@ -146,6 +148,7 @@ impl Origin {
 
 /// What was read and written, and what it took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Totals {
     /// Rows read from the source.
@@ -175,11 +178,13 @@ impl std::ops::AddAssign for Totals {
 
 /// Why something failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Failure {
     /// The stable code.
     pub code: String,
     /// What can be done about it: kinds that a person must see to are not tried again.
     #[serde(with = "kind_word")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "transient"))]
     pub kind: Kind,
     /// What happened, secrets masked.
     pub message: String,
@@ -232,6 +237,7 @@ pub struct NewRun {
 
 /// What carries a task run out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Step {
     /// A task of the job.
@@ -250,6 +256,7 @@ pub enum Step {
 
 /// One try of one task, or of something that follows, in a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TaskRun {
     /// Its number.
     pub id: TaskRunId,
@@ -303,6 +310,7 @@ pub struct TaskEnding {
 
 /// What became of one slice of a task, such as a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SliceResult {
     /// What people call it, such as `acme/api`.
     pub slice: String,

@@ -7,6 +7,7 @@ use crate::{JobId, Overlap, Run, RunId};
 
 /// A due time of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Slot {
     /// The job.
     pub job: JobId,

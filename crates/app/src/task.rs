@@ -1,5 +1,6 @@
 //! One statement of a job.
 
+use bucketline_core::code;
 use bucketline_sql::{Located, OptionName, Options, Parameters, Statement, parse_script_with};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,7 @@ const LONGEST: usize = 256 << 10;
 /// One REPLICATE, CHECKCACHE or CACHE statement. Its text is the only representation: what pages and programs change
 /// in it, they change in the text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Task {
     /// Given by the store; a task without is a new one.
@@ -70,12 +72,15 @@ fn task_statement(text: &str) -> Result<Located, Box<Problem>> {
     let problem = |code, message: &str| Problem::new("statement", code, message);
     let of_sql = |error| Box::new(Problem::of("statement", &error));
     if text.len() > LONGEST {
-        let longer = problem("BL0003", "the statement is longer than 256 KiB");
+        let longer = problem(
+            code::model::OUT_OF_RANGE,
+            "the statement is longer than 256 KiB",
+        );
         return Err(Box::new(longer));
     }
     let mut script = parse_script_with(text, &Parameters::new()).into_iter();
     let Some(first) = script.next() else {
-        let none = problem("BL0006", "there is no statement")
+        let none = problem(code::model::NOT_ONE_STATEMENT, "there is no statement")
             .with_hint("a task is one statement, such as `REPLICATE Issues`");
         return Err(Box::new(none));
     };
@@ -85,8 +90,11 @@ fn task_statement(text: &str) -> Result<Located, Box<Problem>> {
             Ok(second) => Some(second.span),
             Err(error) => error.span(),
         };
-        let mut another = problem("BL0006", "a task is one statement, and here another begins")
-            .with_hint("make it a task of its own");
+        let mut another = problem(
+            code::model::NOT_ONE_STATEMENT,
+            "a task is one statement, and here another begins",
+        )
+        .with_hint("make it a task of its own");
         another.span = span;
         return Err(Box::new(another));
     }
@@ -94,7 +102,7 @@ fn task_statement(text: &str) -> Result<Located, Box<Problem>> {
         Statement::Replicate(_) | Statement::CheckCache(_) | Statement::Cache(_) => Ok(first),
         other => {
             let message = format!("{} cannot be a task", other.verb());
-            let other = problem("BL0007", &message)
+            let other = problem(code::model::NO_TASK_STATEMENT, &message)
                 .with_hint("a task is a REPLICATE, CHECKCACHE or CACHE statement")
                 .at(first.span);
             Err(Box::new(other))

@@ -10,7 +10,7 @@ use crate::{
 fn brief(problems: &[Problem]) -> Vec<(&str, &str)> {
     let mut brief = Vec::new();
     for problem in problems {
-        brief.push((problem.place.as_str(), problem.code));
+        brief.push((problem.place.as_str(), problem.code.as_str()));
     }
     brief
 }
@@ -62,7 +62,7 @@ fn a_statement_is_refused_where_it_is_wrong() {
         let problem = Task::new(text).parse().unwrap_err();
         let place = problem.span.map(|span| span.start.to_string());
         assert_eq!(
-            (problem.code, place.as_deref()),
+            (problem.code.as_str(), place.as_deref()),
             (code, Some(start)),
             "{text}"
         );

@@ -194,6 +194,28 @@ codes! {
         DEFECT                  "BL0317" Bug;
     }
 
+    /// Carrying out runs.
+    Runner runner {
+        NO_CONNECTION           "BL0401" Configuration;
+        WEBHOOK                 "BL0402" Transient;
+    }
+
+    /// The REST API, and the server behind it.
+    Web web {
+        NO_TOKEN                "BL0501" Credential;
+        FOREIGN_HOST            "BL0502" Permission;
+        MALFORMED               "BL0503" Configuration;
+        NO_REVISION             "BL0504" Configuration;
+        ACTIVE                  "BL0505" Conflict;
+        NO_ROUTE                "BL0506" NotFound;
+        METHOD                  "BL0507" Configuration;
+        CONFIGURED              "BL0508" Conflict;
+        ADDRESS                 "BL0510" Configuration;
+        LISTEN                  "BL0511" Configuration;
+        TOKEN_FILE              "BL0512" Configuration;
+        PANIC                   "BL0599" Bug;
+    }
+
     /// Scripts and statements.
     Sql sql {
         UNTERMINATED            "BL1001" Statement;

@@ -296,7 +296,7 @@ async fn set_tasks(
     let foreign = |(_, task): &(usize, &Task)| task.id.is_some() && !is_known(task);
     if let Some((index, _)) = tasks.iter().enumerate().find(foreign) {
         let place = format!("tasks[{index}].id");
-        let problem = Problem::new(place, "BL0301", "the job has no such task")
+        let problem = Problem::new(place, code::store::NOT_FOUND, "the job has no such task")
             .with_hint("leave the number out to add a new task");
         return Problems::check(&format!("job {job}"), vec![problem]);
     }

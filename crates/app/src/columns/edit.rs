@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use bucketline_core::{Code, code};
 use bucketline_sql::{Ident, Name, Source, Statement};
 
 use super::shape::{Item, Parsed, Select, refused};
@@ -53,7 +54,7 @@ pub fn edit(text: &str, edit: &Edit, available: &[String]) -> Result<String, Box
     Ok(editor.text)
 }
 
-fn problem(place: &str, code: &'static str, message: String) -> Box<Problem> {
+fn problem(place: &str, code: Code, message: String) -> Box<Problem> {
     Box::new(Problem::new(place, code, message))
 }
 
@@ -125,7 +126,7 @@ impl Editor<'_> {
         }
         if self.available.is_empty() {
             let message = "the columns of the source are not known".to_owned();
-            let problem = Problem::new("columns", "BL0011", message);
+            let problem = Problem::new("columns", code::model::UNKNOWN_COLUMN, message);
             return Err(Box::new(problem.with_hint(
                 "test the source first, or list the columns in the statement",
             )));
@@ -151,8 +152,11 @@ impl Editor<'_> {
     fn existing(items: &[Item], name: &str) -> Result<usize, Box<Problem>> {
         Self::find(items, name).ok_or_else(|| {
             let known = items.iter().filter_map(|item| item.name.as_deref());
-            let mut problem =
-                Problem::new("columns", "BL0011", format!("there is no column `{name}`"));
+            let mut problem = Problem::new(
+                "columns",
+                code::model::UNKNOWN_COLUMN,
+                format!("there is no column `{name}`"),
+            );
             if let Some(meant) = bucketline_sql::nearest(name, known) {
                 problem = problem.with_hint(format!("did you mean `{meant}`?"));
             }
@@ -174,12 +178,12 @@ impl Editor<'_> {
         for (index, name) in names.iter().enumerate() {
             if names[..index].iter().any(|other| same(other, name)) {
                 let message = format!("the column `{name}` is given twice");
-                return Err(problem("columns", "BL0004", message));
+                return Err(problem("columns", code::model::GIVEN_TWICE, message));
             }
         }
         if names.is_empty() {
             let message = "at least one column is needed".to_owned();
-            return Err(problem("columns", "BL0011", message));
+            return Err(problem("columns", code::model::UNKNOWN_COLUMN, message));
         }
         let items = self.listed()?.items;
         for name in names {
@@ -206,7 +210,7 @@ impl Editor<'_> {
             let names = self.available.iter().map(String::as_str);
             let mut problem = Problem::new(
                 "columns",
-                "BL0011",
+                code::model::UNKNOWN_COLUMN,
                 format!("the source has no column `{name}`"),
             );
             if let Some(meant) = bucketline_sql::nearest(name, names) {
@@ -233,7 +237,11 @@ impl Editor<'_> {
             true => Ok(()),
             false => {
                 let message = "this is not one expression".to_owned();
-                Err(problem("expression", "BL0012", message))
+                Err(problem(
+                    "expression",
+                    code::model::NOT_ONE_EXPRESSION,
+                    message,
+                ))
             }
         }
     }
@@ -246,7 +254,7 @@ impl Editor<'_> {
         let is_last = index + 1 == select.items.len();
         if is_last && index == 0 {
             let message = "at least one column is needed".to_owned();
-            return Err(problem("columns", "BL0011", message));
+            return Err(problem("columns", code::model::UNKNOWN_COLUMN, message));
         }
         if !is_last {
             // What was said of it between it and the next one goes with it.
@@ -275,7 +283,7 @@ impl Editor<'_> {
         let index = Self::existing(&items, column)?;
         if Self::find(&items, name).is_some_and(|other| other != index) {
             let message = format!("there is a column `{name}` already");
-            return Err(problem("name", "BL0004", message));
+            return Err(problem("name", code::model::GIVEN_TWICE, message));
         }
         let item = &items[index];
         let written = Ident::new(name).to_string();
@@ -342,7 +350,11 @@ impl Editor<'_> {
                 let shape = super::shape(&self.text)?;
                 if shape.filter.as_deref() != Some(wanted) {
                     let message = "this is not one condition".to_owned();
-                    return Err(problem("condition", "BL0012", message));
+                    return Err(problem(
+                        "condition",
+                        code::model::NOT_ONE_EXPRESSION,
+                        message,
+                    ));
                 }
             }
         }
@@ -376,7 +388,7 @@ fn check_expression(text: &str) -> Result<(), Box<Problem>> {
         true => Ok(()),
         false => Err(problem(
             "expression",
-            "BL0012",
+            code::model::NOT_ONE_EXPRESSION,
             "this is not one expression".to_owned(),
         )),
     }

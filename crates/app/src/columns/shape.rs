@@ -1,5 +1,6 @@
 //! What a task's statement says about its output columns.
 
+use bucketline_core::code;
 use bucketline_sql::sqlparser::ast::{Expr, SelectItem, SetExpr};
 use bucketline_sql::{Against, Located, Outline, OutlineItem, Query, Source, Statement};
 
@@ -116,7 +117,7 @@ impl Parsed {
 
 /// What cannot be done to the columns.
 pub(super) fn refused(message: &str) -> Box<Problem> {
-    let problem = Problem::new("statement", "BL0010", message);
+    let problem = Problem::new("statement", code::model::COLUMNS, message);
     Box::new(problem.with_hint("edit the text of the statement"))
 }
 

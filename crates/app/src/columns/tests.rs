@@ -12,7 +12,7 @@ fn available() -> Vec<String> {
 }
 
 fn edited(text: &str, change: &Edit) -> Result<String, (&'static str, String)> {
-    edit(text, change, &available()).map_err(|problem| (problem.code, problem.place))
+    edit(text, change, &available()).map_err(|problem| (problem.code.as_str(), problem.place))
 }
 
 fn choose(names: &[&str]) -> Edit {

@@ -154,7 +154,7 @@ impl Texts {
                     false => problems.push(
                         Problem::new(
                             format!("jobs.{name}.tasks[{index}].file"),
-                            "BL0002",
+                            code::model::BAD_NAME,
                             format!("`{path}` is not a file below the folder"),
                         )
                         .with_hint("give a relative path without `..`"),
@@ -182,7 +182,7 @@ impl Texts {
                     Some(value) => drop(properties.insert(property, value)),
                     None => problems.push(Problem::new(
                         format!("{place}.{property}"),
-                        "BL0013",
+                        code::model::BAD_FILE,
                         "the value is not a text, a number or a boolean",
                     )),
                 }
@@ -197,7 +197,11 @@ impl Texts {
         }
         for name in file.labels.keys() {
             let message = "there is no such connection in the file";
-            problems.push(Problem::new(format!("labels.{name}"), "BL0008", message));
+            problems.push(Problem::new(
+                format!("labels.{name}"),
+                code::model::BAD_REFERENCE,
+                message,
+            ));
         }
         for (name, table) in file.jobs {
             match self.job(&name, table) {
@@ -219,8 +223,9 @@ impl Texts {
 
     fn job(&self, name: &str, mut table: toml::Table) -> Result<Job, Box<Problem>> {
         let place = format!("jobs.{name}");
-        let wrong =
-            |place: String, message: String| Box::new(Problem::new(place, "BL0013", message));
+        let wrong = |place: String, message: String| {
+            Box::new(Problem::new(place, code::model::BAD_FILE, message))
+        };
         let tasks =
             file_tasks(name, &table).map_err(|error| wrong(place.clone(), error.to_string()))?;
         table.remove("tasks");
@@ -306,7 +311,11 @@ fn doubles<'a>(table: &str, names: impl Iterator<Item = &'a String>) -> Vec<Prob
         let key = name::key(name);
         if seen.contains(&key) {
             let message = "the name is given twice; the case of letters does not count";
-            problems.push(Problem::new(format!("{table}.{name}"), "BL0004", message));
+            problems.push(Problem::new(
+                format!("{table}.{name}"),
+                code::model::GIVEN_TWICE,
+                message,
+            ));
         }
         seen.push(key);
     }

@@ -126,7 +126,9 @@ destination = "copies"
     };
     let error = texts.read().unwrap_err();
     let problems = Problems::of(&error).iter();
-    let problems: Vec<_> = problems.map(|it| (it.place.as_str(), it.code)).collect();
+    let problems: Vec<_> = problems
+        .map(|it| (it.place.as_str(), it.code.as_str()))
+        .collect();
     assert_eq!(
         problems,
         [

@@ -12,6 +12,7 @@ const MINUTES: [u8; 6] = [1, 5, 10, 15, 20, 30];
 
 /// A schedule that is picked from a list. It writes cron text, and is read back from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "preset", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Preset {
     /// Every 1, 5, 10, 15, 20 or 30 minutes, beginning with the full hour.
@@ -37,6 +38,7 @@ pub enum Preset {
     /// Once a week.
     Weekly {
         /// On this day.
+        #[cfg_attr(feature = "openapi", schema(value_type = String, example = "Mon"))]
         weekday: Weekday,
         /// At this hour, 0 to 23.
         #[serde(default)]
@@ -80,6 +82,25 @@ impl Default for MonthDay {
         Self::Day(1)
     }
 }
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for MonthDay {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+
+        let number = ObjectBuilder::new().schema_type(Type::Integer);
+        let last = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(["last"]));
+        OneOfBuilder::new()
+            .item(number.minimum(Some(1)).maximum(Some(31)))
+            .item(last)
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for MonthDay {}
 
 /// The text `last`.
 mod last {

@@ -122,7 +122,7 @@ impl Planned {
             Err(problems) => {
                 // It was checked when it was saved, by another version.
                 for problem in problems {
-                    tracing::error!(job = %job.value.name, code = problem.code, "{problem}");
+                    tracing::error!(job = %job.value.name, code = %problem.code, "{problem}");
                 }
                 return None;
             }

@@ -11,6 +11,7 @@ use crate::store::{JobFilter, PageRequest};
 use crate::{
     FollowStep, FollowWhen, Job, JobId, NewRun, Origin, Problem, Result, Run, RunState, Store,
 };
+use bucketline_core::code;
 
 /// Runs that may follow each other. A chain can be longer than that only if jobs were changed while it ran.
 const LONGEST_CHAIN: usize = 100;
@@ -123,15 +124,19 @@ pub async fn follow_problems(
         }
         if !jobs.contains_key(&key(name)) {
             problems.push(
-                Problem::new(place, "BL0008", format!("there is no job `{name}`"))
-                    .with_hint("create that job first"),
+                Problem::new(
+                    place,
+                    code::model::BAD_REFERENCE,
+                    format!("there is no job `{name}`"),
+                )
+                .with_hint("create that job first"),
             );
         } else if let Some(path) = path(&jobs, name, &job.name) {
             let circle = format!("{} > {}", job.name, path.join(" > "));
             problems.push(
                 Problem::new(
                     place,
-                    "BL0008",
+                    code::model::BAD_REFERENCE,
                     format!("the jobs would follow each other for ever: {circle}"),
                 )
                 .with_hint("leave one of them out"),

@@ -3,6 +3,7 @@
 //! What is decided in one place for all nodes (one row for each slot, one active run for each job, the limits) is
 //! decided by the store, in one transaction each. The scheduler keeps nothing that a restart would lose.
 
+mod again;
 mod agenda;
 mod attempt;
 mod follow;
@@ -18,6 +19,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use tokio::sync::Notify;
 
+pub use again::failed_tasks;
 pub use follow::follow_problems;
 
 use crate::runner::Runner;

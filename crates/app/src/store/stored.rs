@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// one; REST shows it as the ETag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Revision(pub i64);
 
 /// A value as the store has it.
