@@ -46,7 +46,7 @@ mod vocabulary;
 pub use access::Access;
 pub use bucketline_core::{Area, Code, Error, Kind, Reach, Result, code};
 pub use bucketline_destination as destination;
-pub use bucketline_engine::{Argument, Family, Function, Need, functions};
+pub use bucketline_engine::{Argument, Family, Function, HostTable, Need, functions};
 pub use bucketline_replicate::{Failure, Mode, Outcome, Report, SliceReport};
 pub use bucketline_rest::{Authorization, OAuth, Opener, Url};
 pub use bucketline_source as source;

@@ -15,7 +15,7 @@ use bucketline_engine::{
 };
 use bucketline_replicate::RunOptions;
 use bucketline_rest::{OAuth, Opener};
-use bucketline_source::{ReadContext, Source};
+use bucketline_source::{ReadContext, Source, TableSpec};
 use bucketline_sql::{Located, Parameters, SetParameter, parse_script_with};
 
 pub use self::builder::Builder;
@@ -127,6 +127,22 @@ impl Session {
                 check::check(self, (&name, &connection), &tables, &context, &heard).await;
             })
         }))
+    }
+
+    /// The tables of a connection that is read, those that its service has removed included.
+    ///
+    /// # Errors
+    /// If no connection of that name was made from properties, it is only written, or it cannot be read now.
+    pub async fn tables(&self, connection: &str) -> Result<Vec<Arc<TableSpec>>> {
+        let (name, connection) = self.connection(connection)?;
+        let source = connection.ends.source().ok_or_else(|| {
+            let text = format!(
+                "{name} is a {} connection, which is only written",
+                connection.kind
+            );
+            Error::new(code::CONNECTION, text)
+        })?;
+        source.list_tables().await
     }
 
     /// What signs a connection in by OAuth; `None` if it does otherwise.

@@ -77,6 +77,12 @@ pub(crate) async fn vocabulary(session: &Session) -> Vocabulary {
         connections,
         system_tables: system_tables()
             .map(|(name, schema)| names(name, &schema))
+            .chain(
+                engine
+                    .host_tables()
+                    .iter()
+                    .map(|table| names(table.name(), &table.columns())),
+            )
             .collect(),
         functions: functions()
             .flat_map(|function| std::iter::once(&function.name).chain(function.aliases))

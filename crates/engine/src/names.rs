@@ -8,6 +8,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 
 use crate::catalog::{Catalog, Connection};
+use crate::host::{self, HostTable};
 use crate::scan::SourceTable;
 use crate::session::{Current, DEFAULT_DESTINATION, Files, Registered};
 use crate::system::{NO_SCHEMA, SystemTable};
@@ -122,6 +123,7 @@ pub(crate) struct Resolver<'a> {
     pub(crate) current: &'a Current,
     pub(crate) context: &'a ReadContext,
     pub(crate) files: Option<&'a dyn Files>,
+    pub(crate) host_tables: &'a [Arc<dyn HostTable>],
     pub(crate) reach: Reach,
 }
 
@@ -169,6 +171,17 @@ impl Resolver<'_> {
             return Ok(Some(other(
                 format!("sys.{}", system.name()),
                 vec![system.name().into()],
+                provider,
+                Vec::new(),
+            )));
+        }
+        let mut host_tables = self.host_tables.iter();
+        if let Some(host) = host_tables.find(|it| it.name().eq_ignore_ascii_case(&table.text)) {
+            let name = host.name().to_owned();
+            let provider = host::provider(host);
+            return Ok(Some(other(
+                format!("sys.{name}"),
+                vec![name],
                 provider,
                 Vec::new(),
             )));
@@ -529,6 +542,7 @@ impl Resolver<'_> {
             .iter()
             .flat_map(|tables| tables.iter().map(|table| table.name.as_str()))
             .chain(SystemTable::names().map(|name| -> &str { name }))
+            .chain(self.host_tables.iter().map(|table| table.name()))
             .collect();
         let wanted = &name.last().text;
         let is_table = tables

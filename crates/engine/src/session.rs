@@ -23,6 +23,7 @@ use crate::catalog::{Catalog, Connection};
 use crate::facts::Facts;
 use crate::function;
 use crate::hidden::is_row_by_row;
+use crate::host::HostTable;
 use crate::names::{Reach, Resolved, Resolver, Within, find_schema};
 use crate::padding::ForgetConstants;
 use crate::query::{PlannedQuery, QueryRun};
@@ -56,6 +57,8 @@ pub struct Settings {
     pub time_zone: Option<String>,
     /// Reads the files that a query names. Without it none is read.
     pub files: Option<Arc<dyn Files>>,
+    /// Tables of the program that the session is part of.
+    pub host_tables: Vec<Arc<dyn HostTable>>,
 }
 
 impl Default for Settings {
@@ -65,6 +68,7 @@ impl Default for Settings {
             clock: Clock::default(),
             time_zone: None,
             files: None,
+            host_tables: Vec::new(),
         }
     }
 }
@@ -134,6 +138,7 @@ pub struct Session {
     base: SessionState,
     clock: Clock,
     files: Option<Arc<dyn Files>>,
+    host_tables: Vec<Arc<dyn HostTable>>,
 }
 
 impl Session {
@@ -164,6 +169,7 @@ impl Session {
             base,
             clock: settings.clock,
             files: settings.files,
+            host_tables: settings.host_tables,
         })
     }
 
@@ -243,6 +249,11 @@ impl Session {
         if let Some(registered) = found {
             registered.facts = Arc::new(facts);
         }
+    }
+
+    /// The tables of the program that the session is part of.
+    pub fn host_tables(&self) -> &[Arc<dyn HostTable>] {
+        &self.host_tables
     }
 
     /// The names of the connections, in the order in which they were added.
@@ -468,6 +479,7 @@ impl Session {
             current: &current,
             context,
             files: self.files.as_deref(),
+            host_tables: &self.host_tables,
             reach: Reach::Everything,
         };
         let parts = resolver.known_place(name).await?.name().into_iter();
@@ -514,6 +526,7 @@ impl Session {
             current: &current,
             context,
             files: self.files.as_deref(),
+            host_tables: &self.host_tables,
             reach,
         };
         let mut resolved: Vec<Resolved> = Vec::with_capacity(tables.len());

@@ -367,6 +367,19 @@ impl ConnectionProperties {
         Error::new(code::CONNECTION, format!("{}: {message}", self.origin))
     }
 
+    /// The name of its type, if there is such a type.
+    pub fn type_name(&self) -> Option<&'static str> {
+        self.kind().map(|kind| kind.names[0])
+    }
+
+    /// The properties as a person may see them: secrets that are no references are masked.
+    pub fn masked(&self) -> impl Iterator<Item = (&str, String)> {
+        let shown = |(name, value): &'_ (String, String)| self.shown(name, value);
+        self.pairs
+            .iter()
+            .map(move |pair| (pair.0.as_str(), shown(pair)))
+    }
+
     /// The properties that change nothing here, each with the reason, or with the nearest that does.
     pub fn without_effect(&self) -> Vec<String> {
         let Some(kind) = self.kind() else {

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use bucketline_destination::Destination;
 use bucketline_destination::memory::MemoryDestination;
-use bucketline_engine::{Clock, DEFAULT_DESTINATION, Files, Session as Engine, Settings};
+use bucketline_engine::{
+    Clock, DEFAULT_DESTINATION, Files, HostTable, Session as Engine, Settings,
+};
 use bucketline_replicate::RunOptions;
 use bucketline_rest::Opener;
 use bucketline_source::Source;
@@ -80,6 +82,13 @@ impl Builder {
     #[must_use]
     pub fn source(mut self, name: impl Into<String>, source: Arc<dyn Source>) -> Self {
         self.sources.push((name.into(), source));
+        self
+    }
+
+    /// Adds a table of the program that the session is part of, which queries read like a system table.
+    #[must_use]
+    pub fn host_table(mut self, table: Arc<dyn HostTable>) -> Self {
+        self.settings.host_tables.push(table);
         self
     }
 
