@@ -32,7 +32,8 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bucketline_app::{Result, Store};
+use bucketline_app::{Error, Result, Store};
+use bucketline_core::code;
 use bucketline_postgres::Settings;
 
 use self::operations::Operations;
@@ -67,6 +68,36 @@ pub async fn open(place: &Place) -> Result<Arc<dyn Store>> {
         }
         Place::Memory => Arc::new(Operations(Sqlite::in_memory(sqlite_steps())?)),
     })
+}
+
+/// Opens a store to be read, also while another process uses it; `None` if there is none. What would write fails.
+///
+/// # Errors
+/// As [`open`], and if the store has an older schema.
+pub async fn look(place: &Place) -> Result<Option<Arc<dyn Store>>> {
+    let (steps, name) = match place {
+        Place::File(path) => (sqlite_steps(), path.display().to_string()),
+        Place::Postgres(_) => {
+            let steps = Steps::of(&schema::postgres::migrations::runner());
+            (steps, "the store".to_owned())
+        }
+        Place::Memory => return Ok(None),
+    };
+    let pending = pending(place).await?;
+    if pending == steps.behind(&name, None)? {
+        return Ok(None);
+    }
+    if !pending.is_empty() {
+        let message = format!("{name} has the schema of an older version");
+        return Err(Error::new(code::store::MIGRATION, message)
+            .with_hint("bucketline app migrate brings it up to date"));
+    }
+    match place {
+        Place::File(path) => Ok(Some(Arc::new(Operations(
+            Sqlite::open_to_read(path, steps).await?,
+        )))),
+        _ => open(place).await.map(Some),
+    }
 }
 
 /// The names of the steps that [`open`] would carry out to upgrade the store.

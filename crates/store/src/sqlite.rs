@@ -35,8 +35,8 @@ struct Inner {
     writer: Mutex<Opened>,
     readers: Mutex<Vec<Opened>>,
     leader: Mutex<Option<NodeId>>,
-    /// Keeps other processes out. Dropped last.
-    _holder: Option<Holder>,
+    /// Keeps other processes out; absent if the file is only read. Dropped last.
+    holder: Option<Holder>,
 }
 
 impl Sqlite {
@@ -47,6 +47,16 @@ impl Sqlite {
             let holder = Holder::of(&path)?;
             let writer = connection::open(&path, &steps)?;
             Ok(Self::new(Some(path), steps, writer, Some(holder)))
+        })
+        .await
+    }
+
+    /// Opens a file with this version's schema to be read, whoever else uses it.
+    pub(crate) async fn open_to_read(path: &Path, steps: Steps) -> Result<Self> {
+        let path = path.to_owned();
+        blocking(move || {
+            let reader = connection::connect(&path, Access::Read)?;
+            Ok(Self::new(Some(path), steps, reader, None))
         })
         .await
     }
@@ -65,7 +75,7 @@ impl Sqlite {
                 writer: Mutex::new(writer),
                 readers: Mutex::default(),
                 leader: Mutex::default(),
-                _holder: holder,
+                holder,
             }),
         }
     }
@@ -106,6 +116,10 @@ impl Inner {
         };
         let identity = Identity::of(path)?;
         if mode == Mode::Write {
+            if self.holder.is_none() {
+                let message = format!("{} was opened to be read", path.display());
+                return Err(Error::new(code::store::READ_ONLY, message));
+            }
             let mut writer = lock(&self.writer);
             if writer.identity != identity {
                 *writer = connection::open(path, &self.steps)?;
