@@ -1,0 +1,53 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+
+use bucketline_app::scheduler::Handle;
+use bucketline_app::store::Change;
+use bucketline_app::{Clock, Result, Store};
+use bucketline_runner::Workbench;
+use chrono_tz::Tz;
+use tokio::sync::watch;
+
+use crate::gate::Token;
+
+/// Who changes what is changed through the API, until there are accounts.
+pub(crate) const BY: &str = "api";
+
+/// The application that the API serves. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Application {
+    /// Keeps it all.
+    pub store: Arc<dyn Store>,
+    /// Asks the scheduler.
+    pub scheduler: Handle,
+    /// The scheduler's clock.
+    pub clock: Arc<dyn Clock>,
+    /// Looks at connections and statements.
+    pub workbench: Workbench,
+    /// The zone of schedules that name none.
+    pub zone: Tz,
+    /// What requests must bring.
+    pub token: Token,
+    /// Becomes true when the server ends, so that streams end.
+    pub closing: watch::Receiver<bool>,
+}
+
+impl Application {
+    /// Who changes something now.
+    pub(crate) async fn change(&self) -> Result<Change> {
+        Ok(Change {
+            by: BY.to_owned(),
+            at: self.clock.now().await?,
+        })
+    }
+
+    /// Waits until the server ends.
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + use<> {
+        let mut closing = self.closing.clone();
+        async move {
+            // Nobody who could close it is left: the server ends with whoever served it.
+            drop(closing.wait_for(|closing| *closing).await);
+        }
+    }
+}
