@@ -1,5 +1,6 @@
 //! What can be typed on the command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -12,6 +13,7 @@ Examples:
   bucketline run nightly.sql                       a script
   bucketline plan nightly.sql                      what it would request and change
   bucketline connect prod                          sign in, and see what a connection can read
+  bucketline serve                                 jobs and schedules, by a REST API
   bucketline --format csv -e 'SELECT * FROM Repositories;' > repositories.csv
   bucketline                                       an interactive session
 
@@ -20,6 +22,7 @@ Environment:
                          make a connection named bitbucket, unless there is one
   BUCKETLINE_CONFIG, BUCKETLINE_DESTINATION, BUCKETLINE_STATE
                          the configuration file, the SQLite file, the folder of budgets and tokens
+  BUCKETLINE_STORE       the store of jobs, schedules and runs
   NO_COLOR               no colours
 
 Exit codes:
@@ -74,6 +77,10 @@ pub(crate) enum Command {
         #[arg(value_name = "COMMAND")]
         command: Option<String>,
     },
+    /// Serve the application: connections, jobs, schedules and runs, by a REST API
+    Serve(ServeArguments),
+    /// Work with the application's store
+    App(AppArguments),
     /// Serve an imitation of Bitbucket Cloud to try things against
     Sandbox(SandboxArguments),
     /// Replicate two accounts of a sandbox into one SQLite file, step by step
@@ -201,6 +208,83 @@ pub(crate) struct ConnectArguments {
     /// Tables to read a row of; `all` are those that the service has [default: a few]
     #[arg(long, value_delimiter = ',', value_name = "TABLES")]
     pub(crate) tables: Vec<String>,
+}
+
+/// Where the application's store is.
+#[derive(Debug, Args)]
+pub(crate) struct StoreArguments {
+    /// The application's store: a SQLite file, or a URL such as postgres://user@host/database with its password in
+    /// PGPASSWORD [default: app.db in the folder of budgets and tokens]
+    #[arg(
+        long,
+        env = "BUCKETLINE_STORE",
+        hide_env_values = true,
+        value_name = "WHERE"
+    )]
+    pub(crate) store: Option<String>,
+}
+
+/// Options of `bucketline serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// Where to listen, on this machine only; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:7979", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: SocketAddr,
+
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
+/// Options of `bucketline app`.
+#[derive(Debug, Args)]
+pub(crate) struct AppArguments {
+    #[command(subcommand)]
+    pub(crate) command: AppCommand,
+
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
+/// What is done with the application's store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppCommand {
+    /// List the jobs: when each is due, and how it went last
+    Jobs,
+    /// Run a job as `serve` would, and wait for its end; what else is due meanwhile runs, too
+    Run {
+        /// The job's name
+        #[arg(value_name = "JOB")]
+        job: String,
+    },
+    /// List the runs, the last first
+    History {
+        /// Of this job only
+        #[arg(long, value_name = "JOB")]
+        job: Option<String>,
+        /// Runs at most
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+    /// Write connections and jobs as files: application.toml, and a .sql file for each task
+    Export {
+        /// The folder; files of the same names are replaced
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Bring connections and jobs to what files say; applied again, it changes nothing
+    Apply {
+        /// The folder of an export
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+        /// Say what would change, and change nothing
+        #[arg(long)]
+        plan: bool,
+        /// Remove connections and jobs that are not in the files
+        #[arg(long)]
+        remove: bool,
+    },
+    /// Bring the store to this version's schema, which `serve` does, too; prints the steps
+    Migrate,
 }
 
 /// Options of `bucketline sandbox`.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use bucketline::Code;
-use bucketline::code::command_line;
+use bucketline::code::{command_line, store, web};
 
 /// The result of an operation of the command line.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -12,9 +12,21 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 /// An error of the command line, or one of the library that ends the program.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The library's, with its own code.
+    /// The library's or the application's, with its own code.
     #[error(transparent)]
     Library(bucketline::Error),
+    /// The address of the store's server is wrong.
+    #[error("--store: {message}")]
+    Store { message: String },
+    /// There is neither a user's folder nor one that was named.
+    #[error("there is no folder for the application's store and token")]
+    NoStateFolder,
+    /// The system gives no random bytes for a token.
+    #[error("the system gives no random bytes")]
+    NoRandom,
+    /// There is no such job.
+    #[error("there is no job {name}")]
+    NoJob { name: String },
     /// A script cannot be read.
     #[error("{name} cannot be read")]
     Script { name: String, source: io::Error },
@@ -84,6 +96,10 @@ impl Error {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Library(error) => error.code(),
+            Self::Store { .. } => store::UNAVAILABLE,
+            Self::NoStateFolder => web::TOKEN_FILE,
+            Self::NoRandom | Self::Runtime(_) => command_line::RUNTIME,
+            Self::NoJob { .. } => store::NOT_FOUND,
             Self::Script { .. } => command_line::SCRIPT,
             Self::ConnectionOption => command_line::CONNECTION_OPTION,
             Self::LiteralSecret { .. } | Self::SecretParameter { .. } => {
@@ -95,7 +111,6 @@ impl Error {
             Self::Sandbox(_) => command_line::SANDBOX,
             Self::Output(_) => command_line::OUTPUT,
             Self::Terminal(_) => command_line::TERMINAL,
-            Self::Runtime(_) => command_line::RUNTIME,
             Self::Input(_) => command_line::INPUT,
             Self::ParameterOption => command_line::PARAMETER_OPTION,
             Self::UnknownCommand { .. } => command_line::UNKNOWN_COMMAND,
@@ -108,6 +123,8 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Library(error) => return error.hint().map(str::to_owned),
+            Self::NoStateFolder => "BUCKETLINE_STATE says where it is",
+            Self::NoJob { .. } => "bucketline app jobs lists them",
             Self::ConnectionOption => {
                 "--connection prod=\"Workspace=acme;User=me@example.com;Token=env:BITBUCKET_API_TOKEN\""
             }

@@ -2,6 +2,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod app;
+mod application;
 mod arguments;
 mod browser;
 mod connect;
@@ -18,6 +20,8 @@ mod repl;
 mod reporter;
 mod sandbox;
 mod script;
+mod serve;
+
 mod settings;
 mod shell;
 mod threads;
@@ -65,9 +69,12 @@ fn main() -> ExitCode {
         Reporter::new(&arguments.options, coloured).failed_to_start(&error);
         match error {
             Error::Library(error) => Ending::of(&error),
-            Error::Output(_) | Error::Input(_) | Error::Terminal(_) | Error::Runtime(_) => {
-                Ending::Failed
-            }
+            Error::Output(_)
+            | Error::Input(_)
+            | Error::Terminal(_)
+            | Error::Runtime(_)
+            | Error::NoRandom
+            | Error::NoJob { .. } => Ending::Failed,
             _ => Ending::Usage,
         }
     });
@@ -119,6 +126,17 @@ async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
             let settings = settings(options)?;
             let reporter = Reporter::new(options, coloured).without_progress();
             return connect::connect(connect, &settings, reporter, &interrupts).await;
+        }
+        Some(Command::Serve(serve)) => {
+            let settings = settings(options)?;
+            let mut reporter = Reporter::new(options, coloured).without_progress();
+            settings.notes.iter().for_each(|note| reporter.note(note));
+            return serve::serve(serve, &settings, &interrupts).await;
+        }
+        Some(Command::App(app)) => {
+            let settings = settings(options)?;
+            let mut output = Output::stdout(options.format);
+            return app::app(app, &settings, &mut output, &interrupts).await;
         }
         Some(Command::Run { files } | Command::Plan { files }) => Some(
             files

@@ -9,6 +9,7 @@ use bucketline::{
     Access, Config, ConnectionProperties, DestinationSetting, Opener, Session, StatementOptions,
 };
 
+use crate::application;
 use crate::arguments::Options;
 use crate::error::{Error, Result};
 use crate::trust;
@@ -63,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) destination: DestinationSetting,
     /// Where request budgets, tokens and the history are kept.
     pub(crate) state: Option<PathBuf>,
+    /// Where the application's store is, if the environment says so.
+    pub(crate) store: Option<String>,
     /// The options of all statements.
     pub(crate) options: StatementOptions,
     /// The values of the parameters of scripts.
@@ -145,6 +148,7 @@ impl Settings {
             connections,
             destination,
             state,
+            store: surroundings.variable("BUCKETLINE_STORE")?,
             options: statement_options,
             parameters: parameters(options, surroundings)?,
             time_zone: options.time_zone.clone(),
@@ -168,6 +172,9 @@ impl Settings {
         }
         if let Some(state) = &self.state {
             builder = builder.state_dir(state);
+        }
+        for table in application::record_tables(self) {
+            builder = builder.host_table(table);
         }
         for (name, properties) in &self.connections {
             builder = builder.connection(name, properties.clone());

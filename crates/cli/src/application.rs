@@ -1,0 +1,139 @@
+//! The application's parts, put together from the command line, the environment and the configuration.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bucketline::HostTable;
+use bucketline_app::clock::StoreClock;
+use bucketline_app::scheduler::{self, Scheduler};
+use bucketline_app::store::NewNode;
+use bucketline_app::{Clock, Store, schedule};
+use bucketline_postgres::Settings as Server;
+use bucketline_runner::{Configured, Connections, LocalRunner};
+use bucketline_store::Place;
+use chrono_tz::Tz;
+use futures::FutureExt;
+
+use crate::arguments::StoreArguments;
+use crate::error::{Error, Result};
+use crate::settings::Settings;
+
+/// The store's file in the state folder.
+const FILE: &str = "app.db";
+
+/// The application, without a server before it.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) connections: Connections,
+    pub(crate) zone: Tz,
+}
+
+/// The folder for the store and the token.
+pub(crate) fn folder(settings: &Settings) -> Result<PathBuf> {
+    settings.state.clone().ok_or(Error::NoStateFolder)
+}
+
+/// Where the store is.
+fn place(store: Option<&str>, settings: &Settings) -> Result<Place> {
+    let Some(text) = store else {
+        return Ok(Place::File(folder(settings)?.join(FILE)));
+    };
+    if !["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme))
+    {
+        return Ok(Place::File(text.into()));
+    }
+    let variable = |name: &str| std::env::var(name).ok();
+    let server = Server::of_properties([("URL", text)], &variable);
+    let server = server.map_err(|error| Error::Store {
+        message: error.to_string(),
+    })?;
+    Ok(Place::Postgres(Box::new(server)))
+}
+
+/// The tables `sys_jobs` and so on. The store is opened when a query reads one.
+pub(crate) fn record_tables(settings: &Settings) -> Vec<Arc<dyn HostTable>> {
+    let place = place(settings.store.as_deref(), settings)
+        .map_err(|error| bucketline::Error::new(error.code(), error.to_string()));
+    bucketline_runner::record_tables(Arc::new(move || {
+        let place = place.clone();
+        async move { bucketline_store::look(&place?).await }.boxed()
+    }))
+}
+
+/// The steps that bring the store to this version's schema, carried out.
+pub(crate) async fn migrate(
+    arguments: &StoreArguments,
+    settings: &Settings,
+) -> Result<Vec<String>> {
+    let place = place(arguments.store.as_deref(), settings)?;
+    let steps = bucketline_store::pending(&place).await?;
+    bucketline_store::open(&place).await?;
+    Ok(steps)
+}
+
+impl Parts {
+    /// Opens the store.
+    pub(crate) async fn open(arguments: &StoreArguments, settings: &Settings) -> Result<Self> {
+        let place = place(arguments.store.as_deref(), settings)?;
+        Self::over(bucketline_store::open(&place).await?, settings)
+    }
+
+    /// Opens the store to be read, also while a process serves it; none if there is no store.
+    pub(crate) async fn look(
+        arguments: &StoreArguments,
+        settings: &Settings,
+    ) -> Result<Option<Self>> {
+        let place = place(arguments.store.as_deref(), settings)?;
+        let store = bucketline_store::look(&place).await?;
+        store.map(|store| Self::over(store, settings)).transpose()
+    }
+
+    fn over(store: Arc<dyn Store>, settings: &Settings) -> Result<Self> {
+        let zone = match &settings.time_zone {
+            Some(name) => schedule::zone(name)?,
+            None => Tz::UTC,
+        };
+        let configured = settings.connections.iter();
+        let configured = configured.map(|(name, properties)| Configured {
+            name: name.clone(),
+            properties: properties.clone(),
+        });
+        let mut connections = Connections::new(Arc::clone(&store))
+            .with_configured(configured.collect())
+            .with_options(settings.options.clone());
+        if let Some(folder) = &settings.state {
+            connections = connections.with_state_dir(folder);
+        }
+        if let Some(zone) = &settings.time_zone {
+            connections = connections.with_time_zone(zone);
+        }
+        Ok(Self {
+            clock: Arc::new(StoreClock::new(Arc::clone(&store))),
+            store,
+            connections,
+            zone,
+        })
+    }
+
+    /// A scheduler that runs tasks in this process.
+    pub(crate) fn scheduler(&self) -> Scheduler {
+        let node = NewNode {
+            name: format!("process {}", std::process::id()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let mut settings = scheduler::Settings::new(node);
+        settings.zone = self.zone;
+        for configured in self.connections.configured() {
+            if configured.properties.type_name() == Some("SQLite") {
+                let destinations = &mut settings.limits.destinations;
+                destinations.insert(configured.name.clone(), 1);
+            }
+        }
+        let clock = Arc::clone(&self.clock);
+        let runner = LocalRunner::new(self.connections.clone(), Arc::clone(&clock));
+        Scheduler::new(Arc::clone(&self.store), Arc::new(runner), clock, settings)
+    }
+}
