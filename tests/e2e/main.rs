@@ -3,6 +3,7 @@
 
 mod against_sqlite;
 mod all_tables;
+mod application;
 mod blind_spots;
 mod changes;
 mod clients;
@@ -11,6 +12,7 @@ mod connections;
 mod crash;
 mod destinations;
 mod examples;
+mod first_job_page;
 mod first_steps_page;
 mod function_page;
 mod histories;
@@ -26,6 +28,7 @@ mod processes;
 mod pushdown;
 mod random_queries;
 mod secrets;
+mod serving;
 mod slt;
 mod special_files;
 mod sqlite_source;
