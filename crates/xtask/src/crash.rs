@@ -6,13 +6,19 @@ use crate::{Failure, Result};
 /// The options that take a number.
 const NUMBERS: [&str; 4] = ["kills", "seed", "minutes", "runs"];
 
-/// Runs the crash campaign of tests/e2e/crash, which reads its options from the environment.
+/// Runs the crash campaign of tests/e2e/crash, or those of servers in tests/e2e/serving if the first word is `serve` or
+/// `nodes`. They read their options from the environment.
 pub(crate) fn run(options: &[&str]) -> Result {
+    let (campaign, options) = match options {
+        ["serve", options @ ..] => ("serving::kills::campaign", options),
+        ["nodes", options @ ..] => ("serving::nodes::campaign", options),
+        options => ("crash::campaign", options),
+    };
     let options = read(options)?;
     run_command(&mut cargo(&["build", "--workspace", "--bin=bucketline"]))?;
     // The same selection as of all tests: another one is built anew (docs/decisions/0004).
     let mut command = cargo(&["test", "--workspace", "--test=e2e", "--"]);
-    command.args(["--ignored", "--exact", "crash::campaign", "--nocapture"]);
+    command.args(["--ignored", "--exact", campaign, "--nocapture"]);
     command.envs(options);
     run_command(&mut command)
 }

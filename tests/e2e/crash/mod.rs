@@ -11,7 +11,7 @@ mod leftovers;
 mod oracle;
 mod own;
 mod plan;
-mod preload;
+pub(crate) mod preload;
 mod program;
 mod scenario;
 mod source;

@@ -75,6 +75,23 @@ pub(crate) struct Orders {
     pub(crate) jump: Option<(u64, i64)>,
 }
 
+impl Orders {
+    fn bytes(&self) -> Vec<u8> {
+        let mut words = [0_u64; ORDERS];
+        if let Some((classes, at, moment)) = self.kill {
+            words[..3].copy_from_slice(&[classes, at, moment as u64]);
+        }
+        if let Some((classes, from, errno)) = self.refuse {
+            words[3..6].copy_from_slice(&[classes, from, errno as u64]);
+        }
+        words[6] = self.clock as u64;
+        if let Some((at, by)) = self.jump {
+            words[7..].copy_from_slice(&[at, by as u64]);
+        }
+        words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+    }
+}
+
 /// What the library saw.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
@@ -121,25 +138,19 @@ impl Preload {
 
     /// Gives orders to a command, by a file in the folder.
     pub(crate) fn apply(&self, command: &mut Command, orders: &Orders, folder: &Path) {
-        let mut words = [0_u64; ORDERS];
-        if let Some((classes, at, moment)) = orders.kill {
-            words[..3].copy_from_slice(&[classes, at, moment as u64]);
-        }
-        if let Some((classes, from, errno)) = orders.refuse {
-            words[3..6].copy_from_slice(&[classes, from, errno as u64]);
-        }
-        words[6] = orders.clock as u64;
-        if let Some((at, by)) = orders.jump {
-            words[7..].copy_from_slice(&[at, by as u64]);
-        }
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         let path = folder.join("orders");
         let file = File::create(&path).unwrap();
-        file.write_all_at(&bytes, 0).unwrap();
+        file.write_all_at(&orders.bytes(), 0).unwrap();
         file.set_len(SIZE).unwrap();
         command
             .env("LD_PRELOAD", &self.library)
             .env("CRASH_ORDERS", &path);
+    }
+
+    /// Gives other orders to the process that has those of a folder.
+    pub(crate) fn change(orders: &Orders, folder: &Path) {
+        let file = File::options().write(true).open(folder.join("orders"));
+        file.unwrap().write_all_at(&orders.bytes(), 0).unwrap();
     }
 
     /// What was seen in the process that had the orders of a folder.
