@@ -454,6 +454,29 @@ async fn what_is_wrong_is_told_for_each_field_with_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn columns_are_changed_in_the_text_of_a_statement() {
+    let served = Served::start().await;
+    let path = "/api/v1/statements/columns";
+    let request = json!({
+        "statement": "REPLICATE T SELECT Id, Title /* kept */ FROM Issues",
+        "change": { "type": "rename", "column": "title", "name": "Heading" },
+    });
+    let answer = served.api.post(path, &request).await.expect(200);
+    assert_eq!(
+        answer["statement"],
+        "REPLICATE T SELECT Id, Title AS Heading /* kept */ FROM Issues"
+    );
+    assert_eq!(answer["columns"][1]["name"], "Heading");
+    let request = json!({
+        "statement": "REPLICATE Issues",
+        "change": { "type": "choose", "columns": ["Titel"] }, "available": ["Id", "Title"],
+    });
+    let refused = served.api.post(path, &request).await.expect(422);
+    assert_eq!(refused["errors"][0]["code"], "BL0011");
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_started_once_for_a_key_and_once_at_a_time() {
     let served = Served::start().await;
     let api = &served.api;

@@ -1,5 +1,6 @@
 //! `bucketline serve` and `bucketline app` as processes.
 
+mod description;
 mod kills;
 mod nodes;
 mod process;

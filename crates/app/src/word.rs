@@ -9,7 +9,7 @@ pub struct UnknownWord {
 }
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$of_member:meta])* $member:ident = $word:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of_member:meta])* $member:ident = $word:tt,)* }) => {
         $(#[$doc])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord,

@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod application;
+mod columns;
 mod connections;
 mod events;
 mod gate;
@@ -20,11 +21,14 @@ mod schedules;
 mod server;
 mod statements;
 
+use std::collections::BTreeMap;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use utoipa::openapi::OpenApi as Description;
+use utoipa::openapi::schema::{ArrayItems, Object, Schema};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{OpenApi as Description, RefOr};
 use utoipa::{Modify, OpenApi};
 
 pub use application::Application;
@@ -76,8 +80,9 @@ const LONGEST_BODY: usize = 8 << 20;
         statements::parse,
         statements::explain,
         statements::vocabulary,
+        columns::columns,
     ),
-    modifiers(&Bearer),
+    modifiers(&Bearer, &Views),
     security(("token" = []))
 )]
 struct Api;
@@ -89,6 +94,57 @@ impl Modify for Bearer {
         let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("token", scheme);
+    }
+}
+
+/// A view has all fields of a thing, and more. That a thing has no others is so only in requests.
+struct Views;
+
+impl Modify for Views {
+    fn modify(&self, openapi: &mut Description) {
+        let schemas = &mut openapi.components.get_or_insert_default().schemas;
+        let opened = schemas.iter().filter_map(|(name, schema)| {
+            let RefOr::T(Schema::Object(object)) = schema else {
+                return None;
+            };
+            let mut object = object.clone();
+            object.additional_properties.take()?;
+            Some((format!("#/components/schemas/{name}"), object))
+        });
+        let opened = opened.collect();
+        for schema in schemas.values_mut() {
+            open_views(schema, &opened);
+        }
+    }
+}
+
+/// Lets the parts of views have more fields, wherever in a schema views are.
+fn open_views(schema: &mut RefOr<Schema>, opened: &BTreeMap<String, Object>) {
+    let RefOr::T(schema) = schema else { return };
+    match schema {
+        Schema::AllOf(all) => {
+            for part in &mut all.items {
+                match part {
+                    RefOr::Ref(reference) => {
+                        if let Some(object) = opened.get(&reference.ref_location) {
+                            *part = RefOr::T(Schema::Object(object.clone()));
+                        }
+                    }
+                    part => open_views(part, opened),
+                }
+            }
+        }
+        Schema::Object(object) => {
+            for property in object.properties.values_mut() {
+                open_views(property, opened);
+            }
+        }
+        Schema::Array(array) => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items {
+                open_views(items, opened);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -133,6 +189,7 @@ fn routes() -> Router<Application> {
         .route("/schedules/preview", post(schedules::preview))
         .route("/statements/parse", post(statements::parse))
         .route("/statements/explain", post(statements::explain))
+        .route("/statements/columns", post(columns::columns))
         .route("/vocabulary", get(statements::vocabulary));
     Router::new().nest("/api/v1", api)
 }
