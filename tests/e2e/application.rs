@@ -440,6 +440,7 @@ async fn what_is_wrong_is_told_for_each_field_with_its_place() {
         ("runs?limit=many", "limit"),
         ("jobs?limit=0", "limit"),
         ("jobs?after=%00", "after"),
+        ("runs/1/events?limit=0", "limit"),
         ("connection-types?x", "x"),
         ("vocabulary?source=acme&sourse=acme", "sourse"),
     ] {

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::conformance::{at, change, claimed, job, new_job, node, place, queued, ran};
 use crate::operations::Operations;
 use crate::sqlite::Sqlite;
-use crate::{Place, open, pending, sqlite_steps};
+use crate::{Place, look, open, pending, sqlite_steps};
 
 fn file(folder: &TempDir) -> std::path::PathBuf {
     folder.path().join("state").join("app.db")
@@ -66,6 +66,22 @@ async fn a_second_process_is_told_who_has_the_store() {
     assert!(error.to_string().contains(&holder), "{error}");
     drop(store);
     open(&Place::File(path)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_is_read_while_another_process_uses_it() {
+    let folder = TempDir::new().unwrap();
+    let path = file(&folder);
+    let place = Place::File(path.clone());
+    assert!(look(&place).await.unwrap().is_none());
+    assert!(!path.exists());
+    let store = opened(&path).await;
+    let made = job(&store, "Nightly").await;
+    let reader = look(&place).await.unwrap().unwrap();
+    assert_eq!(reader.job(made.job.id).await.unwrap(), Some(made.clone()));
+    let later = change(1);
+    let deleted = reader.delete_job(made.job.id, made.job.revision, &later);
+    assert_eq!(code(&deleted.await.unwrap_err()), "BL0313");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use bucketline_app::store::EventFilter;
 use bucketline_app::{Event, Level, RunId};
+use bucketline_core::code;
 use futures::{Stream, StreamExt};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -55,7 +56,8 @@ pub(crate) async fn events(
 ) -> Answer<Response> {
     let limit = wanted.limit.unwrap_or(USUAL);
     if !(1..=1000).contains(&limit) {
-        return Err(Refused::malformed("`limit` is a number from 1 to 1000"));
+        let message = "it is a number from 1 to 1000";
+        return Err(Refused::parameter("limit", code::web::MALFORMED, message));
     }
     let run = find(&application, RunId(id)).await?;
     let mut filter = EventFilter {

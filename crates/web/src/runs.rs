@@ -73,9 +73,10 @@ pub(crate) struct Filter {
 impl Wait {
     fn length(&self) -> Answer<Duration> {
         match self.wait.unwrap_or(0) {
-            seconds if seconds > LONGEST_WAIT => Err(Refused::malformed(
-                "`wait` is a number of seconds from 0 to 300",
-            )),
+            seconds if seconds > LONGEST_WAIT => {
+                let message = "it is a number of seconds from 0 to 300";
+                Err(Refused::parameter("wait", code::web::MALFORMED, message))
+            }
             seconds => Ok(Duration::from_secs(seconds)),
         }
     }
