@@ -62,7 +62,14 @@ pub(crate) async fn app(
             plan,
             remove,
         } => {
-            let parts = Parts::open(store, settings).await?;
+            let to_read = match plan {
+                true => Parts::look(store, settings).await?,
+                false => None,
+            };
+            let parts = match to_read {
+                Some(parts) => parts,
+                None => Parts::open(store, settings).await?,
+            };
             apply(&parts, folder, *plan, *remove, output).await
         }
     }

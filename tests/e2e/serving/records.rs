@@ -62,6 +62,12 @@ fn jobs_and_history_are_tables_also_while_the_server_runs() {
         &["app", "--format", "csv", "history", "--job", "nightly"],
     );
     assert_eq!(history.lines().count(), 2, "{history}");
+    printed(&world, &["app", "export", "files"]);
+    let plan = printed(
+        &world,
+        &["app", "--format", "csv", "apply", "files", "--plan"],
+    );
+    assert_eq!(plan.lines().count(), 1, "{plan}");
     assert!(serving.terminate().success());
     assert_eq!(ask(told[2].0), told[2].1);
 }
