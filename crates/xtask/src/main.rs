@@ -36,7 +36,8 @@ Usage: cargo x TASK
                      --quick, --rows N, --latency-ms N, --write; see `cargo x bench --help`
   crash [OPTION...]  kills the program at any moment of its work, and holds what it leaves against the source;
                      --kills N (10,000), --minutes M, --destination sqlite|postgres, and to play one episode
-                     again what a failure says: --seed S, --runs N
+                     again what a failure says: --seed S, --runs N; the word `serve` in front kills servers of the
+                     application, and `nodes` the leaders of those that share a store
   docs [--check]     writes the generated pages of docs/ and the notices of the program's dependencies,
                      or only says which are out of date
   fuzz [OPTION...]   damages input for every reader of foreign bytes, a minute each or as long as
