@@ -72,6 +72,62 @@ async fn a_parameter_keeps_its_type_and_is_never_read_as_sql() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn set_computes_an_expression_once_for_what_follows() {
+    let world = World::start(small()).await;
+    let session = world.session(&["acme"]);
+    let none = Parameters::new().named("given", 4);
+    for (script, expected) in [
+        ("SET @n = 1 + @given; SELECT @n * 2", &["10"][..]),
+        (
+            "SET @n = (SELECT COUNT(*) FROM Projects); SET @m = @n * 10; SET @n = @n + 1; SELECT @n, @m",
+            &["4", "30"],
+        ),
+        (
+            "SET @d = DATEADD('d', 1, '2026-01-01'); SET @none = NULLIF(1, 1); SET @t = UPPER('x') || 'y';
+             SET @yes = 1 < 2; SELECT @d, @none IS NULL, @t, @yes",
+            &["2026-01-02T00:00:00Z", "true", "Xy", "true"],
+        ),
+        (
+            "SET @n = 1 + 1; SELECT COUNT(*) FROM (SELECT TOP @n Name FROM Projects) t",
+            &["2"],
+        ),
+        ("SET @r = RAND(); SELECT @r = @r AND @r < 1", &["true"]),
+        ("SET @n = 1 + 1; SET @n = 7; SELECT @n", &["7"]),
+        (
+            "CREATE TABLE own (a int); INSERT INTO own VALUES (1), (@given); UPDATE own SET a = @given + 1 WHERE a = @given;
+             DELETE FROM own WHERE a < @given; SELECT a FROM destination.own",
+            &["5"],
+        ),
+    ] {
+        assert_eq!(row(&session, script, &none).await, expected, "{script}");
+    }
+    // The session has it, too.
+    assert_eq!(row_of(&session, "SELECT @m + 1").await, ["31"]);
+    for (script, code) in [
+        ("SET @n = 1 / 0; SELECT @n", "BL5008"),
+        ("SET @n = LEN(nope); SELECT @n", "BL5004"),
+        ("SET @n = nope;", "BL1002"),
+        ("SET @n = 1 +;", "BL1003"),
+    ] {
+        let (_, errors) = outcome(&session, script, &none).await;
+        let codes: Vec<_> = errors.iter().map(Error::code).collect();
+        assert_eq!(codes, [code], "{script}");
+    }
+}
+
+async fn row_of(session: &Session, script: &str) -> Vec<String> {
+    let mut row = Vec::new();
+    let mut events = session.run(script);
+    while let Some(event) = events.next().await {
+        if let Event::Rows(batch) = event {
+            let text = |column: &ArrayRef| array_value_to_string(column, 0).unwrap();
+            row = batch.columns().iter().map(text).collect();
+        }
+    }
+    row
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_variable_that_is_not_utf_8_is_not_taken_for_missing() {
     let world = World::start(small()).await;
     let session = world.session(&["acme"]);
@@ -266,7 +322,7 @@ async fn a_parameter_that_is_set_has_its_value_from_there_on() {
     }
     for wrong in [
         "SET @n = word",
-        "SET @n = 1 + 1",
+        "SET @n = 1 +",
         "SET @n",
         "SET @ = 1",
         "SET @n = @unknown",

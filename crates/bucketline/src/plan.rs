@@ -8,10 +8,10 @@ use bucketline_core::code;
 use bucketline_replicate::{self as replicate, Read, ScriptRun};
 use bucketline_source::figures::{Elapsed, counted, grouped};
 use bucketline_source::{ReadContext, RequestCount, RequestShape, SliceChoice, Source};
-use bucketline_sql::{Located, Query, Replicate, Source as Filled, Statement};
+use bucketline_sql::{Given, Located, Query, Replicate, Source as Filled, Statement};
 
 use crate::run::{Voice, parsed};
-use crate::statement::{Outline, Scene, defect, insertion};
+use crate::statement::{Outline, Scene, computing, defect, insertion};
 use crate::{Error, Event, Result, Session};
 
 /// How long a request is taken to last.
@@ -34,7 +34,15 @@ pub(crate) async fn plan(session: &Session, script: &str, voice: &Voice) {
     };
     let mut failures = Vec::new();
     let mut rows = 0;
-    for (index, Located { statement, span }) in statements.into_iter().enumerate() {
+    for (index, located) in statements.into_iter().enumerate() {
+        let Located {
+            statement,
+            span,
+            later,
+        } = located;
+        // A parameter that a query of tables computes has no value here.
+        let read = later.and_then(|later| later.read(&session.parameters()).ok());
+        let statement = read.map_or(statement, |read| read.statement);
         let text = statement.masked();
         let (expected, failure) = match planning.expect(statement).await {
             Ok(expected) => expected,
@@ -161,15 +169,19 @@ impl Planning<'_> {
                 if let Statement::CreateTable(create) = &other {
                     self.made.push(create.table.last().text.to_lowercase());
                 }
-                if matches!(
-                    other,
+                let takes_effect = match &other {
+                    Statement::SetParameter(set) => match &set.value {
+                        Given::Value(_) => true,
+                        Given::Expression(it) => computing(it)?.table_names().is_empty(),
+                    },
                     Statement::Set(_)
-                        | Statement::SetParameter(_)
-                        | Statement::ResetAll
-                        | Statement::Use(_)
-                        | Statement::CreateConnection(_)
-                        | Statement::DropConnection(_)
-                ) {
+                    | Statement::ResetAll
+                    | Statement::Use(_)
+                    | Statement::CreateConnection(_)
+                    | Statement::DropConnection(_) => true,
+                    _ => false,
+                };
+                if takes_effect {
                     self.execute(other).await?;
                 }
                 let expected = Expected::new(does, requests);

@@ -11,7 +11,7 @@ use bucketline_core::code::session as code;
 use bucketline_replicate::{Event as Progress, Events, ScriptRun};
 use bucketline_source::figures::counted;
 use bucketline_source::{Loss, Losses, Observer, ReadContext};
-use bucketline_sql::{self as sql, Located, OptionName};
+use bucketline_sql::{self as sql, Located, OptionName, ParameterValue, Parameters, Statement};
 use futures::Stream;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -34,8 +34,14 @@ impl std::fmt::Debug for Run<'_> {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(session: &'a Session, script: Vec<Result<Located, sql::Error>>) -> Self {
-        Self::driven(|voice| Box::pin(async move { drive(session, script, &voice).await }))
+    pub(crate) fn new(
+        session: &'a Session,
+        script: Vec<Result<Located, sql::Error>>,
+        parameters: Parameters,
+    ) -> Self {
+        Self::driven(|voice| {
+            Box::pin(async move { drive(session, script, parameters, &voice).await })
+        })
     }
 
     /// Events of whatever `drive` does with its voice.
@@ -184,7 +190,12 @@ pub(crate) fn parsed(
 
 /// Runs the statements in order. A script with a syntax error is not begun; a failed statement stops it, unless
 /// only slices of it failed, or it lost values. `ContinueOnError` says otherwise of either.
-async fn drive(session: &Session, script: Vec<Result<Located, sql::Error>>, voice: &Voice) {
+async fn drive(
+    session: &Session,
+    script: Vec<Result<Located, sql::Error>>,
+    mut parameters: Parameters,
+    voice: &Voice,
+) {
     let Some(statements) = parsed(script, voice) else {
         return;
     };
@@ -192,10 +203,17 @@ async fn drive(session: &Session, script: Vec<Result<Located, sql::Error>>, voic
     let shared = ScriptRun::new(session.run_options.clone());
     let total = statements.len();
     for (index, located) in statements.into_iter().enumerate() {
-        let Located {
-            mut statement,
-            span,
-        } = located;
+        let span = located.span;
+        let read = located.later.map(|later| later.read(&parameters));
+        let (mut statement, mistaken) = match read {
+            None => (located.statement, None),
+            Some(Ok(read)) => (read.statement, None),
+            Some(Err(error)) => (located.statement, Some(error)),
+        };
+        let set = match &statement {
+            Statement::SetParameter(set) => Some(set.name.text.clone()),
+            _ => None,
+        };
         voice.say(Event::Started {
             number: index + 1,
             total,
@@ -215,10 +233,15 @@ async fn drive(session: &Session, script: Vec<Result<Located, sql::Error>>, voic
         let goes_on = options.and_then(|options| options.flag(OptionName::ContinueOnError));
         let fails_by_loss =
             options.and_then(|options| options.text(OptionName::LostValues)) == Some("FAIL");
-        let executed = match settled {
-            Ok(options) => Box::pin(scene.execute_within(statement, &options)).await,
-            Err(error) => Err(error),
+        let executed = match (settled, mistaken) {
+            (_, Some(error)) => Err(error),
+            (Ok(options), None) => Box::pin(scene.execute_within(statement, &options)).await,
+            (Err(error), None) => Err(error),
         };
+        if let Some(name) = set.filter(|_| executed.is_ok()) {
+            let value = session.parameters().find_named(&name).cloned();
+            parameters = parameters.named(name, value.unwrap_or(ParameterValue::Null));
+        }
         let lost_values = voice.settle_losses();
         let executed = match executed {
             Ok(_) if fails_by_loss && lost_values > 0 => Err(lost(lost_values)),

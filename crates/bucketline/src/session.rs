@@ -16,7 +16,7 @@ use bucketline_engine::{
 use bucketline_replicate::RunOptions;
 use bucketline_rest::{OAuth, Opener};
 use bucketline_source::{ReadContext, Source, TableSpec};
-use bucketline_sql::{Located, Parameters, SetParameter, parse_script_with};
+use bucketline_sql::{Located, ParameterValue, Parameters, parse_script_with};
 
 pub use self::builder::Builder;
 use crate::connection::{Connection, Surroundings, catalog};
@@ -69,12 +69,14 @@ impl Session {
 
     /// Runs a script, or one statement. Nothing happens before the stream is polled.
     pub fn run(&self, script: &str) -> Run<'_> {
-        Run::new(self, self.parse(script))
+        let parameters = self.parameters().clone();
+        Run::new(self, self.parse(script), parameters)
     }
 
     /// The same, with these values of parameters and no others.
     pub fn run_with(&self, script: &str, parameters: &Parameters) -> Run<'_> {
-        Run::new(self, parse_script_with(script, parameters))
+        let script = parse_script_with(script, parameters);
+        Run::new(self, script, parameters.clone())
     }
 
     /// Reads a script as [`Session::run`] does, without running it.
@@ -82,17 +84,17 @@ impl Session {
         parse_script_with(script, &self.parameters())
     }
 
-    fn parameters(&self) -> MutexGuard<'_, Parameters> {
+    pub(crate) fn parameters(&self) -> MutexGuard<'_, Parameters> {
         self.parameters
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives a parameter a value in the scripts that follow.
-    pub(crate) fn set_parameter(&self, set: &SetParameter) {
+    pub(crate) fn set_parameter(&self, name: &str, value: ParameterValue) {
         let mut parameters = self.parameters();
         let before = std::mem::take(&mut *parameters);
-        *parameters = before.named(&set.name.text, &set.value);
+        *parameters = before.named(name, value);
     }
 
     /// Says what a script would request and which of the destination's tables it would change: a row for each statement,

@@ -8,17 +8,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::{filter_record_batch, ilike};
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
+use arrow::util::display::array_value_to_string;
 use bucketline_core::code::session as code;
 use bucketline_engine::Family;
 use bucketline_replicate as replicate;
 use bucketline_source::figures::{Elapsed, counted};
 use bucketline_source::{Observer, ReadContext, RequestCount};
 use bucketline_sql::{
-    CheckCache, CsvTarget, Insert, Name, OptionName, Options, Query, Replicate, Show, ShowKind,
-    Statement, Use, parse_statement,
+    CheckCache, CsvTarget, Expression, Given, Insert, Name, OptionName, Options, ParameterValue,
+    Query, Replicate, Show, ShowKind, Statement, Use, parse_statement,
 };
 use futures::StreamExt;
 use replicate::{Insertion, ScriptRun};
@@ -109,7 +111,11 @@ impl Scene<'_> {
                 Ok(Done::default())
             }
             Statement::SetParameter(set) => {
-                self.session.set_parameter(&set);
+                let value = match &set.value {
+                    Given::Value(value) => value.into(),
+                    Given::Expression(expression) => self.computed(expression).await?,
+                };
+                self.session.set_parameter(&set.name.text, value);
                 let told = format!("@{} is set", set.name);
                 self.voice.say(Event::Message(told));
                 Ok(Done::default())
@@ -135,6 +141,22 @@ impl Scene<'_> {
             | Statement::Update(_)
             | Statement::Delete(_)) => self.own(own).await,
         }
+    }
+
+    /// The value of an expression, in a type that a parameter can have.
+    async fn computed(&self, expression: &Expression) -> Result<ParameterValue> {
+        let query = computing(expression)?;
+        let placed = |error: bucketline_engine::Error| error.at(expression.span());
+        let run = self.session.engine.query(&query, self.context).await;
+        let mut run = run.map_err(placed)?;
+        let mut value = ParameterValue::Null;
+        while let Some(batch) = run.rows.next().await {
+            let batch = batch.map_err(|error| placed(run.error(error)))?;
+            if batch.num_rows() > 0 {
+                value = parameter(batch.column(0))?;
+            }
+        }
+        Ok(value)
     }
 
     async fn insert(&self, insert: Insert) -> Result<Done> {
@@ -442,6 +464,28 @@ impl Scene<'_> {
     }
 }
 
+/// The query that computes an expression.
+pub(crate) fn computing(expression: &Expression) -> Result<Query> {
+    match parse_statement(&format!("SELECT {}", expression.bound()))?.statement {
+        Statement::Query(query) => Ok(query),
+        other => unreachable!("a SELECT was parsed as {}", other.verb()),
+    }
+}
+
+/// The first of some values as that of a parameter. Dates are texts.
+fn parameter(values: &ArrayRef) -> Result<ParameterValue> {
+    if values.logical_nulls().is_some_and(|nulls| nulls.is_null(0)) {
+        return Ok(ParameterValue::Null);
+    }
+    let text = array_value_to_string(values, 0).map_err(defect)?;
+    Ok(match values.data_type() {
+        DataType::Boolean => ParameterValue::Bool(text == "true"),
+        kind if kind.is_floating() => ParameterValue::Float(text.parse().unwrap_or(f64::NAN)),
+        kind if kind.is_numeric() => ParameterValue::Number(text),
+        _ => ParameterValue::Text(text),
+    })
+}
+
 /// The functions, a row each.
 fn functions() -> Result<RecordBatch> {
     let mut rows = Vec::new();
@@ -603,7 +647,7 @@ pub(crate) async fn insertion<'a>(
 /// Why a statement that would write to the source is not executed.
 fn refused(statement: &Statement) -> Error {
     let text = format!(
-        "{} is not possible: Bucketline only reads Bitbucket",
+        "{} is not possible: Bucketline only reads its sources",
         statement.verb()
     );
     Error::new(code::READ_ONLY, text).with_hint("REPLICATE writes to the destination")

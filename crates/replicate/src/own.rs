@@ -220,7 +220,9 @@ impl<'a> Changing<'a> {
             .assignments
             .iter()
             .enumerate()
-            .map(|(index, (_, value))| format!(", {value} AS [_bucketline_value_{index}]"))
+            .map(|(index, (_, value))| {
+                format!(", {} AS [_bucketline_value_{index}]", value.bound())
+            })
             .collect();
         let (values, condition) = (values.concat(), statement.condition.as_ref());
         let rows = self.matching(session, &values, condition, context).await?;
@@ -280,7 +282,7 @@ impl<'a> Changing<'a> {
         let names: Vec<String> = names
             .map(|field| format!("[{}]", field.name().replace(']', "]]")))
             .collect();
-        let condition = condition.map(|condition| format!("\nWHERE {condition}"));
+        let condition = condition.map(|condition| format!("\nWHERE {}", condition.bound()));
         let text = format!(
             "SELECT {}{more}\nFROM {}{}",
             names.join(", "),

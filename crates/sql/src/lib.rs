@@ -51,7 +51,7 @@ pub use option::{
     OptionName, OptionSpec, OptionValue, Options, REPLICATE_OPTIONS, ReplicateOption, ValueKind,
 };
 pub use outline::{Outline, OutlineItem};
-pub use parameter::{ParameterValue, Parameters};
+pub use parameter::{Later, ParameterValue, Parameters};
 pub use parse::{is_unfinished, parse_script, parse_script_with, parse_statement};
 pub use query::{DataType, Expression, Query};
 pub use secret::is_sensitive;
@@ -59,7 +59,7 @@ pub use sqlparser;
 pub use statement::{
     Against, Argument, Cache, CacheMode, CheckCache, Column, ColumnList, ConnectionSettings,
     CreateConnection, CreateTable, CreateView, Delete, DropConnection, DropOwn, Execute, Explain,
-    GetDeleted, Insert, Located, OwnKind, Property, Replicate, Set, SetParameter, Show, ShowKind,
-    SkipCheck, Source, Statement, TableContent, Update, Use, Value,
+    GetDeleted, Given, Insert, Located, OwnKind, Property, Replicate, Set, SetParameter, Show,
+    ShowKind, SkipCheck, Source, Statement, TableContent, Update, Use, Value,
 };
 pub use target::CsvTarget;

@@ -83,7 +83,8 @@ impl Parameters {
         self
     }
 
-    fn find_named(&self, name: &str) -> Option<&ParameterValue> {
+    /// The value of `@name`, case apart.
+    pub fn find_named(&self, name: &str) -> Option<&ParameterValue> {
         let found = self
             .named
             .iter()
@@ -194,6 +195,18 @@ pub(crate) struct Binder<'p> {
     parameters: Option<Cow<'p, Parameters>>,
     /// How many `?` there were.
     passed: usize,
+    /// Parameters that the script computes.
+    computed: Vec<String>,
+    /// The statement has one of them.
+    awaits: bool,
+}
+
+/// A statement whose parameters are computed before it is run.
+#[derive(Debug, Clone)]
+pub struct Later {
+    pub(crate) lexemes: Vec<Lexeme>,
+    pub(crate) end: Span,
+    passed: usize,
 }
 
 impl<'p> Binder<'p> {
@@ -201,19 +214,51 @@ impl<'p> Binder<'p> {
         Self {
             parameters: parameters.map(Cow::Borrowed),
             passed: 0,
+            computed: Vec::new(),
+            awaits: false,
+        }
+    }
+
+    /// For a statement that was put off.
+    pub(crate) fn resumed(parameters: &'p Parameters, later: &Later) -> Self {
+        Self {
+            passed: later.passed,
+            ..Self::new(Some(parameters))
+        }
+    }
+
+    /// That a parameter is computed before the statements that follow.
+    pub(crate) fn set_later(&mut self, name: &str) {
+        if self.parameters.is_some() {
+            self.computed.push(name.to_owned());
         }
     }
 
     /// What a parameter is in the statements that follow.
     pub(crate) fn set(&mut self, name: &str, value: ParameterValue) {
+        self.computed.retain(|it| !same_ignoring_case(it, name));
         if let Some(parameters) = &mut self.parameters {
             let set = parameters.to_mut();
             *set = std::mem::take(set).named(name, value);
         }
     }
 
+    /// The statement that was bound last, if it must wait for its parameters. `passed` is how many `?` were before it.
+    pub(crate) fn later(&self, lexemes: &[Lexeme], end: Span, passed: usize) -> Option<Later> {
+        self.awaits.then(|| Later {
+            lexemes: lexemes.to_vec(),
+            end,
+            passed,
+        })
+    }
+
+    pub(crate) fn passed(&self) -> usize {
+        self.passed
+    }
+
     /// The tokens of a statement with values in place of parameters and variables.
     pub(crate) fn bind<'l>(&mut self, lexemes: &'l [Lexeme]) -> Result<Cow<'l, [Lexeme]>, Error> {
+        self.awaits = false;
         let has_any = lexemes.iter().any(|lexeme| match &lexeme.token {
             Token::Placeholder(_) | Token::AtSign | Token::LBrace => true,
             Token::SingleQuotedString(text) => text.contains(OPENING),
@@ -266,6 +311,11 @@ impl<'p> Binder<'p> {
                 };
                 if names_argument(statement, rest) || is_set(statement, rest) {
                     return Ok(None);
+                }
+                if self.computed.iter().any(|it| same_ignoring_case(it, word)) {
+                    self.awaits = true;
+                    let one = Token::Number("1".to_owned(), false);
+                    return Ok(Some((replaced(one, &rest[..2]), 2)));
                 }
                 let value = parameters.find_named(word).ok_or_else(|| {
                     let message = format!("the parameter `@{word}` has no value");

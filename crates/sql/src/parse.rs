@@ -16,8 +16,8 @@ pub(crate) use self::cursor::Cursor;
 use crate::lexer::{Cut, Lexeme, split, tokenize};
 use crate::parameter::Binder;
 use crate::{
-    BucketlineDialect, Error, Located, Parameters, Position, Span, Statement, code, nearest,
-    nesting,
+    BucketlineDialect, Error, Given, Later, Located, Parameters, Position, Span, Statement, code,
+    nearest, nesting,
 };
 
 /// Reads a script: one entry for each statement, in order. Empty statements are skipped; the last
@@ -86,7 +86,9 @@ pub fn is_unfinished(text: &str) -> bool {
 }
 
 fn parse_cut(cut: Cut<'_>, binder: &mut Binder<'_>) -> Result<Located, Error> {
+    let passed = binder.passed();
     let lexemes = binder.bind(cut.lexemes)?;
+    let later = binder.later(cut.lexemes, cut.end, passed);
     nesting::check(&lexemes)?;
     let dialect = BucketlineDialect::for_tokens(lexemes.len());
     let mut cursor = Cursor::new(&lexemes, cut.end, &dialect);
@@ -95,11 +97,30 @@ fn parse_cut(cut: Cut<'_>, binder: &mut Binder<'_>) -> Result<Located, Error> {
     let located = Located {
         statement,
         span: cursor.span_from(0),
+        later,
     };
     if let Statement::SetParameter(set) = &located.statement {
-        binder.set(&set.name.text, (&set.value).into());
+        match (&set.value, &located.later) {
+            (Given::Value(value), None) => binder.set(&set.name.text, value.into()),
+            _ => binder.set_later(&set.name.text),
+        }
     }
     Ok(located)
+}
+
+impl Later {
+    /// Reads the statement, now that its parameters have these values.
+    ///
+    /// # Errors
+    /// If it has a mistake that comes with its values.
+    pub fn read(&self, parameters: &Parameters) -> Result<Located, Error> {
+        let cut = Cut {
+            lexemes: &self.lexemes,
+            end: self.end,
+            terminated: true,
+        };
+        nesting::with_stack(|| parse_cut(cut, &mut Binder::resumed(parameters, self)))
+    }
 }
 
 /// The words that begin a statement.

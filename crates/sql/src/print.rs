@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use crate::secret::{MASK, is_sensitive};
 use crate::{
-    Against, CacheMode, ColumnList, ConnectionSettings, CreateConnection, Expression, Ident,
+    Against, CacheMode, ColumnList, ConnectionSettings, CreateConnection, Expression, Given, Ident,
     Insert, Options, Query, Replicate, ShowKind, SkipCheck, Source, Statement, TableContent, Use,
     Value, mask_source,
 };
@@ -105,7 +105,10 @@ impl Printer<'_> {
             }
             Statement::SetParameter(set) => {
                 write!(self.out, "SET @{} = ", set.name)?;
-                self.value(&set.name.text, &set.value)
+                match &set.value {
+                    Given::Value(value) => self.value(&set.name.text, value),
+                    Given::Expression(expression) => self.expression(&set.name, expression),
+                }
             }
             Statement::ResetAll => self.out.write_str("RESET ALL"),
             Statement::Show(show) => {
@@ -226,6 +229,13 @@ impl Printer<'_> {
                 write!(printer.out, "{name}")
             })?;
             self.out.write_str(") ")?;
+        }
+        if !self.secrets_shown && insert.hides_values() {
+            let columns = "INSERT INTO t (password) ";
+            let masked = mask_source(&format!("{columns}{}", insert.query));
+            return self
+                .out
+                .write_str(masked.strip_prefix(columns).unwrap_or(MASK));
         }
         self.query(&insert.query)
     }

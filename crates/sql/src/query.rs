@@ -290,6 +290,16 @@ impl Expression {
         self.tokens.span()
     }
 
+    /// The expression as SQL that can be read again: with the values of parameters, whose names `Display` shows.
+    pub fn bound(&self) -> String {
+        let value = |lexeme: &Lexeme| Lexeme {
+            written: None,
+            ..lexeme.clone()
+        };
+        let values: Vec<Lexeme> = self.tokens.0.iter().map(value).collect();
+        written(&values)
+    }
+
     /// As `Display`, but without secrets; see [`Query::masked`].
     pub fn masked(&self) -> String {
         masked(&self.tokens.0)

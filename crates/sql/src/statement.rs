@@ -2,7 +2,7 @@
 
 use crate::mask::mask_source;
 use crate::secret::{MASK, is_sensitive};
-use crate::{ConnectionString, DataType, Expression, Ident, Name, Options, Query, Span};
+use crate::{ConnectionString, DataType, Expression, Ident, Later, Name, Options, Query, Span};
 
 /// A statement and where it stands in its script, semicolon excluded.
 #[derive(Debug, Clone)]
@@ -11,6 +11,9 @@ pub struct Located {
     pub statement: Statement,
     /// From its first to its last token.
     pub span: Span,
+    /// Set where it has parameters that the script computes before it: `statement` has numbers in their places then,
+    /// and is to be read again.
+    pub later: Option<Later>,
 }
 
 /// One statement.
@@ -278,8 +281,17 @@ pub struct Set {
 pub struct SetParameter {
     /// The parameter, without its sign.
     pub name: Ident,
-    /// Its value; never a [`Value::Word`].
-    pub value: Value,
+    /// Its value.
+    pub value: Given,
+}
+
+/// What SET gives a parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Given {
+    /// A literal; never a [`Value::Word`].
+    Value(Value),
+    /// What is computed when the statement is run.
+    Expression(Expression),
 }
 
 /// A value in SET or CREATE CONNECTION.
@@ -509,9 +521,13 @@ impl std::fmt::Debug for Set {
 
 impl std::fmt::Debug for SetParameter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value: &dyn std::fmt::Debug = match is_sensitive(&self.name.text) {
+            true => &MASK,
+            false => &self.value,
+        };
         f.debug_struct("SetParameter")
             .field("name", &self.name)
-            .field("value", &debug_value(&self.name.text, &self.value))
+            .field("value", value)
             .finish()
     }
 }
@@ -526,7 +542,7 @@ pub struct DropConnection {
 }
 
 /// `INSERT INTO table [(columns)] query` or the same with UPSERT
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Insert {
     /// Whether it was UPSERT.
     pub upsert: bool,
@@ -556,4 +572,27 @@ pub struct Delete {
     pub table: Name,
     /// Which rows; all without it.
     pub condition: Option<Expression>,
+}
+
+// The query's values go to columns that may be sensitive.
+impl std::fmt::Debug for Insert {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let query: &dyn std::fmt::Debug = match self.hides_values() {
+            true => &MASK,
+            false => &self.query,
+        };
+        f.debug_struct("Insert")
+            .field("upsert", &self.upsert)
+            .field("table", &self.table)
+            .field("columns", &self.columns)
+            .field("query", query)
+            .finish()
+    }
+}
+
+impl Insert {
+    /// Whether one of the columns is sensitive.
+    pub(crate) fn hides_values(&self) -> bool {
+        self.columns.iter().any(|name| is_sensitive(&name.text))
+    }
 }

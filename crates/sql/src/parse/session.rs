@@ -6,8 +6,8 @@ use super::Cursor;
 use crate::error::refuse_twice;
 use crate::lexer::Lexeme;
 use crate::{
-    Argument, Error, Execute, Explain, Set, SetParameter, Show, ShowKind, Statement, Use, Value,
-    code, nearest,
+    Argument, Error, Execute, Explain, Given, Set, SetParameter, Show, ShowKind, Statement, Use,
+    Value, code, nearest,
 };
 
 impl Cursor<'_> {
@@ -43,24 +43,27 @@ impl Cursor<'_> {
     fn set_parameter(&mut self) -> Result<Statement, Error> {
         let name = self.ident("the parameter's name")?;
         self.expect(&Token::Eq)?;
-        // A parameter that has no value yet is one that is bound later.
-        if self.eat(&Token::AtSign) {
-            self.ident("a parameter's name")?;
-            let value = Value::Null;
-            return Ok(Statement::SetParameter(SetParameter { name, value }));
+        let is_one = self.peek_at(1).is_none();
+        let is_signed = self.peek_at(2).is_none()
+            && self
+                .peek()
+                .is_some_and(|it| matches!(it.token, Token::Minus | Token::Plus));
+        let word = self
+            .peek()
+            .and_then(Lexeme::bare_word)
+            .unwrap_or_default()
+            .to_ascii_uppercase();
+        let is_literal = matches!(word.as_str(), "" | "NULL" | "TRUE" | "FALSE");
+        // The functions that need no parentheses, such as CURRENT_DATE.
+        let is_word = is_one && !is_literal && !word.starts_with("CURRENT_");
+        if is_word || self.peek().is_none() {
+            return Err(self.unexpected("a value"));
         }
-        let literal = "a number, a text in quotes, TRUE, FALSE or NULL";
-        let is_word = self.peek().is_some_and(|lexeme| match &lexeme.token {
-            Token::Word(word) => {
-                let is_plain = |known: &&str| known.eq_ignore_ascii_case(&word.value);
-                word.quote_style.is_some() || !["NULL", "TRUE", "FALSE"].iter().any(is_plain)
-            }
-            _ => false,
-        });
-        if is_word {
-            return Err(self.unexpected(literal));
-        }
-        let (value, _) = self.value(literal)?;
+        let is_parameter = self.peek().is_some_and(|it| it.token == Token::AtSign);
+        let value = match (is_one && is_literal || is_signed) && !is_parameter {
+            true => Given::Value(self.value("a value")?.0),
+            false => Given::Expression(self.expression()?),
+        };
         Ok(Statement::SetParameter(SetParameter { name, value }))
     }
 
