@@ -4,6 +4,7 @@
 //! or answers wrongly (docs/decisions/0021): all that read columns of the query around them, all comparisons with
 //! a query whose truth may be unknown, and all that stand elsewhere than among the conditions of WHERE.
 
+mod arms;
 mod attach;
 mod guard;
 mod multiset;
@@ -184,6 +185,9 @@ impl Rewriting {
         };
         if !holds_subquery(&condition)? {
             return Ok(LogicalPlan::Join(join));
+        }
+        if arms::is_needed(&join)? {
+            return self.outer_join(&join);
         }
         let schema = join.schema.clone();
         let mut sides = [Site::new(&join.left), Site::new(&join.right)];
