@@ -194,6 +194,16 @@ impl VisitorMut for Preparation {
                 op: UnaryOperator::Minus,
                 expr: operand,
             } => {
+                // The planner reads no sign before a negative number.
+                if let Expr::UnaryOp {
+                    op: UnaryOperator::Minus,
+                    expr: inner,
+                } = operand.as_ref()
+                    && matches!(inner.as_ref(), Expr::Value(_))
+                {
+                    *expr = Expr::Nested(inner.clone());
+                    return ControlFlow::Continue(());
+                }
                 // The least whole number has no positive counterpart.
                 if let Expr::Value(value) = operand.as_ref()
                     && let Value::Number(digits, _) = &value.value
@@ -256,6 +266,19 @@ impl VisitorMut for Preparation {
                 .iter_mut()
                 .for_each(|when| as_condition(&mut when.condition)),
             _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Refusal> {
+        // The places of rows are unsigned to the planner, which negates none of those and divides them as decimals.
+        if let Expr::Function(call) = expr
+            && call.over.is_some()
+            && ["row_number", "rank", "dense_rank", "ntile"]
+                .iter()
+                .any(|name| call.name.to_string().eq_ignore_ascii_case(name))
+        {
+            cast(expr, SqlType::BigInt(None));
         }
         ControlFlow::Continue(())
     }

@@ -124,7 +124,8 @@ pub fn type_name(of: &DataType) -> String {
 fn sql_type(word: &str) -> Option<&'static str> {
     Some(match word {
         "Utf8" | "LargeUtf8" | "Utf8View" => "VARCHAR",
-        "Int8" | "Int16" => "SMALLINT",
+        "Int8" => "TINYINT",
+        "Int16" => "SMALLINT",
         "Int32" | "UInt8" | "UInt16" => "INT",
         "Int64" | "UInt32" | "UInt64" => "BIGINT",
         "Float16" | "Float32" => "REAL",
@@ -178,7 +179,9 @@ fn parametrised(name: &str, inner: &str) -> String {
         ("VARCHAR", Some(text)) => format!("'{text}'"),
         ("DATE", Some(text)) => format!("'{text}'"),
         ("DECIMAL", _) if !inner.starts_with("Some") => format!("DECIMAL({inner})"),
-        ("SMALLINT" | "INT" | "BIGINT" | "REAL" | "DOUBLE" | "BOOLEAN", _) => inner.to_owned(),
+        ("TINYINT" | "SMALLINT" | "INT" | "BIGINT" | "REAL" | "DOUBLE" | "BOOLEAN", _) => {
+            inner.to_owned()
+        }
         _ if inner == "NULL" => inner.to_owned(),
         _ => name.to_owned(),
     }

@@ -6,9 +6,10 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Datum, StringBuilder};
+use datafusion::arrow::compute::cast as cast_array;
 use datafusion::arrow::compute::kernels::numeric::{add, div, mul, neg, rem, sub};
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Decimal256Type, Int64Type,
+    DataType, Date32Type, Decimal128Type, Decimal256Type, Float64Type, Int64Type,
 };
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
@@ -25,10 +26,10 @@ use datafusion::physical_expr_common::datum::apply;
 
 use super::analysis::each_expression;
 use super::call::{LONGEST, LONGEST_TOGETHER, quoted};
+use crate::wording::in_sql;
 use crate::{Error, code};
 
-/// Puts checked arithmetic in the place of the planner's, for whole numbers, decimals, and dates to which days
-/// are added. Runs when the types are settled.
+/// Puts checked arithmetic in the place of the planner's, for numbers, and dates to which days are added. Runs when the types are settled.
 #[derive(Debug)]
 pub(crate) struct CheckedArithmetic;
 
@@ -150,7 +151,7 @@ fn is_arithmetic(operator: Operator) -> bool {
 
 /// Whether a number of the type has bounds that a result can pass unseen.
 fn is_bounded(kind: &DataType) -> bool {
-    kind.is_integer() || kind.is_decimal()
+    kind.is_numeric()
 }
 
 /// The stretch of the script between the first and the last column of an expression.
@@ -213,7 +214,7 @@ impl Checked {
     }
 
     fn error(&self, cause: ArrowError) -> DataFusionError {
-        let text = quoted(&self.text);
+        let text = quoted(&in_sql(&self.text));
         let message = match &cause {
             ArrowError::DivideByZero => format!("division by zero in {text}"),
             ArrowError::ArithmeticOverflow(values) => {
@@ -232,6 +233,8 @@ impl Checked {
         match (cause, self.operation) {
             (ArrowError::DivideByZero, _) => error.with_hint("NULLIF(divisor, 0) makes it NULL"),
             (_, Operation::Days(_)) => error,
+            // Only floating-point numbers are written with an exponent, and none has a wider range.
+            (ArrowError::ArithmeticOverflow(values), _) if values.contains('e') => error,
             _ => {
                 error.with_hint("CAST an operand AS DECIMAL(38, 0) or AS DOUBLE for a wider range")
             }
@@ -302,6 +305,9 @@ impl ScalarUDFImpl for Checked {
         };
         let computed = computed.map_err(failed)?;
         within_precision(&computed).map_err(|cause| self.error(cause))?;
+        if let Operation::Binary(operator) = self.operation {
+            within_floats(operator, &args.args, &computed)?.map_err(|cause| self.error(cause))?;
+        }
         Ok(computed)
     }
 }
@@ -381,7 +387,7 @@ fn joined(
         let length = first.len() + second.len();
         bytes += length;
         if length > LONGEST || bytes > LONGEST_TOGETHER {
-            let message = "||: the result would be longer than 64 MiB, or 256 MiB of some rows";
+            let message = "||: the result would be longer than 16 MiB, or 64 MiB of some rows";
             return Err(Error::new(code::MEMORY, message).carried());
         }
         // Writing to a builder cannot fail.
@@ -395,6 +401,48 @@ fn joined(
         true => ColumnarValue::Scalar(ScalarValue::try_from_array(&texts, 0)?),
         false => ColumnarValue::Array(texts),
     })
+}
+
+/// Floating-point numbers that are divided by zero, or get too large, become infinite without complaint. Those that
+/// were infinite before may stay so.
+fn within_floats(
+    operator: Operator,
+    operands: &[ColumnarValue],
+    computed: &ColumnarValue,
+) -> Result<Result<(), ArrowError>, DataFusionError> {
+    if !matches!(computed.data_type(), DataType::Float32 | DataType::Float64) {
+        return Ok(Ok(()));
+    }
+    let results = float_array(&computed.to_array(1)?)?;
+    let results = results.as_primitive::<Float64Type>();
+    if results.iter().flatten().all(f64::is_finite) {
+        return Ok(Ok(()));
+    }
+    let operands = ColumnarValue::values_to_arrays(operands)?;
+    let operands: Vec<ArrayRef> = operands.iter().map(float_array).collect::<Result<_, _>>()?;
+    let [left, right] = operands.as_slice() else {
+        return internal_err!("{operator} has two operands");
+    };
+    let pairs = left.as_primitive::<Float64Type>().iter();
+    for ((left, right), result) in pairs.zip(right.as_primitive::<Float64Type>()).zip(results) {
+        let (Some(left), Some(right), Some(result)) = (left, right, result) else {
+            continue;
+        };
+        if result.is_finite() || !left.is_finite() || !right.is_finite() {
+            continue;
+        }
+        return Ok(Err(
+            match right == 0.0 && matches!(operator, Operator::Divide | Operator::Modulo) {
+                true => ArrowError::DivideByZero,
+                false => ArrowError::ArithmeticOverflow(format!("{left:?} {operator} {right:?}")),
+            },
+        ));
+    }
+    Ok(Ok(()))
+}
+
+fn float_array(array: &ArrayRef) -> Result<ArrayRef, DataFusionError> {
+    Ok(cast_array(array, &DataType::Float64)?)
 }
 
 /// Decimals whose digits are too many for their type are computed without complaint.

@@ -94,6 +94,18 @@ pub(super) const KNOWN: &[Known] = &[
         "a sub-query is not supported at this place",
         JOIN_INSTEAD,
     ),
+    known(
+        &["expr type ", "can't cast to", "in SetComparison"],
+        code::INVALID,
+        "ANY and ALL compare values of types that do not go together",
+        Some("CAST one of them"),
+    ),
+    known(
+        &["For function 'nullif'"],
+        code::INVALID,
+        "NULLIF compares values of types that do not go together",
+        Some("CAST one of them"),
+    ),
     // Names.
     known(
         &[
