@@ -5,9 +5,11 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, DataFusionError, ScalarValue};
-use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::expr::{Between, InList};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Case, Expr, ExprSchemable, LogicalPlan, cast, lit};
+use datafusion::logical_expr::{
+    Case, Expr, ExprSchemable, LogicalPlan, Operator, binary_expr, cast, lit, not,
+};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
@@ -93,7 +95,7 @@ fn read(constant: &Expr) -> Result<Option<bool>, DataFusionError> {
     })
 }
 
-/// The same in the lists of IN and the branches of CASE, whose types only the analyzer knows. Runs before types are
+/// The same in the lists of IN, the bounds of BETWEEN and the branches of CASE, whose types only the analyzer knows. Runs before types are
 /// made alike.
 #[derive(Debug)]
 pub(crate) struct ListedTruthValues;
@@ -142,6 +144,41 @@ fn listed(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>, DataFusion
                 else_expr,
             })))
         }
+        Expr::Between(between) => {
+            let kinds = [&between.expr, &between.low, &between.high].map(|it| it.get_type(schema));
+            let [Ok(kind), Ok(low), Ok(high)] = kinds else {
+                return Ok(Transformed::no(Expr::Between(between)));
+            };
+            let are_alike = low == high || low.is_numeric() && high.is_numeric();
+            let any_truth = [&kind, &low, &high].contains(&&DataType::Boolean);
+            if are_alike && !any_truth || between.expr.is_volatile() {
+                return Ok(Transformed::no(Expr::Between(between)));
+            }
+            bounded(between, &kind, [&low, &high]).map(Transformed::yes)
+        }
         other => Ok(Transformed::no(other)),
     }
+}
+
+/// BETWEEN as the two comparisons that it stands for. The planner would make all three values one type.
+fn bounded(
+    between: Between,
+    kind: &DataType,
+    [low, high]: [&DataType; 2],
+) -> Result<Expr, DataFusionError> {
+    let compared = |operator, mut bound: Expr, other: &DataType| -> Result<_, DataFusionError> {
+        let mut value = between.expr.as_ref().clone();
+        match (kind, other) {
+            (DataType::Boolean, other) => align(&mut value, &mut bound, other)?,
+            (kind, DataType::Boolean) => align(&mut bound, &mut value, kind)?,
+            _ => {}
+        }
+        Ok(binary_expr(value, operator, bound))
+    };
+    let both = compared(Operator::GtEq, *between.low, low)?.and(compared(
+        Operator::LtEq,
+        *between.high,
+        high,
+    )?);
+    Ok(if between.negated { not(both) } else { both })
 }
