@@ -14,6 +14,7 @@ pub(super) fn mask(text: &str) -> String {
         addresses: UserInformation::default(),
         masked: String::with_capacity(text.len()),
         call: Call::None,
+        insert: Insert::None,
         is_named: false,
         depth: 0,
     };
@@ -29,6 +30,7 @@ struct Masker<'t> {
     addresses: UserInformation,
     masked: String,
     call: Call,
+    insert: Insert,
     /// Whether a `=` stands before the argument.
     is_named: bool,
     /// How many brackets are open.
@@ -45,6 +47,18 @@ enum Call {
     Arguments,
 }
 
+/// How far an INSERT with a list of columns has been read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Insert {
+    None,
+    /// The table's name comes next.
+    Table,
+    /// Columns, and whether one of them is sensitive.
+    Columns(bool),
+    /// Values. Which of them is the secret is not looked into.
+    Secrets,
+}
+
 impl<'t> Masker<'t> {
     /// Adds the token at `at`, and the secret behind it. Gives where the next one begins.
     fn step(&mut self, text: &'t str, at: usize) -> usize {
@@ -58,6 +72,12 @@ impl<'t> Masker<'t> {
         if self.is_unnamed_argument(at, token.kind) {
             let secret = self.expression(at, false);
             return self.hide(text, secret);
+        }
+        if let Kind::Quoted(quote) = token.kind
+            && !matches!(quote.open, "[" | "\"" | "`")
+            && (self.insert == Insert::Secrets || self.precedes_sensitive(end))
+        {
+            return self.hide(text, at..end);
         }
         let expects_value = self.copy(token.kind, token.text);
         self.follow(token.kind, token.text, end);
@@ -117,8 +137,71 @@ impl<'t> Masker<'t> {
         secret.end
     }
 
+    /// Whether what ends at `at` is compared with something sensitive, or gets a sensitive name: `'x' = t.Token`.
+    fn precedes_sensitive(&mut self, at: usize) -> bool {
+        // More parts than a name has.
+        const PARTS: usize = 8;
+        let mut at = self.skip_blanks(at);
+        let operator = at;
+        loop {
+            let token = self.tokens.at(at);
+            let is_operator = match token.kind {
+                Kind::Sign('=' | '<' | '>' | '!') => true,
+                Kind::Word => at == operator && token.text.eq_ignore_ascii_case("AS"),
+                _ => false,
+            };
+            if !is_operator || at - operator > 2 {
+                break;
+            }
+            at += token.text.len();
+        }
+        if at == operator {
+            return false;
+        }
+        at = self.skip_blanks(at);
+        for _ in 0..PARTS {
+            let token = self.tokens.at(at);
+            let is_sensitive = match token.kind {
+                Kind::Word => is_sensitive(token.text),
+                Kind::Quoted(quote) => quote.open != "'" && is_sensitive(quote.inside(token.text)),
+                Kind::Sign('.' | '@') => false,
+                _ => return false,
+            };
+            if is_sensitive {
+                return true;
+            }
+            at += token.text.len();
+        }
+        false
+    }
+
+    /// Keeps track of INSERT and its columns.
+    fn follow_insert(&mut self, kind: Kind<'t>, text: &str) {
+        self.insert = match (self.insert, kind) {
+            (_, Kind::Sign(';')) => Insert::None,
+            (Insert::Secrets, _) => Insert::Secrets,
+            (_, Kind::Word) if text.eq_ignore_ascii_case("INTO") => Insert::Table,
+            (Insert::Table, Kind::Sign('(')) => Insert::Columns(false),
+            (Insert::Table, Kind::Word)
+                if ["SELECT", "VALUES", "FROM"]
+                    .iter()
+                    .any(|word| text.eq_ignore_ascii_case(word)) =>
+            {
+                Insert::None
+            }
+            (Insert::Columns(_), Kind::Word) if is_sensitive(text) => Insert::Columns(true),
+            (Insert::Columns(_), Kind::Quoted(quote)) if is_sensitive(quote.inside(text)) => {
+                Insert::Columns(true)
+            }
+            (Insert::Columns(true), Kind::Sign(')')) => Insert::Secrets,
+            (Insert::Columns(false), Kind::Sign(')')) => Insert::None,
+            (insert, _) => insert,
+        };
+    }
+
     /// Keeps track of EXEC and its arguments.
     fn follow(&mut self, kind: Kind<'t>, text: &str, end: usize) {
+        self.follow_insert(kind, text);
         match kind {
             Kind::Blank | Kind::Comment => {}
             Kind::Sign(';') => {

@@ -119,13 +119,14 @@ fn is_comparison(token: &Token) -> bool {
     )
 }
 
-/// Whether a comparison with something sensitive follows: `'x' = t.Token`.
+/// Whether a comparison with something sensitive follows, or a sensitive alias: `'x' = t.Token`.
 fn precedes_sensitive(lexemes: &[Lexeme]) -> bool {
     let [operator, operand @ ..] = lexemes else {
         return false;
     };
-    let name = |lexeme: &&Lexeme| matches!(lexeme.token, Token::Word(_) | Token::Period);
-    is_comparison(&operator.token)
+    let name =
+        |lexeme: &&Lexeme| matches!(lexeme.token, Token::Word(_) | Token::Period | Token::AtSign);
+    (is_comparison(&operator.token) || operator.is_word("AS"))
         && operand
             .iter()
             .take_while(name)

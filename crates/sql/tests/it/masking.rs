@@ -14,6 +14,10 @@ const PLANTED: &[&str] = &[
     "EXEC p @Other = 'Token=planted;User=u'",
     "SET Password = 'planted'",
     "SET @password = 'planted'",
+    "SET @password = CONCAT('planted', 'x')",
+    "SELECT 'planted' AS token",
+    "INSERT INTO t (a, token) VALUES (1, 'planted'), (2, CONCAT('planted', 'x'))",
+    "INSERT INTO t (password) SELECT 'planted' FROM u",
     "SELECT * FROM t WHERE token = 'planted'",
     "SELECT * FROM t WHERE a = 1 AND (t.Password LIKE 'planted%' OR b = 2)",
     "SELECT * FROM t WHERE 'planted' = t.[api token]",
@@ -74,8 +78,8 @@ fn planted_secrets_are_hidden() {
 #[test]
 fn planted_secrets_are_hidden_in_broken_source() {
     for text in PLANTED {
-        // A comparison with the name behind the literal cannot be told without parsing.
-        if text.contains("'planted' =") {
+        // A name behind the literal is not there yet.
+        if text.contains("'planted' =") || text.contains("'planted' AS") {
             continue;
         }
         for cut in 1..=text.len() {
