@@ -328,7 +328,7 @@ fn address(properties: &ConnectionProperties, name: &str, text: &str) -> Result<
     })?;
     if !url.username().is_empty() || url.password().is_some() {
         let error = properties.error(format!("{name} has user information before its host"));
-        return Err(error.with_hint(match name {
+        return Err(error.with_hint(match name.replace(' ', "").as_str() {
             "ProxyServer" => "ProxyUser and ProxyPassword say how to sign in",
             _ => "User and Token say how to sign in",
         }));

@@ -55,14 +55,31 @@ pub(super) fn as_file(text: &str) -> Option<Mistaken> {
             return Some(OTHER);
         }
     }
-    if text.split([';', ' ', '\t', '\n']).any(is_property) {
+    if has_properties(text) {
         return Some(PAIRS);
     }
-    let account = text
+    let behind_slashes = text.rsplit_once("//").map_or(text, |(_, behind)| behind);
+    let account = behind_slashes
         .rsplit_once('@')
         .and_then(|(account, _)| account.split_once(':'));
-    let is_account = account.is_some_and(|(user, _)| user.len() > 1 && !user.contains(['/', '\\']));
+    let is_account = account.is_some_and(|(user, password)| {
+        let is_drive = user.len() == 1 && password.starts_with(['/', '\\']);
+        !is_drive && !user.contains(['/', '\\'])
+    });
     is_account.then_some(ACCOUNT)
+}
+
+/// Whether the text has a property of a connection, or several parts that are written like one.
+fn has_properties(text: &str) -> bool {
+    let joined: Vec<&str> = text.split('=').map(str::trim).collect();
+    let joined = joined.join("=");
+    let is_pair = |part: &&str| {
+        let name = part.split_once('=').map_or("", |(name, _)| name.trim());
+        let is_word = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-');
+        !name.is_empty() && name.chars().all(is_word)
+    };
+    joined.split([';', ' ', '\t', '\n']).any(is_property)
+        || joined.split(';').filter(is_pair).count() > 1
 }
 
 /// The scheme before the first colon, in lower case, and the rest. One letter is a drive.
@@ -139,7 +156,12 @@ mod tests {
             ("dbname=copy", "Type"),
             ("Driver={x};Pwd=planted", "Type"),
             ("Initial Catalog=x;User Id=y", "Type"),
+            ("server = db ; pwd = planted", "Type"),
+            ("AccountKey=planted;EndpointSuffix=x", "Type"),
             ("me:planted@host/db", "scheme"),
+            ("u:planted@host/db", "scheme"),
+            ("//u:planted@host/db", "scheme"),
+            ("postgres//me:planted@host/db", "scheme"),
         ] {
             let mistaken = as_file(text).unwrap_or_else(|| panic!("{text}"));
             assert!(
@@ -157,6 +179,7 @@ mod tests {
             "./copy.db",
             "/srv/data/copy.db",
             "a=b.db",
+            "a=b;c.db",
             "year=2026/copy.db",
             "me@home.db",
             "C:\\data\\me@home.db",
