@@ -147,7 +147,9 @@ fn causes(code: Code, message: &str, error: &dyn StdError) -> Vec<String> {
             .unwrap_or_default()
             .to_owned();
         let repeats = |other: &str| other.contains(&text) || text.contains(other);
-        if !text.is_empty() && !repeats(message) && !causes.iter().any(|known| repeats(known)) {
+        // PostgreSQL's client says no more of what the server said.
+        let is_empty = text.is_empty() || text == "db error";
+        if !is_empty && !repeats(message) && !causes.iter().any(|known| repeats(known)) {
             causes.push(text);
         }
     }

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::datatypes::{Field, Schema};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::kernels::cmp::distinct;
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit, TimestampMicrosecondType};
+use arrow::error::ArrowError;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::{ColumnType, Error, Result, TableName, code, convert};
 
@@ -48,11 +52,39 @@ pub fn fit(
 fn fit_column(array: &ArrayRef, field: &Field, before: usize) -> Result<ArrayRef> {
     let column_type = ColumnType::of(field);
     let place = |row: usize| format!("row {}, column `{}`", before + row + 1, field.name());
-    let values = convert(array, column_type).map_err(|error| {
-        let fits = |row: &usize| convert(&array.slice(*row, 1), column_type).is_ok();
-        let row = (0..array.len()).find(|row| !fits(row)).unwrap_or_default();
-        Error::new(error.code(), format!("{}: {error}", place(row))).with_source(error)
+    let refused =
+        |row: usize, why: String| Error::new(code::BAD_VALUE, format!("{}: {why}", place(row)));
+    let given = match whole_days(array, column_type) {
+        Ok(days) => days,
+        Err(row) => {
+            let why = format!(
+                "{} has a time, and a date has none",
+                describe_value(array, row)
+            );
+            return Err(refused(row, why).with_hint("CAST it AS DATE"));
+        }
+    };
+    let values = convert(&given, column_type).map_err(|error| {
+        let fits = |row: &usize| convert(&given.slice(*row, 1), column_type).is_ok();
+        let row = (0..given.len()).find(|row| !fits(row)).unwrap_or_default();
+        if error.code() != code::BAD_VALUE {
+            return Error::new(error.code(), format!("{}: {error}", place(row))).with_source(error);
+        }
+        let value = describe_value(array, row);
+        refused(
+            row,
+            format!("{value} does not fit the column's type, {column_type}"),
+        )
     })?;
+    match lost(&given, &values) {
+        Ok(None) => {}
+        Ok(Some(row)) => {
+            let (value, kept) = (describe_value(array, row), describe_value(&values, row));
+            let why = format!("{value} would become {kept} by the column's type, {column_type}");
+            return Err(refused(row, why).with_hint("CAST or ROUND it to what is to be stored"));
+        }
+        Err(error) => return Err(Error::new(code::DATABASE, error.to_string())),
+    }
     if !field.is_nullable()
         && let Some(row) = (0..values.len()).find(|row| values.is_null(*row))
     {
@@ -60,4 +92,69 @@ fn fit_column(array: &ArrayRef, field: &Field, before: usize) -> Result<ArrayRef
         return Err(Error::new(code::BAD_VALUE, message));
     }
     Ok(values)
+}
+
+/// Moments as dates where the column is one of dates, if they are days; else the first row that is none.
+fn whole_days(array: &ArrayRef, column_type: ColumnType) -> Result<ArrayRef, usize> {
+    let moment = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let may_have_time = match array.data_type() {
+        DataType::Timestamp(..) => true,
+        DataType::Utf8 => column_type == ColumnType::Date,
+        _ => false,
+    };
+    if column_type != ColumnType::Date || !may_have_time {
+        return Ok(Arc::clone(array));
+    }
+    let options = CastOptions::default();
+    let Ok(moments) = cast_with_options(array, &moment, &options) else {
+        return Ok(Arc::clone(array));
+    };
+    let days = moments.as_primitive::<TimestampMicrosecondType>();
+    let has_time = |row: &usize| days.is_valid(*row) && days.value(*row) % 86_400_000_000 != 0;
+    if let Some(row) = (0..days.len()).find(has_time) {
+        return Err(row);
+    }
+    match array.data_type() {
+        DataType::Timestamp(..) => {
+            cast_with_options(&moments, &DataType::Date32, &options).map_err(|_| 0)
+        }
+        _ => Ok(Arc::clone(array)),
+    }
+}
+
+/// The first row whose value is another one than it was. Digits beyond those of a decimal are rounded, as SQL has it.
+fn lost(given: &ArrayRef, values: &ArrayRef) -> Result<Option<usize>, ArrowError> {
+    let (from, to) = (given.data_type(), values.data_type());
+    if from.is_numeric() && to.is_temporal() {
+        return Ok((0..given.len()).find(|row| given.is_valid(*row)));
+    }
+    let may_lose = match to {
+        DataType::Int64 | DataType::Boolean => from.is_numeric(),
+        DataType::Float64 => from.is_integer(),
+        _ => false,
+    };
+    if !may_lose {
+        return Ok(None);
+    }
+    let back = cast_with_options(values, from, &CastOptions::default())?;
+    let differs = distinct(&back, given)?;
+    Ok((0..given.len()).find(|row| differs.value(*row)))
+}
+
+/// Characters of a value that an error shows.
+const SHOWN: usize = 40;
+
+/// A value for an error: texts in quotes, long ones cut.
+pub fn describe_value(array: &ArrayRef, row: usize) -> String {
+    let text = ArrayFormatter::try_new(array, &FormatOptions::default())
+        .map(|values| values.value(row).to_string())
+        .unwrap_or_default();
+    let text = match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    };
+    match array.data_type() {
+        DataType::Utf8 => format!("'{text}'"),
+        _ => text,
+    }
 }

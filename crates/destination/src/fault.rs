@@ -60,6 +60,12 @@ pub fn no_table(table: &TableName, kind: &str) -> Error {
     Error::new(code::UNSUPPORTED, message)
 }
 
+/// Rows of what is no table are to be changed.
+pub fn unchangeable(table: &TableName, kind: &str) -> Error {
+    let message = format!("{table} is a {kind}, whose rows cannot be changed");
+    Error::new(code::UNSUPPORTED, message)
+}
+
 /// Something of that name is there already.
 pub fn taken(table: &TableName, kind: &str) -> Error {
     Error::new(code::FOREIGN, format!("there is a {kind} {table} already"))

@@ -23,7 +23,7 @@ pub mod remembered;
 mod retention;
 mod state;
 
-pub use append::fit;
+pub use append::{describe_value, fit};
 pub use bucketline_core::code::destination as code;
 pub use bucketline_core::{Error, Result};
 pub use change::{Change, Counts, RowFilter, Scalar};

@@ -596,7 +596,8 @@ impl Facts<'_> {
                 kind.length.map_or(Cell::Null, Cell::Number),
                 kind.length.map_or(Cell::Null, Cell::Number),
                 kind.precision.map_or(Cell::Null, Cell::Number),
-                kind.precision.map_or(Cell::Null, |_| Cell::Number(0)),
+                kind.precision
+                    .map_or(Cell::Null, |_| Cell::Number(kind.scale)),
                 Cell::Flag(self.nullable),
                 self.doc.map_or(Cell::Null, text),
                 number(index + 1),
@@ -619,6 +620,8 @@ struct SqlType {
     code: i32,
     length: Option<i32>,
     precision: Option<i32>,
+    /// Of a number: digits behind the point.
+    scale: i32,
 }
 
 impl SqlType {
@@ -627,54 +630,70 @@ impl SqlType {
         code: 16,
         length: Some(1),
         precision: None,
+        scale: 0,
     };
     const BIGINT: Self = Self {
         name: "BIGINT",
         code: -5,
         length: Some(19),
         precision: Some(19),
+        scale: 0,
     };
     const DOUBLE: Self = Self {
         name: "DOUBLE",
         code: 8,
         length: Some(15),
         precision: Some(15),
+        scale: 0,
     };
     const VARCHAR: Self = Self {
         name: "VARCHAR",
         code: 12,
         length: None,
         precision: None,
+        scale: 0,
     };
     const JSON: Self = Self {
         name: "JSON",
         code: 12,
         length: None,
         precision: None,
+        scale: 0,
     };
     const DATE: Self = Self {
         name: "DATE",
         code: 91,
         length: Some(10),
         precision: None,
+        scale: 0,
     };
     const TIMESTAMP: Self = Self {
         name: "TIMESTAMP",
         code: 93,
         length: Some(27),
         precision: None,
+        scale: 0,
+    };
+    const TIME: Self = Self {
+        name: "TIME",
+        code: 92,
+        length: Some(15),
+        precision: None,
+        scale: 0,
     };
     const BINARY: Self = Self {
         name: "VARBINARY",
         code: -3,
         length: None,
         precision: None,
+        scale: 0,
     };
     const OTHER: Self = Self {
         name: "OTHER",
         code: 1111,
         length: None,
         precision: None,
+        scale: 0,
     };
 
     fn of_kind(kind: ColumnKind) -> Self {
@@ -694,6 +713,17 @@ impl SqlType {
             DataType::Boolean => Self::BOOLEAN,
             kind if kind.is_integer() => Self::BIGINT,
             kind if kind.is_floating() => Self::DOUBLE,
+            DataType::Decimal32(precision, scale)
+            | DataType::Decimal64(precision, scale)
+            | DataType::Decimal128(precision, scale)
+            | DataType::Decimal256(precision, scale) => Self {
+                name: "DECIMAL",
+                code: 3,
+                length: Some(i32::from(*precision)),
+                precision: Some(i32::from(*precision)),
+                scale: i32::from(*scale),
+            },
+            DataType::Time32(_) | DataType::Time64(_) => Self::TIME,
             DataType::Utf8
                 if field
                     .metadata()

@@ -168,7 +168,7 @@ async fn own(client: &Client, table: &TableName, candidates: &[Located]) -> Resu
     let readable = read::first(client, candidates).await?;
     let readable = readable.ok_or_else(|| fault::nothing(table, "table"))?;
     if readable.info.view {
-        return Err(fault::no_table(table, "view"));
+        return Err(fault::unchangeable(table, "view"));
     }
     let found = physical::find(client, &readable.located).await?;
     let found = found.ok_or_else(|| fault::nothing(table, "table"))?;

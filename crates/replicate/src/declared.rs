@@ -10,15 +10,11 @@ use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::kernels::substring::substring_by_char;
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-use bucketline_destination::describe_row;
+use bucketline_destination::{describe_row, describe_value as shown};
 use bucketline_engine::{ColumnType, type_name};
 use bucketline_sql as sql;
 
 use crate::{Error, Result, code};
-
-/// Characters of a value that an error shows.
-const SHOWN: usize = 40;
 
 /// A declared column list.
 #[derive(Debug, Clone)]
@@ -273,21 +269,6 @@ fn within(array: ArrayRef, length: u64, rule: &Rule) -> Result<ArrayRef, Fault> 
             _ => "declare a longer type",
         },
     }))
-}
-
-/// A value for an error.
-fn shown(array: &ArrayRef, row: usize) -> String {
-    let text = ArrayFormatter::try_new(array, &FormatOptions::default())
-        .map(|values| values.value(row).to_string())
-        .unwrap_or_default();
-    let text = match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    };
-    match array.data_type() {
-        DataType::Utf8 => format!("'{text}'"),
-        _ => text,
-    }
 }
 
 #[cfg(test)]

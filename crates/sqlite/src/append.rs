@@ -9,6 +9,7 @@ use crate::cell::{Cells, bind};
 use crate::error::{Doing, failed};
 use crate::evolve::in_transaction;
 use crate::name::{self, quote, quote_all};
+use crate::own::is_marked;
 use crate::physical::{self, Declared};
 
 /// Appends rows in one transaction, under whose lock it is found out whose table it is.
@@ -38,7 +39,8 @@ pub(crate) fn fill(
         Physical::Table { .. } => {}
     }
     let columns = physical::columns(connection, &spelled)?;
-    let rows = fit(table, rows, |given| column(&columns, given))?;
+    let is_own = physical::find(connection, &spelled)?.is_some_and(|found| is_marked(&found));
+    let rows = fit(table, rows, |given| column(&columns, is_own, given))?;
     let mut inserted = 0;
     for batch in &rows {
         inserted += insert(connection, &spelled, batch, inserted)?;
@@ -46,14 +48,16 @@ pub(crate) fn fill(
     Ok(inserted)
 }
 
-/// The column of the table that a given one goes to. Where it is declared as a date or time, or as nothing, values are
-/// stored as they are given: what the user keeps there cannot be known.
-pub(crate) fn column(columns: &[Declared], given: &Field) -> Option<Field> {
+/// The column of the table that a given one goes to. Where another program declared it as a date or time, or as nothing,
+/// values are stored as they are given: what the user keeps there cannot be known.
+pub(crate) fn column(columns: &[Declared], is_own: bool, given: &Field) -> Option<Field> {
     let declared = columns
         .iter()
         .find(|column| !column.generated && column.name.eq_ignore_ascii_case(given.name()))?;
-    let column_type =
-        physical::declared_type(&declared.declared).unwrap_or_else(|| ColumnType::of(given));
+    let column_type = physical::exact_type(&declared.declared)
+        .filter(|_| is_own)
+        .or_else(|| physical::declared_type(&declared.declared))
+        .unwrap_or_else(|| ColumnType::of(given));
     Some(column_type.field(&declared.name, !declared.not_null))
 }
 

@@ -98,7 +98,7 @@ fn table_sql(name: &str, columns: &[NewColumn], key: &[String]) -> String {
         .iter()
         .map(|column| {
             let name = quote(column.field.name());
-            let mut sql = format!("{name} {}", declaration(ColumnType::of(&column.field)));
+            let mut sql = format!("{name} {}", declared(ColumnType::of(&column.field)));
             if !column.field.is_nullable() {
                 sql.push_str(" NOT NULL");
             }
@@ -120,12 +120,28 @@ fn table_sql(name: &str, columns: &[NewColumn], key: &[String]) -> String {
     )
 }
 
+/// The type of a column. No state tells it beside the table's own statement, so this names a decimal that is stored as
+/// a text, too.
+fn declared(column_type: ColumnType) -> String {
+    match (column_type, declaration(column_type)) {
+        (ColumnType::Decimal { precision, scale }, stored) if stored == "TEXT" => {
+            format!("TEXT DECIMAL({precision},{scale})")
+        }
+        (_, stored) => stored,
+    }
+}
+
+/// Whether CREATE has made it.
+pub(crate) fn is_marked(found: &Found) -> bool {
+    found.sql.contains(MARK)
+}
+
 /// Refuses a copy, and what another program has made.
 fn check_own(connection: &Connection, table: &TableName, found: &Found) -> Result<()> {
     if read::own_state(connection, found)?.is_some() {
         return Err(fault::copy(table));
     }
-    match found.sql.contains(MARK) {
+    match is_marked(found) {
         true => Ok(()),
         false => Err(fault::foreign(table, &found.kind)),
     }
@@ -146,7 +162,7 @@ impl Own {
         let found = found.filter(|_| !name::is_internal(&spelled));
         let found = found.ok_or_else(|| fault::nothing(table, "table"))?;
         if found.kind != "table" {
-            return Err(fault::no_table(table, &found.kind));
+            return Err(fault::unchangeable(table, &found.kind));
         }
         check_own(connection, table, &found)?;
         let info = read::table(connection, &found.name)?;
@@ -278,7 +294,7 @@ fn update(
     values: &RecordBatch,
 ) -> Result<()> {
     let batches = fit(table, std::slice::from_ref(values), |given| {
-        append::column(&own.columns, given)
+        append::column(&own.columns, true, given)
     })?;
     let doing = format!("changing {table}");
     for batch in &batches {

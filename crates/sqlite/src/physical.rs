@@ -135,7 +135,7 @@ pub(crate) fn declared_type(declared: &str) -> Option<ColumnType> {
 }
 
 /// The type that we declare in these words.
-fn exact_type(declared: &str) -> Option<ColumnType> {
+pub(crate) fn exact_type(declared: &str) -> Option<ColumnType> {
     const TYPES: [ColumnType; 9] = [
         ColumnType::Boolean,
         ColumnType::Int,
@@ -147,7 +147,16 @@ fn exact_type(declared: &str) -> Option<ColumnType> {
         ColumnType::Time,
         ColumnType::Instant,
     ];
-    TYPES.into_iter().find(|it| declaration(*it) == declared)
+    let simple = TYPES.into_iter().find(|it| declaration(*it) == declared);
+    simple.or_else(|| {
+        let digits = declared.strip_prefix("TEXT ").unwrap_or(declared);
+        let digits = digits.strip_prefix("DECIMAL(")?.strip_suffix(')')?;
+        let (precision, scale) = digits.split_once(',')?;
+        Some(ColumnType::Decimal {
+            precision: precision.parse().ok()?,
+            scale: scale.parse().ok()?,
+        })
+    })
 }
 
 /// Fact and state of a table.

@@ -17,7 +17,7 @@ use crate::decode::Decoder;
 use crate::error::Doing;
 use crate::name::{self, quote, quote_all};
 use crate::physical::{self, Declared, Found};
-use crate::{state, stream};
+use crate::{own, state, stream};
 
 /// Rows a batch.
 const BATCH: usize = 4096;
@@ -33,7 +33,7 @@ struct Readable {
     found: Found,
 }
 
-/// All tables and views. The types of those that are not ours come from their first rows.
+/// All tables and views. The types of those that another program made come from their first rows.
 pub(crate) fn tables(connection: &Connection) -> Result<Vec<TableInfo>> {
     let names: Vec<String> = connection
         .prepare("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
@@ -69,7 +69,11 @@ fn readable(
     let key = physical::key(connection, &found.name, &columns)?;
     let state = own_state(connection, &found)?;
     let ours = state.is_some();
+    let is_own = own::is_marked(&found) && !view;
     let known = |column: &Declared| {
+        if is_own {
+            return physical::exact_type(&column.declared);
+        }
         let state = state.as_ref()?;
         let mut fields = state.columns.fields().iter();
         let field = fields.find(|field| field.name().eq_ignore_ascii_case(&column.name))?;
