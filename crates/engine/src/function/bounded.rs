@@ -243,11 +243,11 @@ impl Bounded {
             together = together.saturating_add(size);
             let name = self.name().to_uppercase();
             if size > LONGEST {
-                let message = format!("{name}: the result would be longer than 64 MiB");
+                let message = format!("{name}: the result would be longer than 16 MiB");
                 return Err(Error::new(code::MEMORY, message).carried());
             }
             if together > LONGEST_TOGETHER {
-                let message = format!("{name} makes more than 256 MiB of {} rows", index + 1);
+                let message = format!("{name} makes more than 64 MiB of {} rows", index + 1);
                 return Err(Error::new(code::MEMORY, message).carried());
             }
         }

@@ -80,12 +80,12 @@ impl Complaint {
 }
 
 /// Bytes that a text may have which a function makes, and those together that it makes of a batch of rows.
-pub(super) const LONGEST: usize = 64 << 20;
+pub(super) const LONGEST: usize = 16 << 20;
 pub(super) const LONGEST_TOGETHER: usize = 4 * LONGEST;
 
 /// What is wrong with a result that is longer than that.
 pub(super) fn too_long() -> Complaint {
-    Complaint::new("the result would be longer than 64 MiB")
+    Complaint::new("the result would be longer than 16 MiB")
 }
 
 /// A user's text as a message shows it: between backquotes, and not all of a long one.
@@ -293,7 +293,7 @@ impl Computed {
             }
             if bytes > LONGEST_TOGETHER {
                 return Err(DataFusionError::ResourcesExhausted(format!(
-                    "{} makes more than 256 MiB of {} rows",
+                    "{} makes more than 64 MiB of {} rows",
                     self.function.name.to_uppercase(),
                     row + 1
                 )));

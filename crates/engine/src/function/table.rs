@@ -440,7 +440,7 @@ impl ScalarUDFImpl for TableRows {
             bytes += rows.bytes;
             if bytes > LONGEST_TOGETHER {
                 return Err(DataFusionError::ResourcesExhausted(format!(
-                    "{} makes more than 256 MiB of {} rows",
+                    "{} makes more than 64 MiB of {} rows",
                     self.declared.name.to_uppercase(),
                     index + 1
                 )));
