@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use bucketline_sandbox::Change;
 use bucketline_source::TableSpec;
 use bucketline_source::spec::{SliceKind, Strategy};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::truth::{self, Difference, Row, Rows, What};
-use crate::world::World;
+use crate::world::{World, small};
 
 /// A sentence among a table's blind spots, and the differences that it stands for.
 struct BlindSpot {
@@ -168,4 +169,35 @@ fn the_blind_spots_are_those_of_the_pages() {
             .any(|sentence| sentence == spot.says);
         assert!(said, "{} does not say: {}", spot.table, spot.says);
     }
+}
+
+/// As the tables' index says it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rename_shows_in_the_repository_of_all_rows_and_elsewhere_where_a_row_is_read_anew() {
+    let world = World::start(small()).await;
+    let rows = |condition: &str| {
+        world.number(&format!(
+            "SELECT COUNT(*) FROM PullRequests WHERE {condition}"
+        ))
+    };
+    world.replicate("REPLICATE PullRequests").await;
+    let before = rows("Repository = 'api'");
+    assert!(before > 0);
+    let renamed = Change::RenameRepository {
+        repository: "acme/api".to_owned(),
+        slug: "interface".to_owned(),
+    };
+    world.sandbox.apply(renamed).unwrap();
+    world.replicate("REPLICATE PullRequests").await;
+    assert_eq!(rows("Repository = 'api'"), 0);
+    assert_eq!(rows("Repository = 'interface'"), before);
+    assert!(rows("DestinationRepositoryFullName = 'acme/api'") > 0);
+    world
+        .replicate("REPLICATE PullRequests WITH TruncateTable")
+        .await;
+    assert_eq!(rows("DestinationRepositoryFullName = 'acme/api'"), 0);
+    assert_eq!(
+        rows("DestinationRepositoryFullName = 'acme/interface'"),
+        before
+    );
 }

@@ -281,8 +281,15 @@ fn described(column: &ColumnSpec) -> String {
     }
 }
 
+/// What the copies of all tables need not show, held by `blind_spots.rs`.
+pub(crate) const RENAMED: &str = "When a workspace or repository is renamed, the next run writes the new name into the columns \
+`Workspace` and `Repository`\nof all its rows. Names and addresses elsewhere in a row (`RepositoryName`, \
+`DestinationRepositoryFullName`, `LinksHtmlHref`)\nstay as they were read until the row itself changes; \
+`REPLICATE ... WITH TruncateTable` reads them all anew.";
+
 fn index() -> String {
-    let mut index = format!("# Tables\n\n{WRITTEN}\n\nWhat can be read from Bitbucket Cloud.\n\n");
+    let mut index =
+        format!("# Tables\n\n{WRITTEN}\n\nWhat can be read from Bitbucket Cloud.\n\n{RENAMED}\n\n");
     let sorted: BTreeMap<_, _> = tables().iter().map(|table| (&table.name, table)).collect();
     for (name, table) in sorted {
         let _ = writeln!(index, "- [{name}]({name}.md): {}", table.doc);
