@@ -3,31 +3,18 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
-
 /// A disk of a worker. It is mounted for its thread and what that starts alone, and goes with them.
 pub(crate) struct Disk {
     folder: PathBuf,
 }
 
-/// Room for a small copy with its logs, or for a server's small database.
-const SIZE: &str = "size=24m";
-
-const NONE: Option<&str> = None;
-
 impl Disk {
     /// Mounts disks in the folders for this thread; none where that is not allowed.
     pub(crate) fn mount<const N: usize>(folders: [PathBuf; N]) -> Option<[Self; N]> {
-        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-        let mut mounted =
-            unshare(CloneFlags::CLONE_NEWNS).and_then(|()| mount(NONE, "/", NONE, private, NONE));
         for folder in &folders {
             std::fs::create_dir_all(folder).unwrap();
-            let kind = Some("tmpfs");
-            mounted =
-                mounted.and_then(|()| mount(kind, folder, kind, MsFlags::empty(), Some(SIZE)));
         }
+        let mounted = system::mount(&folders);
         match mounted {
             Ok(()) => Some(folders.map(|folder| Self { folder })),
             Err(error) => {
@@ -66,12 +53,49 @@ impl Disk {
 
     /// Lets nothing be written, or lets it again.
     pub(crate) fn set_read_only(&self, on: bool) {
-        let flags = MsFlags::MS_REMOUNT
-            | if on {
-                MsFlags::MS_RDONLY
-            } else {
-                MsFlags::empty()
-            };
-        mount(NONE, &self.folder, NONE, flags, Some(SIZE)).unwrap();
+        system::set_read_only(&self.folder, on);
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::path::{Path, PathBuf};
+
+    use nix::mount::{MsFlags, mount as mount_one};
+    use nix::sched::{CloneFlags, unshare};
+
+    /// Room for a small copy with its logs, or for a server's small database.
+    const SIZE: &str = "size=24m";
+
+    const NONE: Option<&str> = None;
+
+    pub(super) fn mount(folders: &[PathBuf]) -> nix::Result<()> {
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        mount_one(NONE, "/", NONE, private, NONE)?;
+        let kind = Some("tmpfs");
+        folders
+            .iter()
+            .try_for_each(|folder| mount_one(kind, folder, kind, MsFlags::empty(), Some(SIZE)))
+    }
+
+    pub(super) fn set_read_only(folder: &Path, on: bool) {
+        let mut flags = MsFlags::MS_REMOUNT;
+        flags.set(MsFlags::MS_RDONLY, on);
+        mount_one(NONE, folder, NONE, flags, Some(SIZE)).unwrap();
+    }
+}
+
+/// Systems on which a thread has no mounts of its own.
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::path::{Path, PathBuf};
+
+    pub(super) fn mount(_: &[PathBuf]) -> Result<(), &'static str> {
+        Err("this is not Linux")
+    }
+
+    pub(super) fn set_read_only(_: &Path, _: bool) {
+        unreachable!("no disk is mounted");
     }
 }
