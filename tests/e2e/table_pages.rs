@@ -282,7 +282,7 @@ fn described(column: &ColumnSpec) -> String {
 }
 
 /// What the copies of all tables need not show, held by `blind_spots.rs`.
-pub(crate) const RENAMED: &str = "When a workspace or repository is renamed, the next run writes the new name into the columns \
+const RENAMED: &str = "When a workspace or repository is renamed, the next run writes the new name into the columns \
 `Workspace` and `Repository`\nof all its rows. Names and addresses elsewhere in a row (`RepositoryName`, \
 `DestinationRepositoryFullName`, `LinksHtmlHref`)\nstay as they were read until the row itself changes; \
 `REPLICATE ... WITH TruncateTable` reads them all anew.";
