@@ -10,7 +10,7 @@ use bucketline_source::{
     ScopeKind, Slice, SliceChoice, SliceId, Source, TableSpec,
 };
 
-use crate::listing::{Archive, Listing};
+use crate::listing::{self, Archive};
 use crate::plan;
 use crate::reading;
 use crate::settings::Settings;
@@ -26,7 +26,6 @@ const CONCURRENCY: usize = 4;
 #[derive(Debug)]
 pub struct Archives {
     settings: Arc<Settings>,
-    listing: Arc<Listing>,
 }
 
 impl Archives {
@@ -54,7 +53,6 @@ impl Archives {
         settings.workspace = settings.workspace.and_then(slug);
         Ok(Self {
             settings: Arc::new(settings),
-            listing: Arc::default(),
         })
     }
 
@@ -102,8 +100,8 @@ impl Source for Archives {
         CONCURRENCY
     }
 
-    async fn scopes(&self, _: &ReadContext) -> Result<Vec<Scope>> {
-        let archives = self.listing.all(&self.settings).await?;
+    async fn scopes(&self, context: &ReadContext) -> Result<Vec<Scope>> {
+        let archives = listing::all(&self.settings, context).await?;
         let mut scopes = vec![whole()];
         scopes.extend(archives.iter().map(of_archive));
         Ok(scopes)
@@ -125,8 +123,8 @@ impl Source for Archives {
         plan::plan(request, &self.settings)
     }
 
-    async fn slices(&self, plan: &ScanPlan, _: &ReadContext) -> Result<Vec<Slice>> {
-        let archives = self.listing.all(&self.settings).await?;
+    async fn slices(&self, plan: &ScanPlan, context: &ReadContext) -> Result<Vec<Slice>> {
+        let archives = listing::all(&self.settings, context).await?;
         let scope = &plan.request.scope;
         let in_scope = |archive: &&Archive| match (&plan.slices, &scope.uuid) {
             (SliceChoice::Named(_), Some(uuid)) => archive.uuid == *uuid,
@@ -148,10 +146,6 @@ impl Source for Archives {
         Ok(slices)
     }
 
-    fn forget_listing(&self) {
-        self.listing.forget();
-    }
-
     fn read(
         &self,
         plan: Arc<ScanPlan>,
@@ -160,7 +154,6 @@ impl Source for Archives {
         context: &ReadContext,
     ) -> PageStream {
         reading::read(
-            Arc::clone(&self.listing),
             Arc::clone(&self.settings),
             plan,
             slice.clone(),

@@ -5,11 +5,10 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use bucketline_core::code::archive as code;
-use bucketline_source::{Error, Result};
+use bucketline_source::{Error, ReadContext, Result};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
@@ -28,48 +27,31 @@ pub(crate) struct Archive {
     pub(crate) proof: Option<String>,
 }
 
-/// What is known of a connection's archives. Callers at the same time share one look.
+/// The archives that a [scan](ReadContext::scan) has found. Callers at the same time share one look.
 #[derive(Debug, Default)]
-pub(crate) struct Listing {
-    known: Mutex<Known>,
-    /// Counts the calls of [`Listing::forget`].
-    script: AtomicU64,
-}
+struct Known(Mutex<Option<Arc<Vec<Archive>>>>);
 
-#[derive(Debug, Default)]
-struct Known {
-    script: u64,
-    all: Option<Arc<Vec<Archive>>>,
-}
-
-impl Listing {
-    /// What was known belongs to an earlier script.
-    pub(crate) fn forget(&self) {
-        self.script.fetch_add(1, Ordering::Relaxed);
+/// All archives by repository.
+pub(crate) async fn all(
+    settings: &Arc<Settings>,
+    context: &ReadContext,
+) -> Result<Arc<Vec<Archive>>> {
+    let known: Arc<Known> = context.scan().part(settings);
+    let mut known = known.0.lock().await;
+    if let Some(all) = &*known {
+        return Ok(all.clone());
     }
-
-    /// All archives by repository.
-    pub(crate) async fn all(&self, settings: &Arc<Settings>) -> Result<Arc<Vec<Archive>>> {
-        let mut known = self.known.lock().await;
-        let script = self.script.load(Ordering::Relaxed);
-        if let Some(all) = known.all.as_ref().filter(|_| known.script == script) {
-            return Ok(all.clone());
-        }
-        let settings = Arc::clone(settings);
-        let look = tokio::task::spawn_blocking(move || list(&settings));
-        let all = look.await.map_err(|error| {
-            Error::new(
-                code::UNREADABLE,
-                format!("the search for archives broke off: {error}"),
-            )
-        })??;
-        let all = Arc::new(all);
-        *known = Known {
-            script,
-            all: Some(all.clone()),
-        };
-        Ok(all)
-    }
+    let settings = Arc::clone(settings);
+    let look = tokio::task::spawn_blocking(move || list(&settings));
+    let all = look.await.map_err(|error| {
+        Error::new(
+            code::UNREADABLE,
+            format!("the search for archives broke off: {error}"),
+        )
+    })??;
+    let all = Arc::new(all);
+    *known = Some(all.clone());
+    Ok(all)
 }
 
 /// Looks for the archives of the settings' paths.

@@ -16,7 +16,7 @@ use crate::document::each_entry;
 use crate::entry;
 use crate::fault::Fault;
 use crate::keys::Keys;
-use crate::listing::Listing;
+use crate::listing;
 use crate::settings::{Limits, Settings};
 use crate::zip::Document;
 
@@ -28,7 +28,6 @@ type Sender = mpsc::Sender<Result<Page>>;
 /// The pages of one archive. Nothing is opened before the stream is polled; a thread for blocking work
 /// then reads at most a page ahead, and stops when the stream is dropped.
 pub(crate) fn read(
-    listing: Arc<Listing>,
     settings: Arc<Settings>,
     plan: Arc<ScanPlan>,
     slice: Slice,
@@ -37,7 +36,7 @@ pub(crate) fn read(
 ) -> PageStream {
     let started = async move {
         let (sender, receiver) = mpsc::channel(1);
-        match find(&listing, &settings, &plan, &slice, &reading).await {
+        match find(&settings, &plan, &slice, &reading, &context).await {
             Ok(path) => {
                 let rows = Rows::new(&plan, &slice, &reading, sender, context);
                 tokio::task::spawn_blocking(move || run(rows, path, &settings.limits));
@@ -53,11 +52,11 @@ pub(crate) fn read(
 }
 
 async fn find(
-    listing: &Listing,
     settings: &Arc<Settings>,
     plan: &ScanPlan,
     slice: &Slice,
     reading: &Reading,
+    context: &ReadContext,
 ) -> Result<PathBuf> {
     if matches!(reading, Reading::Changes(_)) {
         return Err(Error::new(
@@ -68,7 +67,7 @@ async fn find(
             ),
         ));
     }
-    let archives = listing.all(settings).await?;
+    let archives = listing::all(settings, context).await?;
     let archive = archives.iter().find(|archive| archive.uuid == slice.id.0);
     archive.map(|archive| archive.path.clone()).ok_or_else(|| {
         Error::new(

@@ -19,11 +19,10 @@ const MOST_SCOPES: usize = 200;
 /// Longest answer that is not a page of rows, in bytes: values take many times that in memory.
 const LONGEST_OBJECT: usize = 4 * 1024 * 1024;
 
-/// The client of one connection and those who listen while it works.
+/// The client of one connection.
 #[derive(Clone)]
 pub(crate) struct Api {
     client: Client,
-    listeners: Arc<Listeners>,
     scopes: Arc<Mutex<Vec<String>>>,
 }
 
@@ -35,17 +34,10 @@ impl fmt::Debug for Api {
     }
 }
 
-/// The contexts of the operations under way; they hear of waits and announcements.
-#[derive(Default)]
-struct Listeners(Mutex<Vec<(u64, ReadContext)>>);
-
 impl Api {
     pub(crate) fn new(client: Client) -> Self {
-        let listeners = Arc::new(Listeners::default());
-        client.observe(listeners.clone());
         Self {
             client,
-            listeners,
             scopes: Arc::default(),
         }
     }
@@ -74,20 +66,21 @@ impl Api {
         })
     }
 
-    /// Asks, counting every request that it takes into the context.
+    /// Asks. The context counts every request that it takes, and hears of its waits.
     pub(crate) async fn get(
         &self,
         url: &Url,
         options: RequestOptions,
         context: &ReadContext,
     ) -> Result<Response, RestError> {
-        let _listening = self.listeners.join(context);
         let meter = Meter::new();
         let counting = Counting {
             meter: &meter,
             context,
         };
-        let answer = self.client.metered(&meter).get_with(url, options).await;
+        let client = self.client.metered(&meter);
+        let client = client.observed(Arc::new(Told(context.clone())));
+        let answer = client.get_with(url, options).await;
         drop(counting);
         if let Ok(answer) = &answer {
             self.learn_scopes(answer);
@@ -160,75 +153,47 @@ impl Drop for Counting<'_> {
     }
 }
 
-impl Listeners {
-    fn join(self: &Arc<Self>, context: &ReadContext) -> Listening {
-        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = list.last().map_or(0, |(id, _)| id + 1);
-        list.push((id, context.clone()));
-        Listening {
-            listeners: self.clone(),
-            id,
-        }
-    }
+/// Passes on what a request meets to the statement that it is made for.
+struct Told(ReadContext);
 
-    fn tell(&self, tell: impl Fn(&ReadContext)) {
-        let contexts: Vec<_> = {
-            let list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            list.iter().map(|(_, context)| context.clone()).collect()
-        };
-        contexts.iter().for_each(tell);
-    }
-}
-
-struct Listening {
-    listeners: Arc<Listeners>,
-    id: u64,
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        let mut list = self
-            .listeners
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        list.retain(|(id, _)| *id != self.id);
-    }
-}
-
-impl bucketline_rest::Observer for Listeners {
+impl bucketline_rest::Observer for Told {
     fn event(&self, event: &Event<'_>) {
+        let Self(context) = self;
         match event {
-            Event::Waiting { reason, wait, .. } => {
-                self.tell(|context| context.observer().waiting(&reason.to_string(), *wait));
-            }
+            Event::Waiting {
+                reason,
+                until,
+                wait,
+            } => context.waiting(&reason.to_string(), *until, *wait),
             Event::Deprecation {
                 url, sunset, link, ..
             } => {
+                // One announcement covers URLs that differ in names alone.
+                let key = format!("{} {sunset:?} {link:?}", depth(url));
                 let when = sunset.map_or(String::new(), |sunset| format!(" on {sunset}"));
                 let link = link.map_or(String::new(), |link| format!(", see {link}"));
-                self.tell(|context| {
-                    context.observer().note(&format!(
-                        "Bitbucket announces the removal of {}{when}{link}",
-                        resource(url)
-                    ));
-                });
-            }
-            Event::Renewed { kept: false, .. } => self.tell(|context| {
-                context.observer().note(
-                    "Bitbucket replaced the refresh token; without a token file the new one ends \
-                     with this process, and the old one within ten minutes",
+                let text = format!(
+                    "Bitbucket announces the removal of {}{when}{link}",
+                    resource(url)
                 );
-            }),
-            Event::BudgetTrouble { path, reason } => self.tell(|context| {
-                context.observer().note(&format!(
-                    "the request budget in {} is counted by this process alone: {reason}",
-                    path.display()
-                ));
-            }),
+                context.note_once(&key, &text);
+            }
+            Event::Renewed { kept: false, .. } => context.observer().note(
+                "Bitbucket replaced the refresh token; without a token file the new one ends \
+                 with this process, and the old one within ten minutes",
+            ),
+            Event::BudgetTrouble { path, reason } => context.observer().note(&format!(
+                "the request budget in {} is counted by this process alone: {reason}",
+                path.display()
+            )),
             _ => {}
         }
     }
+}
+
+/// How many parts the path of an address has.
+fn depth(url: &str) -> usize {
+    url.split('?').next().unwrap_or(url).split('/').count()
 }
 
 /// What an address is about: its path without the objects that it goes through.

@@ -121,7 +121,7 @@ impl Bitbucket {
                 self.listing.workspace(&self.connection, context).await?;
             (uuid, slug)
         } else {
-            match self.listing.known_workspace().await {
+            match self.listing.known_workspace(context).await {
                 Some(Workspace { uuid, slug }) => (uuid, slug),
                 None => (configured.clone(), configured),
             }
@@ -266,10 +266,6 @@ impl Source for Bitbucket {
         Ok(slices)
     }
 
-    fn forget_listing(&self) {
-        self.listing.forget();
-    }
-
     fn read(
         &self,
         plan: Arc<ScanPlan>,
@@ -302,7 +298,7 @@ impl Source for Bitbucket {
             });
         }
         let workspace = self.listing.workspace(&self.connection, context).await?;
-        let scopes = self.listing.scopes(&self.connection).await;
+        let scopes = self.listing.scopes(&self.connection, context).await;
         let credential = format!("{identity} {}", scopes.join(","));
         Ok(Identity {
             origin,

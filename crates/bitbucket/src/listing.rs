@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{self, Arc, PoisonError};
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
@@ -16,7 +15,7 @@ use bucketline_source::{
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::failure::{Place, explain};
 use crate::names;
@@ -102,30 +101,35 @@ pub(crate) struct Workspace {
     pub(crate) slug: String,
 }
 
-/// What is known of the workspace and its repositories. Callers at the same time share one walk.
+/// The workspace and its repositories. Each [scan](ReadContext::scan) lists them once; callers at the same time share its
+/// walk.
 #[derive(Default)]
-pub(crate) struct Listing {
-    known: Mutex<Known>,
-    /// Counts the calls of [`Listing::forget`].
-    script: AtomicU64,
+pub(crate) struct Listing(sync::Mutex<Last>);
+
+/// What outlives a scan.
+#[derive(Default)]
+struct Last {
+    /// The repositories that were listed last.
+    listed: Option<Arc<Vec<Repository>>>,
+    workspace: Option<Workspace>,
 }
 
+/// What a scan knows.
 #[derive(Default)]
 struct Known {
-    script: u64,
     all: Option<Arc<Vec<Repository>>>,
     /// Single look-ups, by the name asked for; `None` was not found.
     named: HashMap<String, Option<Repository>>,
     /// The workspace as looked up.
     workspace: Option<Workspace>,
-    /// The workspace as an earlier script knew it.
+    /// The workspace as an earlier scan knew it.
     former: Option<Workspace>,
     /// The credential's scopes, once an answer has named them.
     scopes: Option<Vec<String>>,
 }
 
 impl Known {
-    /// The workspace, if it or a repository of it is known. What an earlier script knew holds until
+    /// The workspace, if it or a repository of it is known. What an earlier scan knew holds until
     /// a repository says otherwise: it would cost every script a request to ask again.
     fn workspace(&self) -> Option<Workspace> {
         let listed = self.all.iter().flat_map(|all| all.iter());
@@ -190,47 +194,60 @@ impl fmt::Debug for Listing {
 }
 
 impl Listing {
-    /// What was known belongs to an earlier script.
-    pub(crate) fn forget(&self) {
-        self.script.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// The repositories that were listed last; a walk that is under way is not waited for.
     pub(crate) fn listed(&self) -> Option<Arc<Vec<Repository>>> {
-        self.known.try_lock().ok()?.all.clone()
+        self.last().listed.clone()
     }
 
-    async fn known(&self) -> tokio::sync::MutexGuard<'_, Known> {
-        let mut known = self.known.lock().await;
-        let script = self.script.load(Ordering::Relaxed);
-        if known.script != script {
-            *known = Known {
-                script,
-                former: known.workspace(),
-                ..Known::default()
-            };
+    fn last(&self) -> sync::MutexGuard<'_, Last> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn known(self: &Arc<Self>, context: &ReadContext) -> OwnedMutexGuard<Known> {
+        let known: Arc<Mutex<Known>> = context.scan().part(self);
+        let mut known = known.lock_owned().await;
+        if known.former.is_none() {
+            known.former.clone_from(&self.last().workspace);
         }
         known
     }
 
+    /// Keeps what the next scan may use.
+    fn remember(&self, known: &Known) {
+        let mut last = self.last();
+        last.workspace = known.workspace();
+        if known.all.is_some() {
+            last.listed.clone_from(&known.all);
+        }
+    }
+
     /// The workspace, if it is known already.
-    pub(crate) async fn known_workspace(&self) -> Option<Workspace> {
-        self.known().await.workspace()
+    pub(crate) async fn known_workspace(
+        self: &Arc<Self>,
+        context: &ReadContext,
+    ) -> Option<Workspace> {
+        self.known(context).await.workspace()
     }
 
     /// The workspace: from what is known, else by a look-up.
     pub(crate) async fn workspace(
-        &self,
+        self: &Arc<Self>,
         connection: &Connection,
         context: &ReadContext,
     ) -> Result<Workspace> {
-        let mut known = self.known().await;
-        known.find_workspace(connection, context).await
+        let mut known = self.known(context).await;
+        let workspace = known.find_workspace(connection, context).await?;
+        self.remember(&known);
+        Ok(workspace)
     }
 
-    /// The credential's scopes as the first answer of the script that named them has; none before.
-    pub(crate) async fn scopes(&self, connection: &Connection) -> Vec<String> {
-        let mut known = self.known().await;
+    /// The credential's scopes as the first answer of the scan that named them has; none before.
+    pub(crate) async fn scopes(
+        self: &Arc<Self>,
+        connection: &Connection,
+        context: &ReadContext,
+    ) -> Vec<String> {
+        let mut known = self.known(context).await;
         if known.scopes.is_none() {
             known.scopes = Some(connection.api.scopes()).filter(|scopes| !scopes.is_empty());
         }
@@ -260,7 +277,6 @@ impl Listing {
         let positions = columns(&request.table).into_iter().map(position).collect();
         let watch = Watch {
             listing: self.clone(),
-            script: self.script.load(Ordering::Relaxed),
             connection: connection.clone(),
             context: context.clone(),
             whole,
@@ -280,12 +296,12 @@ impl Listing {
 
     /// All repositories, in the order of their creation.
     pub(crate) async fn all(
-        &self,
+        self: &Arc<Self>,
         connection: &Connection,
         context: &ReadContext,
     ) -> Result<Arc<Vec<Repository>>> {
         // Held while the walk lasts, so that those who come meanwhile wait for its result.
-        let mut known = self.known().await;
+        let mut known = self.known(context).await;
         if let Some(all) = &known.all {
             return Ok(all.clone());
         }
@@ -321,18 +337,19 @@ impl Listing {
         }
         let all = Arc::new(all);
         known.all = Some(all.clone());
+        self.remember(&known);
         Ok(all)
     }
 
     /// One repository by slug or UUID: from what is known, else by a look-up. `None`: it does not
     /// exist, or the credential may not see it.
     pub(crate) async fn one(
-        &self,
+        self: &Arc<Self>,
         name: &str,
         connection: &Connection,
         context: &ReadContext,
     ) -> Result<Option<Repository>> {
-        let mut known = self.known().await;
+        let mut known = self.known(context).await;
         let listed = known
             .all
             .as_ref()
@@ -350,6 +367,7 @@ impl Listing {
             }
         }
         known.named.insert(name.to_owned(), looked_up.clone());
+        self.remember(&known);
         Ok(looked_up)
     }
 }
@@ -357,7 +375,6 @@ impl Listing {
 /// A reading of `Repositories` that is looked at.
 struct Watch {
     listing: Arc<Listing>,
-    script: u64,
     connection: Connection,
     context: ReadContext,
     /// Every repository comes.
@@ -380,13 +397,14 @@ impl Watch {
         if !matches!(page.end, Some(End::Complete { .. })) || !self.whole {
             return Ok(page);
         }
-        let mut known = self.listing.known().await;
+        let mut known = self.listing.known(&self.context).await;
         if self.rows == 0 {
             known.believe_empty(&self.connection, &self.context).await?;
-        } else if self.positions.is_some() && known.script == self.script {
+        } else if self.positions.is_some() {
             let repositories = std::mem::take(&mut self.repositories);
             known.all.get_or_insert_with(|| Arc::new(repositories));
         }
+        self.listing.remember(&known);
         Ok(page)
     }
 }

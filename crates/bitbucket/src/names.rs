@@ -41,7 +41,7 @@ fn of_repository(repository: &Repository) -> Scope {
 
 /// Every scope: the whole, then projects and repositories in the order of their creation.
 pub(crate) async fn all(
-    listing: &Listing,
+    listing: &Arc<Listing>,
     connection: &Connection,
     context: &ReadContext,
 ) -> Result<Vec<Scope>> {
@@ -143,7 +143,7 @@ pub(crate) fn known(listing: &Listing) -> Vec<Scope> {
 pub(crate) async fn find(
     name: &str,
     exact: bool,
-    listing: &Listing,
+    listing: &Arc<Listing>,
     connection: &Connection,
     context: &ReadContext,
 ) -> Result<Vec<Scope>> {

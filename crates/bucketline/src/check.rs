@@ -34,7 +34,6 @@ pub(crate) async fn check(
     context: &ReadContext,
     heard: Heard<'_>,
 ) {
-    session.engine.forget_listings();
     let checking = Checking {
         session,
         name,

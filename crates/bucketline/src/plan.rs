@@ -23,7 +23,6 @@ pub(crate) async fn plan(session: &Session, script: &str, voice: &Voice) {
     let Some(statements) = parsed(session.parse(script), voice) else {
         return;
     };
-    session.engine.forget_listings();
     let started = Instant::now();
     let context = ReadContext::new(Arc::new(voice.clone()));
     let mut planning = Planning {
@@ -207,7 +206,8 @@ impl Planning<'_> {
         let engine = &self.session.engine;
         let destination = &self.session.destination();
         let target = statement.destination.to_string();
-        let forecast = match replicate::forecast(engine, destination, statement).await {
+        let scan = self.context.scan();
+        let forecast = match replicate::forecast(engine, destination, statement, scan).await {
             Ok(forecast) => forecast,
             Err(error) => {
                 let hangs = error.code() == code::engine::UNKNOWN_TABLE

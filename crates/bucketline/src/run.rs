@@ -199,7 +199,6 @@ async fn drive(
     let Some(statements) = parsed(script, voice) else {
         return;
     };
-    session.engine.forget_listings();
     let shared = ScriptRun::new(session.run_options.clone());
     let total = statements.len();
     for (index, located) in statements.into_iter().enumerate() {
@@ -220,7 +219,7 @@ async fn drive(
             text: statement.masked(),
             span,
         });
-        let context = ReadContext::new(Arc::new(voice.clone()));
+        let context = ReadContext::new(Arc::new(voice.clone())).within(shared.scan());
         let started = Instant::now();
         let scene = statement::Scene {
             session,

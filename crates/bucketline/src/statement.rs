@@ -301,10 +301,13 @@ impl Scene<'_> {
         match statement {
             Statement::Query(query) => Ok(engine.explain(query, self.context).await?),
             Statement::Replicate(statement) => {
-                Ok(replicate::explain(engine, destination, statement).await?)
+                Ok(replicate::explain(engine, destination, statement, self.context.scan()).await?)
             }
             Statement::CheckCache(check) => {
-                Ok(replicate::explain_check(engine, destination, check).await?)
+                Ok(
+                    replicate::explain_check(engine, destination, check, self.context.scan())
+                        .await?,
+                )
             }
             Statement::Cache(cache) => {
                 let mut lines = vec![Outline::of(statement)?.does.to_owned()];

@@ -334,15 +334,6 @@ impl Session {
         Ok(())
     }
 
-    /// Makes every source list its repositories anew; called at the start of a script.
-    pub fn forget_listings(&self) {
-        for registered in &self.names().connections {
-            if let Connection::Source(source) = &registered.connection {
-                source.forget_listing();
-            }
-        }
-    }
-
     /// Plans and starts a query. Nothing but look-ups of names is requested before its stream is polled.
     ///
     /// # Errors

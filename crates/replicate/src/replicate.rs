@@ -7,7 +7,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use bucketline_destination::{Destination, TableStatus};
 use bucketline_engine::Session;
-use bucketline_source::ReadContext;
+use bucketline_source::{ReadContext, Scan};
 use bucketline_sql as sql;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
@@ -57,9 +57,10 @@ pub async fn explain(
     session: &Session,
     destination: &Arc<dyn Destination>,
     statement: &sql::Replicate,
+    scan: &Scan,
 ) -> Result<Vec<String>> {
     let read = Statement::read(statement)?;
-    let script = ScriptRun::default();
+    let script = ScriptRun::within(scan);
     let run = Run::new(&script, Voice::new(Arc::new(Silent)));
     let compiled = Compiled::new(session, statement, &run.context).await?;
     lines::explain(compiled.work(), destination, &read, &run.context).await
@@ -74,9 +75,10 @@ pub async fn forecast(
     session: &Session,
     destination: &Arc<dyn Destination>,
     statement: &sql::Replicate,
+    scan: &Scan,
 ) -> Result<Forecast> {
     let read = Statement::read(statement)?;
-    let script = ScriptRun::default();
+    let script = ScriptRun::within(scan);
     let run = Run::new(&script, Voice::new(Arc::new(Silent)));
     let compiled = Compiled::new(session, statement, &run.context).await?;
     forecasts::forecast(compiled.work(), destination, &read, &run.context).await
@@ -131,8 +133,9 @@ pub async fn explain_check(
     session: &Session,
     destination: &Arc<dyn Destination>,
     statement: &sql::CheckCache,
+    scan: &Scan,
 ) -> Result<Vec<String>> {
-    let script = ScriptRun::default();
+    let script = ScriptRun::within(scan);
     let run = Run::new(&script, Voice::new(Arc::new(Silent)));
     let table = target(&statement.table, &sql::Options::default());
     let check = read_check(session, statement, &run.context).await?;

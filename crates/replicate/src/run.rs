@@ -29,7 +29,7 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(crate) fn new(script: &'a ScriptRun, voice: Arc<Voice>) -> Self {
-        let context = ReadContext::new(Arc::clone(&voice) as _);
+        let context = ReadContext::new(Arc::clone(&voice) as _).within(script.scan());
         Self {
             script,
             voice,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use bucketline_destination::{Holder, TableName};
+use bucketline_source::Scan;
 use chrono::{SecondsFormat, Utc};
 
 use crate::{Error, Result, code};
@@ -30,6 +31,8 @@ pub struct ScriptRun {
     /// The fingerprints of the statements that write to a table of a destination, by the label of that and the
     /// folded name of the table.
     targets: Mutex<HashMap<(String, String), String>>,
+    /// What its statements have found out about their sources.
+    scan: Scan,
 }
 
 impl ScriptRun {
@@ -38,7 +41,21 @@ impl ScriptRun {
         Self {
             options,
             targets: Mutex::default(),
+            scan: Scan::default(),
         }
+    }
+
+    /// A part of a script that claims no table.
+    pub(crate) fn within(scan: &Scan) -> Self {
+        Self {
+            scan: scan.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// What its statements have found out about their sources, for queries that are none of this crate's.
+    pub fn scan(&self) -> &Scan {
+        &self.scan
     }
 
     pub(crate) fn holder(&self) -> Holder {

@@ -31,7 +31,7 @@ use crate::transport::{Answer, Fault, Transport};
 use crate::usage::{Meter, Usage};
 
 /// A client of one API with one credential. Clones are cheap and share everything: connections,
-/// budget, concurrency, observers.
+/// budget, concurrency.
 ///
 /// Dropping a future of a request cancels it; nothing is left behind but that a request already
 /// sent stays counted.
@@ -40,6 +40,8 @@ pub struct Client {
     shared: Arc<Shared>,
     /// The client's own meter first.
     meters: Vec<Meter>,
+    /// Those who hear of this clone's requests.
+    observers: Vec<Arc<dyn Observer>>,
 }
 
 struct Shared {
@@ -53,7 +55,6 @@ struct Shared {
     budget: Budget,
     permits: Semaphore,
     clock: Arc<dyn Clock>,
-    observers: RwLock<Vec<Arc<dyn Observer>>>,
     told: Told,
     /// The end of the pause last announced.
     announced: RwLock<Option<SystemTime>>,
@@ -114,7 +115,6 @@ impl Client {
             budget,
             permits,
             clock,
-            observers: RwLock::default(),
             told: Told::default(),
             announced: RwLock::default(),
             unconnected: AtomicU32::new(0),
@@ -123,6 +123,7 @@ impl Client {
         Ok(Client {
             shared: Arc::new(shared),
             meters: vec![Meter::new()],
+            observers: Vec::new(),
         })
     }
 
@@ -136,22 +137,21 @@ impl Client {
         &self.shared.config.base_url
     }
 
-    /// Tells `observer` of everything that this client and all its clones do from now on.
-    pub fn observe(&self, observer: Arc<dyn Observer>) {
-        let mut observers = self
-            .shared
-            .observers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        observers.push(observer);
-    }
-
     /// This client, sharing everything, whose requests are counted by `meter` as well.
     #[must_use]
     pub fn metered(&self, meter: &Meter) -> Client {
         let mut metered = self.clone();
         metered.meters.push(meter.clone());
         metered
+    }
+
+    /// This client, sharing everything, whose requests are told to `observer` as well. Each request that meets a pause or an
+    /// announcement tells it once, also if others have met the same.
+    #[must_use]
+    pub fn observed(&self, observer: Arc<dyn Observer>) -> Client {
+        let mut observed = self.clone();
+        observed.observers.push(observer);
+        observed
     }
 
     /// What this client and all its clones spent so far.
@@ -362,9 +362,8 @@ impl Client {
                 bytes,
                 elapsed,
             });
-            if let Some(announcement) = Announcement::read(&answer.headers)
-                && self.shared.told.first(url, &announcement)
-            {
+            if let Some(announcement) = Announcement::read(&answer.headers) {
+                let is_first = self.shared.told.first(url, &announcement);
                 let Announcement {
                     deprecation,
                     sunset,
@@ -372,12 +371,17 @@ impl Client {
                 } = announcement;
                 let quote = |text: Option<&str>| text.map(|text| self.quote(text));
                 let (deprecation, sunset) = (quote(deprecation), quote(sunset));
-                self.emit(&Event::Deprecation {
+                let link = quote(link);
+                let event = Event::Deprecation {
                     url: shown,
                     deprecation: deprecation.as_deref(),
                     sunset: sunset.as_deref(),
-                    link: quote(link).as_deref(),
-                });
+                    link: link.as_deref(),
+                };
+                self.tell(&event);
+                if is_first {
+                    event.log();
+                }
             }
         }
         Ok((sent, signature))
@@ -399,6 +403,7 @@ impl Client {
 
     /// Takes one request from the budget, waiting for it if that is accepted.
     async fn await_budget(&self, url: &Url, attempts: u32) -> Result<(), Error> {
+        let mut told = None;
         loop {
             let now = self.shared.clock.now();
             let reserved = self.shared.budget.reserve(now).await;
@@ -415,12 +420,18 @@ impl Client {
                 };
                 return Err(Error::new(kind, url).after(attempts).until(until));
             }
-            if self.first_to_announce(until) {
-                self.emit(&Event::Waiting {
-                    reason,
-                    until,
-                    wait,
-                });
+            let event = Event::Waiting {
+                reason,
+                until,
+                wait,
+            };
+            // A wait of several naps is one wait.
+            if !told.is_some_and(|before| is_one_pause(before, until)) {
+                told = Some(until);
+                self.tell(&event);
+                if self.first_to_announce(until) {
+                    event.log();
+                }
             }
             self.sleep(wait.min(LONGEST_NAP)).await;
         }
@@ -472,17 +483,11 @@ impl Client {
             .announced
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        // Requests under way together are told of one pause with slightly different ends.
-        let same = announced.is_some_and(|before| {
-            let apart = until
-                .duration_since(before)
-                .unwrap_or_else(|error| error.duration());
-            apart < Duration::from_secs(1)
-        });
-        if !same {
+        let is_known = announced.is_some_and(|before| is_one_pause(before, until));
+        if !is_known {
             *announced = Some(until);
         }
-        !same
+        !is_known
     }
 
     /// The answer of an update of the budget, after telling what was wrong.
@@ -503,22 +508,21 @@ impl Client {
     }
 
     fn emit(&self, event: &Event<'_>) {
-        match event {
-            Event::Request { .. } | Event::Response { .. } => tracing::trace!(?event),
-            Event::Retry { .. } | Event::Waiting { .. } | Event::Renewed { .. } => {
-                tracing::info!(?event);
-            }
-            Event::Deprecation { .. } | Event::BudgetTrouble { .. } => tracing::warn!(?event),
-        }
-        let observers = self
-            .shared
-            .observers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        for observer in observers.iter() {
+        self.tell(event);
+        event.log();
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        for observer in &self.observers {
             observer.event(event);
         }
     }
+}
+
+/// Requests under way together learn of one pause with slightly different ends.
+fn is_one_pause(before: SystemTime, until: SystemTime) -> bool {
+    let apart = until.duration_since(before);
+    apart.unwrap_or_else(|error| error.duration()) < Duration::from_secs(1)
 }
 
 impl fmt::Debug for Client {

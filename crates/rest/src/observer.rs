@@ -48,7 +48,7 @@ pub enum Event<'a> {
         /// Why it failed.
         cause: Cause,
     },
-    /// Requests pause, all of this limit holder's. Told once for each pause, not once a request.
+    /// Requests pause, all of this limit holder's. Each request that waits tells it once.
     Waiting {
         /// Why.
         reason: WaitReason,
@@ -57,8 +57,7 @@ pub enum Event<'a> {
         /// How long that is from now.
         wait: Duration,
     },
-    /// The service announces that what was asked for will go away. Told once for each
-    /// announcement and depth of path.
+    /// The service announces that what was asked for will go away. Each answer that says so tells it.
     Deprecation {
         /// What was asked for.
         url: &'a str,
@@ -84,6 +83,40 @@ pub enum Event<'a> {
         /// What is wrong with it.
         reason: &'a str,
     },
+}
+
+impl Event<'_> {
+    /// Writes the event to the program's log.
+    pub(crate) fn log(&self) {
+        match *self {
+            Self::Request { url, attempt } => tracing::trace!(url, attempt, "a request is sent"),
+            Self::Response {
+                url,
+                status,
+                bytes,
+                elapsed,
+            } => tracing::debug!(url, status, bytes, ?elapsed, "an answer came"),
+            Self::Retry {
+                url,
+                attempt,
+                delay,
+                cause,
+            } => tracing::info!(url, attempt, ?delay, %cause, "a request is tried again"),
+            Self::Waiting { reason, wait, .. } => {
+                tracing::info!(%reason, ?wait, "requests pause");
+            }
+            Self::Deprecation {
+                url,
+                deprecation,
+                sunset,
+                link,
+            } => tracing::warn!(url, deprecation, sunset, link, "a removal is announced"),
+            Self::Renewed { url, kept } => tracing::info!(url, kept, "a token was renewed"),
+            Self::BudgetTrouble { path, reason } => {
+                tracing::warn!(path = %path.display(), reason, "the request budget's file fails");
+            }
+        }
+    }
 }
 
 /// Why requests pause.

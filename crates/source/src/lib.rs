@@ -10,6 +10,7 @@ pub mod figures;
 mod loss;
 mod plan;
 mod predicate;
+mod scan;
 mod slice;
 mod source;
 pub mod spec;
@@ -22,6 +23,7 @@ pub use plan::{
     ScanRequest, SliceChoice,
 };
 pub use predicate::{Literal, Operator, Predicate};
+pub use scan::Scan;
 pub use slice::{
     Checkpoint, End, FeedPosition, Owner, Page, Position, Reading, Slice, SliceId, ValuePosition,
     Visits,

@@ -1,14 +1,16 @@
 //! The contract of a source.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::{Loss, Page, Reading, Result, ScanPlan, ScanRequest, Slice, TableSpec};
+use crate::{Loss, Page, Reading, Result, Scan, ScanPlan, ScanRequest, Slice, TableSpec};
 
 /// What a schema of a source means: a part of its data.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,7 +54,7 @@ pub trait Observer: Send + Sync {
         self.note(&loss.of(values));
     }
     /// A wait longer than a moment began, for the reason given.
-    fn waiting(&self, reason: &str, duration: std::time::Duration);
+    fn waiting(&self, reason: &str, duration: Duration);
 }
 
 /// What a caller hands to every operation that may make requests.
@@ -61,6 +63,11 @@ pub struct ReadContext {
     /// Its own counter, then those of the contexts that it is a part of.
     counters: Vec<Arc<AtomicU64>>,
     observer: Arc<dyn Observer>,
+    scan: Scan,
+    /// The end of the pause that the observer was told of last.
+    paused: Arc<Mutex<Option<SystemTime>>>,
+    /// What was told once.
+    told: Arc<Mutex<HashSet<String>>>,
 }
 
 impl fmt::Debug for ReadContext {
@@ -77,7 +84,17 @@ impl ReadContext {
         Self {
             counters: vec![Arc::default()],
             observer,
+            scan: Scan::default(),
+            paused: Arc::default(),
+            told: Arc::default(),
         }
+    }
+
+    /// The same as a part of a script, which shares what it finds out.
+    #[must_use]
+    pub fn within(mut self, scan: &Scan) -> Self {
+        self.scan = scan.clone();
+        self
     }
 
     /// A context for a part of the work: its counter starts at zero, and what it counts counts here as well.
@@ -87,6 +104,9 @@ impl ReadContext {
         Self {
             counters: own.chain(self.counters.iter().cloned()).collect(),
             observer: Arc::clone(&self.observer),
+            scan: self.scan.clone(),
+            paused: Arc::clone(&self.paused),
+            told: Arc::clone(&self.told),
         }
     }
 
@@ -102,9 +122,38 @@ impl ReadContext {
         self.counters[0].load(Ordering::Relaxed)
     }
 
-    /// Who hears notes and waits.
+    /// Who hears notes.
     pub fn observer(&self) -> &dyn Observer {
         self.observer.as_ref()
+    }
+
+    /// What the script has found out so far.
+    pub fn scan(&self) -> &Scan {
+        &self.scan
+    }
+
+    /// A note that is told once in the statement for all that have the same `key`.
+    pub fn note_once(&self, key: &str, text: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(key.to_owned()) {
+            drop(told);
+            self.observer.note(text);
+        }
+    }
+
+    /// A request waits. Those of one statement that wait for the same pause are told as one.
+    pub fn waiting(&self, reason: &str, until: SystemTime, wait: Duration) {
+        let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        // Requests under way together learn of one pause with slightly different ends.
+        let is_known = paused.is_some_and(|before| {
+            let apart = until.duration_since(before);
+            apart.unwrap_or_else(|error| error.duration()) < Duration::from_secs(1)
+        });
+        if !is_known {
+            *paused = Some(until);
+            drop(paused);
+            self.observer.waiting(reason, wait);
+        }
     }
 }
 
@@ -176,12 +225,9 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
         plan.clone()
     }
 
-    /// The slices of a plan, in a stable order, without doubles. The listing of repositories is read
-    /// once between two calls of [`Source::forget_listing`].
+    /// The slices of a plan, in a stable order, without doubles. What has to be listed for them is listed once in a
+    /// [scan](ReadContext::scan).
     async fn slices(&self, plan: &ScanPlan, context: &ReadContext) -> Result<Vec<Slice>>;
-
-    /// Makes the next [`Source::slices`] list anew; called at the start of every script.
-    fn forget_listing(&self);
 
     /// Reads one slice of a plan. In [`Reading::Changes`] and [`Reading::Listing`] the plan's order and
     /// limit are not used.
@@ -199,23 +245,48 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
-    struct Nobody;
+    #[derive(Default)]
+    struct Waits(Mutex<Vec<Duration>>);
 
-    impl Observer for Nobody {
+    impl Observer for Waits {
         fn note(&self, _: &str) {}
-        fn waiting(&self, _: &str, _: std::time::Duration) {}
+        fn waiting(&self, _: &str, duration: Duration) {
+            let mut waits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            waits.push(duration);
+        }
     }
 
     #[test]
     fn what_a_part_counts_counts_in_every_whole() {
-        let whole = ReadContext::new(Arc::new(Nobody));
+        let whole = ReadContext::new(Arc::new(Waits::default()));
         let part = whole.part();
         let inner = part.part();
         inner.count_request();
         part.count_request();
         let counted = [&whole, &part, &inner].map(ReadContext::requests);
         assert_eq!(counted, [2, 2, 1]);
+    }
+
+    #[test]
+    fn a_statement_is_told_once_of_a_pause_that_several_of_its_requests_meet() {
+        let [one, other] = [(); 2].map(|()| Arc::new(Waits::default()));
+        let statement = ReadContext::new(one.clone());
+        let (end, wait) = (
+            UNIX_EPOCH + Duration::from_secs(100),
+            Duration::from_secs(9),
+        );
+        let later = end + Duration::from_secs(60);
+        for context in [&statement, &statement.part()] {
+            context.waiting("pause", end, wait);
+            context.waiting("pause", end + Duration::from_millis(300), wait);
+        }
+        ReadContext::new(other.clone()).waiting("pause", end, wait);
+        statement.waiting("pause", later, wait);
+        let told = |waits: &Waits| waits.0.lock().unwrap_or_else(PoisonError::into_inner).len();
+        assert_eq!((told(&one), told(&other)), (2, 1));
     }
 }

@@ -247,7 +247,8 @@ async fn a_folder_has_a_repository_and_a_schema_for_each_archive() {
     let scopes = client.source.scopes(&client.context).await.unwrap();
     let names: Vec<_> = scopes.iter().map(|scope| scope.name.as_str()).collect();
     assert_eq!(names, ["Information", "api", "web"]);
-    let find = |name, exact| client.source.find_scopes(name, exact, &client.context);
+    let context = client.context();
+    let find = |name, exact| client.source.find_scopes(name, exact, &context);
     assert_eq!(find("API", false).await.unwrap(), [scopes[1].clone()]);
     assert!(find("API", true).await.unwrap().is_empty());
     assert!(find("nothing", false).await.unwrap().is_empty());
@@ -300,12 +301,12 @@ async fn a_newer_export_is_the_same_slice_with_another_proof() {
     write_archive(&path, "db-2.0.json", &document([1, 2]));
     let client = Client::of([folder.path()]);
     let first = client.slices().await.unwrap();
-    client.source.forget_listing();
+    client.next_script();
     assert_eq!(client.slices().await.unwrap(), first);
     assert!(first[0].proof.is_some());
 
     write_archive(&path, "db-2.0.json", &document([2, 3]));
-    client.source.forget_listing();
+    client.next_script();
     let second = client.slices().await.unwrap();
     assert_eq!(second[0].id, first[0].id);
     assert_ne!(second[0].proof, first[0].proof);

@@ -8,7 +8,8 @@ use std::time::Duration;
 use arrow::json::LineDelimitedWriter;
 use bucketline_archive::{Archives, Settings};
 use bucketline_source::{
-    Observer, Page, PageStream, ReadContext, Reading, Result, ScanPlan, ScanRequest, Slice, Source,
+    Observer, Page, PageStream, ReadContext, Reading, Result, Scan, ScanPlan, ScanRequest, Slice,
+    Source,
 };
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -96,15 +97,26 @@ impl Observer for Notes {
 pub(crate) struct Client {
     pub(crate) source: Archives,
     pub(crate) context: ReadContext,
+    script: Mutex<Scan>,
     notes: Arc<Notes>,
 }
 
 impl Client {
+    /// What the script under way hands to the source.
+    pub(crate) fn context(&self) -> ReadContext {
+        self.context.clone().within(&self.script.lock().unwrap())
+    }
+
+    pub(crate) fn next_script(&self) {
+        *self.script.lock().unwrap() = Scan::default();
+    }
+
     pub(crate) fn new(settings: Settings) -> Self {
         let notes = Arc::new(Notes::default());
         Self {
             source: Archives::new(settings).unwrap(),
             context: ReadContext::new(notes.clone()),
+            script: Mutex::default(),
             notes,
         }
     }
@@ -151,14 +163,14 @@ impl Client {
     /// All slices, as a table of issues has them.
     pub(crate) async fn slices(&self) -> Result<Vec<Slice>> {
         let plan = self.source.plan(self.request("Issues", &[]))?;
-        self.source.slices(&plan, &self.context).await
+        self.source.slices(&plan, &self.context()).await
     }
 
     /// The pages of the request's only slice.
     pub(crate) async fn stream(&self, request: ScanRequest, reading: Reading) -> PageStream {
         let plan: Arc<ScanPlan> = Arc::new(self.source.plan(request).unwrap());
-        let slices = self.source.slices(&plan, &self.context).await.unwrap();
-        self.source.read(plan, &slices[0], reading, &self.context)
+        let slices = self.source.slices(&plan, &self.context()).await.unwrap();
+        self.source.read(plan, &slices[0], reading, &self.context())
     }
 
     pub(crate) async fn pages(&self, request: ScanRequest, reading: Reading) -> Vec<Result<Page>> {
@@ -169,10 +181,10 @@ impl Client {
     pub(crate) async fn read(&self, request: ScanRequest) -> Result<Vec<Value>> {
         let plan = Arc::new(self.source.plan(request)?);
         let mut writer = LineDelimitedWriter::new(Vec::new());
-        for slice in self.source.slices(&plan, &self.context).await? {
+        for slice in self.source.slices(&plan, &self.context()).await? {
             let mut pages = self
                 .source
-                .read(plan.clone(), &slice, Reading::Scan, &self.context);
+                .read(plan.clone(), &slice, Reading::Scan, &self.context());
             let mut ended = false;
             while let Some(page) = pages.next().await {
                 let page = page?;

@@ -20,7 +20,7 @@ use bucketline_sandbox::{
 };
 use bucketline_source::{
     Checkpoint, End, Error, Literal, Observer, Operator, Order, Predicate, ReadContext, Reading,
-    ScanPlan, ScanRequest, Scope, ScopeKind, Slice, Source, TableSpec,
+    Scan, ScanPlan, ScanRequest, Scope, ScopeKind, Slice, Source, TableSpec,
 };
 use futures::{StreamExt, TryStreamExt};
 
@@ -51,6 +51,7 @@ struct Client {
     source: Bitbucket,
     notes: Arc<Notes>,
     context: ReadContext,
+    script: Mutex<Scan>,
 }
 
 fn basic() -> Credential {
@@ -81,6 +82,7 @@ fn connect_to(sandbox: &Sandbox, workspace: &str, credential: Credential) -> Cli
         source: Bitbucket::new(settings).unwrap(),
         notes,
         context,
+        script: Mutex::default(),
     }
 }
 
@@ -101,6 +103,15 @@ fn column(table: &TableSpec, name: &str) -> usize {
 }
 
 impl Client {
+    /// What the script under way hands to the source.
+    fn context(&self) -> ReadContext {
+        self.context.clone().within(&self.script.lock().unwrap())
+    }
+
+    fn next_script(&self) {
+        *self.script.lock().unwrap() = Scan::default();
+    }
+
     fn table(&self, name: &str) -> Arc<TableSpec> {
         self.source
             .tables()
@@ -133,7 +144,7 @@ impl Client {
     }
 
     async fn slices(&self, plan: &ScanPlan) -> Vec<Slice> {
-        self.source.slices(plan, &self.context).await.unwrap()
+        self.source.slices(plan, &self.context()).await.unwrap()
     }
 
     async fn read(
@@ -144,7 +155,7 @@ impl Client {
     ) -> Result<(Vec<RecordBatch>, Option<Checkpoint>, End), Error> {
         let mut pages = self
             .source
-            .read(plan.clone(), slice, reading, &self.context);
+            .read(plan.clone(), slice, reading, &self.context());
         let mut batches = Vec::new();
         let mut checkpoint = None;
         while let Some(page) = pages.try_next().await? {
@@ -162,7 +173,7 @@ impl Client {
     async fn scan(&self, request: ScanRequest) -> Result<Vec<RecordBatch>, Error> {
         let plan = self.plan(request);
         let mut rows = Vec::new();
-        for slice in self.source.slices(&plan, &self.context).await? {
+        for slice in self.source.slices(&plan, &self.context()).await? {
             rows.extend(self.read(&plan, &slice, Reading::Scan).await?.0);
         }
         Ok(rows)
@@ -407,7 +418,7 @@ async fn changes_cost_one_request_a_slice() {
         assert_eq!(client.context.requests() - before, 3);
         checkpoints.insert(slice.id.0.clone(), checkpoint.unwrap());
     }
-    client.source.forget_listing();
+    client.next_script();
     let before = client.context.requests();
     let slices = client.slices(&plan).await;
     for slice in &slices {
@@ -530,7 +541,7 @@ async fn scopes() {
         names(
             client
                 .source
-                .find_scopes(name, exact, &client.context)
+                .find_scopes(name, exact, &client.context())
                 .await
                 .unwrap(),
         )
@@ -542,7 +553,7 @@ async fn scopes() {
     assert_eq!(find("api", true).await, ["Repository api"]);
     assert_eq!(find("nothing", false).await, Vec::<String>::new());
     assert_eq!(find("../x", false).await, Vec::<String>::new());
-    let all = names(client.source.scopes(&client.context).await.unwrap());
+    let all = names(client.source.scopes(&client.context()).await.unwrap());
     assert_eq!(
         all.iter()
             .filter(|name| name.starts_with("Repository"))
@@ -553,13 +564,13 @@ async fn scopes() {
 
     let api = client
         .source
-        .find_scopes("api", true, &client.context)
+        .find_scopes("api", true, &client.context())
         .await
         .unwrap()
         .remove(0);
     let project = client
         .source
-        .find_scopes("API", true, &client.context)
+        .find_scopes("API", true, &client.context())
         .await
         .unwrap()
         .remove(0);
@@ -605,12 +616,12 @@ async fn a_name_does_not_reach_out_of_its_project() {
     let project = async || {
         let found = client
             .source
-            .find_scopes("API", true, &client.context)
+            .find_scopes("API", true, &client.context())
             .await;
         found.unwrap().remove(0)
     };
     let rows = async |repository: &str| {
-        client.source.forget_listing();
+        client.next_script();
         let mut request = client.request("Branches", &["Repository"]);
         request.scope = project().await;
         request.predicates = vec![equal(&request.table, "Repository", repository)];
@@ -632,7 +643,8 @@ async fn the_listing_is_walked_once_for_all() {
     let sandbox = sandbox(|workspace| workspace.repositories = 230).await;
     let client = connect(&sandbox, basic());
     let plan = client.plan(client.request("Branches", &["Name"]));
-    let calls = (0..8).map(|_| client.source.slices(&plan, &client.context));
+    let context = client.context();
+    let calls = (0..8).map(|_| client.source.slices(&plan, &context));
     let slices: Vec<_> = futures::future::try_join_all(calls).await.unwrap();
     assert!(
         slices
@@ -733,7 +745,7 @@ async fn access_tokens() {
         .await
         .unwrap_err();
     assert_eq!(error.code(), "BL4010", "{error}");
-    let identity = client.source.identity(&client.context).await.unwrap();
+    let identity = client.source.identity(&client.context()).await.unwrap();
     assert!(identity.workspace.unwrap().starts_with('{'));
     assert!(!identity.credential.contains("sandbox-access"));
     let shown = format!("{:?}", client.source);
@@ -779,7 +791,7 @@ async fn nothing_is_lost_while_pages_are_read() {
         let reading = Reading::Changes(checkpoint.clone());
         let mut pages = client
             .source
-            .read(plan.clone(), &slice, reading, &client.context);
+            .read(plan.clone(), &slice, reading, &client.context());
         while let Some(page) = pages.try_next().await.unwrap() {
             let batch = [page.rows];
             for (id, state) in texts(&batch, "Id").into_iter().zip(texts(&batch, "State")) {
@@ -819,4 +831,28 @@ async fn nothing_is_lost_while_pages_are_read() {
             .unwrap();
     }
     assert_eq!(copy, open(&sandbox));
+}
+
+/// What one script has listed holds to its end, whatever others find out meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_at_the_same_time_list_for_themselves() {
+    let sandbox = sandbox(|workspace| workspace.repositories = 3).await;
+    let client = connect(&sandbox, basic());
+    let plan = client.plan(client.request("Branches", &["Name"]));
+    let one = client.context();
+    client.next_script();
+    let other = client.context();
+    let before = client.source.slices(&plan, &one).await.unwrap();
+    sandbox
+        .apply(Change::DeleteRepository {
+            repository: "acme/api".into(),
+        })
+        .unwrap();
+    let after = client.source.slices(&plan, &other).await.unwrap();
+    assert_eq!((before.len(), after.len()), (3, 2));
+
+    let requests = client.context.requests();
+    assert_eq!(client.source.slices(&plan, &one).await.unwrap(), before);
+    assert_eq!(client.source.slices(&plan, &other).await.unwrap(), after);
+    assert_eq!(client.context.requests(), requests, "each listed once");
 }

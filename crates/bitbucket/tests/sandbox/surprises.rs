@@ -193,7 +193,7 @@ async fn the_repositories_are_listed_once_a_script() {
         .await;
     assert_eq!(slices.len(), 130);
     assert_eq!(client.context.requests(), before);
-    client.source.forget_listing();
+    client.next_script();
     client
         .slices(&client.plan(client.request("Issues", &["Id"])))
         .await;
@@ -290,7 +290,7 @@ async fn an_echoed_secret_is_in_no_message() {
         ),
     ];
     for (table, path, kind, code) in cases {
-        client.source.forget_listing();
+        client.next_script();
         sandbox.clear_faults();
         sandbox.fault(Fault::always(path, kind));
         let error = client
@@ -372,7 +372,7 @@ async fn a_list_that_leads_back_to_itself_is_an_error_after_a_few_requests() {
         ("PullRequestComments", first(), "*/comments"),
     ];
     for (table, reading, path) in cases {
-        client.source.forget_listing();
+        client.next_script();
         let plan = client.plan(client.request(table, &["*"]));
         let slice = client.slices(&plan).await.remove(0);
         sandbox.fault(Fault::always(path, FaultKind::RepeatedPage));
@@ -447,7 +447,7 @@ async fn rows_of_one_answer_with_one_key_are_told() {
 async fn the_identity_stays_within_a_script() {
     let sandbox = sandbox(|_| {}).await;
     let client = connect(&sandbox, basic());
-    let identity = async || client.source.identity(&client.context).await.unwrap();
+    let identity = async || client.source.identity(&client.context()).await.unwrap();
     let before = identity().await;
     let change = Change::SetScopes {
         credential: "acme-api-token".into(),
@@ -458,7 +458,7 @@ async fn the_identity_stays_within_a_script() {
         .slices(&client.plan(client.request("Branches", &["Name"])))
         .await;
     assert_eq!(identity().await, before);
-    client.source.forget_listing();
+    client.next_script();
     client
         .slices(&client.plan(client.request("Branches", &["Name"])))
         .await;
@@ -473,7 +473,7 @@ async fn a_renamed_workspace_is_noticed_by_the_next_listing() {
     let client = connect_to(&sandbox, uuid.as_str().unwrap(), basic());
     let plan = client.plan(client.request("Branches", &["Workspace"]));
     let workspaces = async || {
-        client.source.forget_listing();
+        client.next_script();
         let slices = client.slices(&plan).await;
         slices[0].parents[0].clone().unwrap()
     };
@@ -502,4 +502,17 @@ async fn an_outage_is_met_once() {
     let error = client.read(&plan, &slice, Reading::Scan).await.unwrap_err();
     assert_eq!(error.code(), "BL3205");
     assert!(error.reach() != Reach::Slice);
+}
+
+/// It comes with each answer about issues, of every repository.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_notes_an_announced_removal_once() {
+    let sandbox = sandbox(|_| {}).await;
+    let client = connect(&sandbox, basic());
+    client.scan(client.request("Issues", &["*"])).await.unwrap();
+    let notes = client.notes.0.lock().unwrap().clone();
+    let announced = notes
+        .iter()
+        .filter(|note| note.contains("announces the removal"));
+    assert_eq!(announced.count(), 1, "{notes:?}");
 }

@@ -30,14 +30,14 @@ pub(super) async fn walk(client: &Client, sandbox: &Sandbox, page_size: usize) {
                 values: vec![Literal::Text(commit.clone())],
             });
         }
-        client.source.forget_listing();
+        client.next_script();
         client.scan(request.clone()).await.unwrap();
         follow(client, request).await;
     }
     for name in ["API", "api", "{00000000-0000-4000-8000-000000000000}"] {
         client
             .source
-            .find_scopes(name, false, &client.context)
+            .find_scopes(name, false, &client.context())
             .await
             .unwrap();
     }

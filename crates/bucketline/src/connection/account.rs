@@ -153,12 +153,6 @@ impl Source for Account {
         self.bitbucket()?.slices(plan, context).await
     }
 
-    fn forget_listing(&self) {
-        if let Some(bitbucket) = self.known() {
-            bitbucket.forget_listing();
-        }
-    }
-
     fn read(
         &self,
         plan: Arc<ScanPlan>,

@@ -163,8 +163,6 @@ impl Source for Script {
         Ok(vec![slice("{a}"), slice("{b}")])
     }
 
-    fn forget_listing(&self) {}
-
     fn read(
         &self,
         plan: Arc<ScanPlan>,

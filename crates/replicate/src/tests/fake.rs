@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow::array::{
@@ -70,8 +71,6 @@ pub(crate) struct World {
     pub(crate) listings: usize,
     /// Whatever is asked fails so.
     pub(crate) refuses: Option<Code>,
-    /// The repositories were listed since [`Source::forget_listing`].
-    pub(crate) listed: bool,
     pub(crate) row_requests: usize,
     /// The columns that each of them asked for.
     pub(crate) columns: Vec<Vec<usize>>,
@@ -348,10 +347,10 @@ impl Source for Fake {
     async fn slices(&self, plan: &ScanPlan, context: &ReadContext) -> Result<Vec<Slice>> {
         let mut world = self.world();
         world.admit()?;
-        if !world.listed {
+        let listed: Arc<AtomicBool> = context.scan().part(&self.world);
+        if !listed.swap(true, Ordering::Relaxed) {
             context.count_request();
             world.listings += 1;
-            world.listed = true;
         }
         let (scope, workspace) = (&plan.request.scope, world.slug);
         let fits = |repository: &Repository| {
@@ -396,10 +395,6 @@ impl Source for Fake {
             return Err(SourceError::new(bitbucket::NO_SUCH_TABLE, message));
         }
         Ok(slices)
-    }
-
-    fn forget_listing(&self) {
-        self.world().listed = false;
     }
 
     fn read(

@@ -75,14 +75,12 @@ impl Bench {
     }
 
     async fn run(&self, selection: &Selection, statement: &Statement) -> Result<Report> {
-        bucketline_source::Source::forget_listing(&self.fake);
         self.run_in(&ScriptRun::new(RunOptions::default()), selection, statement)
             .await
     }
 
     /// A statement that fails after some of its work.
     async fn unfinished(&self, selection: &Selection) -> Unfinished {
-        bucketline_source::Source::forget_listing(&self.fake);
         let script = ScriptRun::new(RunOptions::default());
         let run = self.try_run(&script, selection, &statement()).await;
         run.unwrap_err()

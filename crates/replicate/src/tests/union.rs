@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bucketline_core::Reach;
 use bucketline_core::code::{bitbucket, http};
-use bucketline_source::{Operator, Source};
+use bucketline_source::Operator;
 use bucketline_sql::{Position, Span};
 
 use super::fake::{Fake, ID, Select, Selection, TITLE};
@@ -67,8 +67,6 @@ impl Two {
     }
 
     async fn try_run(&self, statement: &Statement) -> Result<Report, Unfinished> {
-        self.prod.fake.forget_listing();
-        self.dev.forget_listing();
         let script = ScriptRun::default();
         let run_ = Run::new(&script, Voice::new(Arc::new(crate::Silent)));
         let works = self.works();

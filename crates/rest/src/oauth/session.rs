@@ -612,5 +612,5 @@ async fn uninterrupted<T: Send + 'static>(work: impl Future<Output = T> + Send +
 
 /// For sign-ins that no client's request asked for.
 fn silent() -> Teller {
-    Arc::new(|event| tracing::trace!(?event))
+    Arc::new(|event| event.log())
 }

@@ -278,7 +278,7 @@ async fn meters_count_their_slice_and_the_client_counts_all() {
 async fn events_tell_the_course() {
     let server = Server::replying(vec![reply(502, &[], "x"), ok()]).await;
     let (client, _) = client(config(&server));
-    let log = Log::of(&client);
+    let (client, log) = Log::of(&client);
     client.get(&server.url("/a")).await.unwrap();
     let names: Vec<String> = log
         .lines("")
@@ -293,7 +293,7 @@ async fn events_tell_the_course() {
 }
 
 #[tokio::test]
-async fn an_announcement_is_told_once() {
+async fn each_answer_tells_its_announcement() {
     let server = Server::replying(vec![reply(
         200,
         &[
@@ -305,7 +305,7 @@ async fn an_announcement_is_told_once() {
     )])
     .await;
     let (client, _) = client(config(&server));
-    let log = Log::of(&client);
+    let (client, log) = Log::of(&client);
     for path in [
         "/r/one/things",
         "/r/two/things",
@@ -315,7 +315,7 @@ async fn an_announcement_is_told_once() {
         client.clone().get(&server.url(path)).await.unwrap();
     }
     let told = log.lines("Deprecation");
-    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told.len(), 4, "{told:?}");
     for part in [
         "/r/one/things",
         "@1771545600",

@@ -24,7 +24,7 @@ async fn requests_wait_for_the_hour_to_pass() {
     let mut config = limited(&server, 5, None);
     config.reserve = 2;
     let (client, clock) = client(config);
-    let log = Log::of(&client);
+    let (client, log) = Log::of(&client);
     assert_eq!(client.remaining_budget(), Some(3));
     for n in (0..3).rev() {
         client.get(&server.url("/a")).await.unwrap();
@@ -170,7 +170,7 @@ async fn a_damaged_file_is_replaced_and_told() {
             .unwrap()
             .path();
         std::fs::write(&file, damage).unwrap();
-        let log = Log::of(&client);
+        let (client, log) = Log::of(&client);
         client.get(&server.url("/a")).await.unwrap();
         client.get(&server.url("/a")).await.unwrap();
         assert_eq!(log.lines("BudgetTrouble").len(), 1, "{:?}", log.lines(""));

@@ -47,10 +47,10 @@ fn url(text: &str) -> Url {
 struct Log(Mutex<Vec<String>>);
 
 impl Log {
-    fn of(client: &Client) -> Arc<Log> {
+    /// The client, and all that its requests tell.
+    fn of(client: &Client) -> (Client, Arc<Log>) {
         let log = Arc::new(Log::default());
-        client.observe(log.clone());
-        log
+        (client.observed(log.clone()), log)
     }
 
     fn lines(&self, start: &str) -> Vec<String> {

@@ -95,7 +95,7 @@ async fn one_answer_pauses_all_workers_until_it_is_over() {
     .await;
     let clock = Arc::new(TestClock::still());
     let client = Client::with_clock(config(&server), clock.clone()).unwrap();
-    let log = Log::of(&client);
+    let (client, log) = Log::of(&client);
 
     let first = tokio::spawn({
         let (client, url) = (client.clone(), server.url("/first"));
@@ -123,11 +123,14 @@ async fn one_answer_pauses_all_workers_until_it_is_over() {
     assert!(others.await.unwrap().iter().all(Result::is_ok));
     assert_eq!(server.requests().len(), 11);
     let waiting = log.lines("Waiting");
-    assert_eq!(waiting.len(), 1, "{waiting:?}");
-    assert!(
-        waiting[0].contains("RateLimit") && waiting[0].contains("wait: 40s"),
-        "{waiting:?}"
-    );
+    // Each of the four that wait tells it once.
+    assert_eq!(waiting.len(), 4, "{waiting:?}");
+    for line in &waiting {
+        assert!(
+            line.contains("RateLimit") && line.contains("wait: 40s"),
+            "{waiting:?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -187,4 +190,23 @@ async fn limits_are_not_failed_attempts() {
     let (client, _) = client(config);
     client.get(&server.url("/a")).await.unwrap();
     assert_eq!(server.requests().len(), 11);
+}
+
+/// An observer hears of a pause if a request of its own waits, and only then.
+#[tokio::test]
+async fn only_those_who_wait_hear_of_it() {
+    let limited = reply(429, &["retry-after: 9"], "too hot");
+    let server = Server::replying(vec![ok(), limited, ok()]).await;
+    let (client, _) = client(config(&server));
+    let (client, everything) = Log::of(&client);
+    let (before, early) = Log::of(&client);
+    before.get(&server.url("/early")).await.unwrap();
+    let (waits, late) = Log::of(&client);
+    waits.get(&server.url("/late")).await.unwrap();
+    assert_eq!(early.lines("Waiting").len(), 0);
+    assert_eq!(early.lines("Request").len(), 1);
+    assert_eq!(late.lines("Waiting").len(), 1);
+    assert_eq!(late.lines("Request").len(), 2);
+    assert_eq!(everything.lines("Waiting").len(), 1);
+    assert_eq!(everything.lines("Request").len(), 3);
 }

@@ -27,7 +27,7 @@ async fn a_secret_is_nowhere_but_on_the_wire() {
         let mut config = config(&server);
         config.credential = credential.clone();
         let (client, _) = client(config.clone());
-        let log = Log::of(&client);
+        let (client, log) = Log::of(&client);
         let place = server.url("/a?access_token=planted-secret");
         let error = client.get(&place).await.unwrap_err();
         assert!(server.requests()[0].path.contains("planted-secret"));
@@ -190,7 +190,7 @@ async fn an_echo_in_an_address_is_scrubbed() {
         for (status, header) in [(302, &away), (302, &here), (200, &link)] {
             let server = Server::replying(vec![reply(status, &[header], "{}")]).await;
             let client = spelled(&server);
-            let log = Log::of(&client);
+            let (client, log) = Log::of(&client);
             let answer = client.get(&server.url("/a")).await;
             let seen = format!("{answer:?} {:?}", log.lines(""));
             assert!(!seen.contains("planted"), "{seen}");

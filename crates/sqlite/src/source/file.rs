@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -62,4 +62,22 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn has_snapshots(connection: &Connection) -> rusqlite::Result<bool> {
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     Ok(mode.eq_ignore_ascii_case("wal"))
+}
+
+/// Moves when a file or its log is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp([Option<(SystemTime, u64)>; 2]);
+
+impl Stamp {
+    /// `None` if the system does not tell.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let state = |path: &Path| {
+            let state = std::fs::metadata(path).ok()?;
+            Some((state.modified().ok()?, state.len()))
+        };
+        let file = state(path)?;
+        Some(Self([Some(file), state(Path::new(&log))]))
+    }
 }

@@ -35,6 +35,7 @@ use rusqlite::Connection;
 pub use self::settings::SourceSettings;
 
 use self::fault::Fault;
+use self::file::Stamp;
 use self::look::Look;
 use self::settings::Choices;
 
@@ -54,8 +55,8 @@ pub struct SqliteSource {
 /// The tables that were looked at.
 #[derive(Debug, Default)]
 struct Known {
-    /// What was known belongs to an earlier script: rows may hold other types of values by now.
-    is_old: bool,
+    /// Moves when somebody writes to the file: rows may hold other types of values then.
+    stamp: Option<Stamp>,
     /// What SQLite counts up when somebody changes the schema.
     schema_version: i64,
     /// By folded name.
@@ -83,7 +84,7 @@ impl SqliteSource {
         let looked = tokio::task::spawn_blocking(move || {
             let mut connection = file::open(&choices.path)?;
             let mut known = lock(&known);
-            known.renew(&connection)?;
+            known.renew(&connection, &choices.path)?;
             let look = Look::new(&mut connection, &choices)?;
             work(&look, &mut known)
         });
@@ -95,12 +96,13 @@ impl SqliteSource {
 
 impl Known {
     /// Forgets what may have changed.
-    fn renew(&mut self, connection: &Connection) -> Result<(), Fault> {
+    fn renew(&mut self, connection: &Connection, path: &Path) -> Result<(), Fault> {
         let version = connection.query_row("PRAGMA schema_version", [], |row| row.get(0))?;
-        if self.is_old || self.schema_version != version {
+        let stamp = Stamp::of(path);
+        if stamp.is_none() || self.stamp != stamp || self.schema_version != version {
             self.tables.clear();
         }
-        (self.is_old, self.schema_version) = (false, version);
+        (self.stamp, self.schema_version) = (stamp, version);
         Ok(())
     }
 
@@ -194,10 +196,6 @@ impl Source for SqliteSource {
             parents: Vec::new(),
             proof: None,
         }])
-    }
-
-    fn forget_listing(&self) {
-        lock(&self.known).is_old = true;
     }
 
     fn read(

@@ -56,7 +56,6 @@ impl File {
     fn execute(&self, sql: &str) {
         let connection = Connection::open(self.path()).unwrap();
         connection.execute_batch(sql).unwrap();
-        self.source.forget_listing();
     }
 
     async fn table(&self, name: &str) -> Arc<TableSpec> {

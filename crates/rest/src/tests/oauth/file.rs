@@ -134,7 +134,7 @@ async fn tokens_that_cannot_be_stored_are_not_used_before_they_are() {
     settings.token_file = Some(folder.join("tokens.json"));
     settings.grant = crate::Grant::ClientCredentials;
     let client = stage.client(&OAuth::new(settings).unwrap());
-    client.observe(Arc::new(Vandal(folder.clone())));
+    let client = client.observed(Arc::new(Vandal(folder.clone())));
     let error = client.get(&stage.user()).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.code().as_str()),
@@ -227,7 +227,7 @@ async fn room_that_was_taken_before_lasts() {
     stage.edit("expires_at", PAST);
     let client = stage.client(&stage.oauth());
     let filler = Arc::new(Filler(std::sync::Mutex::new(None)));
-    client.observe(filler.clone());
+    let client = client.observed(filler.clone());
     client.get(&stage.user()).await.unwrap();
     drop(filler.0.lock().unwrap().take());
     assert_ne!(stage.stored()["expires_at"], PAST);

@@ -41,7 +41,7 @@ async fn child() {
     let file = PathBuf::from(variable("OAUTH_TEST_FILE"));
     settings.token_file = Some(file.clone());
     let client = client(&origin, &OAuth::new(settings).unwrap());
-    client.observe(Arc::new(Halt {
+    let client = client.observed(Arc::new(Halt {
         at: variable("OAUTH_TEST_HALT"),
         mark: file.with_extension("halted"),
     }));
@@ -162,7 +162,7 @@ async fn a_dropped_request_finishes_its_renewal() {
     let before = stage.stored()["refresh_token"].clone();
     let client = stage.client(&stage.oauth());
     let (user, asking) = (stage.user(), Arc::new(Notify::new()));
-    client.observe(Arc::new(Asking(asking.clone())));
+    let client = client.observed(Arc::new(Asking(asking.clone())));
     stage.sandbox.set_latency(Duration::from_millis(200));
     tokio::select! {
         _ = client.get(&user) => panic!("it was not dropped"),

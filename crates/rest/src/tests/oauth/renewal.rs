@@ -26,7 +26,7 @@ async fn an_access_token_is_renewed_shortly_before_its_end() {
 async fn a_refused_access_token_is_renewed_once_for_all_requests() {
     let stage = Stage::new().await;
     let client = stage.client(&stage.signed_in().await);
-    let log = Log::of(&client);
+    let (client, log) = Log::of(&client);
     // The server's clock goes wrong: the token ends before it should.
     stage.advance(3 * HOUR);
     let user = stage.user();
@@ -157,7 +157,7 @@ async fn given_tokens_work_without_a_file_and_say_what_is_lost() {
     settings.token_file = None;
     settings.start = Some(Start::Tokens(given(&stage).await));
     let client = stage.client(&OAuth::new(settings).unwrap());
-    let log = Log::of(&client);
+    let (client, log) = Log::of(&client);
     client.get(&stage.user()).await.unwrap();
     assert!(log.lines("Renewed").is_empty());
     stage.advance(3 * HOUR);

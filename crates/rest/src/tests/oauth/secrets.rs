@@ -48,7 +48,7 @@ async fn secrets_are_nowhere_but_on_the_wire() {
             settings.start = Some(Start::Tokens(planted()));
             let oauth = OAuth::new(settings.clone()).unwrap();
             let client = client(&origin, &oauth);
-            let log = Log::of(&client);
+            let (client, log) = Log::of(&client);
             let error = client.get(&user(&origin)).await.unwrap_err();
             let authorization = oauth.begin();
             let pasted = format!("{}?code=planted-code", settings.callback);
