@@ -19,6 +19,7 @@ mod histories;
 mod issue_tables;
 mod kills;
 mod library_page;
+mod log;
 // Only Linux counts in KiB.
 #[cfg(target_os = "linux")]
 mod memory;

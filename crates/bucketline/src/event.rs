@@ -90,6 +90,63 @@ pub enum Event {
 }
 
 impl Event {
+    /// Writes it to the program's log, unless it belongs to a result.
+    pub(crate) fn log(&self) {
+        match self {
+            Self::Started {
+                number,
+                total,
+                text,
+                ..
+            } => tracing::info!(number, total, statement = text, "a statement begins"),
+            Self::Message(text) => tracing::debug!("{text}"),
+            Self::Note(text) => tracing::info!("{text}"),
+            Self::Waiting { reason, duration } => {
+                tracing::info!(reason, ?duration, "the statement waits");
+            }
+            Self::Replicating {
+                table,
+                mode,
+                why,
+                slices,
+            } => tracing::info!(table, %mode, why, slices, "a table is replicated"),
+            Self::SliceProgress { slice, read } => tracing::trace!(slice, read, "a slice goes on"),
+            Self::SliceEnded(report) => tracing::debug!(
+                slice = report.slice,
+                outcome = ?report.outcome,
+                read = report.read,
+                requests = report.requests,
+                elapsed = ?report.elapsed,
+                "a slice ended"
+            ),
+            Self::Replicated(report) => tracing::info!(
+                table = report.table,
+                read = report.read,
+                inserted = report.counts.inserted,
+                updated = report.counts.updated,
+                deleted = report.counts.deleted,
+                requests = report.requests,
+                elapsed = ?report.elapsed,
+                "a table was replicated"
+            ),
+            Self::Ended {
+                rows,
+                requests,
+                elapsed,
+                ..
+            } => tracing::info!(rows, requests, ?elapsed, "the statement succeeded"),
+            Self::Failed(error) => {
+                tracing::error!(code = %error.code(), kind = %error.kind(), "{error}");
+            }
+            Self::Checked { what, outcome } => match outcome {
+                Ok(found) => tracing::info!(found, "{what}"),
+                Err(error) => tracing::error!(code = %error.code(), %error, "{what}"),
+            },
+            Self::Stopped { remaining } => tracing::info!(remaining, "the script stopped"),
+            Self::Columns(_) | Self::Rows(_) => {}
+        }
+    }
+
     pub(crate) fn from_progress(progress: &Progress<'_>) -> Option<Self> {
         Some(match progress {
             Progress::Started {

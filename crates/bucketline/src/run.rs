@@ -101,6 +101,7 @@ impl Voice {
 
     /// Says something. Nobody may be listening any more.
     pub(crate) fn say(&self, event: Event) {
+        event.log();
         drop(self.sender.send(event));
     }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::log::Filter;
+
 const EXAMPLES: &str = "\
 Examples:
   bucketline demo                                  see it work, without a Bitbucket account
@@ -23,6 +25,7 @@ Environment:
   BUCKETLINE_CONFIG, BUCKETLINE_DESTINATION, BUCKETLINE_STATE
                          the configuration file, the SQLite file, the folder of budgets and tokens
   BUCKETLINE_STORE       the store of jobs, schedules and runs
+  BUCKETLINE_LOG         the same as --log
   NO_COLOR               no colours
 
 Exit codes:
@@ -132,6 +135,11 @@ pub(crate) struct Options {
     /// Exit with 3 if values could not be kept as the source has them, such as those of another type than their column
     #[arg(long, global = true)]
     pub(crate) fail_on_lost_values: bool,
+
+    /// Log to the standard error: off, error, warn, info, debug or trace, or levels by part, such as
+    /// info,bucketline_rest=trace; draws no progress bars
+    #[arg(long, global = true, value_name = "LEVEL", env = "BUCKETLINE_LOG", hide_env_values = true, value_parser = Filter::parse)]
+    pub(crate) log: Option<Filter>,
 
     /// How what happens is told on the standard error
     #[arg(long, global = true, value_enum, default_value_t)]

@@ -14,6 +14,7 @@ mod error;
 mod escape;
 mod execute;
 mod interrupt;
+mod log;
 mod manual;
 mod output;
 mod repl;
@@ -40,6 +41,7 @@ use crate::error::{Error, Result};
 use crate::escape::{escape_except, is_harmful};
 use crate::execute::{Stage, plan_all, run_all};
 use crate::interrupt::Interrupts;
+use crate::log::Filter;
 use crate::output::Output;
 use crate::reporter::Reporter;
 use crate::script::Script;
@@ -63,6 +65,15 @@ fn main() -> ExitCode {
         // Whoever reads may have read enough.
         let _ = io::stdout().write_all(NOTICES.as_bytes());
         return Ending::Success.into();
+    }
+    let filter = arguments.options.log.clone();
+    let filter = filter.unwrap_or_else(|| match arguments.command {
+        // Nobody else hears what happens between requests.
+        Some(Command::Serve(_)) => Filter::of_server(),
+        _ => Filter::default(),
+    });
+    if !filter.is_off() {
+        log::start(filter, arguments.options.log_format);
     }
     let ended = start(&arguments, coloured);
     let ending = ended.unwrap_or_else(|error| {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bucketline_app::runner::{Action, Outcome, Report, Runner, Stop, Work};
 use bucketline_app::runner::{End, Fault};
 use bucketline_app::{Clock, Job, JobKind, Result, Totals, name};
+use tracing::Instrument as _;
 
 use crate::connections::Connections;
 use crate::statement::carry_out;
@@ -117,7 +118,8 @@ fn table_name(name: &str) -> String {
 #[async_trait]
 impl Runner for LocalRunner {
     async fn carry_out(&self, work: &Work, report: &Report, stop: &Stop) -> Outcome {
-        match self.try_to(work, report, stop).await {
+        let span = tracing::info_span!("try", job = %work.job.name, run = %work.run.id, task_run = %work.id);
+        match self.try_to(work, report, stop).instrument(span).await {
             Ok(outcome) => outcome,
             Err(error) => Outcome::failed(Fault::from(&error), Totals::default()),
         }

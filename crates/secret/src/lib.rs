@@ -13,6 +13,7 @@
 //! ```
 
 mod private;
+pub mod process;
 mod scrub;
 mod spelling;
 

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::process;
 use crate::spelling::{Match, Spelling};
 
 /// Stands for a secret.
@@ -17,6 +18,8 @@ pub const MASK: &str = "***";
 const LIMIT: usize = 500;
 /// Secrets that come and go, such as renewed tokens: the newest are kept.
 const NEWEST: usize = 16;
+/// The same for [`process`](crate::process), where those of all connections come together.
+const NEWEST_OF_PROCESS: usize = 256;
 /// A shorter secret is not looked for in base64, where it would match by chance.
 const SHORTEST_ENCODED: usize = 6;
 
@@ -24,16 +27,37 @@ const SHORTEST_ENCODED: usize = 6;
 /// JSON or HTML escapes, percent-encoded, with `+` for blanks, in base64.
 ///
 /// `Debug` shows no secret.
-#[derive(Clone, Default)]
+/// Whatever a scrubber learns the [process](crate::process) knows, too.
+#[derive(Clone)]
 pub struct Scrubber {
     lasting: Vec<Spelling>,
     passing: VecDeque<(String, Vec<Spelling>)>,
+    newest: usize,
+}
+
+impl Default for Scrubber {
+    fn default() -> Self {
+        Self {
+            lasting: Vec::new(),
+            passing: VecDeque::new(),
+            newest: NEWEST,
+        }
+    }
 }
 
 impl Scrubber {
+    /// That of the process.
+    pub(crate) fn of_process() -> Self {
+        Self {
+            newest: NEWEST_OF_PROCESS,
+            ..Self::default()
+        }
+    }
+
     /// The same, which takes out `secret`, too.
     #[must_use]
     pub fn with(mut self, secret: &str) -> Self {
+        process::hide(secret);
         self.lasting.extend(spellings(secret));
         self
     }
@@ -45,12 +69,14 @@ impl Scrubber {
         if password.is_empty() {
             return self;
         }
+        process::hide(password);
         self.lasting.extend(spellings(password));
         let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         for pair in [
             format!("{user}:{password}"),
             format!("{}:{}", encode(user), encode(password)),
         ] {
+            process::hide(&pair);
             self.lasting.extend(encoded(&pair));
         }
         self
@@ -58,10 +84,16 @@ impl Scrubber {
 
     /// Takes out `secret` from now on. Of many such, the newest 16 are remembered.
     pub fn hide(&mut self, secret: &str) {
+        process::hide(secret);
+        self.learn(secret);
+    }
+
+    /// The same for this scrubber alone.
+    pub(crate) fn learn(&mut self, secret: &str) {
         if secret.is_empty() || self.passing.iter().any(|(known, _)| known == secret) {
             return;
         }
-        if self.passing.len() == NEWEST {
+        if self.passing.len() == self.newest {
             self.passing.pop_front();
         }
         let spellings = spellings(secret).collect();

@@ -59,7 +59,8 @@ impl Reporter {
     /// Tells what happens on the standard error, as the options say.
     pub(crate) fn new(options: &Options, coloured: bool) -> Self {
         let as_json = options.log_format == LogFormat::Json;
-        let is_bare = options.quiet || options.no_progress || as_json;
+        let logs = options.log.as_ref().is_some_and(|log| !log.is_off());
+        let is_bare = options.quiet || options.no_progress || logs || as_json;
         Self {
             channel: Channel::Stderr,
             quiet: options.quiet,

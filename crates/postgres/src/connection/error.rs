@@ -3,11 +3,10 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::sync::{LazyLock, Mutex, PoisonError};
 
 use bucketline_core::{Code, Kind};
 use bucketline_destination::{Error, code};
-use bucketline_secret::Scrubber;
+use bucketline_secret::process;
 use rustls::CertificateError;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::error::{DbError, SqlState};
@@ -98,20 +97,14 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
     None
 }
 
-/// Takes the passwords of this process out of what servers say: one that was told a password may
-/// repeat it.
-static SCRUBBER: LazyLock<Mutex<Scrubber>> = LazyLock::new(Mutex::default);
-
-/// Takes a password out of all messages from now on.
+/// Takes a password out of all messages from now on: a server that was told one may repeat it.
 pub(super) fn hide(password: &SecretString) {
-    let mut scrubber = SCRUBBER.lock().unwrap_or_else(PoisonError::into_inner);
-    scrubber.hide(password.expose_secret());
+    process::hide(password.expose_secret());
 }
 
 /// What a server says, without passwords, and not longer than a message.
 pub(crate) fn scrubbed(text: &str) -> String {
-    let scrubber = SCRUBBER.lock().unwrap_or_else(PoisonError::into_inner);
-    scrubber.quote(text)
+    process::quote(text)
 }
 
 /// An error of the network, met while doing what `doing` says.
