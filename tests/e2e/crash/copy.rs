@@ -183,7 +183,9 @@ impl Reader {
         let sql = match self {
             Self::File(_) => "SELECT name FROM sqlite_master WHERE type = 'table'",
             Self::Database(_) => {
-                "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text \
+                // A server that crashed keeps the temporary tables of its sessions until it reuses their schema.
+                "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relpersistence <> 't' \
+                 AND relnamespace::regnamespace::text \
                  NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
             }
         };
