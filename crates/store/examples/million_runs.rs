@@ -1,6 +1,6 @@
 //! Measures the store with a million runs of 1,000 jobs: the pages that people look at, and retention while runs go on.
 //!
-//! `cargo run --release -p bucketline-store --example million_runs [RUNS]`. The figures of `docs/performance.md` come from
+//! `cargo run --release -p bucketline-store --example million_runs [RUNS]`. The figures of `docs/store-performance.md` come from
 //! here. The history is written by SQL of each database, since carrying out a million runs would take hours.
 
 #![expect(
