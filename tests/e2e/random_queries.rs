@@ -262,6 +262,16 @@ async fn random_joins_answer_as_sqlite_does() {
     assert!(tally.refused.is_empty(), "{}", tally.report());
 }
 
+/// 12320: a join on a product that is minus zero.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_that_once_were_answered_otherwise_are_answered_as_sqlite_does() {
+    for seed in [12_320] {
+        let tally = Tally::of(Theme::All, seed..seed + 1).await;
+        assert!(tally.wrong.is_empty(), "{}", tally.wrong.join("\n"));
+        assert!(tally.refused.is_empty(), "{}", tally.report());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_queries_answer_as_sqlite_does() {
     let tally = Tally::of(Theme::All, seeds(250)).await;

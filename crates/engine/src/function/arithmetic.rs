@@ -9,7 +9,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Datum, StringBuilder};
 use datafusion::arrow::compute::cast as cast_array;
 use datafusion::arrow::compute::kernels::numeric::{add, div, mul, neg, rem, sub};
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Decimal256Type, Float64Type, Int64Type,
+    DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int64Type,
 };
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
@@ -308,7 +308,7 @@ impl ScalarUDFImpl for Checked {
         if let Operation::Binary(operator) = self.operation {
             within_floats(operator, &args.args, &computed)?.map_err(|cause| self.error(cause))?;
         }
-        Ok(computed)
+        Ok(with_one_zero(computed))
     }
 }
 
@@ -439,6 +439,32 @@ fn within_floats(
         ));
     }
     Ok(Ok(()))
+}
+
+/// SQL has one zero. The engine's joins, groups and functions tell -0.0 from 0.0.
+fn with_one_zero(value: ColumnarValue) -> ColumnarValue {
+    match value {
+        ColumnarValue::Scalar(ScalarValue::Float64(Some(number))) => {
+            ColumnarValue::Scalar(ScalarValue::Float64(Some(number + 0.0)))
+        }
+        ColumnarValue::Scalar(ScalarValue::Float32(Some(number))) => {
+            ColumnarValue::Scalar(ScalarValue::Float32(Some(number + 0.0)))
+        }
+        ColumnarValue::Array(array) => ColumnarValue::Array(match array.data_type() {
+            DataType::Float64 => Arc::new(
+                array
+                    .as_primitive::<Float64Type>()
+                    .unary::<_, Float64Type>(|number| number + 0.0),
+            ),
+            DataType::Float32 => Arc::new(
+                array
+                    .as_primitive::<Float32Type>()
+                    .unary::<_, Float32Type>(|number| number + 0.0),
+            ),
+            _ => array,
+        }),
+        other => other,
+    }
 }
 
 fn float_array(array: &ArrayRef) -> Result<ArrayRef, DataFusionError> {
