@@ -20,7 +20,7 @@ use bucketline_source::figures::{Elapsed, counted};
 use bucketline_source::{Observer, ReadContext, RequestCount};
 use bucketline_sql::{
     CheckCache, CsvTarget, Expression, Given, Insert, Name, OptionName, Options, ParameterValue,
-    Query, Replicate, Show, ShowKind, Statement, Use, parse_statement,
+    Query, Replicate, Show, ShowKind, Statement, Use, Value, parse_statement,
 };
 use futures::StreamExt;
 use replicate::{Insertion, ScriptRun};
@@ -440,7 +440,10 @@ impl Scene<'_> {
         let condition = match &show.like {
             Some(pattern) => {
                 let subject = order.rsplit(", ").next().unwrap_or(order);
-                format!(r"WHERE {subject} ILIKE {} ESCAPE '\'", quoted(pattern))
+                format!(
+                    r"WHERE {subject} ILIKE {} ESCAPE '\'",
+                    Value::Text(pattern.to_owned())
+                )
             }
             None => String::new(),
         };
@@ -687,10 +690,6 @@ fn liked(rows: RecordBatch, pattern: Option<&str>) -> Result<RecordBatch> {
 
 pub(crate) fn defect(error: ArrowError) -> Error {
     Error::new(code::DEFECT, error.to_string())
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// The statement took longer than it may.

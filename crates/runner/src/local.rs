@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bucketline::sql::Ident;
 use bucketline_app::runner::{Action, Outcome, Report, Runner, Stop, Work};
 use bucketline_app::runner::{End, Fault};
 use bucketline_app::{Clock, Job, JobKind, Result, Totals, name};
@@ -104,15 +105,12 @@ fn read_tables(task: &bucketline_app::Task) -> Vec<String> {
 
 /// A table's name as a statement writes it.
 fn table_name(name: &str) -> String {
-    let mut characters = name.chars();
-    let is_plain = characters
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && characters.all(|c| c.is_ascii_alphanumeric() || c == '_');
-    match is_plain {
-        true => name.to_owned(),
-        false => format!("\"{}\"", name.replace('"', "\"\"")),
+    let name = Ident::new(name);
+    Ident {
+        exact: name.quoted,
+        ..name
     }
+    .to_string()
 }
 
 #[async_trait]

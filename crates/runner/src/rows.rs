@@ -41,8 +41,3 @@ pub(crate) async fn all_rows(mut run: Run<'_>) -> Result<Vec<Row>> {
     }
     Ok(all)
 }
-
-/// A text as SQL writes it.
-pub(crate) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}

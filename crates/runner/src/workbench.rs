@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bucketline::{ConnectionNames, Event, TableNames};
+use bucketline::sql::Value;
+use bucketline::{ConnectionNames, Event, Session, TableNames};
 use bucketline_app::{Connection, Error, Failure, Job, Kind, Problem, Result, TaskId};
 use bucketline_core::code;
 use futures::StreamExt;
@@ -10,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::connections::Connections;
-use crate::rows::{all_rows, quoted, rows};
+use crate::rows::{all_rows, rows};
 
 /// How long the statements of a job are tried out before it is saved. What takes longer is left to the first run.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -194,30 +195,14 @@ impl Workbench {
         if let Err(error) = self.connections.of(&job.source).await {
             return Ok(vec![Problem::of("source", &error)]);
         }
-        if let Err(error) = self.connections.of_job(job).await {
-            return Ok(vec![Problem::of("destination", &error)]);
-        }
-        let tried = self.refused_tasks(job, &mut problems);
-        match tokio::time::timeout(PATIENCE, tried).await {
-            Ok(Err(error)) => Err(error),
-            Ok(Ok(())) | Err(_) => Ok(problems),
-        }
-    }
-
-    async fn refused_tasks(&self, job: &Job, problems: &mut Vec<Problem>) -> Result<()> {
-        let session = self.connections.of_job(job).await?;
-        for (index, task) in job.tasks.iter().enumerate() {
-            let mut planned = session.plan(&task.statement);
-            while let Some(event) = planned.next().await {
-                let Event::Failed(error) = event else {
-                    continue;
-                };
-                if error.kind() == Kind::Statement {
-                    problems.push(Problem::of(format!("tasks[{index}].statement"), &error));
-                }
-            }
-        }
-        Ok(())
+        let session = match self.connections.of_job(job).await {
+            Ok(session) => session,
+            Err(error) => return Ok(vec![Problem::of("destination", &error)]),
+        };
+        let tried = refused_tasks(&session, job, &mut problems);
+        // What was found in time counts.
+        drop(tokio::time::timeout(PATIENCE, tried).await);
+        Ok(problems)
     }
 
     /// Tests a connection: each step is heard as it ends. Reads one row of each of `tables`, or of a few if there are
@@ -285,7 +270,7 @@ impl Workbench {
         let query = format!(
             "SELECT ColumnName, DataTypeName, IsNullable, IsKey, Description FROM sys_tablecolumns \
              WHERE TableName = {} ORDER BY Ordinal",
-            quoted(table)
+            Value::Text(table.to_owned())
         );
         let found = all_rows(session.run(&query)).await?;
         if found.is_empty() {
@@ -386,6 +371,21 @@ impl Workbench {
         // The place of an error is one in the statement.
         let lines = lines.map_err(Error::without_span)?;
         Ok(lines.into_iter().flatten().flatten().collect())
+    }
+}
+
+/// Adds to `problems` each task that would be refused.
+async fn refused_tasks(session: &Session, job: &Job, problems: &mut Vec<Problem>) {
+    for (index, task) in job.tasks.iter().enumerate() {
+        let mut planned = session.plan(&task.statement);
+        while let Some(event) = planned.next().await {
+            let Event::Failed(error) = event else {
+                continue;
+            };
+            if error.kind() == Kind::Statement {
+                problems.push(Problem::of(format!("tasks[{index}].statement"), &error));
+            }
+        }
     }
 }
 
