@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use bucketline_runner::Workbench;
+use bucketline_secret::{make_folder, private};
 use bucketline_web::{Application, Server, Token, listen};
 use tokio::sync::watch;
 
@@ -87,17 +88,15 @@ pub(crate) async fn serve(
 /// Writes the token where only this user reads it.
 fn write_private(path: &Path, token: &Token) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        make_folder(folder)?;
     }
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    writeln!(options.open(path)?, "{}", token.reveal())
+    let file = private(options.write(true).create_new(true)).open(path);
+    writeln!(file?, "{}", token.reveal())
 }
 
 /// What a user wants to know of a server that runs.
