@@ -76,16 +76,25 @@ impl Problems {
     /// # Errors
     /// If there are problems.
     pub fn check(what: &str, problems: Vec<Problem>) -> Result<()> {
-        let message = match problems.as_slice() {
-            [] => return Ok(()),
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(Self(problems).into_error(what, code::model::INVALID)),
+        }
+    }
+
+    /// The error that says so of `what`: the first in full, the others by their number.
+    pub fn into_error(self, what: &str, code: Code) -> Error {
+        let message = match self.0.as_slice() {
+            [] => what.to_owned(),
             [only] => format!("{what}: {only}"),
             [first, others @ ..] => format!("{what}: {first} (and {} more)", others.len()),
         };
-        let mut error = Error::new(code::model::INVALID, message);
-        if let Some(hint) = problems.first().and_then(|first| first.hint.clone()) {
-            error = error.with_hint(hint);
+        let hint = self.0.first().and_then(|first| first.hint.clone());
+        let error = Error::new(code, message).with_source(self);
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
         }
-        Err(error.with_source(Self(problems)))
     }
 
     /// What is wrong according to an error; empty if that is about something else.

@@ -1,7 +1,6 @@
 //! The columns of a task's statement: what they are, and the statement with a change of them.
 
 use axum::Json;
-use bucketline_app::Problem;
 use bucketline_app::columns::{Edit, OutputColumn, edit, shape};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -131,18 +130,12 @@ pub(crate) async fn columns(Body(request): Body<ColumnsRequest>) -> Answer<Json<
         None => Ok(statement),
     };
     let read = changed.and_then(|statement| Ok((shape(&statement)?, statement)));
-    let (shape, statement) = read.map_err(|problem| refused(*problem))?;
+    let (shape, statement) =
+        read.map_err(|problem| Refused::wrong("the statement", vec![*problem]))?;
     let columns = shape.columns;
     Ok(Json(Columns {
         statement,
         columns: columns.map(|columns| columns.into_iter().map(ColumnView::from).collect()),
         filter: shape.filter,
     }))
-}
-
-fn refused(problem: Problem) -> Refused {
-    match Refused::fields("the statement", vec![problem]) {
-        Err(refused) => refused,
-        Ok(()) => Refused::malformed("the statement cannot be changed"),
-    }
 }

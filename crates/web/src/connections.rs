@@ -1,13 +1,11 @@
 //! Connections: create, edit, delete, test, look into.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{ETAG, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use bucketline_app::store::ConnectionFilter;
 use bucketline_app::{
@@ -16,7 +14,6 @@ use bucketline_app::{
 use bucketline_core::{Error, code};
 use bucketline_runner::{Check, Column, Configured, Table};
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::unbounded_channel;
 use utoipa::{IntoParams, ToSchema};
@@ -24,7 +21,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::application::Application;
 use crate::list::{Listed, Paging};
 use crate::problem::{Answer, ProblemDetails, Refused};
-use crate::request::{Body, IfMatch, MaybeBody, Parameters, Path, wants_stream};
+use crate::request::{Body, IfMatch, MaybeBody, Parameters, Path};
+use crate::stream::{answer, event, is_wanted};
 
 /// A connection of the store.
 #[derive(Debug, Serialize, ToSchema)]
@@ -293,7 +291,7 @@ pub(crate) async fn test(
 ) -> Answer<Response> {
     let request = request.unwrap_or_default();
     known(&application, &name).await?;
-    if !wants_stream(&headers) {
+    if !is_wanted(&headers) {
         let mut checks = Vec::new();
         let failure = tested(&application, &name, &request.tables, |check| {
             checks.push(check)
@@ -313,10 +311,7 @@ pub(crate) async fn test(
         drop(sender.send(last));
     });
     let events = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
-    let events = events.map(Ok::<_, Infallible>).take_until(closed);
-    Ok(Sse::new(events)
-        .keep_alive(KeepAlive::default())
-        .into_response())
+    Ok(answer(events, closed))
 }
 
 /// Tests a connection, and keeps how it ended if it is one of the store.
@@ -340,12 +335,6 @@ async fn tested(
             .await?;
     }
     Ok(failure)
-}
-
-/// A server-sent event.
-pub(crate) fn event(name: &str, data: &impl Serialize) -> Event {
-    let event = Event::default().event(name);
-    event.json_data(data).unwrap_or_default()
 }
 
 /// List the tables of a connection

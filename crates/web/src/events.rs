@@ -1,24 +1,22 @@
 //! What happened in a run: a page of it, or live.
 
-use std::convert::Infallible;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use axum::response::sse::Event as Sent;
 use axum::response::{IntoResponse, Response};
 use bucketline_app::store::EventFilter;
 use bucketline_app::{Event, Level, RunId};
-use bucketline_core::code;
 use futures::{Stream, StreamExt};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::application::Application;
-use crate::connections::event;
+use crate::list::limit;
 use crate::problem::{Answer, ProblemDetails, Refused};
-use crate::request::{Parameters, Path, wants_stream};
+use crate::request::{Parameters, Path};
 use crate::runs::{LOOK_EVERY, find};
+use crate::stream::{answer, event, is_wanted};
 
 /// Events of an answer, unless something else is asked for, and of a step of a stream.
 const USUAL: u32 = 100;
@@ -54,11 +52,7 @@ pub(crate) async fn events(
     Parameters(wanted): Parameters<Filter>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let limit = wanted.limit.unwrap_or(USUAL);
-    if !(1..=1000).contains(&limit) {
-        let message = "it is a number from 1 to 1000";
-        return Err(Refused::parameter("limit", code::web::MALFORMED, message));
-    }
+    let limit = limit(wanted.limit.unwrap_or(USUAL))?;
     let run = find(&application, RunId(id)).await?;
     let mut filter = EventFilter {
         after: wanted.after,
@@ -67,7 +61,7 @@ pub(crate) async fn events(
         text: wanted.text,
         limit,
     };
-    if !wants_stream(&headers) {
+    if !is_wanted(&headers) {
         return Ok(Json(application.store.events(run.id, &filter).await?).into_response());
     }
     let last = headers.get("last-event-id").and_then(|it| it.to_str().ok());
@@ -75,18 +69,11 @@ pub(crate) async fn events(
     filter.after = Some(last.or(wanted.after).unwrap_or(0));
     filter.before = None;
     let closed = application.closed();
-    let sent = follow(application, run.id, filter).take_until(closed);
-    Ok(Sse::new(sent)
-        .keep_alive(KeepAlive::default())
-        .into_response())
+    Ok(answer(follow(application, run.id, filter), closed))
 }
 
 /// The events of a run as they happen, up to its end.
-fn follow(
-    application: Application,
-    run: RunId,
-    filter: EventFilter,
-) -> impl Stream<Item = Result<Sent, Infallible>> {
+fn follow(application: Application, run: RunId, filter: EventFilter) -> impl Stream<Item = Sent> {
     let start = Some((application, filter));
     let steps = futures::stream::unfold(start, move |state| async move {
         let (application, mut filter) = state?;
@@ -116,5 +103,5 @@ fn follow(
         }
         Some((sent, Some((application, filter))))
     });
-    steps.flat_map(|sent| futures::stream::iter(sent.into_iter().map(Ok)))
+    steps.flat_map(futures::stream::iter)
 }

@@ -20,6 +20,7 @@ mod runs;
 mod schedules;
 mod server;
 mod statements;
+mod stream;
 
 use std::collections::BTreeMap;
 

@@ -53,11 +53,7 @@ pub(crate) struct Paging {
 
 impl Paging {
     pub(crate) fn request(&self) -> Answer<PageRequest> {
-        let limit = self.limit.unwrap_or(USUAL);
-        if !(1..=PageRequest::MOST).contains(&limit) {
-            let message = "it is a number from 1 to 1000";
-            return Err(Refused::parameter("limit", code::web::MALFORMED, message));
-        }
+        let limit = limit(self.limit.unwrap_or(USUAL))?;
         Ok(match &self.after {
             Some(after) => {
                 let cursor = after.parse().map_err(|error: Error| {
@@ -67,5 +63,16 @@ impl Paging {
             }
             None => PageRequest::first(limit),
         })
+    }
+}
+
+/// The items wanted of a list, if it gives so many at a time.
+pub(crate) fn limit(wanted: u32) -> Answer<u32> {
+    match (1..=PageRequest::MOST).contains(&wanted) {
+        true => Ok(wanted),
+        false => {
+            let message = "it is a number from 1 to 1000";
+            Err(Refused::parameter("limit", code::web::MALFORMED, message))
+        }
     }
 }

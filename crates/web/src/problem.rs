@@ -139,8 +139,7 @@ impl Refused {
     /// A parameter of the address with a value that it cannot have.
     pub(crate) fn parameter(name: &str, code: Code, message: impl std::fmt::Display) -> Self {
         let problem = Problem::new(name, code, message.to_string());
-        let error = Error::new(code::web::MALFORMED, format!("the address: {problem}"));
-        let error = error.with_source(Problems(vec![problem]));
+        let error = Problems(vec![problem]).into_error("the address", code::web::MALFORMED);
         Self::with_status(StatusCode::BAD_REQUEST, error)
     }
 
@@ -158,9 +157,16 @@ impl Refused {
         self
     }
 
-    /// Fields with values that they cannot have.
+    /// Fields with values that they cannot have, if there are any.
     pub(crate) fn fields(what: &str, problems: Vec<Problem>) -> Answer<()> {
         Ok(Problems::check(what, problems)?)
+    }
+
+    /// The same where there are some.
+    pub(crate) fn wrong(what: &str, problems: Vec<Problem>) -> Self {
+        Problems(problems)
+            .into_error(what, code::model::INVALID)
+            .into()
     }
 
     /// There is no such thing.

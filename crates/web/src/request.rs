@@ -6,7 +6,7 @@ use axum::http::header::{CONTENT_TYPE, IF_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
-use bucketline_app::{Problem, Problems, Revision};
+use bucketline_app::{Problem, Revision};
 use bucketline_core::{Code, Error, code};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -87,10 +87,7 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
             place
         };
         let problem = Problem::new(place, MALFORMED, inner.to_string());
-        let message = format!("the request: {problem}");
-        Error::new(code::model::INVALID, message)
-            .with_source(Problems(vec![problem]))
-            .into()
+        Refused::wrong("the request", vec![problem])
     })?;
     match reader.end() {
         Ok(()) => Ok(value),
@@ -210,12 +207,4 @@ where
     words
         .map(|word| word.parse().map_err(serde::de::Error::custom))
         .collect()
-}
-
-/// Whether the caller wants a stream of events.
-pub(crate) fn wants_stream(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all("accept").iter();
-    accepted
-        .filter_map(|it| it.to_str().ok())
-        .any(|it| it.contains("text/event-stream"))
 }

@@ -98,11 +98,8 @@ fn read(request: &PreviewRequest, application: &Application) -> Answer<Schedule>
     match (cron, zone) {
         (Ok(cron), Ok(zone)) => Ok(Schedule::of(cron, zone)),
         (cron, zone) => {
-            let problems: Vec<Problem> = cron.err().into_iter().chain(zone.err()).collect();
-            Err(match Refused::fields("the schedule", problems) {
-                Err(refused) => refused,
-                Ok(()) => Refused::malformed("the schedule cannot be read"),
-            })
+            let problems = cron.err().into_iter().chain(zone.err()).collect();
+            Err(Refused::wrong("the schedule", problems))
         }
     }
 }
