@@ -54,11 +54,7 @@ async fn is_whole(world: &World, job: JobId) {
 async fn small_world() -> (World, JobId, JobId) {
     let mut world = World::new("2026-01-01T00:09:50Z").await;
     world.settings.grace = secs(5);
-    let second = world
-        .add(&job("second", None, &["REPLICATE D"]))
-        .await
-        .job
-        .id;
+    let second = world.job("second", None, &["REPLICATE D"]).await;
     let mut first = job(
         "first",
         Some("*/10 * * * *"),
@@ -144,7 +140,7 @@ proptest! {
             world.runner.tell("REPLICATE C", [Script::succeeds_in(611)]);
             let fails = Script::fails_in(31, Kind::Transient);
             world.runner.tell("REPLICATE D", [fails.clone(), fails.clone(), Script::succeeds_in(3), fails]);
-            let second = world.add(&job("second", None, &["REPLICATE E"])).await.job.id;
+            let second = world.job("second", None, &["REPLICATE E"]).await;
             let mut jobs = Vec::new();
             for (job, minutes) in [(often, 10), (queues, 7), (flaky, 60)] {
                 jobs.push((world.add(&job).await.job.id, minutes));

@@ -25,11 +25,7 @@ fn next(name: &str) -> FollowStep {
 #[tokio::test]
 async fn sql_a_webhook_and_another_job_follow_in_their_order() {
     let mut world = World::new("2026-01-01T00:00:00Z").await;
-    let second = world
-        .add(&job("second", None, &["REPLICATE B"]))
-        .await
-        .job
-        .id;
+    let second = world.job("second", None, &["REPLICATE B"]).await;
     let mut first = job("first", None, &["REPLICATE A"]);
     first.after = vec![
         after(FollowWhen::Succeeded, sql("CREATE VIEW v AS SELECT 1")),
@@ -63,11 +59,7 @@ async fn sql_a_webhook_and_another_job_follow_in_their_order() {
 #[tokio::test]
 async fn a_step_for_success_needs_that_all_before_it_succeeded() {
     let mut world = World::new("2026-01-01T00:00:00Z").await;
-    let second = world
-        .add(&job("second", None, &["REPLICATE B"]))
-        .await
-        .job
-        .id;
+    let second = world.job("second", None, &["REPLICATE B"]).await;
     let mut first = job("first", None, &["REPLICATE A"]);
     first.after = vec![
         after(FollowWhen::Succeeded, sql("CREATE VIEW v AS SELECT 1")),

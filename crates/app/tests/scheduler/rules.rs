@@ -58,10 +58,8 @@ async fn jitter_moves_the_start_by_a_fixed_time_and_not_the_slot() {
 async fn a_slot_that_is_due_during_a_run_is_skipped_and_says_why() {
     let mut world = World::new("2026-01-01T00:00:30Z").await;
     let job = world
-        .add(&job("often", Some("*/10 * * * *"), &["REPLICATE A"]))
-        .await
-        .job
-        .id;
+        .job("often", Some("*/10 * * * *"), &["REPLICATE A"])
+        .await;
     world
         .runner
         .tell("REPLICATE A", [Script::succeeds_in(25 * 60)]);
@@ -103,10 +101,8 @@ async fn with_queue_one_a_single_run_waits_for_its_turn() {
 async fn after_three_days_off_one_run_stands_for_all_that_was_missed() {
     let mut world = World::new("2026-01-01T00:05:00Z").await;
     let job = world
-        .add(&job("often", Some("*/10 * * * *"), &["REPLICATE A"]))
-        .await
-        .job
-        .id;
+        .job("often", Some("*/10 * * * *"), &["REPLICATE A"])
+        .await;
     world.start();
     world.run_until(time("2026-01-01T00:15:00Z")).await;
     world.shut_down().await;
@@ -130,10 +126,8 @@ async fn what_was_missed_longer_ago_than_the_window_is_not_caught_up() {
     let mut world = World::new("2026-01-04T00:00:00Z").await;
     // Sunday; caught up for a day by default.
     let weekly = world
-        .add(&job("weekly", Some("0 6 * * 0"), &["REPLICATE A"]))
-        .await
-        .job
-        .id;
+        .job("weekly", Some("0 6 * * 0"), &["REPLICATE A"])
+        .await;
     let mut patient = job("patient", Some("0 6 * * 0"), &["REPLICATE B"]);
     patient.schedule.as_mut().unwrap().catch_up = Some(3 * 86_400);
     let patient = world.add(&patient).await.job.id;
@@ -152,10 +146,8 @@ async fn what_was_missed_longer_ago_than_the_window_is_not_caught_up() {
 async fn nothing_is_caught_up_after_a_pause() {
     let mut world = World::new("2026-01-01T00:05:00Z").await;
     let job = world
-        .add(&job("often", Some("*/10 * * * *"), &["REPLICATE A"]))
-        .await
-        .job
-        .id;
+        .job("often", Some("*/10 * * * *"), &["REPLICATE A"])
+        .await;
     world.start();
     let pause = Pause {
         at: world.now(),
@@ -182,10 +174,8 @@ async fn nothing_is_caught_up_after_a_pause() {
 async fn a_run_is_tried_again_after_1_5_and_25_minutes_with_what_did_not_succeed() {
     let mut world = World::new("2026-01-01T00:00:00Z").await;
     let job = world
-        .add(&job("manual", None, &["REPLICATE A", "REPLICATE B"]))
-        .await
-        .job
-        .id;
+        .job("manual", None, &["REPLICATE A", "REPLICATE B"])
+        .await;
     world
         .runner
         .tell("REPLICATE B", [Script::fails_in(10, Kind::Transient)]);
@@ -234,10 +224,8 @@ async fn a_run_is_tried_again_after_1_5_and_25_minutes_with_what_did_not_succeed
 async fn a_run_that_recovers_has_succeeded() {
     let mut world = World::new("2026-01-01T00:00:00Z").await;
     let job = world
-        .add(&job("manual", None, &["REPLICATE A", "REPLICATE B"]))
-        .await
-        .job
-        .id;
+        .job("manual", None, &["REPLICATE A", "REPLICATE B"])
+        .await;
     world.runner.tell(
         "REPLICATE A",
         [
@@ -271,10 +259,8 @@ async fn what_a_person_must_see_to_is_not_tried_again() {
     ] {
         let mut world = World::new("2026-01-01T00:00:00Z").await;
         let job = world
-            .add(&job("manual", None, &["REPLICATE A", "REPLICATE B"]))
-            .await
-            .job
-            .id;
+            .job("manual", None, &["REPLICATE A", "REPLICATE B"])
+            .await;
         world
             .runner
             .tell("REPLICATE A", [Script::fails_in(1, kind)]);
@@ -302,11 +288,7 @@ async fn what_a_person_must_see_to_is_not_tried_again() {
 #[tokio::test]
 async fn another_try_waits_until_it_can_be_of_use() {
     let mut world = World::new("2026-01-01T00:00:00Z").await;
-    let job = world
-        .add(&job("manual", None, &["REPLICATE A"]))
-        .await
-        .job
-        .id;
+    let job = world.job("manual", None, &["REPLICATE A"]).await;
     let limited = Fault {
         retry_at: Some(time("2026-01-01T01:00:00Z")),
         ..fault(Kind::RateLimited)
@@ -357,11 +339,7 @@ async fn the_schedule_pauses_with_a_note_after_failures_in_a_row() {
 #[tokio::test]
 async fn a_second_run_of_a_job_gets_the_one_that_is_active() {
     let mut world = World::new("2026-01-01T00:00:00Z").await;
-    let job = world
-        .add(&job("manual", None, &["REPLICATE A"]))
-        .await
-        .job
-        .id;
+    let job = world.job("manual", None, &["REPLICATE A"]).await;
     world.start();
     let QueueAnswer::Queued(first) = world.queue(job).await else {
         panic!()
@@ -378,10 +356,8 @@ async fn a_second_run_of_a_job_gets_the_one_that_is_active() {
 async fn a_cancelled_run_ends_at_once_and_its_later_tasks_do_not_begin() {
     let mut world = World::new("2026-01-01T00:00:00Z").await;
     let job = world
-        .add(&job("manual", None, &["REPLICATE A", "REPLICATE B"]))
-        .await
-        .job
-        .id;
+        .job("manual", None, &["REPLICATE A", "REPLICATE B"])
+        .await;
     world
         .runner
         .tell("REPLICATE A", [Script::succeeds_in(3600)]);
@@ -407,11 +383,7 @@ async fn a_cancelled_run_ends_at_once_and_its_later_tasks_do_not_begin() {
 #[tokio::test]
 async fn a_step_that_does_not_stop_is_dropped_after_the_grace() {
     let mut world = World::new("2026-01-01T00:00:00Z").await;
-    let job = world
-        .add(&job("manual", None, &["REPLICATE A"]))
-        .await
-        .job
-        .id;
+    let job = world.job("manual", None, &["REPLICATE A"]).await;
     world.runner.tell(
         "REPLICATE A",
         [Script {
@@ -460,10 +432,8 @@ async fn tasks_that_take_too_long_fail_the_run() {
 async fn a_shutdown_marks_what_is_left_and_the_next_start_goes_on_with_it() {
     let mut world = World::new("2026-01-01T00:00:00Z").await;
     let job = world
-        .add(&job("manual", None, &["REPLICATE A", "REPLICATE B"]))
-        .await
-        .job
-        .id;
+        .job("manual", None, &["REPLICATE A", "REPLICATE B"])
+        .await;
     world.runner.tell("REPLICATE B", [Script::succeeds_in(100)]);
     world.start();
     let QueueAnswer::Queued(run) = world.queue(job).await else {
@@ -487,10 +457,8 @@ async fn a_shutdown_marks_what_is_left_and_the_next_start_goes_on_with_it() {
 async fn after_a_kill_no_run_stays_running_and_it_goes_on() {
     let mut world = World::new("2026-01-01T00:00:00Z").await;
     let job = world
-        .add(&job("manual", None, &["REPLICATE A", "REPLICATE B"]))
-        .await
-        .job
-        .id;
+        .job("manual", None, &["REPLICATE A", "REPLICATE B"])
+        .await;
     world.start();
     let QueueAnswer::Queued(run) = world.queue(job).await else {
         panic!()
@@ -520,11 +488,7 @@ async fn after_a_kill_no_run_stays_running_and_it_goes_on() {
 #[tokio::test]
 async fn a_run_that_ends_the_program_again_and_again_fails() {
     let mut world = World::new("2026-01-01T00:00:00Z").await;
-    let job = world
-        .add(&job("manual", None, &["REPLICATE A"]))
-        .await
-        .job
-        .id;
+    let job = world.job("manual", None, &["REPLICATE A"]).await;
     world.queue(job).await;
     for _ in 0..=world.settings.interruptions {
         world.start();
@@ -545,10 +509,8 @@ async fn a_run_that_ends_the_program_again_and_again_fails() {
 async fn a_store_that_is_gone_for_a_while_is_waited_for() {
     let mut world = World::new("2026-01-01T00:05:00Z").await;
     let job = world
-        .add(&job("often", Some("*/10 * * * *"), &["REPLICATE A"]))
-        .await
-        .job
-        .id;
+        .job("often", Some("*/10 * * * *"), &["REPLICATE A"])
+        .await;
     world.start();
     world.run_until(time("2026-01-01T00:10:05Z")).await;
     world.set_store_away(true);
@@ -565,10 +527,8 @@ async fn a_store_that_is_gone_for_a_while_is_waited_for() {
 async fn a_clock_that_is_set_loses_and_doubles_no_slot() {
     let mut world = World::new("2026-01-01T00:05:00Z").await;
     let job = world
-        .add(&job("often", Some("*/10 * * * *"), &["REPLICATE A"]))
-        .await
-        .job
-        .id;
+        .job("often", Some("*/10 * * * *"), &["REPLICATE A"])
+        .await;
     world.start();
     world.run_until(time("2026-01-01T02:05:00Z")).await;
     world.clock.set(time("2026-01-01T01:05:00Z"));
@@ -640,10 +600,8 @@ async fn history_is_removed_in_small_steps_while_runs_go_on() {
     world.settings.keep.runs = 20;
     world.settings.prune_step = 7;
     let job = world
-        .add(&job("often", Some("* * * * *"), &["REPLICATE A"]))
-        .await
-        .job
-        .id;
+        .job("often", Some("* * * * *"), &["REPLICATE A"])
+        .await;
     world.start();
     world.run_until(time("2026-01-01T05:00:05Z")).await;
     let runs = world.runs(job).await;

@@ -321,6 +321,11 @@ impl World {
         entry
     }
 
+    /// Adds a [`job`].
+    pub(crate) async fn job(&self, name: &str, cron: Option<&str>, statements: &[&str]) -> JobId {
+        self.add(&job(name, cron, statements)).await.job.id
+    }
+
     /// Starts the scheduler.
     pub(crate) fn start(&mut self) {
         self.start_to_die(None);
