@@ -79,16 +79,19 @@ struct Masked;
 
 impl Write for Masked {
     fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(entry);
-        let text = process::scrub(&text);
-        let text = escape_except(&text, &['\n']);
-        io::stderr().lock().write_all(text.as_bytes())?;
+        io::stderr().lock().write_all(shown(entry).as_bytes())?;
         Ok(entry.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
     }
+}
+
+/// An entry as it is written.
+fn shown(entry: &[u8]) -> String {
+    let text = String::from_utf8_lossy(entry);
+    escape_except(&process::scrub(&text), &['\n']).into_owned()
 }
 
 /// Writes an object a line. Members of an entry come after those of the spans that it lies in.
@@ -170,9 +173,10 @@ impl Visit for Recorded<'_> {
 
 #[cfg(test)]
 mod tests {
+    use bucketline_secret::process;
     use tracing::Level;
 
-    use super::Filter;
+    use super::{Filter, shown};
 
     #[test]
     fn a_level_alone_is_that_of_our_own_crates() {
@@ -187,6 +191,14 @@ mod tests {
             assert!(Filter::parse(off).unwrap().is_off(), "{off}");
         }
         assert!(!filter.is_off());
+    }
+
+    #[test]
+    fn an_entry_of_any_library_shows_no_secret() {
+        process::hide("secret-that-a-library-logs");
+        let entry = b"TRACE hyper::proto: token secret-that-a-library-logs \x1b[2J\n";
+        let line = shown(entry);
+        assert_eq!(line, "TRACE hyper::proto: token *** \\u001b[2J\n");
     }
 
     #[test]
