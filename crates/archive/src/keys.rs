@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use bucketline_source::decode::whole;
+
 /// The keys of a list's entries: numbers or names. Exports list by ascending id, which costs eight
 /// bytes a key; those out of order cost more.
 #[derive(Debug, Default)]
@@ -14,7 +16,7 @@ pub(crate) struct Keys {
 impl Keys {
     /// Adds a key, written as JSON; `false` if it was there.
     pub(crate) fn insert(&mut self, key: &str) -> bool {
-        let Ok(number) = key.parse() else {
+        let Some(number) = whole(key) else {
             // Names are compared as texts, however they are escaped.
             return match serde_json::from_str(key) {
                 Ok(name) => self.names.insert(name),
@@ -45,6 +47,15 @@ mod tests {
                 prop_assert_eq!(keys.insert(&number.to_string()), known.insert(number));
             }
         }
+    }
+
+    #[test]
+    fn a_number_is_new_once_however_it_is_spelled() {
+        let mut keys = Keys::default();
+        assert!(keys.insert("100"));
+        assert!(!keys.insert("1e2"));
+        assert!(keys.insert("3.0"));
+        assert!(!keys.insert("3"));
     }
 
     #[test]

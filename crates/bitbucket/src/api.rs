@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bucketline_core::code::bitbucket as code;
+use bucketline_core::json::readable;
 use bucketline_rest::{Client, Error as RestError, Event, Meter, RequestOptions, Response, Url};
-use bucketline_source::decode::mend;
 use bucketline_source::spec::SliceKind;
 use bucketline_source::{Error, Parameter, ReadContext, Result};
 use serde::de::DeserializeOwned;
@@ -116,10 +116,7 @@ impl Api {
         if body.len() > LONGEST_OBJECT {
             return Err(unreadable("the answer is too long"));
         }
-        let decoded = self.decode(body, |body| match std::str::from_utf8(body) {
-            Ok(text) => serde_json::from_str(&mend(text).0),
-            Err(_) => serde_json::from_slice(body),
-        });
+        let decoded = self.decode(body, |body| serde_json::from_str(&readable(body).text));
         decoded.map_err(|error| unreadable(&self.client.quote(&error.to_string())))
     }
 

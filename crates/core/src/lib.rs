@@ -16,6 +16,7 @@
 
 pub mod code;
 mod error;
+pub mod json;
 mod kind;
 mod position;
 

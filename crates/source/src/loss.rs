@@ -28,6 +28,8 @@ pub enum Lost {
     },
     /// Halves of surrogate pairs, which are no characters; U+FFFD stands in their place.
     Halves,
+    /// Bytes that are not UTF-8; U+FFFD stands in their place.
+    Foreign,
     /// Rows without what tells them apart, which were left out.
     Keyless {
         /// The list that they are in.
@@ -69,7 +71,7 @@ impl Loss {
                     counted(values, "value")
                 )
             }
-            Lost::Halves => format!(
+            Lost::Halves | Lost::Foreign => format!(
                 "{subject}: {how}; {} read as U+FFFD",
                 counted(values, "character")
             ),
@@ -90,6 +92,7 @@ impl fmt::Display for Lost {
                 found,
             } => write!(f, "`{path}`: expected {expected}, found {found}"),
             Self::Halves => f.write_str("half a surrogate pair is no character"),
+            Self::Foreign => f.write_str("bytes that are not UTF-8 are no character"),
             Self::Keyless { list, key } => write!(f, "`{list}` has entries without `{key}`"),
         }
     }

@@ -5,7 +5,7 @@
 //! skipped without being built.
 
 mod cell;
-mod surrogate;
+mod number;
 mod timestamp;
 mod tree;
 mod visit;
@@ -21,11 +21,13 @@ use arrow::compute::take;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use bucketline_core::Code;
+pub use bucketline_core::json::mend;
+use bucketline_core::json::{Readable, readable};
 use serde::de::DeserializeSeed;
 use serde_json::error::Category;
 
 use self::cell::Cell;
-pub use self::surrogate::mend;
+pub use self::number::whole;
 use self::tree::{Node, Target};
 use self::visit::Answer;
 use crate::spec::{Origin, Walk};
@@ -89,6 +91,22 @@ struct CellSpec {
     otherwise: Option<String>,
     /// The cell holds the name of the member, not its value.
     named: bool,
+}
+
+/// Where the values of numbers come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    /// From the parser, which rounds what is no whole number of 64 bits, and fails beyond the range of its type.
+    AsRead,
+    /// From their digits, which takes longer.
+    AsWritten,
+}
+
+/// Why a text could not be read.
+struct Unread {
+    /// In words, if it was not for the JSON.
+    failure: Option<String>,
+    error: serde_json::Error,
 }
 
 /// A decoded answer.
@@ -184,7 +202,8 @@ impl Decoder {
         &self.schema
     }
 
-    /// Decodes an answer's body. Halves of surrogate pairs in it, wanted or not, are read as U+FFFD. `parents` are the values of the table's parent columns
+    /// Decodes an answer's body. What of it is not UTF-8 and halves of surrogate pairs, wanted or not, are read as
+    /// U+FFFD. `parents` are the values of the table's parent columns
     /// ([`Slice::parents`](crate::Slice::parents)).
     ///
     /// # Errors
@@ -204,41 +223,20 @@ impl Decoder {
         parents: &[Option<String>],
         above: Option<&Above>,
     ) -> Result<Decoded> {
-        let text = std::str::from_utf8(body).map_err(|error| {
-            self.error(
-                code::NOT_JSON,
-                &format!("is not UTF-8: {error}"),
-                body,
-                error.valid_up_to(),
-            )
-        })?;
-        let (text, halves) = mend(text);
+        let Readable {
+            text,
+            halves,
+            foreign,
+        } = readable(body);
         let text = text.as_ref();
-        let body = text.as_bytes();
-        let cells = self.cells.iter().map(Cell::new).collect();
-        let mut answer = Answer::new(cells, &self.cells, self.most_rows);
-        let mut json = serde_json::Deserializer::from_str(text);
-        let read = visit::AnswerSeed {
-            decoder: self,
-            answer: &mut answer,
-        }
-        .deserialize(&mut json)
-        .and_then(|()| json.end());
-        if let Some(failure) = answer.failure.take() {
-            return Err(self.error(code::WRONG_TYPE, &failure, body, 0));
-        }
-        if let Err(error) = read {
-            let at = offset(text, error.line(), error.column());
-            let (code, what) = match error.classify() {
-                Category::Eof => (code::NOT_JSON, "ends too early"),
-                Category::Data => (code::WRONG_TYPE, "cannot be used"),
-                Category::Syntax | Category::Io => (code::NOT_JSON, "is not JSON"),
-            };
-            // It quotes what was found.
-            let error = error.to_string();
-            let error = bucketline_secret::cut(&error);
-            return Err(self.error(code, &format!("{what}: {error}"), body, at));
-        }
+        // The quick look stops at numbers that only their digits tell exactly.
+        let answer = match self.look(text, Numbers::AsRead) {
+            Ok(answer) => answer,
+            Err(Unread { failure: None, .. }) => self
+                .look(text, Numbers::AsWritten)
+                .map_err(|unread| self.unread(unread, text, body))?,
+            Err(unread) => return Err(self.unread(unread, text, body)),
+        };
         let Answer {
             cells,
             rows,
@@ -249,9 +247,8 @@ impl Decoder {
             mut lost,
             ..
         } = answer;
-        if halves > 0 {
-            lost.insert(Lost::Halves, halves);
-        }
+        let replaced = [(Lost::Halves, halves), (Lost::Foreign, foreign)];
+        lost.extend(replaced.into_iter().filter(|(_, count)| *count > 0));
         let built: Vec<ArrayRef> = cells.into_iter().map(Cell::finish).collect();
         let column = |source: &Source| match source {
             Source::Cell(cell) => Ok(built[*cell].clone()),
@@ -273,7 +270,8 @@ impl Decoder {
                 RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
             })
             .map_err(|error| {
-                self.error(code::WRONG_TYPE, &error.to_string(), body, 0)
+                let what = format!("cannot be used: {error}");
+                self.error(code::WRONG_TYPE, &what, text.as_bytes(), 0)
                     .with_source(error)
             })?;
         let next = next.filter(|next| !next.is_empty());
@@ -285,6 +283,47 @@ impl Decoder {
             pagelen,
             lost,
         })
+    }
+
+    /// Reads a text once.
+    fn look(&self, text: &str, numbers: Numbers) -> Result<Answer<'_>, Unread> {
+        let cells = self.cells.iter().map(Cell::new).collect();
+        let mut answer = Answer::new(cells, &self.cells, self.most_rows, numbers);
+        let mut json = serde_json::Deserializer::from_str(text);
+        let read = visit::AnswerSeed {
+            decoder: self,
+            answer: &mut answer,
+        }
+        .deserialize(&mut json)
+        .and_then(|()| json.end());
+        match read {
+            Ok(()) => Ok(answer),
+            Err(error) => Err(Unread {
+                failure: answer.failure.take(),
+                error,
+            }),
+        }
+    }
+
+    /// The error of a text that could not be read.
+    fn unread(&self, Unread { failure, error }: Unread, text: &str, body: &[u8]) -> Error {
+        if let Some(failure) = failure {
+            return self.error(code::WRONG_TYPE, &failure, text.as_bytes(), 0);
+        }
+        let at = offset(text, error.line(), error.column());
+        let (code, what) = match error.classify() {
+            Category::Eof => (code::NOT_JSON, "ends too early"),
+            Category::Data => (code::WRONG_TYPE, "cannot be used"),
+            Category::Syntax | Category::Io => (code::NOT_JSON, "is not JSON"),
+        };
+        if let (code::NOT_JSON, Err(error)) = (code, std::str::from_utf8(body)) {
+            let what = format!("is not UTF-8: {error}");
+            return self.error(code, &what, body, error.valid_up_to());
+        }
+        // It quotes what was found.
+        let error = error.to_string();
+        let error = bucketline_secret::cut(&error);
+        self.error(code, &format!("{what}: {error}"), text.as_bytes(), at)
     }
 
     fn error(&self, code: Code, what: &str, body: &[u8], at: usize) -> Error {

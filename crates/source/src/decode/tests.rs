@@ -5,6 +5,7 @@ use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::number::digits;
 use super::*;
 use crate::spec::{ColumnKind, load};
 
@@ -121,8 +122,11 @@ fn counts_that_are_none_are_passed_over() {
     let many = format!("[{}0]", "0,".repeat(1000));
     for (count, size) in [
         ("7", Some(7)),
+        ("7.0", Some(7)),
+        ("70e-1", Some(7)),
         ("-7", None),
         ("7.5", None),
+        ("1e400", None),
         ("\"7\"", None),
         ("null", None),
         (&*deep, None),
@@ -171,8 +175,8 @@ fn a_single_row() {
 fn conflicts_are_null_and_counted() {
     let table = things();
     let body = json!({"values": [
-        {"id": 1, "updated_on": AT, "title": 5, "flag": "yes", "owner": "User 17", "closed_on": "soon"},
-        {"id": 2, "updated_on": AT, "title": 6, "owner": {"age": 1.5}},
+        {"id": 1, "updated_on": AT, "title": true, "flag": "yes", "owner": "User 17", "closed_on": "soon"},
+        {"id": 2, "updated_on": AT, "title": [6], "owner": {"age": 1.5}},
     ]});
     let decoded = everything(&table)
         .decode(body.to_string().as_bytes(), &parents())
@@ -194,7 +198,11 @@ fn conflicts_are_null_and_counted() {
                 "`owner.age`: expected a whole number of 64 bits, found a number".to_owned(),
                 1
             ),
-            ("`title`: expected a text, found a number".to_owned(), 2),
+            ("`title`: expected a text, found a list".to_owned(), 1),
+            (
+                "`title`: expected a text, found true or false".to_owned(),
+                1
+            ),
         ]
     );
     assert_eq!(
@@ -326,8 +334,8 @@ fn the_first_place_of_a_column_counts_wherever_it_is_in_the_row() {
     }
     for (row, part) in [
         (
-            r#"{"old":{"path":"a"},"new":{"path":7}}"#,
-            "`new.path` is a number",
+            r#"{"old":{"path":"a"},"new":{"path":[7]}}"#,
+            "`new.path` is a list",
         ),
         (
             r#"{"old":{},"new":{}}"#,
@@ -358,6 +366,91 @@ fn half_a_surrogate_pair_costs_one_character() {
     assert_eq!(decoded.lost, BTreeMap::from([(Lost::Halves, 3)]));
 }
 
+/// Row 1 of `Things`, of which these members are added to those that must be there; the columns as text.
+fn thing(id: &str, members: &str) -> Result<(BTreeMap<String, String>, BTreeMap<Lost, u64>)> {
+    let body = format!(r#"{{"values":[{{"id":{id},"updated_on":"{AT}",{members}}}]}}"#);
+    let decoded = everything(&things()).decode(body.as_bytes(), &parents())?;
+    let rows = &decoded.rows;
+    let mut values = BTreeMap::new();
+    for (index, field) in rows.schema().fields().iter().enumerate() {
+        let column = rows.column(index);
+        if column.is_valid(0) {
+            let text = arrow::util::display::array_value_to_string(column, 0).unwrap();
+            values.insert(field.name().clone(), text);
+        }
+    }
+    Ok((values, decoded.lost))
+}
+
+#[test]
+fn a_whole_number_counts_however_it_is_spelled() {
+    for (spelled, id) in [("3.0", "3"), ("1e2", "100"), ("-0", "0"), ("2.50E1", "25")] {
+        let members = format!(r#""owner":{{"age":{spelled}}},"title":{spelled},"ratio":{spelled}"#);
+        let (values, lost) = thing(spelled, &members).unwrap();
+        assert_eq!(lost, BTreeMap::new(), "{spelled}");
+        for column in ["Id", "OwnerAge", "Title"] {
+            assert_eq!(values[column], id, "{column} of {spelled}");
+        }
+        assert_eq!(values["Ratio"], format!("{id}.0"));
+    }
+    let error = thing("3.5", r#""title":1"#).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("`id` is a number where a whole number"),
+        "{error}"
+    );
+    let (values, lost) = thing("1", r#""owner":{"age":3.5},"title":1.50"#).unwrap();
+    assert_eq!((lost.len(), &*values["Title"]), (1, "1.50"));
+    assert!(!values.contains_key("OwnerAge"));
+}
+
+#[test]
+fn a_number_out_of_range_is_lost_alone() {
+    let members = r#""ratio":-1e400,"title":1e400,"flag":1e400,"closed_on":1e400,"tags":[1e400],"other":1e400,
+        "owner":{"age":1e400,"name":123456789012345678901234567890}"#;
+    let (values, lost) = thing("1", members).unwrap();
+    let lost: Vec<_> = lost
+        .iter()
+        .map(|(how, count)| format!("{how}: {count}"))
+        .collect();
+    assert_eq!(
+        lost,
+        [
+            "`closed_on`: expected a timestamp, found a number: 1",
+            "`flag`: expected true or false, found a number: 1",
+            "`owner.age`: expected a whole number of 64 bits, found a number: 1",
+            "`ratio`: expected a number, found a number out of range: 1",
+        ]
+    );
+    assert_eq!(values["Title"], "1e400");
+    assert_eq!(values["OwnerName"], "123456789012345678901234567890");
+    assert_eq!(values["Tags"], "[1e400]");
+    let (_, lost) = thing("1", r#""owner":1e400"#).unwrap();
+    assert_eq!(lost.len(), 1);
+    assert!(thing("1e400", r#""title":"x""#).is_err());
+}
+
+#[test]
+fn bytes_that_are_no_characters_cost_one_each() {
+    let body = [
+        b"\xef\xbb\xbf{\"values\":[{\"id\":1,\"updated_on\":\"".as_slice(),
+        AT.as_bytes(),
+        b"\",\"title\":\"caf\xe9 \xed\xb3\xa9\",\"n\xe9\":2,\"owner\":{\"name\":\"\xed\xa0\xbd\xed\xb8\x80\"}}]}",
+    ]
+    .concat();
+    let table = things();
+    let decoded = everything(&table).decode(&body, &parents()).unwrap();
+    let text = |name: &str| {
+        let column = decoded.rows.column_by_name(name).unwrap();
+        column.as_string::<i32>().value(0).to_owned()
+    };
+    assert_eq!(text("Title"), "caf\u{fffd} \u{fffd}");
+    assert_eq!(text("OwnerName"), "\u{1f600}");
+    let expected = [(Lost::Halves, 1), (Lost::Foreign, 2)];
+    assert_eq!(decoded.lost, BTreeMap::from(expected));
+}
+
 /// What a cell should hold, the slow way.
 fn naive<'v>(row: &'v Value, path: &[String], kind: ColumnKind) -> Option<Value> {
     let value = path
@@ -369,7 +462,8 @@ fn naive<'v>(row: &'v Value, path: &[String], kind: ColumnKind) -> Option<Value>
         (ColumnKind::Bool, Value::Bool(_)) | (ColumnKind::Text, Value::String(_)) => {
             Some(value.clone())
         }
-        (ColumnKind::Int, Value::Number(number)) => number.as_i64().map(Value::from),
+        (ColumnKind::Text, Value::Number(number)) => Some(digits(&number.to_string()).into()),
+        (ColumnKind::Int, Value::Number(number)) => whole(&number.to_string()).map(Value::from),
         (ColumnKind::Float, Value::Number(number)) => number.as_f64().map(Value::from),
         (ColumnKind::Timestamp, Value::String(text)) => chrono::DateTime::parse_from_rfc3339(text)
             .ok()

@@ -10,9 +10,10 @@ use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
 use super::cell::Cell;
+use super::number::{digits, float, is_number, whole};
 use super::timestamp::micros;
 use super::tree::{Node, Target};
-use super::{CellSpec, Decoder};
+use super::{CellSpec, Decoder, Numbers};
 use crate::Lost;
 
 /// A value for a cell of several places, as JSON, until its row ends: a place that counts more may come later.
@@ -45,6 +46,7 @@ pub(super) struct Answer<'d> {
     pub(super) rows: usize,
     /// Rows that an answer may have.
     most_rows: usize,
+    numbers: Numbers,
     pub(super) next: Option<String>,
     pub(super) size: Option<u64>,
     pub(super) page: Option<u64>,
@@ -55,13 +57,19 @@ pub(super) struct Answer<'d> {
 }
 
 impl<'d> Answer<'d> {
-    pub(super) fn new(cells: Vec<Cell>, specs: &'d [CellSpec], most_rows: usize) -> Self {
+    pub(super) fn new(
+        cells: Vec<Cell>,
+        specs: &'d [CellSpec],
+        most_rows: usize,
+        numbers: Numbers,
+    ) -> Self {
         Self {
             cells,
             specs,
             candidates: vec![Candidate::default(); specs.len()],
             rows: 0,
             most_rows,
+            numbers,
             next: None,
             size: None,
             page: None,
@@ -227,7 +235,8 @@ struct Loose(Option<u64>);
 impl<'de> Deserialize<'de> for Loose {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = <&RawValue>::deserialize(deserializer)?;
-        Ok(Self(value.get().parse().ok()))
+        let whole = whole(value.get());
+        Ok(Self(whole.and_then(|whole| u64::try_from(whole).ok())))
     }
 }
 
@@ -355,7 +364,7 @@ impl<'de> DeserializeSeed<'de> for Place<'_, '_, '_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         let Self { node, answer } = self;
         match (node.cells.as_slice(), node.children.is_empty()) {
-            ([], _) => deserializer.deserialize_any(Object { node, answer }),
+            ([], _) => Object { node, answer }.deserialize(deserializer),
             ([Target { cell, .. }], true) if answer.specs[*cell].places.len() == 1 => Value {
                 path: &node.path,
                 cell: *cell,
@@ -381,7 +390,7 @@ impl<'de> DeserializeSeed<'de> for Place<'_, '_, '_> {
                 if !leaf {
                     let mut again = serde_json::Deserializer::from_str(raw);
                     let object = Object { node, answer };
-                    again.deserialize_any(object).map_err(D::Error::custom)?;
+                    object.deserialize(&mut again).map_err(D::Error::custom)?;
                 }
                 Ok(())
             }
@@ -399,6 +408,22 @@ impl Object<'_, '_, '_> {
     fn conflict<E: de::Error>(self, found: &'static str) -> Result<(), E> {
         self.answer
             .conflict(&self.node.path, self.node.strict, "an object", found)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Object<'_, '_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.answer.numbers == Numbers::AsRead {
+            return deserializer.deserialize_any(self);
+        }
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        if is_number(raw) {
+            return self.conflict("a number");
+        }
+        let mut json = serde_json::Deserializer::from_str(raw);
+        json.deserialize_any(self).map_err(D::Error::custom)
     }
 }
 
@@ -463,6 +488,23 @@ impl Value<'_, '_, '_> {
         self.answer.cells[self.cell].append_null();
         Ok(())
     }
+
+    /// Takes a number from its digits.
+    fn number<E: de::Error>(mut self, number: &str) -> Result<(), E> {
+        match self.cell() {
+            Cell::Int(builder) => match whole(number) {
+                Some(value) => builder.append_value(value),
+                None => return self.conflict("a number"),
+            },
+            Cell::Float(builder) => match float(number) {
+                Some(value) => builder.append_value(value),
+                None => return self.conflict("a number out of range"),
+            },
+            Cell::Text(builder) => builder.append_value(digits(number)),
+            _ => return self.conflict("a number"),
+        }
+        Ok(())
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Value<'_, '_, '_> {
@@ -471,6 +513,7 @@ impl<'de> DeserializeSeed<'de> for Value<'_, '_, '_> {
     fn deserialize<D: Deserializer<'de>>(mut self, deserializer: D) -> Result<(), D::Error> {
         let rows = self.answer.rows;
         let named = self.answer.specs[self.cell].named;
+        let numbers = self.answer.numbers;
         let path = self.path;
         match self.cell() {
             // The member came twice in one object; the first one stands.
@@ -488,7 +531,15 @@ impl<'de> DeserializeSeed<'de> for Value<'_, '_, '_> {
                 }
                 Ok(())
             }
-            _ => deserializer.deserialize_any(self),
+            _ if numbers == Numbers::AsRead => deserializer.deserialize_any(self),
+            _ => {
+                let raw = <&RawValue>::deserialize(deserializer)?.get();
+                if is_number(raw) {
+                    return self.number(raw);
+                }
+                let mut json = serde_json::Deserializer::from_str(raw);
+                json.deserialize_any(self).map_err(D::Error::custom)
+            }
         }
     }
 }
@@ -517,6 +568,7 @@ impl<'de> Visitor<'de> for Value<'_, '_, '_> {
         match self.cell() {
             Cell::Int(builder) => builder.append_value(value),
             Cell::Float(builder) => builder.append_value(value as f64),
+            Cell::Text(builder) => builder.append_value(value.to_string()),
             _ => return self.conflict("a number"),
         }
         Ok(())
@@ -525,18 +577,21 @@ impl<'de> Visitor<'de> for Value<'_, '_, '_> {
     fn visit_u64<E: de::Error>(mut self, value: u64) -> Result<(), E> {
         match (i64::try_from(value), self.cell()) {
             (_, Cell::Float(builder)) => builder.append_value(value as f64),
+            (_, Cell::Text(builder)) => builder.append_value(value.to_string()),
             (Ok(value), Cell::Int(builder)) => builder.append_value(value),
             _ => return self.conflict("a number"),
         }
         Ok(())
     }
 
-    fn visit_f64<E: de::Error>(mut self, value: f64) -> Result<(), E> {
+    fn visit_f64<E: de::Error>(mut self, _: f64) -> Result<(), E> {
         match self.cell() {
-            Cell::Float(builder) => builder.append_value(value),
-            _ => return self.conflict("a number"),
+            // Its digits are gone: the answer is read again, as it is written.
+            Cell::Int(_) | Cell::Float(_) | Cell::Text(_) => {
+                Err(E::custom("a number that is not whole"))
+            }
+            _ => self.conflict("a number"),
         }
-        Ok(())
     }
 
     fn visit_str<E: de::Error>(mut self, value: &str) -> Result<(), E> {
