@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io::{self, BufRead as _, Read};
 
+use bucketline_core::json::{BYTE_ORDER_MARK, without_mark};
 use bytes::Bytes;
 use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use reqwest::header::{
@@ -143,17 +144,36 @@ impl Plan {
         Ok(body)
     }
 
-    /// Whether the body can be all of it. JSON shows where it ends.
+    /// Whether the body can be all of it. JSON shows where it ends; where nothing came, that it was to be no JSON must
+    /// have been said.
     fn is_whole(&self, status: u16, body: &[u8]) -> bool {
+        let body = match BYTE_ORDER_MARK.starts_with(body) {
+            true => &[],
+            false => without_mark(body),
+        };
         let start = body.iter().find(|byte| !byte.is_ascii_whitespace());
-        let is_json = self.is_json.unwrap_or(matches!(start, Some(b'{' | b'[')));
-        if self.is_framed || !is_json || status == 204 {
+        let may_be_json = matches!(start, None | Some(b'{' | b'['));
+        if self.is_framed || !self.is_json.unwrap_or(may_be_json) || status == 204 {
             return true;
         }
-        match serde_json::from_slice::<IgnoredAny>(body) {
-            Ok(_) => true,
-            Err(error) => error.classify() != Category::Eof,
+        !breaks_off(body)
+    }
+}
+
+/// Whether a text is the beginning of JSON and not the whole. An error within a number at the end is none of the end
+/// to the parser, unless another digit comes.
+pub(crate) fn breaks_off(body: &[u8]) -> bool {
+    let category = |body: &[u8]| {
+        let read = serde_json::from_slice::<IgnoredAny>(body);
+        read.map_err(|error| error.classify()).err()
+    };
+    match category(body) {
+        None => false,
+        Some(Category::Eof) => true,
+        Some(_) if matches!(body.last(), Some(b'-' | b'+' | b'.' | b'e' | b'E')) => {
+            matches!(category(&[body, b"0"].concat()), None | Some(Category::Eof))
         }
+        Some(_) => false,
     }
 }
 

@@ -75,6 +75,41 @@ async fn each_failure_is_retried_or_not() {
             ErrorKind::Network,
         ),
         (
+            "no length, the sign of a number",
+            cut_without_length("x: 1", r#"{"values": [{"id": -"#),
+            ErrorKind::Network,
+        ),
+        (
+            "no length, a decimal point",
+            cut_without_length("x: 1", r#"{"values": [{"id": 1."#),
+            ErrorKind::Network,
+        ),
+        (
+            "no length, an exponent",
+            cut_without_length("x: 1", r#"{"values": [{"id": 1.5E"#),
+            ErrorKind::Network,
+        ),
+        (
+            "no length, the sign of an exponent",
+            cut_without_length("x: 1", "\u{feff}[1e+"),
+            ErrorKind::Network,
+        ),
+        (
+            "no length, neither body nor type",
+            cut_without_length("x: 1", ""),
+            ErrorKind::Network,
+        ),
+        (
+            "no length, half a byte order mark",
+            Reply::Cut(b"HTTP/1.1 200 OK\r\n\r\n\xef\xbb".to_vec()),
+            ErrorKind::Network,
+        ),
+        (
+            "no length, blanks alone",
+            cut_without_length("x: 1", "\n "),
+            ErrorKind::Network,
+        ),
+        (
             "no length, nothing",
             cut_without_length("content-type: application/json", ""),
             ErrorKind::Network,

@@ -7,6 +7,7 @@ use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
 use super::server::{Reply, Server, ok, reply};
 use super::{client, config};
+use crate::body::breaks_off;
 use crate::{Credential, ErrorKind};
 
 /// `{"values":[1,2,3]}` by gzip.
@@ -199,8 +200,13 @@ async fn a_body_without_a_length_may_end_with_the_connection() {
         ("content-type: text/plain", "{half"),
         ("x: 1", PAGE),
         ("x: 1", "diff --git a/x b/x"),
+        ("x: 1", "\u{feff}{}"),
+        // Nothing, which is no JSON either.
+        ("content-type: text/plain", ""),
         // Not JSON, and whoever reads it says so.
         ("content-type: application/json", "<html>"),
+        ("content-type: application/json", "+1.5"),
+        ("content-type: application/json", r#"{"a":} 1e"#),
     ] {
         let bytes = format!("HTTP/1.1 200 OK\r\n{header}\r\n\r\n{body}");
         let server = Server::replying(vec![Reply::Cut(bytes.into_bytes())]).await;
@@ -249,4 +255,13 @@ async fn a_small_answer_that_grows_is_not_decompressed_to_its_end() {
     let (client, _) = client(config);
     let error = client.get(&server.url("/a")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+}
+
+#[test]
+fn json_shows_wherever_it_breaks_off() {
+    let whole = r#"{"a":[-0.5e-7,1E+9,12,{"b":"\u00e9\\é"}],"c":true,"d":null}"#;
+    for end in 0..whole.len() {
+        assert!(breaks_off(&whole.as_bytes()[..end]), "{end}");
+    }
+    assert!(!breaks_off(whole.as_bytes()));
 }
