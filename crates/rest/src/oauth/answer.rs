@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use bucketline_core::json::readable;
 use oauth2::basic::BasicTokenType;
 use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse};
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
@@ -103,21 +104,30 @@ struct Members {
 }
 
 impl Members {
-    /// The members up to where the body is no JSON any more.
+    /// The members up to where the body is no JSON any more, and the tokens behind that.
     fn of(body: &[u8]) -> Members {
         let mut members = Members::default();
-        // A byte order mark may come first.
-        let start = body.iter().position(|byte| *byte == b'{');
-        let mut json = serde_json::Deserializer::from_slice(&body[start.unwrap_or(body.len())..]);
-        // What came before the fault is kept.
-        let _ = Reader(&mut members).deserialize(&mut json);
+        let text = readable(body).text;
+        let start = text.find('{').unwrap_or(text.len());
+        let mut json = serde_json::Deserializer::from_str(&text[start..]);
+        if Reader(&mut members).deserialize(&mut json).is_err() {
+            let Members {
+                access_token,
+                refresh_token,
+                ..
+            } = &mut members;
+            *access_token = access_token.take().or_else(|| plain(&text, "access_token"));
+            *refresh_token = refresh_token
+                .take()
+                .or_else(|| plain(&text, "refresh_token"));
+        }
         members
     }
 
     fn take(&mut self, name: &str, value: &Value) {
         match name {
-            "access_token" => replace(&mut self.access_token, text(value)),
-            "refresh_token" => replace(&mut self.refresh_token, text(value)),
+            "access_token" => replace(&mut self.access_token, token(value)),
+            "refresh_token" => replace(&mut self.refresh_token, token(value)),
             "token_type" => replace(&mut self.token_type, text(value)),
             "expires_in" => replace(&mut self.expires_in, seconds(value)),
             "scope" => replace(&mut self.scope, words(value)),
@@ -176,6 +186,20 @@ impl<'de> Visitor<'de> for Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// The text of a member in what is not JSON, if it has no escapes.
+fn plain(text: &str, member: &str) -> Option<String> {
+    let (_, rest) = text.split_once(&format!("\"{member}\""))?;
+    let rest = rest.trim_start().strip_prefix(':')?.trim_start();
+    let (found, _) = rest.strip_prefix('"')?.split_once('"')?;
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+    (!found.is_empty() && found.bytes().all(is_plain)).then(|| found.to_owned())
+}
+
+/// A token of which every character came.
+fn token(value: &Value) -> Option<String> {
+    text(value).filter(|token| !token.contains(char::REPLACEMENT_CHARACTER))
 }
 
 fn text(value: &Value) -> Option<String> {

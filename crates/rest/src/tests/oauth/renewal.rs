@@ -253,12 +253,59 @@ async fn a_rotated_refresh_token_is_kept_whatever_else_an_answer_says() {
             true,
         ),
         (r#"{"refresh_token": "new", "access_token": "a"#, false),
+        (
+            r#"{"\ud800": 1, "access_token": "a", "refresh_token": "new"}"#,
+            true,
+        ),
+        (
+            r#"{"scope": "\udce9", "access_token": "a", "refresh_token": "new"}"#,
+            true,
+        ),
+        (
+            r#"{"access_token": "a\udce9", "refresh_token": "new"}"#,
+            false,
+        ),
+        // No JSON from the second member on.
+        (
+            "{\"scope\": \"a\tb\", \"access_token\":\"a\", \"refresh_token\" : \"new\"}",
+            true,
+        ),
+        (
+            r#"{"scope": "\x", "refresh_token": "new", "access_token": "\u0061"}"#,
+            false,
+        ),
+        (
+            r#"{"expires_in": 07200, "access_token": "a", "refresh_token": "new"}"#,
+            true,
+        ),
     ];
     let torn = torn.map(|(body, usable)| (body.to_owned(), usable));
-    for (body, usable) in bodies.chain(torn) {
+    let texts = bodies.chain(torn);
+    let texts = texts.map(|(body, usable)| (body.into_bytes(), usable));
+    let bytes: [(&[u8], bool); 4] = [
+        (
+            b"{\"scope\":\"caf\xe9\",\"access_token\":\"at\",\"refresh_token\":\"new\"}",
+            true,
+        ),
+        (
+            b"{\"caf\xe9\":1,\"refresh_token\":\"new\",\"access_token\":\"at\"}",
+            true,
+        ),
+        (
+            b"{\"scopes\":[\"\xed\xb3\xa9\"],\"refresh_token\":\"new\",\"access_token\":\"at\"}",
+            true,
+        ),
+        (
+            b"{\"access_token\":\"at\xff\",\"refresh_token\":\"new\"}",
+            false,
+        ),
+    ];
+    let bytes = bytes.map(|(body, usable)| (body.to_vec(), usable));
+    for (body, usable) in texts.chain(bytes) {
+        let shown = String::from_utf8_lossy(&body).into_owned();
         let server = Server::answering(move |_, request| match request.path.as_str() {
             "/2.0/user" => reply(200, &[], "{}"),
-            _ => reply(200, &[], &body),
+            _ => reply(200, &[], body.clone()),
         })
         .await;
         let origin = server.url("").origin().ascii_serialization();
@@ -275,8 +322,8 @@ async fn a_rotated_refresh_token_is_kept_whatever_else_an_answer_says() {
         let client = client(&origin, &OAuth::new(settings.clone()).unwrap());
         let answer = client.get(&user(&origin)).await;
         let stored: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        assert_eq!(stored["refresh_token"], "new");
-        assert_eq!(answer.is_ok(), usable, "{answer:?}");
+        assert_eq!(stored["refresh_token"], "new", "{shown}");
+        assert_eq!(answer.is_ok(), usable, "{shown}: {answer:?}");
         // The next run begins with it.
         let asked = |server: &Server| server.requests().len();
         let before = asked(&server);
