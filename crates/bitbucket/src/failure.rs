@@ -36,6 +36,13 @@ impl Place {
         Error::new(code::CANNOT_READ_ON, message)
     }
 
+    /// The error of a list that has no address.
+    pub(crate) fn unasked(&self, why: impl Display) -> Error {
+        let Self { what, label } = self;
+        let message = format!("{what} of {label} cannot be asked for: {why}");
+        Error::new(code::CANNOT_READ_ON, message)
+    }
+
     /// Says that the name is a former one.
     pub(crate) fn renamed(&self) -> String {
         let Self { label, .. } = self;

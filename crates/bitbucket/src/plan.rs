@@ -59,7 +59,7 @@ pub(crate) fn plan(
     let orderable = request.order.is_none_or(|order| {
         let column = &table.columns[order.column];
         // The rows of several parents come one parent's after another's.
-        column.sort && !column.nullable && table.parent.is_none()
+        column.sort && column.required && table.parent.is_none()
     });
     let limited = request.limit.is_some() && exact && orderable && !by_hook && !single;
     // Without a limit all pages are read anyway, and a walk by key is the safer one.

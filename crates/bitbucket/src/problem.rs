@@ -1,12 +1,13 @@
 //! Bitbucket's error answers.
 
+use bucketline_core::json::readable;
 use bucketline_rest::{HeaderMap, Problem};
 use serde_json::Value;
 
 /// Reads an error answer of Bitbucket Cloud: `{"type": "error", "error": {..}}`, the same without
 /// the envelope, plain text or HTML.
 pub fn read_problem(status: u16, headers: &HeaderMap, body: &[u8]) -> Problem {
-    let Ok(Value::Object(root)) = serde_json::from_slice::<Value>(body) else {
+    let Ok(Value::Object(root)) = serde_json::from_str::<Value>(&readable(body).text) else {
         return settled(Problem::from_text(status, headers, body), status);
     };
     let error = match root.get("error") {

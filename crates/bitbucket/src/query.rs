@@ -18,7 +18,7 @@ pub(crate) fn pushdown(column: &ColumnSpec, predicate: &Predicate) -> Pushdown {
     if !sendable(column, operator, &predicate.values) {
         return Pushdown::Kept;
     }
-    let null_safe = !column.nullable || !matches!(operator, Operator::NotEq | Operator::NotIn);
+    let null_safe = column.required || !matches!(operator, Operator::NotEq | Operator::NotIn);
     if column.filter.exact.contains(&operator) && null_safe {
         Pushdown::Exact
     } else if column.filter.exact.contains(&operator) || column.filter.narrowing.contains(&operator)

@@ -75,6 +75,90 @@ mod tests {
 
     use super::*;
 
+    /// A row with these values at their paths.
+    fn row(values: &[(Vec<String>, serde_json::Value)]) -> serde_json::Value {
+        let mut row = serde_json::json!({});
+        for (path, value) in values {
+            let mut place = &mut row;
+            for member in path {
+                if !place.is_object() {
+                    *place = serde_json::json!({});
+                }
+                place = &mut place[member.as_str()];
+            }
+            *place = value.clone();
+        }
+        row
+    }
+
+    /// Any member may be absent, null or of another type, but for what tells rows and their changes apart.
+    #[test]
+    fn a_row_needs_its_key_and_its_change_column_alone() {
+        use bucketline_source::decode::Decoder;
+        use bucketline_source::spec::{ColumnKind, Origin};
+        use serde_json::{Value, json};
+
+        for table in tables() {
+            let own = |index: &usize| table.columns[*index].origin.is_own();
+            let wanted: Vec<usize> = (0..table.columns.len()).filter(own).collect();
+            let found_by = table.cursor.as_ref().map(|cursor| cursor.column);
+            let needed: Vec<usize> = table
+                .key
+                .iter()
+                .copied()
+                .chain(found_by)
+                .filter(own)
+                .collect();
+            let path = |index: &usize| match &table.columns[*index].origin {
+                Origin::Member(members) => vec![members[0].clone()],
+                origin => origin.paths()[0].to_vec(),
+            };
+            let value =
+                |index: &usize| match (table.columns[*index].kind, &table.columns[*index].origin) {
+                    (_, Origin::Member(_)) => json!({}),
+                    (ColumnKind::Int, _) => json!(1),
+                    (ColumnKind::Timestamp, _) => json!("2026-01-02T03:04:05Z"),
+                    _ => json!("x"),
+                };
+            let members: Vec<_> = needed
+                .iter()
+                .map(|index| (path(index), value(index)))
+                .collect();
+            let decode = |row: &Value| {
+                let decoder = Decoder::new(table, &wanted).single();
+                decoder.decode(row.to_string().as_bytes(), &[None, None, None])
+            };
+            let name = &table.name;
+            for other in [None, Some(Value::Null), Some(json!([5])), Some(json!(""))] {
+                let rest = wanted
+                    .iter()
+                    .filter(|index| !needed.contains(index))
+                    .map(path);
+                let rest = rest.filter_map(|path| Some((path, other.clone()?)));
+                let mut all: Vec<_> = rest.collect();
+                all.sort_by_key(|(path, _)| path.len());
+                all.extend(members.iter().cloned());
+                let decoded = decode(&row(&all)).unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert_eq!(decoded.rows.num_rows(), 1, "{name}");
+            }
+            for index in &needed {
+                let column = &table.columns[*index];
+                let others = members
+                    .iter()
+                    .filter(|(other, _)| !other.starts_with(&path(index)));
+                let others: Vec<_> = others.cloned().collect();
+                let decoded = decode(&row(&others));
+                if column.otherwise.is_some() {
+                    assert!(decoded.is_ok(), "{name}.{}: {decoded:?}", column.name);
+                    continue;
+                }
+                let error = decoded.unwrap_err().to_string();
+                let named = format!(", which is its {}; near", column.name);
+                assert!(error.contains(&named), "{name}: {error}");
+            }
+        }
+    }
+
     /// Values of variables, secrets of hooks and private keys are not for copies.
     #[test]
     fn no_column_holds_a_secret() {

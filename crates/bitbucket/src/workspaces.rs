@@ -1,18 +1,19 @@
 //! Reading `Workspaces`: the list names them, a second call each tells the rest.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bucketline_core::Kind;
 use bucketline_core::code::bitbucket as code;
 use bucketline_rest::{RequestOptions, Response, Url};
-use bucketline_source::decode::Decoder;
+use bucketline_source::decode::{Decoder, replaced};
 use bucketline_source::{
-    End, Error, Loss, Page, Parameter, Pushdown, ReadContext, RequestShape, Result, ScanPlan,
+    End, Error, Loss, Lost, Page, Parameter, Pushdown, ReadContext, RequestShape, Result, ScanPlan,
     TableSpec,
 };
 use futures::future::try_join_all;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use crate::failure::{Place, explain};
 use crate::plan::Access;
@@ -127,8 +128,16 @@ struct List {
 
 #[derive(Deserialize)]
 struct Entry {
-    administrator: Option<bool>,
-    workspace: Map<String, Value>,
+    administrator: Option<Box<RawValue>>,
+    workspace: Members,
+}
+
+/// The members of an object, as they are written.
+type Members = BTreeMap<String, Box<RawValue>>;
+
+/// The text that a member is.
+fn text(members: &Members, name: &str) -> Option<String> {
+    serde_json::from_str(members.get(name)?.get()).ok()
 }
 
 impl WorkspacesReader {
@@ -172,8 +181,8 @@ impl WorkspacesReader {
         let answer = self.get(&url, "Workspaces", "the credential").await?;
         let api = &self.connection.api;
         let list: List = api.object("the list of workspaces", &answer.body)?;
-        let named = list.values.iter().map(|entry| entry.workspace.get("uuid"));
-        let named: Vec<_> = named.map(|uuid| uuid.and_then(Value::as_str)).collect();
+        let named = list.values.iter();
+        let named: Vec<_> = named.map(|entry| text(&entry.workspace, "uuid")).collect();
         if self.pages == 0 {
             self.circle.begin(&named);
         } else if self.circle.is_closed_by(&named) {
@@ -212,18 +221,14 @@ impl WorkspacesReader {
             "this credential is no user's: Workspaces shows the configured one, `{workspace}`, alone"
         ));
         let row = self.details(&workspace, &workspace).await?;
-        self.decoded(
-            vec![Value::Object(row)],
-            Some(End::Complete { unstable_pages: 0 }),
-        )
+        self.decoded(vec![row], Some(End::Complete { unstable_pages: 0 }))
     }
 
-    async fn row(&self, entry: &Entry) -> Result<Value> {
-        let text = |name: &str| entry.workspace.get(name).and_then(Value::as_str);
+    async fn row(&self, entry: &Entry) -> Result<Members> {
         let mut row = entry.workspace.clone();
-        if let Some(uuid) = text("uuid").filter(|_| self.details) {
-            let label = text("slug").unwrap_or(uuid);
-            match self.details(uuid, label).await {
+        if let Some(uuid) = text(&row, "uuid").filter(|_| self.details) {
+            let label = text(&row, "slug").unwrap_or_else(|| uuid.clone());
+            match self.details(&uuid, &label).await {
                 Ok(details) => row = details,
                 // The others are read all the same, and so is what the list says of this one.
                 Err(error) if matches!(error.kind(), Kind::Permission | Kind::NotFound) => {
@@ -234,11 +239,13 @@ impl WorkspacesReader {
                 Err(error) => return Err(error),
             }
         }
-        row.insert("administrator".to_owned(), entry.administrator.into());
-        Ok(Value::Object(row))
+        if let Some(administrator) = &entry.administrator {
+            row.insert("administrator".to_owned(), administrator.clone());
+        }
+        Ok(row)
     }
 
-    async fn details(&self, name: &str, label: &str) -> Result<Map<String, Value>> {
+    async fn details(&self, name: &str, label: &str) -> Result<Members> {
         let api = &self.connection.api;
         let url = api.address(&format!("/workspaces/{}", query::segment(name)), &[])?;
         let answer = self.get(&url, "details of workspace", label).await?;
@@ -249,19 +256,28 @@ impl WorkspacesReader {
         let api = &self.connection.api;
         let answer = api.get(url, RequestOptions::default(), &self.context).await;
         let table = Some(&*self.plan.request.table);
-        answer.map_err(|error| explain(error, &Place::new(what, label), table))
+        let answer = answer.map_err(|error| explain(error, &Place::new(what, label), table))?;
+        self.lose(replaced(&answer.body));
+        Ok(answer)
     }
 
-    fn decoded(&self, rows: Vec<Value>, end: Option<End>) -> Result<Page> {
-        let body = serde_json::json!({ "values": rows }).to_string();
-        let decoded = self.decoder.decode(body.as_bytes(), &[])?;
-        for (how, values) in &decoded.lost {
-            let loss = Loss {
-                subject: "Workspaces".to_owned(),
-                how: how.clone(),
-            };
-            self.context.observer().lost(loss, *values);
-        }
+    fn decoded(&self, rows: Vec<Members>, end: Option<End>) -> Result<Page> {
+        let values = BTreeMap::from([("values", rows)]);
+        let body = serde_json::to_vec(&values).map_err(|error| {
+            Error::new(
+                code::BAD_OBJECT,
+                format!("the list of workspaces cannot be read: {error}"),
+            )
+        })?;
+        let decoded = self.decoder.decode(&body, &[])?;
+        self.lose(decoded.lost);
         Ok(Page::new(decoded.rows, None, end))
+    }
+
+    fn lose(&self, lost: BTreeMap<Lost, u64>) {
+        for (how, values) in lost {
+            let subject = "Workspaces".to_owned();
+            self.context.observer().lost(Loss { subject, how }, values);
+        }
     }
 }

@@ -20,7 +20,7 @@ use super::parents::{ParentPage, ParentPages};
 use super::whole::KeysetReader;
 use super::{Connection, broken};
 use crate::condition::{cell, holds};
-use crate::failure::{Failure, status};
+use crate::failure::{Failure, Place, status};
 use crate::parents::{given, versions};
 use crate::shape::{self, Paging, Purpose};
 
@@ -217,11 +217,13 @@ impl ChildrenReader {
         let ChildRows::Listed { bind } = &self.parent.rows else {
             return Ok(Found::Unread);
         };
-        let value = |column: usize| text(page, row, column).unwrap_or_default();
-        let bound: Vec<_> = bind
-            .iter()
-            .map(|(placeholder, column)| (placeholder.as_str(), value(*column)))
-            .collect();
+        let mut bound = Vec::with_capacity(bind.len());
+        for (placeholder, column) in bind {
+            match text(page, row, *column) {
+                Some(value) => bound.push((placeholder.as_str(), value)),
+                None => return self.unread(self.unnamed(page, row, *column), page, row),
+            }
+        }
         let fetch = self
             .fetch
             .under(&bound, above(page, row), self.left, &self.label(page, row));
@@ -249,6 +251,11 @@ impl ChildrenReader {
         if !unreadable || error.reach() != Reach::Slice {
             return Err(Failure::Error(error));
         }
+        self.unread(error, page, row)
+    }
+
+    /// A parent whose rows could not be read.
+    fn unread(&self, error: Error, page: &ParentPage, row: usize) -> Result<Found, Failure> {
         // A result that is put together from rows as they are must have them all.
         if self.purpose == Purpose::Scan {
             return Err(Failure::Error(self.avoidable(error, page, row)));
@@ -256,6 +263,15 @@ impl ChildrenReader {
         self.fetch
             .note(&format!("{error}; its rows stay as they are"));
         Ok(Found::Unread)
+    }
+
+    /// The error of a parent without the value that stands in its rows' address.
+    fn unnamed(&self, page: &ParentPage, row: usize, column: usize) -> Error {
+        let place = Place::new(&self.fetch.table().name, self.label(page, row));
+        let column = &self.parent.table.columns[column].name;
+        place.unasked(format!(
+            "its {column} was not in the answer or could not be read"
+        ))
     }
 
     /// Says how the one parent that cannot be read is left out.

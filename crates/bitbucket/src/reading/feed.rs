@@ -58,16 +58,11 @@ impl FeedReader {
             }
         };
         self.before = self.walk.checkpoint();
-        // The decoder has seen to it that they are there.
         let moments: Vec<_> = self
             .fetch
             .numbers(&fetched.rows, self.feed.column)
             .into_iter()
-            .map(|value| {
-                value
-                    .and_then(DateTime::from_timestamp_micros)
-                    .unwrap_or_default()
-            })
+            .map(|value| value.and_then(DateTime::from_timestamp_micros))
             .collect();
         let page = Entries {
             moments: &moments,

@@ -26,6 +26,8 @@ pub(crate) struct KeysetWalk<V, K> {
     last: Option<V>,
     /// Keys of the rows at `last`.
     seen: HashSet<K>,
+    /// Keys of the rows without a value, which may have one the next time.
+    unplaced: HashSet<K>,
     linked: usize,
     /// Pages in a row that brought nothing new.
     barren: usize,
@@ -39,6 +41,7 @@ impl<V: Ord + Clone, K: Eq + Hash + Clone> KeysetWalk<V, K> {
             next: Some(Next::Start),
             last: None,
             seen: HashSet::new(),
+            unplaced: HashSet::new(),
             linked: 0,
             barren: 0,
         }
@@ -75,11 +78,8 @@ impl<V: Ord + Clone, K: Eq + Hash + Clone> KeysetWalk<V, K> {
         let first = self.last.clone();
         for (value, key) in values.iter().zip(keys) {
             let Some(value) = value else {
-                // Nothing can be asked for after it; without a successor nothing has to be.
-                if more {
-                    return Err(Fault::MissingValue);
-                }
-                keep.push(true);
+                // In a walk by a unique column no keys are given.
+                keep.push(self.unique || self.unplaced.insert(key.clone()));
                 continue;
             };
             match &self.last {
@@ -94,7 +94,8 @@ impl<V: Ord + Clone, K: Eq + Hash + Clone> KeysetWalk<V, K> {
                     self.seen.clear();
                 }
             }
-            keep.push(self.unique || self.seen.insert(key.clone()));
+            let is_new = self.unique || self.seen.insert(key.clone());
+            keep.push(is_new && !self.unplaced.contains(key));
         }
         self.barren = if keep.contains(&true) {
             0
@@ -104,7 +105,10 @@ impl<V: Ord + Clone, K: Eq + Hash + Clone> KeysetWalk<V, K> {
         if more && self.barren == MAX_BARREN {
             return Err(Fault::Circle);
         }
-        if more && let Some(last) = &self.last {
+        // Nobody knows what comes after a row without a value but the list itself.
+        if more && values.contains(&None) {
+            self.next = Some(Next::Link);
+        } else if more && let Some(last) = &self.last {
             let stuck = !self.unique
                 && first.is_none_or(|first| first == *last)
                 && values.iter().flatten().all(|value| value == last);

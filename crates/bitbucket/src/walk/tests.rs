@@ -521,6 +521,32 @@ fn faults() {
 }
 
 #[test]
+fn a_row_without_a_value_is_given_once_and_the_list_goes_on() {
+    let mut walk = KeysetWalk::<i64, &str>::new(false);
+    let mut accept = |values: &[Option<i64>], keys: &[&'static str], more| {
+        let keep = walk.accept(values, keys, more).unwrap();
+        (keep.flags().to_vec(), walk.ask().cloned())
+    };
+    assert_eq!(
+        accept(&[None, None], &["a", "b"], true),
+        (vec![true, true], Some(Next::Link))
+    );
+    assert_eq!(
+        accept(&[Some(1), None, Some(3)], &["c", "d", "e"], true),
+        (vec![true; 3], Some(Next::Link))
+    );
+    assert_eq!(
+        accept(&[Some(3), Some(4)], &["f", "g"], true),
+        (vec![true, true], Some(Next::From(4)))
+    );
+    // The next answer has the value.
+    assert_eq!(
+        accept(&[Some(4), Some(4), None], &["g", "d", "h"], false),
+        (vec![false, false, true], None)
+    );
+}
+
+#[test]
 fn a_list_that_breaks_off_is_not_believed() {
     let mut walk = KeysetWalk::<i64, i64>::new(false);
     walk.accept(&[Some(1), Some(2)], &[1, 2], true).unwrap();

@@ -516,3 +516,113 @@ async fn a_statement_notes_an_announced_removal_once() {
         .filter(|note| note.contains("announces the removal"));
     assert_eq!(announced.count(), 1, "{notes:?}");
 }
+
+/// Only keys and change columns have to be there; what else is odd is lost alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_tells_neither_rows_nor_changes_apart_may_be_missing() {
+    let sandbox = sandbox(|workspace| workspace.repositories = 1).await;
+    let first_load = || Reading::Changes(Checkpoint::default());
+    for (table, path, row, reading, expected) in [
+        (
+            "PullRequests",
+            "*/pullrequests",
+            r#"{"id":1.0,"updated_on":"2026-01-02T03:04:05Z","created_on":"","state":["x"]}"#,
+            first_load(),
+            [("Id", "1"), ("CreatedOn", "NULL"), ("State", "NULL")],
+        ),
+        (
+            "PullRequests",
+            "*/pullrequests",
+            r#"{"id":1,"updated_on":"2026-01-02T03:04:05Z","created_on":1e400}"#,
+            Reading::Scan,
+            [("Id", "1"), ("CreatedOn", "NULL"), ("State", "NULL")],
+        ),
+        (
+            "Pipelines",
+            "*/pipelines/",
+            r#"{"uuid":"{1}","created_on":5,"state":{"name":"PENDING"}}"#,
+            first_load(),
+            [
+                ("UUID", "{1}"),
+                ("CreatedOn", "NULL"),
+                ("StateName", "PENDING"),
+            ],
+        ),
+        (
+            "Projects",
+            "*/projects",
+            r#"{"uuid":"{1}","key":null,"created_on":"2026-13-01"}"#,
+            Reading::Listing,
+            [("UUID", "{1}"), ("Key", "NULL"), ("CreatedOn", "NULL")],
+        ),
+        (
+            "Forks",
+            "*/forks",
+            r#"{"uuid":"{1}","created_on":null}"#,
+            Reading::Scan,
+            [("UUID", "{1}"), ("Name", "NULL"), ("CreatedOn", "NULL")],
+        ),
+        (
+            "Snippets",
+            "*/snippets/acme",
+            r#"{"id":12,"owner":{"uuid":"{1}"},"title":1.50}"#,
+            Reading::Scan,
+            [("Id", "12"), ("OwnerUUID", "{1}"), ("Title", "1.50")],
+        ),
+    ] {
+        let client = connect(&sandbox, basic());
+        sandbox.clear_faults();
+        let body = format!(r#"{{"values":[{row}]}}"#);
+        sandbox.fault(Fault::always(path, FaultKind::Body { body }));
+        let columns = expected.map(|(column, _)| column);
+        let plan = client.plan(client.request(table, &columns));
+        let slice = client.slices(&plan).await.remove(0);
+        let (rows, ..) = client.read(&plan, &slice, reading).await.unwrap();
+        for (column, value) in expected {
+            assert_eq!(texts(&rows, column), [value], "{table}.{column}");
+        }
+    }
+}
+
+/// What stands in an address has to be there for the rows behind it, and for no others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_without_its_key_keeps_the_rows_that_hang_on_it() {
+    let sandbox = sandbox(|_| {}).await;
+    let body = r#"{"values":[{"uuid":"{1}","key":null}]}"#.to_owned();
+    sandbox.fault(Fault::always("*/projects", FaultKind::Body { body }));
+    let client = connect(&sandbox, basic());
+    let plan = client.plan(client.request("ProjectUserPermissions", &["ProjectUUID", "UserUUID"]));
+    let slice = client.slices(&plan).await.remove(0);
+    let (rows, ..) = client.read(&plan, &slice, Reading::Listing).await.unwrap();
+    assert_eq!(texts(&rows, "UserUUID"), Vec::<String>::new());
+    let expected = "ProjectUserPermissions of acme (Projects {1}) cannot be asked for: \
+                    its Key was not in the answer or could not be read; its rows stay as they are";
+    let said = client.notes.said();
+    assert!(said.iter().any(|said| said == expected), "{said:?}");
+    let error = client.read(&plan, &slice, Reading::Scan).await.unwrap_err();
+    assert_eq!(
+        error.hint().unwrap(),
+        "WHERE ProjectUUID <> '{1}' leaves it out"
+    );
+}
+
+/// The service takes the beginning of a hash for the commit; in SQL it equals none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_hash_equals_none_whatever_is_selected() {
+    let sandbox = sandbox(|workspace| workspace.repositories = 1).await;
+    let client = connect(&sandbox, basic());
+    let commits = client.scan(client.request("Commits", &["Hash"])).await;
+    let hash = texts(&commits.unwrap(), "Hash").remove(0);
+    for table in ["CommitStatuses", "CommitComments", "Diffstat"] {
+        let own = if table == "Diffstat" { "Path" } else { "Type" };
+        for columns in [&[own][..], &[own, "CommitDate"]] {
+            for value in [&hash[..12], "main", &hash.to_uppercase()] {
+                let mut request = client.request(table, columns);
+                request.predicates = vec![equal(&request.table, "CommitHash", value)];
+                let rows = client.scan(request).await.unwrap();
+                let found = texts(&rows, own);
+                assert_eq!(found, Vec::<String>::new(), "{table} {columns:?} {value}");
+            }
+        }
+    }
+}

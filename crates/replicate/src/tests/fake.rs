@@ -148,6 +148,7 @@ fn table(name: &str, cursor: bool) -> Arc<TableSpec> {
         kind,
         origin,
         nullable: false,
+        required: true,
         immutable,
         filter: Filter::default(),
         sort: false,

@@ -64,6 +64,29 @@ impl Cell {
         }
     }
 
+    /// The value of the row being read, for a message, if it came and is short.
+    pub(super) fn shown(&self, row: usize) -> Option<String> {
+        const LONGEST: usize = 64;
+        if self.len() <= row {
+            return None;
+        }
+        match self {
+            Self::Int(builder) => Some(builder.values_slice().get(row)?.to_string()),
+            Self::Text(builder) => {
+                let offsets = builder.offsets_slice().get(row..)?;
+                let start = usize::try_from(*offsets.first()?).ok()?;
+                let end = offsets.get(1).and_then(|end| usize::try_from(*end).ok());
+                let text = builder
+                    .values_slice()
+                    .get(start..end.unwrap_or(builder.values_slice().len()))?;
+                let text = std::str::from_utf8(text).ok()?;
+                let is_fit = text.len() <= LONGEST && !text.contains(char::is_control);
+                is_fit.then(|| text.to_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// What the column takes, in words.
     pub(super) fn expected(&self) -> &'static str {
         match self {

@@ -30,7 +30,7 @@ use self::cell::Cell;
 pub use self::number::whole;
 use self::tree::{Node, Target};
 use self::visit::Answer;
-use crate::spec::{Origin, Walk};
+use crate::spec::Origin;
 use crate::{Error, Lost, Result, TableSpec, code};
 
 /// Reads the answers about one table into batches of the wanted columns.
@@ -81,6 +81,8 @@ impl Above {
 /// What a column read from the rows demands.
 #[derive(Debug, Clone)]
 struct CellSpec {
+    /// The column's name.
+    column: String,
     /// Where its value is in the row; the first place that has one counts.
     places: Vec<String>,
     kind: crate::spec::ColumnKind,
@@ -131,12 +133,7 @@ impl Decoder {
     /// with the slice's values.
     pub fn new(table: &TableSpec, columns: &[usize]) -> Self {
         let parents: Vec<_> = table.parents().collect();
-        let walked = match table.walk {
-            Walk::Keyset { column, .. } => Some(column),
-            Walk::Pages { .. } => None,
-        };
         let cursor = table.cursor.as_ref().map(|cursor| cursor.column);
-        let feed = table.feed.as_ref().map(|feed| feed.column);
         let mut tree = Node::default();
         let mut cells = Vec::new();
         let mut sources = Vec::new();
@@ -149,14 +146,14 @@ impl Decoder {
                 }
                 Origin::Up(above) => Source::Up(*above),
                 own => {
-                    let strict =
-                        table.key.contains(&index) || [cursor, walked, feed].contains(&Some(index));
+                    let strict = table.key.contains(&index) || cursor == Some(index);
                     let paths = own.paths();
                     for (rank, path) in paths.iter().enumerate() {
                         let cell = cells.len();
                         tree.insert(path, Target { cell, rank }, strict);
                     }
                     cells.push(CellSpec {
+                        column: column.name.clone(),
                         places: paths.iter().map(|path| path.join(".")).collect(),
                         kind: column.kind,
                         nullable: column.nullable,
@@ -247,8 +244,7 @@ impl Decoder {
             mut lost,
             ..
         } = answer;
-        let replaced = [(Lost::Halves, halves), (Lost::Foreign, foreign)];
-        lost.extend(replaced.into_iter().filter(|(_, count)| *count > 0));
+        lost.extend(lost_in(halves, foreign));
         let built: Vec<ArrayRef> = cells.into_iter().map(Cell::finish).collect();
         let column = |source: &Source| match source {
             Source::Cell(cell) => Ok(built[*cell].clone()),
@@ -335,6 +331,19 @@ impl Decoder {
         }
         Error::new(code, message)
     }
+}
+
+/// What had to be replaced in a body to read it as JSON.
+pub fn replaced(body: &[u8]) -> BTreeMap<Lost, u64> {
+    let Readable {
+        halves, foreign, ..
+    } = readable(body);
+    lost_in(halves, foreign).collect()
+}
+
+fn lost_in(halves: u64, foreign: u64) -> impl Iterator<Item = (Lost, u64)> {
+    let both = [(Lost::Halves, halves), (Lost::Foreign, foreign)];
+    both.into_iter().filter(|(_, count)| *count > 0)
 }
 
 /// A text column of one value in every row.

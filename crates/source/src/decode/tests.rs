@@ -213,7 +213,7 @@ fn conflicts_are_null_and_counted() {
 
 #[test]
 fn unusable_answers() {
-    let cases: [(&str, &str, &str); 13] = [
+    let cases: [(&str, &str, &str); 14] = [
         ("", "BL2010", "its body is empty"),
         ("<html>\u{7}</html>", "BL2010", r"<html>\u{7}</html>"),
         (r#"{"values":[{"id":1,"#, "BL2010", "ends too early"),
@@ -225,13 +225,18 @@ fn unusable_answers() {
         (
             r#"{"values":[{"updated_on":"2026-01-01T00:00:00Z"}]}"#,
             "BL2011",
-            "row 1 has no `id`",
+            "row 1 has no `id`, which is its Id",
         ),
         (r#"{"values":[{"id":null}]}"#, "BL2011", "row 1"),
         (
             r#"{"values":[{"id":1,"updated_on":"x"}]}"#,
             "BL2011",
-            "in row 1, `updated_on` is another text",
+            "in row 1 (Id 1), `updated_on` is another text",
+        ),
+        (
+            r#"{"values":[{"id":7,"updated_on":null}]}"#,
+            "BL2011",
+            "row 1 (Id 7) has no `updated_on`, which is its UpdatedOn",
         ),
         (
             r#"{"values":[{"id":"1"}]}"#,
@@ -339,7 +344,7 @@ fn the_first_place_of_a_column_counts_wherever_it_is_in_the_row() {
         ),
         (
             r#"{"old":{},"new":{}}"#,
-            "row 1 has no `new.path` or `old.path`",
+            "row 1 has no `new.path` or `old.path`, which is its Path",
         ),
     ] {
         let error = places(&format!(r#"{{"values":[{row}]}}"#)).unwrap_err();

@@ -79,6 +79,22 @@ impl<'d> Answer<'d> {
         }
     }
 
+    /// The row being read, for people: its place in the answer, and what of its key was read.
+    fn row(&self) -> String {
+        let strict = self
+            .specs
+            .iter()
+            .zip(&self.cells)
+            .filter(|(spec, _)| spec.strict);
+        let known: Vec<_> = strict
+            .filter_map(|(spec, cell)| Some(format!("{} {}", spec.column, cell.shown(self.rows)?)))
+            .collect();
+        match known.as_slice() {
+            [] => format!("row {}", self.rows + 1),
+            known => format!("row {} ({})", self.rows + 1, known.join(", ")),
+        }
+    }
+
     fn fail<E: de::Error>(&mut self, failure: String) -> E {
         self.failure = Some(failure);
         E::custom("unexpected shape")
@@ -92,9 +108,9 @@ impl<'d> Answer<'d> {
         found: &'static str,
     ) -> Result<(), E> {
         if strict {
-            let row = self.rows + 1;
+            let row = self.row();
             return Err(self.fail(format!(
-                "cannot be used: in row {row}, `{path}` is {found} where {expected} was expected"
+                "cannot be used: in {row}, `{path}` is {found} where {expected} was expected"
             )));
         }
         let lost = Lost::Type {
@@ -136,20 +152,22 @@ impl<'d> Answer<'d> {
     fn end_row<E: de::Error>(&mut self) -> Result<(), E> {
         self.settle()?;
         let rows = self.rows;
+        let mut missing = None;
         for (cell, spec) in self.cells.iter_mut().zip(self.specs) {
             if cell.len() == rows {
                 if let (Cell::Text(builder), Some(otherwise)) = (&mut *cell, &spec.otherwise) {
                     builder.append_value(otherwise);
-                    continue;
+                } else if spec.nullable {
+                    cell.append_null();
+                } else {
+                    missing = missing.or(Some(spec));
                 }
-                if !spec.nullable {
-                    let path = spec.places.join("` or `");
-                    self.failure =
-                        Some(format!("cannot be used: row {} has no `{path}`", rows + 1));
-                    return Err(E::custom("unexpected shape"));
-                }
-                cell.append_null();
             }
+        }
+        if let Some(CellSpec { places, column, .. }) = missing {
+            let (row, path) = (self.row(), places.join("` or `"));
+            let failure = format!("cannot be used: {row} has no `{path}`, which is its {column}");
+            return Err(self.fail(failure));
         }
         self.rows += 1;
         Ok(())

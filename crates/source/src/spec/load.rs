@@ -248,6 +248,11 @@ fn table(mut entry: Entry<'_>, groups: &Groups<'_>, known: &[Arc<TableSpec>]) ->
     let blind_spots = entry.texts("blind_spots").unwrap_or_default();
     let reader = entry.text("reader");
     entry.finish();
+    let found_by = cursor.as_ref().map(|cursor| cursor.column);
+    for (index, column) in columns.iter_mut().enumerate() {
+        let is_needed = key.contains(&index) || found_by == Some(index);
+        column.nullable |= column.origin.is_own() && !is_needed;
+    }
     let table = TableSpec {
         name: name?,
         doc: doc?,
@@ -311,6 +316,7 @@ fn parents(slice: SliceKind) -> Vec<ColumnSpec> {
         kind: ColumnKind::Text,
         origin: Origin::Parent(parent),
         nullable,
+        required: !nullable,
         immutable,
         filter: Filter::default(),
         sort: false,
@@ -393,6 +399,7 @@ fn column(entry: &Entry<'_>, above: Option<&ParentTable>) -> Option<ColumnSpec> 
     }
     let column = ColumnSpec {
         nullable: !required,
+        required,
         immutable,
         sort: entry.flag("sort"),
         extra: entry.flag("extra"),

@@ -178,8 +178,10 @@ pub struct ColumnSpec {
     pub kind: ColumnKind,
     /// Where its value comes from.
     pub origin: Origin,
-    /// Values may be missing.
+    /// Rows may lack the value. Answers may lack any, so that only a key and the change column always have theirs.
     pub nullable: bool,
+    /// The source has a value in every row: a condition or an order on it there needs no thought of NULLs.
+    pub required: bool,
     /// The value never changes in a row.
     pub immutable: bool,
     /// What the service can filter on it.

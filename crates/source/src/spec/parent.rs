@@ -134,7 +134,7 @@ fn bound(bind: &Entry<'_>, table: &TableSpec) -> Vec<(String, usize)> {
             .as_str()
             .and_then(|name| table.columns.iter().position(|known| known.name == name));
         match column {
-            Some(column) if table.columns[column].nullable => bind.mistake(&format!(
+            Some(column) if !table.columns[column].required => bind.mistake(&format!(
                 "{} may be NULL, so it cannot stand in an address",
                 table.columns[column].name
             )),
@@ -278,6 +278,7 @@ pub(super) fn up(
         kind: column.kind,
         origin: Origin::Up(index),
         nullable: column.nullable,
+        required: column.required,
         immutable: column.immutable,
         filter: super::Filter::default(),
         sort: false,

@@ -334,6 +334,7 @@ impl Described<'_> {
             kind: ColumnKind::Int,
             origin: Origin::Row(vec![name.to_owned()]),
             nullable: false,
+            required: true,
             immutable: true,
             filter: Filter {
                 field: quote(name),
@@ -405,6 +406,7 @@ impl Described<'_> {
             kind,
             origin: Origin::Row(vec![column.name.clone()]),
             nullable: !(column.not_null || is_key),
+            required: column.not_null || is_key,
             immutable: is_key,
             sort: match kind {
                 ColumnKind::Int | ColumnKind::Bool => true,
