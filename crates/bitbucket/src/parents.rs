@@ -17,7 +17,7 @@ use bucketline_source::{
 use crate::condition::cell;
 use crate::plan::{self, Access, plan};
 use crate::query;
-use crate::shape::Purpose;
+use crate::shape::{Purpose, is_hash};
 
 /// The most parents that are taken from a condition; each of them costs a request.
 const GIVEN_LIMIT: usize = 50;
@@ -191,7 +191,14 @@ pub(crate) fn given(plan: &ScanPlan) -> Option<(Arc<[usize]>, RecordBatch)> {
         })?;
         Some(once(&equal.predicate.values))
     };
-    let values: Vec<Vec<Literal>> = columns.iter().map(named).collect::<Option<_>>()?;
+    let possible = |column: &usize| {
+        let mut values = named(column)?;
+        if is_commit(&above.request.table, *column) {
+            values.retain(|value| matches!(value, Literal::Text(hash) if is_hash(hash)));
+        }
+        Some(values)
+    };
+    let values: Vec<Vec<Literal>> = columns.iter().map(possible).collect::<Option<_>>()?;
     // Several lists would name more parents than there are.
     let several = values.iter().filter(|values| values.len() != 1).count();
     let rows = values.iter().map(|values| values.len()).max()?;
@@ -214,6 +221,18 @@ pub(crate) fn given(plan: &ScanPlan) -> Option<(Arc<[usize]>, RecordBatch)> {
         .collect::<Option<_>>()?;
     let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).ok()?;
     Some((columns, rows))
+}
+
+/// Whether a column has the hashes of commits: the table's own, or those of the one that its rows hang on.
+fn is_commit(table: &TableSpec, column: usize) -> bool {
+    match (&table.columns[column].origin, &table.parent) {
+        (Origin::Up(above), Some(parent)) => is_commit(&parent.table, *above),
+        (origin, _) => {
+            origin.is_own()
+                && matches!(table.strategy(), Strategy::Heads(_))
+                && table.key.contains(&column)
+        }
+    }
 }
 
 /// Values as they come first: a parent that is named twice is visited once.

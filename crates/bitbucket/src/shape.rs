@@ -269,7 +269,7 @@ pub(crate) fn named(plan: &ScanPlan) -> Option<Vec<&str>> {
             && predicate.values.len() <= NAMED_LIMIT
     })?;
     // What is no whole hash may be the name of a branch, from which a list may begin as well.
-    let is_hash = |text: &&str| text.len() == 40 && text.bytes().all(|it| it.is_ascii_hexdigit());
+    let is_hash = |text: &&str| is_hash(text);
     let texts = named.values.iter().map(|value| match value {
         Literal::Text(text) => Some(text.as_str()).filter(is_hash),
         _ => None,
@@ -278,6 +278,14 @@ pub(crate) fn named(plan: &ScanPlan) -> Option<Vec<&str>> {
     hashes.sort_unstable();
     hashes.dedup();
     Some(hashes)
+}
+
+/// Whether a text is a commit's whole hash. The service takes the beginning of one as well, which equals none.
+pub(crate) fn is_hash(text: &str) -> bool {
+    text.len() == 40
+        && text
+            .bytes()
+            .all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Where the scan of a list that comes newest first may end: once a page's values of this column are all before this
