@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bucketline_app::Vault;
 use bucketline_app::clock::SimulatedClock;
 use bucketline_app::scheduler::{Handle, Scheduler, Settings};
 use bucketline_app::store::NewNode;
@@ -98,7 +99,9 @@ impl Served {
     async fn start() -> Self {
         let world = World::start(small()).await;
         let file = world.folder().join("state/app.db");
-        let store = bucketline_store::open(&Place::File(file)).await.unwrap();
+        let vault = Vault::beside(file.with_extension("key"));
+        let place = Place::File(file);
+        let store = bucketline_store::open_with(&place, &vault).await.unwrap();
         let clock = SimulatedClock::new(world.sandbox.now());
         let shown = clock.clone();
         let connections = Connections::new(Arc::clone(&store))
@@ -383,12 +386,71 @@ async fn an_edit_needs_the_revision_that_it_was_made_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_typed_in_is_used_and_never_given_back() {
+    let served = Served::start().await;
+    let api = &served.api;
+    let mut account = served.account("acme");
+    account["properties"]["Token"] = json!("sandbox-api-token-acme");
+    let made = api.post("/api/v1/connections", &account).await;
+    assert!(!made.text.contains("sandbox-api-token"), "{}", made.text);
+    let made = made.expect(201);
+    assert_eq!(made["properties"]["Token"], "***");
+    assert!(made["to_enter"].is_null());
+    let tested = api.post("/api/v1/connections/acme/test", &json!({})).await;
+    assert!(
+        !tested.text.contains("sandbox-api-token"),
+        "{}",
+        tested.text
+    );
+    let tested = tested.expect(200);
+    assert!(tested["failure"].is_null(), "{tested}");
+
+    // What was read can be given back: the secret stays.
+    let path = "/api/v1/connections/acme";
+    let read = api.get(path).await;
+    assert!(!read.text.contains("sandbox-api-token"), "{}", read.text);
+    let read = read.expect(200);
+    let mut edited = json!({ "name": "acme", "properties": read["properties"] });
+    edited["properties"]["Pagesize"] = json!("50");
+    let put = format!("PUT {path}");
+    let kept = api.with(&put, "If-Match: \"1\"\r\n", Some(&edited)).await;
+    kept.expect(200);
+    let tested = api.post("/api/v1/connections/acme/test", &json!({})).await;
+    assert!(tested.expect(200)["failure"].is_null());
+
+    // Not at another address.
+    edited["properties"]["BaseURL"] = json!("http://127.0.0.1:1");
+    let moved = api.with(&put, "If-Match: \"2\"\r\n", Some(&edited)).await;
+    assert_eq!(moved.expect(422)["errors"][0]["code"], "BL0015");
+    for path in [
+        "/api/v1/connections",
+        "/api/v1/secrets",
+        "/api/v1/openapi.json",
+    ] {
+        let answer = api.get(path).await;
+        assert!(!answer.text.contains("sandbox-api-token"), "{path}");
+        answer.expect(200);
+    }
+    // With the write-ahead log.
+    let state = served.world.folder().join("state");
+    for entry in std::fs::read_dir(state).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let planted = b"sandbox-api-token";
+        let is_there = bytes.windows(planted.len()).any(|part| part == planted);
+        assert!(!is_there, "{}", path.display());
+    }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_told_for_each_field_with_its_place() {
     let served = Served::start().await;
     let api = &served.api;
     served.connect().await;
-    let secret =
-        json!({ "name": "x", "properties": { "Workspace": "acme", "Token": "planted-secret" } });
+    let secret = json!({ "name": "x", "properties": {
+        "Workspace": "acme", "Token": "env:X", "BaseURL": "https://user:planted-secret@api.example",
+    } });
     let refused = api.post("/api/v1/connections", &secret).await;
     assert!(!refused.text.contains("planted-secret"), "{}", refused.text);
     let refused = refused.expect(422);
@@ -397,7 +459,7 @@ async fn what_is_wrong_is_told_for_each_field_with_its_place() {
             &refused["errors"][0]["place"],
             &refused["errors"][0]["code"]
         ),
-        (&json!("properties.Token"), &json!("BL0005"))
+        (&json!("properties.BaseURL"), &json!("BL0005"))
     );
 
     let job = json!({

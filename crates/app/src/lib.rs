@@ -23,11 +23,12 @@ pub mod store;
 mod task;
 #[cfg(test)]
 mod tests;
+pub mod vault;
 mod word;
 
 pub use bucketline_core::{Error, Kind, Result};
 pub use clock::Clock;
-pub use connection::{Connection, ConnectionEntry, ConnectionTest};
+pub use connection::{Connection, ConnectionEntry, ConnectionTest, property_key};
 pub use event::{Event, Level, NewEvent};
 pub use id::{ConnectionId, JobId, NodeId, RunId, TaskId, TaskRunId};
 pub use job::{
@@ -42,4 +43,5 @@ pub use run::{
 pub use slot::{DueSlots, Slot, SlotPlan, TakenSlots};
 pub use store::{Revision, Store, Stored};
 pub use task::Task;
+pub use vault::Vault;
 pub use word::UnknownWord;

@@ -20,6 +20,7 @@ pub use self::page::{
 };
 pub use self::prune::{PruneRequest, Pruned};
 pub use self::stored::{Change, Revision, Stored};
+use crate::vault::{Resealed, Revealed, SecretsState};
 use crate::{
     Connection, ConnectionEntry, ConnectionId, ConnectionTest, DueSlots, Event, Job, JobEntry,
     JobId, NewEvent, NewRun, NewTaskRun, NodeId, Pause, Result, Run, RunId, SliceResult, Slot,
@@ -66,14 +67,16 @@ pub trait Store: Send + Sync + Debug {
     /// The connection of that name.
     async fn connection(&self, name: &str) -> Result<Option<ConnectionEntry>>;
 
-    /// Adds a connection. Fails with `NAME_TAKEN` if there is one of that name.
+    /// Adds a connection, and seals its secrets. Fails with `NAME_TAKEN` if there is one of that name, with `NO_KEY` if a
+    /// secret cannot be sealed.
     async fn create_connection(
         &self,
         connection: &Connection,
         change: &Change,
     ) -> Result<ConnectionEntry>;
 
-    /// Replaces a connection. If it gets another name, jobs name it so from then on.
+    /// Replaces a connection. If it gets another name, jobs name it so from then on. A secret that is `***` stays as it is
+    /// stored, unless the connection's address changes.
     async fn replace_connection(
         &self,
         id: ConnectionId,
@@ -97,6 +100,15 @@ pub trait Store: Send + Sync + Debug {
         revision: Revision,
         test: &ConnectionTest,
     ) -> Result<()>;
+
+    /// The connection of that name with its secrets, for whoever uses it.
+    async fn reveal(&self, name: &str) -> Result<Option<Revealed>>;
+
+    /// Which secrets can be opened.
+    async fn secrets_state(&self) -> Result<SecretsState>;
+
+    /// Seals all secrets by the current key, those that a key here opens.
+    async fn reseal(&self, change: &Change) -> Result<Resealed>;
 
     // Jobs
 

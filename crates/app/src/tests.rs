@@ -159,17 +159,23 @@ fn the_same_table_is_one_after_schema_and_prefix() {
     assert!(!same("REPLICATE a.T", "REPLICATE b.T"));
 }
 
-#[test]
-fn a_connection_holds_references_and_no_secrets() {
-    let connection = |name: &str, value: &str| Connection {
+fn connection(name: &str, value: &str) -> Connection {
+    Connection {
         name: "cloud".into(),
         properties: BTreeMap::from([(name.to_owned(), value.to_owned())]),
         labels: Vec::new(),
-    };
+    }
+}
+
+#[test]
+fn what_is_shown_of_a_connection_holds_no_secrets() {
     let good = [
         ("Token", "env:BITBUCKET_TOKEN"),
         ("Token", "file:/run/secrets/token"),
         ("Token", ""),
+        // To be sealed.
+        ("Token", "planted"),
+        ("OAuthClientSecret", "planted"),
         ("Workspace", "acme"),
         ("URL", "postgres://user@db.example/copies"),
     ];
@@ -177,16 +183,91 @@ fn a_connection_holds_references_and_no_secrets() {
         assert_eq!(connection(name, value).problems(), [], "{name}={value}");
     }
     let bad = [
-        ("Token", "planted"),
-        ("Token", "env:"),
-        ("OAuthClientSecret", "planted"),
         ("URL", "postgres://user:planted@db.example/copies"),
+        ("BaseURL", "https://user:planted@api.example"),
     ];
     for (name, value) in bad {
         let problems = connection(name, value).problems();
         assert_eq!(problems.len(), 1, "{name}={value}");
         assert_eq!(problems[0].code, "BL0005", "{name}={value}");
         assert!(!problems[0].to_string().contains("planted"));
+    }
+}
+
+#[test]
+fn a_secret_that_is_about_to_be_sealed_is_not_shown() {
+    let typed = connection("Token", "planted");
+    assert!(!format!("{typed:?}").contains("planted"));
+    assert_eq!(typed.sealed().properties["Token"], "***");
+    assert_eq!(typed.file_problems()[0].code, "BL0005");
+}
+
+#[test]
+fn a_stored_secret_does_not_follow_a_connection_to_another_address() {
+    let with = |pairs: &[(&str, &str)]| Connection {
+        properties: pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        ..connection("Token", "***")
+    };
+    let before = with(&[
+        ("BaseURL", "https://a.example"),
+        ("Token", "***"),
+        ("User", "a"),
+    ]);
+    for (after, is_refused) in [
+        (
+            &[
+                ("BaseURL", "https://a.example"),
+                ("Token", "***"),
+                ("User", "b"),
+            ][..],
+            false,
+        ),
+        (
+            &[
+                ("baseurl", "https://a.example"),
+                ("TOKEN", "***"),
+                ("Page size", "5"),
+            ],
+            false,
+        ),
+        (
+            &[("BaseURL", "https://b.example"), ("Token", "planted")],
+            false,
+        ),
+        (
+            &[("BaseURL", "https://b.example"), ("Token", "env:TOKEN")],
+            false,
+        ),
+        (&[("BaseURL", "https://b.example"), ("Token", "***")], true),
+        (&[("Token", "***")], true),
+        (
+            &[
+                ("BaseURL", "https://a.example"),
+                ("Token", "***"),
+                ("ProxyServer", "p.example"),
+            ],
+            true,
+        ),
+        (
+            &[
+                ("BaseURL", "https://a.example"),
+                ("Token", "***"),
+                ("Type", "PostgreSQL"),
+            ],
+            true,
+        ),
+        // One that was never stored has nothing to lose.
+        (
+            &[("BaseURL", "https://b.example"), ("Password", "***")],
+            false,
+        ),
+    ] {
+        let problems = with(after).problems_after(&before);
+        assert_eq!(!problems.is_empty(), is_refused, "{after:?}: {problems:?}");
+        assert!(problems.iter().all(|problem| problem.code == "BL0015"));
     }
 }
 

@@ -37,6 +37,10 @@ pub(crate) async fn app(
             print(output, ["Step"], steps.map(|step| [Some(step)]).collect())?;
             Ok(Ending::Success)
         }
+        AppCommand::RotateKey => {
+            let parts = Parts::open(store, settings).await?;
+            rotate_key(&parts, output).await
+        }
         AppCommand::Jobs => {
             let parts = Parts::look(store, settings).await?;
             jobs(parts.as_ref(), output).await
@@ -97,6 +101,29 @@ async fn apply(
     };
     let row = |difference: &Difference| [Some(difference.to_string())];
     print(output, ["Difference"], done.iter().map(row).collect())?;
+    Ok(Ending::Success)
+}
+
+/// Seals all secrets by a new key. Whenever it is killed, every secret has its key.
+async fn rotate_key(parts: &Parts, output: &mut Output) -> Result<Ending> {
+    // A file that is given has its new key on the first line.
+    if parts.vault.is_ours() {
+        parts.vault.renew()?;
+    }
+    let change = Change {
+        by: BY.to_owned(),
+        at: parts.clock.now().await?,
+    };
+    let done = parts.store.reseal(&change).await?;
+    parts.vault.forget_others(&done.used)?;
+    let mut rows = vec![[Some(format!("{} sealed by the new key", done.sealed))]];
+    let left = done.left.into_iter();
+    rows.extend(left.map(|secret| {
+        [Some(format!(
+            "{secret}: no key here opens it; enter it again"
+        ))]
+    }));
+    print(output, ["Secrets"], rows)?;
     Ok(Ending::Success)
 }
 

@@ -7,7 +7,7 @@ use bucketline::HostTable;
 use bucketline_app::clock::StoreClock;
 use bucketline_app::scheduler::{self, Scheduler};
 use bucketline_app::store::NewNode;
-use bucketline_app::{Clock, Store, schedule};
+use bucketline_app::{Clock, Store, Vault, schedule};
 use bucketline_postgres::Settings as Server;
 use bucketline_runner::{Configured, Connections, LocalRunner};
 use bucketline_store::Place;
@@ -21,9 +21,30 @@ use crate::settings::Settings;
 /// The store's file in the state folder.
 const FILE: &str = "app.db";
 
+/// The credential of systemd that is the key for secrets.
+const CREDENTIAL: &str = "bucketline-key";
+
+/// What seals the store's secrets.
+fn vault(arguments: &StoreArguments, place: &Place, settings: &Settings) -> Vault {
+    if let Some(path) = &arguments.key_file {
+        return Vault::of_file(path);
+    }
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let credential = credentials.map(|folder| folder.join(CREDENTIAL));
+    if let Some(path) = credential.filter(|path| path.exists()) {
+        return Vault::of_file(path);
+    }
+    match (place, &settings.state) {
+        (Place::File(path), _) => Vault::beside(path.with_extension("key")),
+        (_, Some(folder)) => Vault::beside(folder.join(FILE).with_extension("key")),
+        (_, None) => Vault::closed(),
+    }
+}
+
 /// The application, without a server before it.
 pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: Vault,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) connections: Connections,
     pub(crate) zone: Tz,
@@ -59,7 +80,8 @@ pub(crate) fn record_tables(settings: &Settings) -> Vec<Arc<dyn HostTable>> {
         .map_err(|error| bucketline::Error::new(error.code(), error.to_string()));
     bucketline_runner::record_tables(Arc::new(move || {
         let place = place.clone();
-        async move { bucketline_store::look(&place?).await }.boxed()
+        // The tables show no secrets.
+        async move { bucketline_store::look(&place?, &Vault::closed()).await }.boxed()
     }))
 }
 
@@ -78,7 +100,9 @@ impl Parts {
     /// Opens the store.
     pub(crate) async fn open(arguments: &StoreArguments, settings: &Settings) -> Result<Self> {
         let place = place(arguments.store.as_deref(), settings)?;
-        Self::over(bucketline_store::open(&place).await?, settings)
+        let vault = vault(arguments, &place, settings);
+        let store = bucketline_store::open_with(&place, &vault).await?;
+        Self::over(store, vault, settings)
     }
 
     /// Opens the store to be read, also while a process serves it; none if there is no store.
@@ -87,11 +111,14 @@ impl Parts {
         settings: &Settings,
     ) -> Result<Option<Self>> {
         let place = place(arguments.store.as_deref(), settings)?;
-        let store = bucketline_store::look(&place).await?;
-        store.map(|store| Self::over(store, settings)).transpose()
+        let vault = vault(arguments, &place, settings);
+        let store = bucketline_store::look(&place, &vault).await?;
+        store
+            .map(|store| Self::over(store, vault, settings))
+            .transpose()
     }
 
-    fn over(store: Arc<dyn Store>, settings: &Settings) -> Result<Self> {
+    fn over(store: Arc<dyn Store>, vault: Vault, settings: &Settings) -> Result<Self> {
         let zone = match &settings.time_zone {
             Some(name) => schedule::zone(name)?,
             None => Tz::UTC,
@@ -113,9 +140,27 @@ impl Parts {
         Ok(Self {
             clock: Arc::new(StoreClock::new(Arc::clone(&store))),
             store,
+            vault,
             connections,
             zone,
         })
+    }
+
+    /// Warns of secrets that cannot be opened.
+    pub(crate) async fn warn_of_secrets(&self) -> Result<()> {
+        let state = self.store.secrets_state().await?;
+        if state.key_is_other {
+            let why = self.vault.trouble();
+            let why = why.unwrap_or_else(|| "the key is another one than sealed them".to_owned());
+            tracing::warn!("the store's secrets cannot be opened: {why}");
+        }
+        if !state.to_enter.is_empty() {
+            let list = state.to_enter.join("; ");
+            tracing::warn!(
+                "enter these secrets again, or restore the key file (everything else works): {list}"
+            );
+        }
+        Ok(())
     }
 
     /// A scheduler that runs tasks in this process.

@@ -230,6 +230,11 @@ pub(crate) struct StoreArguments {
         value_name = "WHERE"
     )]
     pub(crate) store: Option<String>,
+
+    /// The file of the key that seals secrets in the store [default: bucketline-key of systemd's credentials, else a file
+    /// beside the store, which is made when it is needed]
+    #[arg(long, env = "BUCKETLINE_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 /// Options of `bucketline serve`.
@@ -291,6 +296,8 @@ pub(crate) enum AppCommand {
         #[arg(long)]
         remove: bool,
     },
+    /// Seal the store's secrets by a new key
+    RotateKey,
     /// Bring the store to this version's schema, which `serve` does, too; prints the steps
     Migrate,
 }

@@ -28,6 +28,7 @@ pub(crate) async fn serve(
 ) -> Result<Ending> {
     let listener = listen(arguments.listen).await?;
     let parts = Parts::open(&arguments.store, settings).await?;
+    parts.warn_of_secrets().await?;
     let token = Token::random().ok_or(Error::NoRandom)?;
     let file = folder(settings)?.join(TOKEN_FILE);
     write_private(&file, &token).map_err(|source| Error::Write {

@@ -155,6 +155,7 @@ codes! {
         NOT_ONE_EXPRESSION      "BL0012" Statement;
         BAD_FILE                "BL0013" Configuration;
         FILE                    "BL0014" Configuration;
+        SECRET_MOVED            "BL0015" Configuration;
     }
 
     /// When jobs are due.
@@ -192,12 +193,14 @@ codes! {
         DAMAGED                 "BL0315" Configuration;
         MIGRATION               "BL0316" Configuration;
         DEFECT                  "BL0317" Bug;
+        NO_KEY                  "BL0320" Configuration;
     }
 
     /// Carrying out runs.
     Runner runner {
         NO_CONNECTION           "BL0401" Configuration;
         WEBHOOK                 "BL0402" Transient;
+        SECRET_TO_ENTER         "BL0403" Credential;
     }
 
     /// The REST API, and the server behind it.

@@ -1,9 +1,11 @@
 //! Where the application's connections come from, and the sessions that are made of them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bucketline::{Builder, ConnectionProperties, DestinationSetting, Session, StatementOptions};
+use bucketline_app::vault::{KEPT, Revealed};
 use bucketline_app::{Connection, Error, Job, Result, Store, name};
 use bucketline_core::code;
 use chrono::{DateTime, Utc};
@@ -112,10 +114,19 @@ impl Connections {
             .find(|it| name::key(&it.name) == name::key(wanted))
     }
 
-    /// The properties of a connection of the store.
-    pub(crate) fn properties(&self, connection: &Connection) -> ConnectionProperties {
-        let origin = format!("connection {}", connection.name);
-        ConnectionProperties::new(origin, connection.properties.iter()).in_folder(&self.folder)
+    /// The properties of a connection that is shown, or is to be saved: secrets are not those that it has.
+    pub(crate) fn shown(&self, connection: &Connection) -> ConnectionProperties {
+        let mut properties = connection.sealed().properties;
+        for value in properties.values_mut().filter(|value| *value == KEPT) {
+            // A secret that is there, and is looked for when it is used.
+            "env:STORED".clone_into(value);
+        }
+        self.of_store(&connection.name, &properties)
+    }
+
+    fn of_store(&self, name: &str, properties: &BTreeMap<String, String>) -> ConnectionProperties {
+        ConnectionProperties::new(format!("connection {name}"), properties.iter())
+            .in_folder(&self.folder)
     }
 
     /// The properties of the connection of that name, and how its name is spelled.
@@ -126,10 +137,20 @@ impl Connections {
         if let Some(found) = self.configured_as(wanted) {
             return Ok((found.name.clone(), found.properties.clone()));
         }
-        match self.store.connection(wanted).await? {
-            Some(entry) => {
-                let connection = &entry.connection.value;
-                Ok((connection.name.clone(), self.properties(connection)))
+        match self.store.reveal(wanted).await? {
+            Some(Revealed { name, to_enter, .. }) if !to_enter.is_empty() => {
+                let message = format!(
+                    "the connection `{name}` has no {}: it was never entered, or the key that sealed it is not here",
+                    to_enter.join(" and no ")
+                );
+                Err(Error::new(code::runner::SECRET_TO_ENTER, message)
+                    .with_hint("enter it again, or restore the key file"))
+            }
+            Some(Revealed {
+                name, properties, ..
+            }) => {
+                let properties = self.of_store(&name, &properties);
+                Ok((name, properties))
             }
             None => Err(Error::new(
                 code::runner::NO_CONNECTION,

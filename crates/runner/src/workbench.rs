@@ -142,15 +142,15 @@ impl Workbench {
     /// What is wrong with a connection that is to be saved, by itself and by the properties that its type has.
     pub fn connection_problems(&self, connection: &Connection) -> Vec<Problem> {
         let mut problems = connection.problems();
-        let properties = self.connections.properties(connection);
+        let properties = self.connections.shown(connection);
         if problems.is_empty() && properties.has_literal_secret() {
             problems.push(
                 Problem::new(
                     "properties",
                     code::model::LITERAL_SECRET,
-                    "a value is a secret, which is not stored",
+                    "a value holds a secret, which everybody would see here",
                 )
-                .with_hint("give a reference: `env:NAME` or `file:PATH`"),
+                .with_hint("give the secret as a property of its own"),
             );
         }
         if problems.is_empty() {
@@ -163,7 +163,7 @@ impl Workbench {
 
     /// What the user should know of a connection: properties that change nothing.
     pub fn connection_notes(&self, connection: &Connection) -> Vec<String> {
-        self.connections.properties(connection).without_effect()
+        self.connections.shown(connection).without_effect()
     }
 
     /// What is wrong with a job that is to be saved: by itself, by its connections, and by its statements as far as they
@@ -179,6 +179,9 @@ impl Workbench {
             }
             match self.connections.find(name).await {
                 Ok(_) => {}
+                Err(error) if error.code() == code::runner::SECRET_TO_ENTER => {
+                    problems.push(Problem::of(place, &error));
+                }
                 Err(error) if error.code() == code::runner::NO_CONNECTION => {
                     let code = code::model::BAD_REFERENCE;
                     problems.push(

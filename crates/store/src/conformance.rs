@@ -6,19 +6,20 @@ mod files;
 mod history;
 mod lists;
 mod nodes;
+mod secrets;
 mod slots;
 
 use std::sync::Arc;
 
 use bucketline_app::store::{Change, Claimed, Ending, Limits, NewNode, QueueAnswer};
 use bucketline_app::{
-    Failure, Job, JobEntry, JobId, Kind, NewRun, NodeId, Origin, Run, RunState, Store, Task,
+    Failure, Job, JobEntry, JobId, Kind, NewRun, NodeId, Origin, Run, RunState, Store, Task, Vault,
 };
 use bucketline_postgres::Settings;
 use bucketline_private_postgres::Server;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{Place, open};
+use crate::{Place, open_with};
 
 /// Each case gets an empty store of its own. With SQLite each is a test; with PostgreSQL those of a module share a server.
 macro_rules! cases {
@@ -44,8 +45,16 @@ macro_rules! cases {
 
 use cases;
 
+/// A vault with a key of its own.
+pub(crate) fn vault() -> Vault {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Vault::beside(folder.path().join("secrets.key"));
+    vault.to_seal(true).unwrap();
+    vault
+}
+
 async fn in_memory() -> Arc<dyn Store> {
-    open(&Place::Memory).await.unwrap()
+    open_with(&Place::Memory, &vault()).await.unwrap()
 }
 
 fn server() -> Option<Server> {
@@ -54,9 +63,8 @@ fn server() -> Option<Server> {
 
 /// A store in a new database.
 async fn in_database(server: &Server) -> Arc<dyn Store> {
-    open(&place(&server.create_database().unwrap()))
-        .await
-        .unwrap()
+    let place = place(&server.create_database().unwrap());
+    open_with(&place, &vault()).await.unwrap()
 }
 
 pub(crate) fn place(url: &str) -> Place {

@@ -20,6 +20,7 @@ mod prune;
 mod queue;
 mod runs;
 mod schema;
+mod secrets;
 mod slots;
 mod sqlite;
 mod tries;
@@ -32,7 +33,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bucketline_app::{Error, Result, Store};
+use bucketline_app::{Error, Result, Store, Vault};
 use bucketline_core::code;
 use bucketline_postgres::Settings;
 
@@ -53,20 +54,33 @@ pub enum Place {
     Memory,
 }
 
+/// Opens a store that seals no secrets, and brings it to the schema of this version; see [`open_with`].
+///
+/// # Errors
+/// As [`open_with`].
+pub async fn open(place: &Place) -> Result<Arc<dyn Store>> {
+    open_with(place, &Vault::closed()).await
+}
+
 /// Opens a store, and brings it to the schema of this version. A SQLite file is copied before that, to a file beside it
-/// that ends with the old version, such as `.v1`.
+/// that ends with the old version, such as `.v1`. The vault seals secrets that are typed in; without its key everything
+/// else works.
 ///
 /// # Errors
 /// With a code of `bucketline_core::code::store`: if the store cannot be reached or written, another process uses it, a
 /// newer version of the program has upgraded it, or an upgrade fails, which leaves it as it was.
-pub async fn open(place: &Place) -> Result<Arc<dyn Store>> {
+pub async fn open_with(place: &Place, vault: &Vault) -> Result<Arc<dyn Store>> {
     Ok(match place {
-        Place::File(path) => Arc::new(Operations(Sqlite::open(path, sqlite_steps()).await?)),
+        Place::File(path) => {
+            let database = Sqlite::open(path, sqlite_steps()).await?;
+            Arc::new(Operations::new(database, vault))
+        }
         Place::Postgres(settings) => {
             let steps = Steps::of(&schema::postgres::migrations::runner());
-            Arc::new(Operations(Postgres::open(settings, &steps).await?))
+            let database = Postgres::open(settings, &steps).await?;
+            Arc::new(Operations::new(database, vault))
         }
-        Place::Memory => Arc::new(Operations(Sqlite::in_memory(sqlite_steps())?)),
+        Place::Memory => Arc::new(Operations::new(Sqlite::in_memory(sqlite_steps())?, vault)),
     })
 }
 
@@ -74,7 +88,7 @@ pub async fn open(place: &Place) -> Result<Arc<dyn Store>> {
 ///
 /// # Errors
 /// As [`open`], and if the store has an older schema.
-pub async fn look(place: &Place) -> Result<Option<Arc<dyn Store>>> {
+pub async fn look(place: &Place, vault: &Vault) -> Result<Option<Arc<dyn Store>>> {
     let (steps, name) = match place {
         Place::File(path) => (sqlite_steps(), path.display().to_string()),
         Place::Postgres(_) => {
@@ -93,10 +107,11 @@ pub async fn look(place: &Place) -> Result<Option<Arc<dyn Store>>> {
             .with_hint("bucketline app migrate brings it up to date"));
     }
     match place {
-        Place::File(path) => Ok(Some(Arc::new(Operations(
-            Sqlite::open_to_read(path, steps).await?,
-        )))),
-        _ => open(place).await.map(Some),
+        Place::File(path) => {
+            let database = Sqlite::open_to_read(path, steps).await?;
+            Ok(Some(Arc::new(Operations::new(database, vault))))
+        }
+        _ => open_with(place, vault).await.map(Some),
     }
 }
 

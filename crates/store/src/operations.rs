@@ -6,15 +6,19 @@ use bucketline_app::store::{
     JobFilter, Limits, NewNode, Node, Page, PageRequest, PruneRequest, Pruned, QueueAnswer,
     Reclaimed, Retrying, RunFilter, Silence, SlotFilter,
 };
+use bucketline_app::vault::{Resealed, Revealed, SecretsState};
 use bucketline_app::{
     Connection, ConnectionEntry, ConnectionId, ConnectionTest, DueSlots, Event, Job, JobEntry,
     JobId, NewEvent, NewRun, NewTaskRun, NodeId, Pause, Result, Revision, Run, RunId, SliceResult,
-    Slot, Store, TakenSlots, Task, TaskEnding, TaskRun, TaskRunId,
+    Slot, Store, TakenSlots, Task, TaskEnding, TaskRun, TaskRunId, Vault,
 };
 use chrono::{DateTime, Utc};
 
 use crate::database::{Database, Mode};
-use crate::{connections, definitions, events, jobs, nodes, prune, queue, runs, slots, tries};
+use crate::secrets::Sealing;
+use crate::{
+    connections, definitions, events, jobs, nodes, prune, queue, runs, secrets, slots, tries,
+};
 
 /// One transaction: in `mode`, with copies of the arguments in brackets.
 macro_rules! transaction {
@@ -39,24 +43,39 @@ macro_rules! definition {
 
 /// What keeps the application in a database.
 #[derive(Debug)]
-pub(crate) struct Operations<D>(pub(crate) D);
+pub(crate) struct Operations<D> {
+    pub(crate) database: D,
+    sealing: Sealing,
+}
+
+impl<D: Database> Operations<D> {
+    pub(crate) fn new(database: D, vault: &Vault) -> Self {
+        let sealing = Sealing {
+            vault: vault.clone(),
+            is_shared: database.is_shared(),
+        };
+        Self { database, sealing }
+    }
+}
 
 #[async_trait]
 impl<D: Database> Store for Operations<D> {
     async fn now(&self) -> Result<DateTime<Utc>> {
-        self.0.now().await
+        self.database.now().await
     }
 
     fn is_shared(&self) -> bool {
-        self.0.is_shared()
+        self.database.is_shared()
     }
 
     async fn check(&self) -> Result<()> {
-        transaction!(self.0, Write, [], |tx| definitions::touch_nothing(tx))
+        transaction!(self.database, Write, [], |tx| definitions::touch_nothing(
+            tx
+        ))
     }
 
     async fn generation(&self) -> Result<u64> {
-        transaction!(self.0, Read, [], |tx| definitions::generation(tx))
+        transaction!(self.database, Read, [], |tx| definitions::generation(tx))
     }
 
     async fn connections(
@@ -64,14 +83,17 @@ impl<D: Database> Store for Operations<D> {
         filter: &ConnectionFilter,
         page: &PageRequest,
     ) -> Result<Page<ConnectionEntry>> {
-        transaction!(self.0, Read, [filter, page], |tx| connections::list(
-            tx, &filter, &page
-        ))
+        let sealing = &self.sealing;
+        transaction!(self.database, Read, [sealing, filter, page], |tx| {
+            connections::list(tx, &sealing, &filter, &page)
+        })
     }
 
     async fn connection(&self, name: &str) -> Result<Option<ConnectionEntry>> {
-        let name = name.to_owned();
-        transaction!(self.0, Read, [], |tx| connections::named(tx, &name))
+        let (name, sealing) = (name.to_owned(), &self.sealing);
+        transaction!(self.database, Read, [sealing], |tx| connections::named(
+            tx, &sealing, &name
+        ))
     }
 
     async fn create_connection(
@@ -79,11 +101,10 @@ impl<D: Database> Store for Operations<D> {
         connection: &Connection,
         change: &Change,
     ) -> Result<ConnectionEntry> {
-        definition!(self.0, [connection, change], |tx| connections::create(
-            tx,
-            &connection,
-            &change
-        ))
+        let sealing = &self.sealing;
+        definition!(self.database, [sealing, connection, change], |tx| {
+            connections::create(tx, &sealing, &connection, &change)
+        })
     }
 
     async fn replace_connection(
@@ -93,13 +114,10 @@ impl<D: Database> Store for Operations<D> {
         revision: Revision,
         change: &Change,
     ) -> Result<ConnectionEntry> {
-        definition!(self.0, [connection, change], |tx| connections::replace(
-            tx,
-            id,
-            &connection,
-            revision,
-            &change
-        ))
+        let sealing = &self.sealing;
+        definition!(self.database, [sealing, connection, change], |tx| {
+            connections::replace(tx, &sealing, id, &connection, revision, &change)
+        })
     }
 
     async fn delete_connection(
@@ -108,7 +126,31 @@ impl<D: Database> Store for Operations<D> {
         revision: Revision,
         _change: &Change,
     ) -> Result<()> {
-        definition!(self.0, [], |tx| connections::delete(tx, id, revision))
+        let sealing = &self.sealing;
+        definition!(self.database, [sealing], |tx| connections::delete(
+            tx, &sealing, id, revision
+        ))
+    }
+
+    async fn reveal(&self, name: &str) -> Result<Option<Revealed>> {
+        let (name, sealing) = (name.to_owned(), &self.sealing);
+        transaction!(self.database, Read, [sealing], |tx| connections::reveal(
+            tx, &sealing, &name
+        ))
+    }
+
+    async fn secrets_state(&self) -> Result<SecretsState> {
+        let sealing = &self.sealing;
+        transaction!(self.database, Read, [sealing], |tx| {
+            connections::secrets_state(tx, &sealing)
+        })
+    }
+
+    async fn reseal(&self, change: &Change) -> Result<Resealed> {
+        let sealing = &self.sealing;
+        definition!(self.database, [sealing, change], |tx| secrets::reseal(
+            tx, &sealing, &change
+        ))
     }
 
     async fn note_test(
@@ -117,28 +159,30 @@ impl<D: Database> Store for Operations<D> {
         revision: Revision,
         test: &ConnectionTest,
     ) -> Result<()> {
-        transaction!(self.0, Write, [test], |tx| connections::note_test(
+        transaction!(self.database, Write, [test], |tx| connections::note_test(
             tx, id, revision, &test
         ))
     }
 
     async fn jobs(&self, filter: &JobFilter, page: &PageRequest) -> Result<Page<JobEntry>> {
-        transaction!(self.0, Read, [filter, page], |tx| jobs::list(
+        transaction!(self.database, Read, [filter, page], |tx| jobs::list(
             tx, &filter, &page
         ))
     }
 
     async fn job(&self, id: JobId) -> Result<Option<JobEntry>> {
-        transaction!(self.0, Read, [], |tx| jobs::numbered(tx, id))
+        transaction!(self.database, Read, [], |tx| jobs::numbered(tx, id))
     }
 
     async fn job_named(&self, name: &str) -> Result<Option<JobEntry>> {
         let name = name.to_owned();
-        transaction!(self.0, Read, [], |tx| jobs::named(tx, &name))
+        transaction!(self.database, Read, [], |tx| jobs::named(tx, &name))
     }
 
     async fn create_job(&self, job: &Job, change: &Change) -> Result<JobEntry> {
-        definition!(self.0, [job, change], |tx| jobs::create(tx, &job, &change))
+        definition!(self.database, [job, change], |tx| jobs::create(
+            tx, &job, &change
+        ))
     }
 
     async fn replace_job(
@@ -148,20 +192,20 @@ impl<D: Database> Store for Operations<D> {
         revision: Revision,
         change: &Change,
     ) -> Result<JobEntry> {
-        definition!(self.0, [job, change], |tx| jobs::replace(
+        definition!(self.database, [job, change], |tx| jobs::replace(
             tx, id, &job, revision, &change
         ))
     }
 
     async fn append_tasks(&self, id: JobId, tasks: &[Task], change: &Change) -> Result<Vec<Task>> {
         let tasks = tasks.to_vec();
-        definition!(self.0, [change], |tx| jobs::append_tasks(
+        definition!(self.database, [change], |tx| jobs::append_tasks(
             tx, id, &tasks, &change
         ))
     }
 
     async fn delete_job(&self, id: JobId, revision: Revision, change: &Change) -> Result<()> {
-        definition!(self.0, [change], |tx| jobs::delete(
+        definition!(self.database, [change], |tx| jobs::delete(
             tx, id, revision, &change
         ))
     }
@@ -173,7 +217,7 @@ impl<D: Database> Store for Operations<D> {
         change: &Change,
     ) -> Result<JobEntry> {
         let pause = pause.cloned();
-        definition!(self.0, [change], |tx| jobs::pause(
+        definition!(self.database, [change], |tx| jobs::pause(
             tx,
             id,
             pause.as_ref(),
@@ -182,17 +226,17 @@ impl<D: Database> Store for Operations<D> {
     }
 
     async fn take_slots(&self, slots: &DueSlots) -> Result<TakenSlots> {
-        transaction!(self.0, Write, [slots], |tx| slots::take(tx, &slots))
+        transaction!(self.database, Write, [slots], |tx| slots::take(tx, &slots))
     }
 
     async fn slots(&self, filter: &SlotFilter, page: &PageRequest) -> Result<Page<Slot>> {
-        transaction!(self.0, Read, [filter, page], |tx| slots::list(
+        transaction!(self.database, Read, [filter, page], |tx| slots::list(
             tx, &filter, &page
         ))
     }
 
     async fn queue_run(&self, run: &NewRun, at: DateTime<Utc>) -> Result<QueueAnswer> {
-        transaction!(self.0, Write, [run], |tx| queue::queue(tx, &run, at))
+        transaction!(self.database, Write, [run], |tx| queue::queue(tx, &run, at))
     }
 
     async fn claim_run(
@@ -201,14 +245,14 @@ impl<D: Database> Store for Operations<D> {
         limits: &Limits,
         at: DateTime<Utc>,
     ) -> Result<Option<Claimed>> {
-        transaction!(self.0, Write, [limits], |tx| queue::claim(
+        transaction!(self.database, Write, [limits], |tx| queue::claim(
             tx, node, &limits, at
         ))
     }
 
     async fn set_waiting(&self, claim: &Claim, reason: Option<&str>) -> Result<()> {
         let reason = reason.map(str::to_owned);
-        transaction!(self.0, Write, [claim], |tx| queue::set_waiting(
+        transaction!(self.database, Write, [claim], |tx| queue::set_waiting(
             tx,
             &claim,
             reason.as_deref()
@@ -216,7 +260,7 @@ impl<D: Database> Store for Operations<D> {
     }
 
     async fn begin_task(&self, claim: &Claim, task: &NewTaskRun) -> Result<TaskRunId> {
-        transaction!(self.0, Write, [claim, task], |tx| tries::begin(
+        transaction!(self.database, Write, [claim, task], |tx| tries::begin(
             tx, &claim, &task
         ))
     }
@@ -228,105 +272,113 @@ impl<D: Database> Store for Operations<D> {
         slices: &[SliceResult],
     ) -> Result<()> {
         let slices = slices.to_vec();
-        transaction!(self.0, Write, [claim], |tx| tries::record(
+        transaction!(self.database, Write, [claim], |tx| tries::record(
             tx, &claim, task, &slices
         ))
     }
 
     async fn end_task(&self, claim: &Claim, task: TaskRunId, ending: &TaskEnding) -> Result<()> {
-        transaction!(self.0, Write, [claim, ending], |tx| tries::end(
+        transaction!(self.database, Write, [claim, ending], |tx| tries::end(
             tx, &claim, task, &ending
         ))
     }
 
     async fn finish_run(&self, claim: &Claim, ending: &Ending) -> Result<Finished> {
-        transaction!(self.0, Write, [claim, ending], |tx| queue::finish(
+        transaction!(self.database, Write, [claim, ending], |tx| queue::finish(
             tx, &claim, &ending
         ))
     }
 
     async fn retry_run(&self, claim: &Claim, retrying: &Retrying) -> Result<Run> {
-        transaction!(self.0, Write, [claim, retrying], |tx| queue::retry(
+        transaction!(self.database, Write, [claim, retrying], |tx| queue::retry(
             tx, &claim, &retrying
         ))
     }
 
     async fn release_run(&self, claim: &Claim, at: DateTime<Utc>) -> Result<()> {
-        transaction!(self.0, Write, [claim], |tx| queue::release(tx, &claim, at))
+        transaction!(self.database, Write, [claim], |tx| queue::release(
+            tx, &claim, at
+        ))
     }
 
     async fn cancel_run(&self, id: RunId, change: &Change) -> Result<CancelAnswer> {
-        transaction!(self.0, Write, [change], |tx| queue::cancel(tx, id, &change))
+        transaction!(self.database, Write, [change], |tx| queue::cancel(
+            tx, id, &change
+        ))
     }
 
     async fn run(&self, id: RunId) -> Result<Option<Run>> {
-        transaction!(self.0, Read, [], |tx| runs::one(tx, id))
+        transaction!(self.database, Read, [], |tx| runs::one(tx, id))
     }
 
     async fn runs(&self, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>> {
-        transaction!(self.0, Read, [filter, page], |tx| runs::list(
+        transaction!(self.database, Read, [filter, page], |tx| runs::list(
             tx, &filter, &page
         ))
     }
 
     async fn task_runs(&self, run: RunId) -> Result<Vec<TaskRun>> {
-        transaction!(self.0, Read, [], |tx| tries::of_run(tx, run))
+        transaction!(self.database, Read, [], |tx| tries::of_run(tx, run))
     }
 
     async fn last_task_runs(&self, job: JobId) -> Result<Vec<TaskRun>> {
-        transaction!(self.0, Read, [], |tx| tries::last_of_job(tx, job))
+        transaction!(self.database, Read, [], |tx| tries::last_of_job(tx, job))
     }
 
     async fn slices(&self, task: TaskRunId) -> Result<Vec<SliceResult>> {
-        transaction!(self.0, Read, [], |tx| tries::slices(tx, task))
+        transaction!(self.database, Read, [], |tx| tries::slices(tx, task))
     }
 
     async fn append_events(&self, run: RunId, events: &[NewEvent], cap: u32) -> Result<u64> {
         let events = events.to_vec();
-        transaction!(self.0, Write, [], |tx| events::append(
+        transaction!(self.database, Write, [], |tx| events::append(
             tx, run, &events, cap
         ))
     }
 
     async fn events(&self, run: RunId, filter: &EventFilter) -> Result<Vec<Event>> {
-        transaction!(self.0, Read, [filter], |tx| events::list(tx, run, &filter))
+        transaction!(self.database, Read, [filter], |tx| events::list(
+            tx, run, &filter
+        ))
     }
 
     async fn join(&self, node: &NewNode, at: DateTime<Utc>) -> Result<NodeId> {
-        transaction!(self.0, Write, [node], |tx| nodes::join(tx, &node, at))
+        transaction!(self.database, Write, [node], |tx| nodes::join(
+            tx, &node, at
+        ))
     }
 
     async fn beat(&self, node: NodeId, at: DateTime<Utc>) -> Result<Beat> {
-        transaction!(self.0, Write, [], |tx| nodes::beat(tx, node, at))
+        transaction!(self.database, Write, [], |tx| nodes::beat(tx, node, at))
     }
 
     async fn leave(&self, node: NodeId, at: DateTime<Utc>) -> Result<()> {
-        self.0.stop_leading(node).await;
-        transaction!(self.0, Write, [], |tx| nodes::leave(tx, node, at))
+        self.database.stop_leading(node).await;
+        transaction!(self.database, Write, [], |tx| nodes::leave(tx, node, at))
     }
 
     async fn nodes(&self) -> Result<Vec<Node>> {
-        transaction!(self.0, Read, [], |tx| nodes::list(tx))
+        transaction!(self.database, Read, [], |tx| nodes::list(tx))
     }
 
     async fn lead(&self, node: NodeId) -> Result<bool> {
-        self.0.lead(node).await
+        self.database.lead(node).await
     }
 
     async fn reclaim(&self, silence: &Silence, at: DateTime<Utc>) -> Result<Vec<Reclaimed>> {
-        let is_shared = self.0.is_shared();
+        let is_shared = self.database.is_shared();
         let but = silence.but;
-        let reclaimed = transaction!(self.0, Write, [silence], |tx| nodes::reclaim(
+        let reclaimed = transaction!(self.database, Write, [silence], |tx| nodes::reclaim(
             tx, is_shared, &silence, at
         ))?;
         if !is_shared {
-            self.0.lead_alone(but).await;
+            self.database.lead_alone(but).await;
         }
         Ok(reclaimed)
     }
 
     async fn prune(&self, request: &PruneRequest, at: DateTime<Utc>) -> Result<Pruned> {
-        transaction!(self.0, Write, [request], |tx| prune::prune(
+        transaction!(self.database, Write, [request], |tx| prune::prune(
             tx, &request, at
         ))
     }

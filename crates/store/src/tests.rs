@@ -1,5 +1,6 @@
 //! What a store does when something is wrong around it, and how its schema is upgraded.
 
+mod secrets;
 mod upgrade;
 
 use std::fs;
@@ -7,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use bucketline_app::store::{NewNode, PageRequest};
-use bucketline_app::{Error, RunState, Store};
+use bucketline_app::{Error, RunState, Store, Vault};
 use bucketline_private_postgres::Server;
 use tempfile::TempDir;
 
@@ -21,7 +22,10 @@ fn file(folder: &TempDir) -> std::path::PathBuf {
 }
 
 async fn opened(path: &Path) -> Operations<Sqlite> {
-    Operations(Sqlite::open(path, sqlite_steps()).await.unwrap())
+    Operations::new(
+        Sqlite::open(path, sqlite_steps()).await.unwrap(),
+        &Vault::closed(),
+    )
 }
 
 fn code(error: &Error) -> &'static str {
@@ -73,11 +77,11 @@ async fn a_store_is_read_while_another_process_uses_it() {
     let folder = TempDir::new().unwrap();
     let path = file(&folder);
     let place = Place::File(path.clone());
-    assert!(look(&place).await.unwrap().is_none());
+    assert!(look(&place, &Vault::closed()).await.unwrap().is_none());
     assert!(!path.exists());
     let store = opened(&path).await;
     let made = job(&store, "Nightly").await;
-    let reader = look(&place).await.unwrap().unwrap();
+    let reader = look(&place, &Vault::closed()).await.unwrap().unwrap();
     assert_eq!(reader.job(made.job.id).await.unwrap(), Some(made.clone()));
     let later = change(1);
     let deleted = reader.delete_job(made.job.id, made.job.revision, &later);
@@ -121,7 +125,7 @@ async fn a_full_disk_loses_nothing_and_work_goes_on() {
     let store = opened(&file(&folder)).await;
     let first = job(&store, "First").await;
     let limit = |store: &Operations<Sqlite>, pages: i64| {
-        store.0.with_writer(|connection| {
+        store.database.with_writer(|connection| {
             let sql = format!("PRAGMA max_page_count = {pages}");
             connection
                 .query_row(&sql, [], |row| row.get::<_, i64>(0))
@@ -157,7 +161,7 @@ async fn a_store_that_takes_no_writes_says_so_and_can_be_read() {
     let store = opened(&file(&folder)).await;
     let first = job(&store, "First").await;
     let read_only = |store: &Operations<Sqlite>, value: bool| {
-        store.0.with_writer(|connection| {
+        store.database.with_writer(|connection| {
             connection.pragma_update(None, "query_only", value).unwrap();
         });
     };
@@ -196,7 +200,7 @@ async fn a_store_file_that_is_gone_is_missed_and_goes_on_when_it_is_back() {
     assert_eq!(store.job(first.job.id).await.unwrap(), Some(first.clone()));
     let second = job(&store, "Second").await;
     // A copy in its place is another store, with what it has.
-    store.0.with_writer(|connection| {
+    store.database.with_writer(|connection| {
         let copy = folder.path().join("copy.db");
         connection
             .execute("VACUUM INTO ?1", [copy.to_str().unwrap()])
@@ -232,7 +236,10 @@ async fn an_upgrade_leaves_a_copy_of_what_was() {
     );
     let behind = crate::sqlite::pending(&path, steps()).await.unwrap();
     assert_eq!(behind, std::slice::from_ref(&next));
-    let store = Operations(Sqlite::open(&path, steps()).await.unwrap());
+    let store = Operations::new(
+        Sqlite::open(&path, steps()).await.unwrap(),
+        &Vault::closed(),
+    );
     assert_eq!(store.job(made.job.id).await.unwrap(), Some(made.clone()));
     drop(store);
     let copy = folder

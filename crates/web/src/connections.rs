@@ -38,6 +38,9 @@ pub(crate) struct ConnectionView {
     /// Its last test, if its properties have not changed since.
     #[serde(skip_serializing_if = "Option::is_none")]
     tested: Option<ConnectionTest>,
+    /// Its secrets that cannot be opened, and have to be entered again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    to_enter: Vec<String>,
     /// What the user should know, such as properties that change nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
@@ -82,6 +85,7 @@ impl ConnectionView {
             notes: application.workbench.connection_notes(&stored.value),
             connection: stored.value,
             tested: entry.tested,
+            to_enter: entry.to_enter,
         }
     }
 
@@ -151,7 +155,8 @@ pub(crate) async fn list(
 
 /// Create a connection
 ///
-/// Secrets are references: `env:NAME` or `file:PATH`. A secret itself is refused (BL0005).
+/// A secret is stored sealed, and no request gives it back: it is shown as `***`. References, `env:NAME` or `file:PATH`, are
+/// shown as they are.
 #[utoipa::path(post, path = "/api/v1/connections", tag = "connections", request_body = Connection,
     responses((status = 201, body = ConnectionView, headers(("ETag" = String), ("Location" = String))), ProblemDetails))]
 pub(crate) async fn create(
@@ -213,7 +218,8 @@ pub(crate) async fn read(
 
 /// Replace a connection
 ///
-/// Under another name it is renamed, and jobs name it so from then on.
+/// Under another name it is renamed, and jobs name it so from then on. A secret that is `***` stays as it is stored; where the
+/// connection's address changes, it has to be entered again (BL0015).
 #[utoipa::path(put, path = "/api/v1/connections/{name}", tag = "connections", request_body = Connection,
     params(("name" = String, Path), ("If-Match" = String, Header, description = "The ETag that the edit was made from")),
     responses((status = 200, body = ConnectionView, headers(("ETag" = String))), ProblemDetails))]

@@ -18,6 +18,7 @@ mod problem;
 mod request;
 mod runs;
 mod schedules;
+mod secrets;
 mod server;
 mod statements;
 mod stream;
@@ -56,6 +57,7 @@ const LONGEST_BODY: usize = 8 << 20;
         connections::tables,
         connections::columns,
         connections::kinds,
+        secrets::state,
         jobs::list,
         jobs::create,
         jobs::read,
@@ -167,6 +169,7 @@ fn routes() -> Router<Application> {
             get(connections::columns),
         )
         .route("/connection-types", get(connections::kinds))
+        .route("/secrets", get(secrets::state))
         .route("/jobs", get(jobs::list).post(jobs::create))
         .route("/jobs/{id}", job)
         .route("/jobs/{id}/clone", post(jobs::copy))

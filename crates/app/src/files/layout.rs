@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{Application, Texts};
 use crate::{Connection, Job, Problem, Problems, Task, name};
 
+/// Stands above connections whose secrets are in the store.
+const KEPT_SECRETS: &str = "# \"***\" stands for a secret that only the store has. In another store it has to be entered again.\n\n";
+
 /// `application.toml`.
 #[derive(Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -53,7 +56,7 @@ impl Application {
         let mut file = File::default();
         let mut sql = BTreeMap::new();
         for connection in &self.connections {
-            let problems = connection.problems();
+            let problems = connection.file_problems();
             Problems::check(&format!("connection {}", connection.name), problems)?;
             let properties = connection.properties.iter();
             let table = properties.map(|(name, value)| (name.clone(), value.clone().into()));
@@ -68,7 +71,14 @@ impl Application {
             file.jobs
                 .insert(job.name.clone(), job_table(job, &mut sql)?);
         }
-        let toml = toml::to_string(&file).map_err(unwritable)?;
+        let mut toml = toml::to_string(&file).map_err(unwritable)?;
+        if self
+            .connections
+            .iter()
+            .any(|it| it.kept_secrets().next().is_some())
+        {
+            toml.insert_str(0, KEPT_SECRETS);
+        }
         Ok(Texts { toml, sql })
     }
 }
@@ -192,7 +202,7 @@ impl Texts {
                 name,
                 properties,
             };
-            problems.extend(below(&place, connection.problems()));
+            problems.extend(below(&place, connection.file_problems()));
             application.connections.push(connection);
         }
         for name in file.labels.keys() {

@@ -98,6 +98,17 @@ fn a_secret_is_written_to_no_file() {
 }
 
 #[test]
+fn a_stored_secret_is_exported_as_one_to_enter_again() {
+    let mut application = application();
+    let properties = &mut application.connections[0].properties;
+    properties.insert("Token".to_owned(), "***".to_owned());
+    let texts = application.to_texts().unwrap();
+    assert!(texts.toml.starts_with("# \"***\" stands for a secret"));
+    assert!(texts.toml.contains("Token = \"***\""), "{}", texts.toml);
+    assert_eq!(sorted(texts.read().unwrap()), sorted(application));
+}
+
+#[test]
 fn all_that_is_wrong_in_files_is_told_with_its_place() {
     let toml = r#"
 [connections.cloud]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bucketline_app::store::*;
+use bucketline_app::vault::{Resealed, Revealed, SecretsState};
 use bucketline_app::*;
 use chrono::{DateTime, Utc};
 
@@ -117,6 +118,9 @@ watched! {
     fn replace_connection(id: ConnectionId, connection: &Connection, revision: Revision, change: &Change) -> ConnectionEntry;
     fn delete_connection(id: ConnectionId, revision: Revision, change: &Change) -> ();
     fn note_test(id: ConnectionId, revision: Revision, test: &ConnectionTest) -> ();
+    fn reveal(name: &str) -> Option<Revealed>;
+    fn secrets_state() -> SecretsState;
+    fn reseal(change: &Change) -> Resealed;
     fn jobs(filter: &JobFilter, page: &PageRequest) -> Page<JobEntry>;
     fn job(id: JobId) -> Option<JobEntry>;
     fn job_named(name: &str) -> Option<JobEntry>;
