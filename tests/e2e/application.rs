@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use bucketline_app::Vault;
 use bucketline_app::clock::SimulatedClock;
+use bucketline_app::people::{Credential, Desk};
 use bucketline_app::scheduler::{Handle, Scheduler, Settings};
 use bucketline_app::store::NewNode;
 use bucketline_runner::{Connections, LocalRunner, Workbench};
 use bucketline_sandbox::{Change, Fault, FaultKind, IssueEdit};
-use bucketline_store::Place;
-use bucketline_web::{Application, Server, Token, listen};
+use bucketline_store::{Opened, Place};
+use bucketline_web::{Application, Reach, Server, listen};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,34 +21,34 @@ use tokio::sync::watch;
 use crate::store::{Row, from_file};
 use crate::world::{World, small};
 
-const TOKEN: &str = "planted-token";
+pub(crate) const TOKEN: &str = "planted-token";
 
 /// An application that serves, on a clock that stands still until it is told otherwise.
-struct Served {
+pub(crate) struct Served {
     world: World,
     clock: SimulatedClock,
-    api: Api,
+    pub(crate) api: Api,
     scheduler: Handle,
     close: watch::Sender<bool>,
     ends: Vec<tokio::task::JoinHandle<()>>,
 }
 
 /// Where requests go.
-struct Api {
-    address: std::net::SocketAddr,
+pub(crate) struct Api {
+    pub(crate) address: std::net::SocketAddr,
 }
 
 /// An answer.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: Value,
-    text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Value,
+    pub(crate) text: String,
 }
 
 impl Api {
-    async fn raw(&self, request: &str) -> Answer {
+    pub(crate) async fn raw(&self, request: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
@@ -77,11 +78,11 @@ impl Api {
         .await
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.with(&format!("GET {path}"), "", None).await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.with(&format!("POST {path}"), "", Some(body)).await
     }
 }
@@ -89,19 +90,20 @@ impl Api {
 impl Answer {
     /// The body, if the status is this one.
     #[track_caller]
-    fn expect(self, status: u16) -> Value {
+    pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         self.body
     }
 }
 
 impl Served {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let world = World::start(small()).await;
         let file = world.folder().join("state/app.db");
         let vault = Vault::beside(file.with_extension("key"));
         let place = Place::File(file);
-        let store = bucketline_store::open_with(&place, &vault).await.unwrap();
+        let opened = bucketline_store::open_with(&place, &vault).await.unwrap();
+        let Opened { store, accounts } = opened;
         let clock = SimulatedClock::new(world.sandbox.now());
         let shown = clock.clone();
         let connections = Connections::new(Arc::clone(&store))
@@ -120,6 +122,8 @@ impl Served {
             Settings::new(node),
         );
         let handle = scheduler.handle();
+        let desk = Desk::new(accounts, Arc::new(clock.clone()));
+        let desk = desk.with_token(&Credential::of(TOKEN));
         let (server, closing) = Server::new();
         let application = Application {
             store,
@@ -127,15 +131,17 @@ impl Served {
             clock: Arc::new(clock.clone()),
             workbench: Workbench::new(connections),
             zone: Tz::UTC,
-            token: Token::new(TOKEN),
+            desk,
+            reach: Arc::default(),
             closing,
         };
-        let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let here = "127.0.0.1:0".parse().unwrap();
+        let door = listen(here, &Reach::default(), None).await.unwrap();
+        let address = door.address();
         let (close, mut closed) = watch::channel(false);
         let serving = tokio::spawn(async move {
             let closed = async move { drop(closed.wait_for(|closed| *closed).await) };
-            server.serve(listener, application, closed).await.unwrap();
+            server.serve(door, application, closed).await.unwrap();
         });
         let scheduling = tokio::spawn(async move { scheduler.serve().await.unwrap() });
         Self {
@@ -149,7 +155,7 @@ impl Served {
     }
 
     /// The properties of a connection to a workspace. Its token is in a file.
-    fn account(&self, workspace: &str) -> Value {
+    pub(crate) fn account(&self, workspace: &str) -> Value {
         let token = self.world.folder().join(format!("{workspace}.token"));
         std::fs::write(&token, format!("sandbox-api-token-{workspace}")).unwrap();
         json!({
@@ -178,7 +184,7 @@ impl Served {
     }
 
     /// Lets time go by, for the sandbox as well.
-    fn pass(&self, minutes: u64) {
+    pub(crate) fn pass(&self, minutes: u64) {
         let length = Duration::from_secs(minutes * 60);
         let passed = Change::AdvanceClock {
             seconds: length.as_secs_f64(),
@@ -685,7 +691,10 @@ async fn nobody_is_let_in_without_the_token_or_by_another_host() {
         api.post("/api/v1/runs", &json!({})).await.expect(405)["code"],
         "BL0507"
     );
-    let refused = listen("0.0.0.0:0".parse().unwrap()).await.unwrap_err();
+    let everywhere = "0.0.0.0:0".parse().unwrap();
+    let refused = listen(everywhere, &Reach::default(), None)
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), "BL0510");
     let described = api.get("/api/v1/openapi.json").await.expect(200);
     assert!(described["openapi"].as_str().unwrap().starts_with("3.1"));

@@ -24,17 +24,16 @@ Issues of two Bitbucket accounts come into one SQLite file, every ten minutes, b
 article on replicating Bitbucket does with clicks, here with `curl`. The service is the sandbox; with accounts of your own leave
 `BaseURL` out. Answers are shortened, and times are left out.
 
-The tokens of the accounts stay out of the application: it keeps references to them, here to variables of the environment that
-`serve` is started with.
+Only the sandbox needs `--allow-host`, since it is on this machine: what is made through the API reaches public addresses only.
 
 ```
-$ export PROD_TOKEN=... TEAM_TOKEN=...
-$ bucketline serve
+$ bucketline serve --allow-host 127.0.0.1
 Bucketline serves at http://127.0.0.1:7979/api/v1 until Ctrl-C
 token: bl_...
 ```
 
-In another terminal, `API` is the address that `serve` prints, and `TOKEN` what it prints behind `token:`.
+In another terminal, `API` is the address that `serve` prints, `TOKEN` what it prints behind `token:`, and `PROD_TOKEN` and
+`TEAM_TOKEN` are the API tokens of the accounts.
 ";
 
 /// What is said before a command, the command, and the fields of its answer that are shown.
@@ -48,10 +47,10 @@ const STEPS: &[(&str, &str, &[&str])] = &[
         &["name", "revision", "properties"],
     ),
     (
-        "Two sources, with labels to tell them apart.",
+        "Two sources, with labels to tell them apart. Their tokens are stored encrypted, and no request gives them back.",
         r#"curl -s -H "Authorization: Bearer $TOKEN" "$API/connections" --json '{
   "name": "prod",
-  "properties": { "BaseURL": "SANDBOX", "Workspace": "acme", "User": "user1@acme.example", "Token": "env:PROD_TOKEN" },
+  "properties": { "BaseURL": "SANDBOX", "Workspace": "acme", "User": "user1@acme.example", "Token": "'$PROD_TOKEN'" },
   "labels": ["production"]
 }'"#,
         &["name", "revision", "labels"],
@@ -60,7 +59,7 @@ const STEPS: &[(&str, &str, &[&str])] = &[
         "",
         r#"curl -s -H "Authorization: Bearer $TOKEN" "$API/connections" --json '{
   "name": "team",
-  "properties": { "BaseURL": "SANDBOX", "Workspace": "globex", "User": "user1@globex.example", "Token": "env:TEAM_TOKEN" },
+  "properties": { "BaseURL": "SANDBOX", "Workspace": "globex", "User": "user1@globex.example", "Token": "'$TEAM_TOKEN'" },
   "labels": ["team"]
 }'"#,
         &["name", "revision", "labels"],
@@ -162,13 +161,17 @@ fn the_first_job_is_as_the_page_shows_it() {
     let world = start(small());
     let mut command = Command::new(binary());
     command
-        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--allow-host",
+            "127.0.0.1",
+        ])
         .current_dir(world.folder())
         .env_clear()
         .env("HOME", world.folder())
         .env("BUCKETLINE_STATE", world.folder().join("state"))
-        .env("PROD_TOKEN", "sandbox-api-token-acme")
-        .env("TEAM_TOKEN", "sandbox-api-token-globex")
         .stdout(Stdio::piped());
     let mut serving = Serving(command.spawn().unwrap());
     let mut lines = BufReader::new(serving.0.stdout.take().unwrap()).lines();
@@ -201,6 +204,8 @@ fn the_first_job_is_as_the_page_shows_it() {
             .args(["-c", &command.replace("SANDBOX", &world.sandbox.base_url())])
             .env("API", &api)
             .env("TOKEN", &token)
+            .env("PROD_TOKEN", "sandbox-api-token-acme")
+            .env("TEAM_TOKEN", "sandbox-api-token-globex")
             .output()
             .unwrap();
         let text = String::from_utf8(answer.stdout).unwrap();

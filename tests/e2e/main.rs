@@ -4,6 +4,7 @@
 mod against_sqlite;
 mod all_tables;
 mod application;
+mod attacks;
 mod blind_spots;
 mod changes;
 mod clients;

@@ -34,7 +34,10 @@ fn command(world: &World, arguments: &[&str]) -> Command {
         .env_clear()
         .env("HOME", world.folder())
         .env("BUCKETLINE_STATE", world.folder().join("state"))
-        .env("TEST_TOKEN", "sandbox-api-token-acme");
+        .env("TEST_TOKEN", "sandbox-api-token-acme")
+        // The sandbox is on this machine, and its token in the environment.
+        .env("BUCKETLINE_ALLOW_HOST", "127.0.0.1")
+        .env("BUCKETLINE_ALLOW_ENV", "TEST_TOKEN");
     command
 }
 
@@ -94,6 +97,56 @@ fn a_second_server_says_which_process_holds_the_store() {
         told.contains("BL0311") && told.contains(&serving.child.id().to_string()),
         "{told}"
     );
+}
+
+#[test]
+fn a_key_is_changed_from_the_command_line_and_a_lost_one_is_told() {
+    let world = start(small());
+    let folder = world.folder().join("state");
+    let account = serde_json::json!({ "name": "acme", "properties": {
+        "BaseURL": world.sandbox.base_url(), "Workspace": "acme", "User": "user1@acme.example",
+        "Token": "sandbox-api-token-acme",
+    } });
+    let tested = |client: &process::Client| {
+        let tested = client.expect(200, "POST /connections/acme/test", None);
+        tested["failure"]["code"].clone()
+    };
+    let mut serving =
+        process::Serving::spawn(&mut process::Start::in_folder(world.folder()).serve());
+    let client = serving.client().unwrap();
+    client.expect(201, "POST /connections", Some(&account));
+    assert!(tested(&client).is_null());
+    serving.terminate();
+
+    let old = std::fs::read(folder.join("app.key")).unwrap();
+    let told = printed(&world, &["app", "rotate-key", "--format", "csv"]);
+    assert!(told.contains("1 sealed by the new key"), "{told}");
+    let new = std::fs::read(folder.join("app.key")).unwrap();
+    assert_ne!(old, new);
+    let mut serving =
+        process::Serving::spawn(&mut process::Start::in_folder(world.folder()).serve());
+    let client = serving.client().unwrap();
+    assert!(tested(&client).is_null());
+    serving.terminate();
+
+    // With the old key nothing stops, and the log says what to enter again.
+    std::fs::write(folder.join("app.key"), old).unwrap();
+    let told = world.folder().join("told");
+    let mut command = process::Start::in_folder(world.folder()).serve();
+    let mut serving =
+        process::Serving::spawn(command.stderr(std::fs::File::create(&told).unwrap()));
+    let client = serving.client().unwrap();
+    let secrets = client.expect(200, "GET /secrets", None);
+    assert_eq!(secrets["to_enter"], serde_json::json!(["acme: Token"]));
+    let refused = client.expect(422, "POST /connections/acme/test", None);
+    assert_eq!(refused["code"], "BL0403");
+    serving.terminate();
+    let told = std::fs::read_to_string(told).unwrap();
+    assert!(told.contains("acme: Token"), "{told}");
+    std::fs::write(folder.join("app.key"), new).unwrap();
+    let mut serving =
+        process::Serving::spawn(&mut process::Start::in_folder(world.folder()).serve());
+    assert!(tested(&serving.client().unwrap()).is_null());
 }
 
 #[test]

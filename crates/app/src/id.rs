@@ -31,6 +31,10 @@ ids! {
     RunId;
     /// One try of one task in a run.
     TaskRunId;
+    /// An account of a person.
+    AccountId;
+    /// An API token.
+    TokenId;
     /// A process that serves the application, from its start to its end. A later start has a higher number.
     NodeId;
 }

@@ -13,6 +13,7 @@ pub mod files;
 mod id;
 mod job;
 pub mod name;
+pub mod people;
 mod problem;
 mod run;
 pub mod runner;
@@ -30,7 +31,7 @@ pub use bucketline_core::{Error, Kind, Result};
 pub use clock::Clock;
 pub use connection::{Connection, ConnectionEntry, ConnectionTest, property_key};
 pub use event::{Event, Level, NewEvent};
-pub use id::{ConnectionId, JobId, NodeId, RunId, TaskId, TaskRunId};
+pub use id::{AccountId, ConnectionId, JobId, NodeId, RunId, TaskId, TaskRunId, TokenId};
 pub use job::{
     FollowStep, FollowUp, FollowWhen, Job, JobEntry, JobKind, JobLimits, JobSchedule, Keep,
     Overlap, Pause, Retry,

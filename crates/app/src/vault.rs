@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bucketline_core::{Error, Result, code};
 
 use self::file::KeyFile;
+pub(crate) use self::key::random;
 pub use self::key::{Key, KeyId, Place};
 
 /// Stands for a secret that is stored, wherever a connection is shown. Given back, it keeps what is stored.

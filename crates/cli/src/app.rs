@@ -92,10 +92,7 @@ async fn apply(
     let done = match only_plan {
         true => files::plan(store, &wanted, removes).await?,
         false => {
-            let change = Change {
-                by: BY.to_owned(),
-                at: parts.clock.now().await?,
-            };
+            let change = Change::new(BY, parts.clock.now().await?);
             files::apply(store, &wanted, removes, &change).await?
         }
     };
@@ -110,10 +107,7 @@ async fn rotate_key(parts: &Parts, output: &mut Output) -> Result<Ending> {
     if parts.vault.is_ours() {
         parts.vault.renew()?;
     }
-    let change = Change {
-        by: BY.to_owned(),
-        at: parts.clock.now().await?,
-    };
+    let change = Change::new(BY, parts.clock.now().await?);
     let done = parts.store.reseal(&change).await?;
     parts.vault.forget_others(&done.used)?;
     let mut rows = vec![[Some(format!("{} sealed by the new key", done.sealed))]];

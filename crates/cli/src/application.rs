@@ -1,16 +1,17 @@
 //! The application's parts, put together from the command line, the environment and the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bucketline::HostTable;
+use bucketline::{Access, HostTable};
 use bucketline_app::clock::StoreClock;
+use bucketline_app::people::Accounts;
 use bucketline_app::scheduler::{self, Scheduler};
 use bucketline_app::store::NewNode;
 use bucketline_app::{Clock, Store, Vault, schedule};
 use bucketline_postgres::Settings as Server;
-use bucketline_runner::{Configured, Connections, LocalRunner};
-use bucketline_store::Place;
+use bucketline_runner::{Bounds, Configured, Connections, LocalRunner};
+use bucketline_store::{Opened, Place};
 use chrono_tz::Tz;
 use futures::FutureExt;
 
@@ -41,9 +42,40 @@ fn vault(arguments: &StoreArguments, place: &Place, settings: &Settings) -> Vaul
     }
 }
 
+/// What connections of the store may reach.
+fn bounds(arguments: &StoreArguments, place: &Place, settings: &Settings) -> Bounds {
+    let data = arguments.data.clone().unwrap_or_default();
+    let mut access = Access::default()
+        .with_files_below(absolute(&data))
+        .with_variables(arguments.allowed_variables.iter().cloned())
+        .with_secret_files(arguments.allowed_files.iter().cloned());
+    // Accounts, keys and tokens are no data.
+    if let Some(state) = &settings.state {
+        access = access.without(absolute(state));
+    }
+    if let Place::File(path) = place {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = path.clone().into_os_string();
+            name.push(suffix);
+            access = access.without(absolute(Path::new(&name)));
+        }
+        access = access.without(absolute(&path.with_extension("key")));
+    }
+    Bounds {
+        access,
+        hosts: arguments.allowed_hosts.clone(),
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    let current = || std::env::current_dir().unwrap_or_default().join(path);
+    std::path::absolute(path).unwrap_or_else(|_| current())
+}
+
 /// The application, without a server before it.
 pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) vault: Vault,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) connections: Connections,
@@ -81,7 +113,11 @@ pub(crate) fn record_tables(settings: &Settings) -> Vec<Arc<dyn HostTable>> {
     bucketline_runner::record_tables(Arc::new(move || {
         let place = place.clone();
         // The tables show no secrets.
-        async move { bucketline_store::look(&place?, &Vault::closed()).await }.boxed()
+        async move {
+            let opened = bucketline_store::look(&place?, &Vault::closed()).await?;
+            Ok(opened.map(|opened| opened.store))
+        }
+        .boxed()
     }))
 }
 
@@ -101,8 +137,9 @@ impl Parts {
     pub(crate) async fn open(arguments: &StoreArguments, settings: &Settings) -> Result<Self> {
         let place = place(arguments.store.as_deref(), settings)?;
         let vault = vault(arguments, &place, settings);
-        let store = bucketline_store::open_with(&place, &vault).await?;
-        Self::over(store, vault, settings)
+        let opened = bucketline_store::open_with(&place, &vault).await?;
+        let bounds = bounds(arguments, &place, settings);
+        Self::over(opened, vault, bounds, settings)
     }
 
     /// Opens the store to be read, also while a process serves it; none if there is no store.
@@ -113,12 +150,13 @@ impl Parts {
         let place = place(arguments.store.as_deref(), settings)?;
         let vault = vault(arguments, &place, settings);
         let store = bucketline_store::look(&place, &vault).await?;
-        store
-            .map(|store| Self::over(store, vault, settings))
-            .transpose()
+        let bounds = bounds(arguments, &place, settings);
+        let opened = store.map(|opened| Self::over(opened, vault, bounds, settings));
+        opened.transpose()
     }
 
-    fn over(store: Arc<dyn Store>, vault: Vault, settings: &Settings) -> Result<Self> {
+    fn over(opened: Opened, vault: Vault, bounds: Bounds, settings: &Settings) -> Result<Self> {
+        let Opened { store, accounts } = opened;
         let zone = match &settings.time_zone {
             Some(name) => schedule::zone(name)?,
             None => Tz::UTC,
@@ -130,7 +168,8 @@ impl Parts {
         });
         let mut connections = Connections::new(Arc::clone(&store))
             .with_configured(configured.collect())
-            .with_options(settings.options.clone());
+            .with_options(settings.options.clone())
+            .within(bounds);
         if let Some(folder) = &settings.state {
             connections = connections.with_state_dir(folder);
         }
@@ -140,6 +179,7 @@ impl Parts {
         Ok(Self {
             clock: Arc::new(StoreClock::new(Arc::clone(&store))),
             store,
+            accounts,
             vault,
             connections,
             zone,

@@ -1,6 +1,6 @@
 //! What can be typed on the command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -235,14 +235,66 @@ pub(crate) struct StoreArguments {
     /// beside the store, which is made when it is needed]
     #[arg(long, env = "BUCKETLINE_KEY_FILE", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+
+    /// Folder below which SQLite files and other paths of stored connections are [default: the current one]
+    #[arg(long, env = "BUCKETLINE_DATA", value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// A host that stored connections and webhooks may reach although it is not public: a name or an address; may be
+    /// repeated
+    #[arg(
+        long = "allow-host",
+        env = "BUCKETLINE_ALLOW_HOST",
+        value_delimiter = ',',
+        value_name = "HOST"
+    )]
+    pub(crate) allowed_hosts: Vec<String>,
+
+    /// A variable that stored connections may take a secret from, by env:NAME; may be repeated
+    #[arg(
+        long = "allow-env",
+        env = "BUCKETLINE_ALLOW_ENV",
+        value_delimiter = ',',
+        value_name = "NAME"
+    )]
+    pub(crate) allowed_variables: Vec<String>,
+
+    /// A file that stored connections may take a secret from, by file:PATH; may be repeated
+    #[arg(
+        long = "allow-file",
+        env = "BUCKETLINE_ALLOW_FILE",
+        value_delimiter = ',',
+        value_name = "PATH"
+    )]
+    pub(crate) allowed_files: Vec<PathBuf>,
 }
 
 /// Options of `bucketline serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
-    /// Where to listen, on this machine only; port 0 takes a free one
+    /// Where to listen; port 0 takes a free one. Addresses that other machines reach need TLS or a trusted proxy
     #[arg(long, default_value = "127.0.0.1:7979", value_name = "ADDRESS:PORT")]
     pub(crate) listen: SocketAddr,
+
+    /// A name by which the server is asked, beside those of this machine; may be repeated
+    #[arg(long = "host", value_name = "NAME")]
+    pub(crate) hosts: Vec<String>,
+
+    /// The server's certificate and those that lead to its authority, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+
+    /// The key of the certificate, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// The address of a proxy whose X-Forwarded-For and X-Forwarded-Proto are believed; may be repeated
+    #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
+    pub(crate) proxies: Vec<IpAddr>,
+
+    /// Make the account `admin` with the password in this file, if there is no account
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_password_file: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) store: StoreArguments,

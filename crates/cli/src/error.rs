@@ -21,9 +21,9 @@ pub(crate) enum Error {
     /// There is neither a user's folder nor one that was named.
     #[error("there is no folder for the application's store and token")]
     NoStateFolder,
-    /// The system gives no random bytes for a token.
-    #[error("the system gives no random bytes")]
-    NoRandom,
+    /// The file of a password cannot be read.
+    #[error("{} cannot be read", path.display())]
+    PasswordFile { path: PathBuf, source: io::Error },
     /// There is no such job.
     #[error("there is no job {name}")]
     NoJob { name: String },
@@ -98,7 +98,8 @@ impl Error {
             Self::Library(error) => error.code(),
             Self::Store { .. } => store::UNAVAILABLE,
             Self::NoStateFolder => web::TOKEN_FILE,
-            Self::NoRandom | Self::Runtime(_) => command_line::RUNTIME,
+            Self::Runtime(_) => command_line::RUNTIME,
+            Self::PasswordFile { .. } => web::TOKEN_FILE,
             Self::NoJob { .. } => store::NOT_FOUND,
             Self::Script { .. } => command_line::SCRIPT,
             Self::ConnectionOption => command_line::CONNECTION_OPTION,

@@ -84,7 +84,6 @@ fn main() -> ExitCode {
             | Error::Input(_)
             | Error::Terminal(_)
             | Error::Runtime(_)
-            | Error::NoRandom
             | Error::NoJob { .. } => Ending::Failed,
             _ => Ending::Usage,
         }

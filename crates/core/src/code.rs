@@ -201,6 +201,7 @@ codes! {
         NO_CONNECTION           "BL0401" Configuration;
         WEBHOOK                 "BL0402" Transient;
         SECRET_TO_ENTER         "BL0403" Credential;
+        OUT_OF_REACH            "BL0404" Configuration;
     }
 
     /// The REST API, and the server behind it.
@@ -216,7 +217,19 @@ codes! {
         ADDRESS                 "BL0510" Configuration;
         LISTEN                  "BL0511" Configuration;
         TOKEN_FILE              "BL0512" Configuration;
+        TLS                     "BL0513" Configuration;
         PANIC                   "BL0599" Bug;
+    }
+
+    /// People: accounts, sessions, tokens.
+    People people {
+        NOT_FIRST               "BL0601" Conflict;
+        LAST_ADMIN              "BL0602" Conflict;
+        TOO_MANY_ATTEMPTS       "BL0603" RateLimited;
+        WRONG_PASSWORD          "BL0604" Credential;
+        NO_RIGHT                "BL0605" Permission;
+        FOREIGN_ORIGIN          "BL0606" Permission;
+        SET_UP_OVER             "BL0607" Permission;
     }
 
     /// Scripts and statements.

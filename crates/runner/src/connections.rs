@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bucketline::{Builder, ConnectionProperties, DestinationSetting, Session, StatementOptions};
-use bucketline_app::vault::{KEPT, Revealed};
+use bucketline::{
+    Access, Builder, ConnectionProperties, DestinationSetting, Session, StatementOptions,
+};
+use bucketline_app::vault::Revealed;
 use bucketline_app::{Connection, Error, Job, Result, Store, name};
 use bucketline_core::code;
 use chrono::{DateTime, Utc};
+
+use crate::bounds::Bounds;
 
 /// A connection of the configuration file, the environment or the command line. It can be used, and is changed only
 /// where it stands.
@@ -31,6 +35,7 @@ pub struct Connections {
     options: StatementOptions,
     time_zone: Option<String>,
     now: Option<Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>>,
+    bounds: Option<Bounds>,
 }
 
 impl std::fmt::Debug for Connections {
@@ -42,6 +47,7 @@ impl std::fmt::Debug for Connections {
             .field("state_dir", &self.state_dir)
             .field("options", &self.options)
             .field("time_zone", &self.time_zone)
+            .field("bounds", &self.bounds)
             .finish_non_exhaustive()
     }
 }
@@ -57,6 +63,7 @@ impl Connections {
             options: StatementOptions::default(),
             time_zone: None,
             now: None,
+            bounds: None,
         }
     }
 
@@ -102,6 +109,17 @@ impl Connections {
         self
     }
 
+    /// Connections of the store, and webhooks, reach no more than this. Those of the configuration are their owner's choice.
+    #[must_use]
+    pub fn within(mut self, bounds: Bounds) -> Self {
+        self.bounds = Some(bounds);
+        self
+    }
+
+    pub(crate) fn bounds(&self) -> Option<&Bounds> {
+        self.bounds.as_ref()
+    }
+
     /// The connections of the configuration, in its order.
     pub fn configured(&self) -> &[Configured] {
         &self.configured
@@ -114,19 +132,25 @@ impl Connections {
             .find(|it| name::key(&it.name) == name::key(wanted))
     }
 
-    /// The properties of a connection that is shown, or is to be saved: secrets are not those that it has.
-    pub(crate) fn shown(&self, connection: &Connection) -> ConnectionProperties {
-        let mut properties = connection.sealed().properties;
-        for value in properties.values_mut().filter(|value| *value == KEPT) {
-            // A secret that is there, and is looked for when it is used.
-            "env:STORED".clone_into(value);
-        }
-        self.of_store(&connection.name, &properties)
+    /// The properties of a connection that is shown, or is to be saved: secrets are `***`.
+    ///
+    /// # Errors
+    /// If it names what it may not reach.
+    pub(crate) fn shown(&self, connection: &Connection) -> Result<ConnectionProperties> {
+        self.of_store(&connection.name, &connection.sealed().properties)
     }
 
-    fn of_store(&self, name: &str, properties: &BTreeMap<String, String>) -> ConnectionProperties {
-        ConnectionProperties::new(format!("connection {name}"), properties.iter())
-            .in_folder(&self.folder)
+    fn of_store(
+        &self,
+        name: &str,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<ConnectionProperties> {
+        let properties = ConnectionProperties::new(format!("connection {name}"), properties.iter())
+            .in_folder(&self.folder);
+        match &self.bounds {
+            Some(bounds) => bounds.held(properties),
+            None => Ok(properties),
+        }
     }
 
     /// The properties of the connection of that name, and how its name is spelled.
@@ -149,7 +173,10 @@ impl Connections {
             Some(Revealed {
                 name, properties, ..
             }) => {
-                let properties = self.of_store(&name, &properties);
+                let properties = self.of_store(&name, &properties)?;
+                if let Some(bounds) = &self.bounds {
+                    bounds.check(&properties).await?;
+                }
                 Ok((name, properties))
             }
             None => Err(Error::new(
@@ -160,9 +187,10 @@ impl Connections {
         }
     }
 
-    /// What every session is made with. Its statements reach neither files nor the environment.
+    /// What every session is made with. Its statements reach neither files nor the environment, and make no connections.
     pub(crate) fn builder(&self) -> Builder {
-        let mut builder = Session::builder();
+        let access = Access::default().with_fixed_connections();
+        let mut builder = Session::builder().access(access);
         if let Some(folder) = &self.state_dir {
             builder = builder.state_dir(folder);
         }

@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bounds;
 mod connections;
 mod local;
 mod narrator;
@@ -16,6 +17,7 @@ mod statement;
 mod webhook;
 mod workbench;
 
+pub use bounds::Bounds;
 pub use connections::{Configured, Connections};
 pub use local::LocalRunner;
 pub use records::{StoreOpener, record_tables};

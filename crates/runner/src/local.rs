@@ -24,10 +24,11 @@ pub struct LocalRunner {
 impl LocalRunner {
     /// A runner over these connections. `clock` is the one that the scheduler goes by.
     pub fn new(connections: Connections, clock: Arc<dyn Clock>) -> Self {
+        let webhooks = Webhooks::within(connections.bounds().cloned());
         Self {
             connections,
             clock,
-            webhooks: Webhooks::default(),
+            webhooks,
         }
     }
 

@@ -11,6 +11,8 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
+use crate::bounds::Bounds;
+
 /// How long an address may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -18,15 +20,28 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(crate) struct Webhooks {
     client: OnceCell<reqwest::Client>,
+    bounds: Option<Bounds>,
 }
 
 impl Webhooks {
+    /// Those that reach no more than this.
+    pub(crate) fn within(bounds: Option<Bounds>) -> Self {
+        Self {
+            bounds,
+            ..Self::default()
+        }
+    }
+
     /// Sends how a run went.
     ///
     /// # Errors
     /// If the address does not answer with success: a kind to try again for servers in trouble, none for a refusal.
     pub(crate) async fn tell(&self, address: &str, work: &Work, news: &News) -> Result<()> {
-        let client = self.client.get_or_try_init(async || client()).await?;
+        if let Some(bounds) = &self.bounds {
+            bounds.check_url(address)?;
+        }
+        let bounds = self.bounds.as_ref();
+        let client = self.client.get_or_try_init(async || client(bounds)).await?;
         let body = json!({
             "job": { "id": work.run.job, "name": work.run.job_name },
             "run": work.run.id,
@@ -72,7 +87,7 @@ fn unreachable(error: &reqwest::Error) -> Error {
     Error::new(code::runner::WEBHOOK, format!("the webhook failed: {why}"))
 }
 
-fn client() -> Result<reqwest::Client> {
+fn client(bounds: Option<&Bounds>) -> Result<reqwest::Client> {
     let failed = |why: String| {
         let message = format!("no webhook can be called: {why}");
         Error::new(code::runner::WEBHOOK, message).with_kind(Kind::Configuration)
@@ -83,7 +98,11 @@ fn client() -> Result<reqwest::Client> {
         .and_then(|builder| builder.with_platform_verifier())
         .map_err(|error| failed(error.to_string()))?
         .with_no_client_auth();
-    reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder();
+    if let Some(bounds) = bounds {
+        builder = builder.dns_resolver(bounds.resolver());
+    }
+    builder
         .timeout(PATIENCE)
         .redirect(reqwest::redirect::Policy::none())
         .tls_backend_preconfigured(tls)

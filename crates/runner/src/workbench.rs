@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bucketline::sql::Value;
 use bucketline::{ConnectionNames, Event, Session, TableNames};
-use bucketline_app::{Connection, Error, Failure, Job, Kind, Problem, Result, TaskId};
+use bucketline_app::vault::KEPT;
+use bucketline_app::{Connection, Error, Failure, FollowStep, Job, Kind, Problem, Result, TaskId};
 use bucketline_core::code;
 use futures::StreamExt;
 use serde::Serialize;
@@ -142,8 +143,17 @@ impl Workbench {
     /// What is wrong with a connection that is to be saved, by itself and by the properties that its type has.
     pub fn connection_problems(&self, connection: &Connection) -> Vec<Problem> {
         let mut problems = connection.problems();
-        let properties = self.connections.shown(connection);
-        if problems.is_empty() && properties.has_literal_secret() {
+        let properties = match self.connections.shown(connection) {
+            Ok(properties) => properties,
+            Err(error) => {
+                problems.push(Problem::of("properties", &error));
+                return problems;
+            }
+        };
+        let mut plain = connection.sealed();
+        plain.properties.retain(|_, value| value != KEPT);
+        let plain = self.connections.shown(&plain);
+        if problems.is_empty() && plain.is_ok_and(|plain| plain.has_literal_secret()) {
             problems.push(
                 Problem::new(
                     "properties",
@@ -163,7 +173,8 @@ impl Workbench {
 
     /// What the user should know of a connection: properties that change nothing.
     pub fn connection_notes(&self, connection: &Connection) -> Vec<String> {
-        self.connections.shown(connection).without_effect()
+        let shown = self.connections.shown(connection);
+        shown.map_or_else(|_| Vec::new(), |shown| shown.without_effect())
     }
 
     /// What is wrong with a job that is to be saved: by itself, by its connections, and by its statements as far as they
@@ -179,7 +190,10 @@ impl Workbench {
             }
             match self.connections.find(name).await {
                 Ok(_) => {}
-                Err(error) if error.code() == code::runner::SECRET_TO_ENTER => {
+                Err(error)
+                    if [code::runner::SECRET_TO_ENTER, code::runner::OUT_OF_REACH]
+                        .contains(&error.code()) =>
+                {
                     problems.push(Problem::of(place, &error));
                 }
                 Err(error) if error.code() == code::runner::NO_CONNECTION => {
@@ -190,6 +204,18 @@ impl Workbench {
                     );
                 }
                 Err(error) => return Err(error),
+            }
+        }
+        if !problems.is_empty() {
+            return Ok(problems);
+        }
+        if let Some(bounds) = self.connections.bounds() {
+            for (index, follow) in job.after.iter().enumerate() {
+                if let FollowStep::Webhook(address) = &follow.step
+                    && let Err(error) = bounds.check_url(address)
+                {
+                    problems.push(Problem::of(format!("after[{index}].webhook"), &error));
+                }
             }
         }
         if !problems.is_empty() {

@@ -89,10 +89,7 @@ fn start() -> DateTime<Utc> {
 }
 
 fn change(at: DateTime<Utc>) -> Change {
-    Change {
-        by: "User 1".to_owned(),
-        at,
-    }
+    Change::new("User 1", at)
 }
 
 /// How a database counts, and writes a time that is so many seconds after the start.

@@ -1,5 +1,6 @@
 //! What every store does: one suite, run against SQLite and against PostgreSQL.
 
+mod accounts;
 mod claims;
 mod definitions;
 mod files;
@@ -54,7 +55,7 @@ pub(crate) fn vault() -> Vault {
 }
 
 async fn in_memory() -> Arc<dyn Store> {
-    open_with(&Place::Memory, &vault()).await.unwrap()
+    open_with(&Place::Memory, &vault()).await.unwrap().store
 }
 
 fn server() -> Option<Server> {
@@ -64,7 +65,7 @@ fn server() -> Option<Server> {
 /// A store in a new database.
 async fn in_database(server: &Server) -> Arc<dyn Store> {
     let place = place(&server.create_database().unwrap());
-    open_with(&place, &vault()).await.unwrap()
+    open_with(&place, &vault()).await.unwrap().store
 }
 
 pub(crate) fn place(url: &str) -> Place {
@@ -79,10 +80,7 @@ pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
 
 /// A change by User 1.
 pub(crate) fn change(seconds: i64) -> Change {
-    Change {
-        by: "User 1".to_owned(),
-        at: at(seconds),
-    }
+    Change::new("User 1", at(seconds))
 }
 
 /// A job with one task and a destination of its own.

@@ -14,7 +14,7 @@ use crate::definitions::{
     with_value,
 };
 use crate::secrets::Sealing;
-use crate::{jobs, pages, secrets};
+use crate::{audit, jobs, pages, secrets};
 
 fn entry(mut row: Row) -> Result<ConnectionEntry> {
     let stored = stored(&mut row, ConnectionId)?;
@@ -189,6 +189,15 @@ pub(crate) async fn create(
     })?;
     let id = made.connection.id;
     secrets::keep(tx, sealing, id, connection, change).await?;
+    let object = &connection.name;
+    audit::note(
+        tx,
+        change,
+        "connection.create",
+        object,
+        [None, Some(&sealed)],
+    )
+    .await?;
     numbered(tx, sealing, id).await
 }
 
@@ -234,6 +243,15 @@ pub(crate) async fn replace(
     if before.value.name != connection.name {
         jobs::rename_connection(tx, &before.value.name, &connection.name, change).await?;
     }
+    let object = &connection.name;
+    audit::note(
+        tx,
+        change,
+        "connection.replace",
+        object,
+        [Some(&before.value), Some(&sealed)],
+    )
+    .await?;
     numbered(tx, sealing, id).await
 }
 
@@ -242,6 +260,7 @@ pub(crate) async fn delete(
     sealing: &Sealing,
     id: ConnectionId,
     revision: Revision,
+    change: &Change,
 ) -> Result<()> {
     definitions::begin(tx).await?;
     let found = numbered(tx, sealing, id).await?.connection;
@@ -259,7 +278,14 @@ pub(crate) async fn delete(
     }
     tx.execute("DELETE FROM connections WHERE id = ?1", &values![id.0])
         .await?;
-    Ok(())
+    audit::note(
+        tx,
+        change,
+        "connection.delete",
+        name,
+        [Some(&found.value), None],
+    )
+    .await
 }
 
 pub(crate) async fn note_test(

@@ -14,7 +14,7 @@ use crate::definitions::{
     self, STORED, label_keys, label_pattern, must_be, name_taken, part_pattern, stored, touch,
     with_value,
 };
-use crate::{pages, queue, runs};
+use crate::{audit, pages, queue, runs};
 
 /// A row of `jobs`, without its tasks.
 struct Found {
@@ -244,6 +244,7 @@ pub(crate) async fn create(
         None => return Err(name_taken("job", &job.name)),
     };
     set_tasks(tx, id, &[], &job.tasks).await?;
+    audit::note(tx, change, "job.create", &job.name, [None, Some(job)]).await?;
     existing(tx, id).await
 }
 
@@ -276,6 +277,14 @@ pub(crate) async fn replace(
     if before.value.name != job.name {
         rename_followed(tx, &before.value.name, &job.name, change).await?;
     }
+    audit::note(
+        tx,
+        change,
+        "job.replace",
+        &job.name,
+        [Some(&before.value), Some(job)],
+    )
+    .await?;
     existing(tx, id).await
 }
 
@@ -353,7 +362,17 @@ pub(crate) async fn append_tasks(
         add_task(tx, id, position, task).await?;
     }
     touch(tx, "jobs", id.0, change).await?;
-    Ok(existing(tx, id).await?.job.value.tasks.split_off(first))
+    let mut changed = existing(tx, id).await?.job.value;
+    let added = changed.tasks.split_off(first);
+    audit::note(
+        tx,
+        change,
+        "job.add_tasks",
+        &changed.name,
+        [None, Some(&added)],
+    )
+    .await?;
+    Ok(added)
 }
 
 pub(crate) async fn delete(
@@ -386,7 +405,9 @@ pub(crate) async fn delete(
         .await?;
     let sql = "UPDATE jobs SET deleted_at = ?2 WHERE id = ?1";
     tx.execute(sql, &values![id.0, change.at]).await?;
-    touch(tx, "jobs", id.0, change).await
+    touch(tx, "jobs", id.0, change).await?;
+    let before = &found.job.value;
+    audit::note(tx, change, "job.delete", name, [Some(before), None]).await
 }
 
 pub(crate) async fn pause(
@@ -410,6 +431,12 @@ pub(crate) async fn pause(
         tx.execute("UPDATE jobs SET failures = 0 WHERE id = ?1", &values![id.0])
             .await?;
     }
+    let action = match pause {
+        Some(_) => "job.pause",
+        None => "job.resume",
+    };
+    let object = &before.job.value.name;
+    audit::note(tx, change, action, object, [None, pause]).await?;
     existing(tx, id).await
 }
 

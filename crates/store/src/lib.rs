@@ -6,6 +6,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod accounts;
+mod audit;
 mod connections;
 mod counts;
 mod database;
@@ -21,6 +23,7 @@ mod queue;
 mod runs;
 mod schema;
 mod secrets;
+mod sessions;
 mod slots;
 mod sqlite;
 mod tries;
@@ -33,10 +36,12 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bucketline_app::people::Accounts;
 use bucketline_app::{Error, Result, Store, Vault};
 use bucketline_core::code;
 use bucketline_postgres::Settings;
 
+use self::database::Database;
 use self::operations::Operations;
 use self::postgres::Postgres;
 use self::schema::Steps;
@@ -59,7 +64,26 @@ pub enum Place {
 /// # Errors
 /// As [`open_with`].
 pub async fn open(place: &Place) -> Result<Arc<dyn Store>> {
-    open_with(place, &Vault::closed()).await
+    Ok(open_with(place, &Vault::closed()).await?.store)
+}
+
+/// A store that is open: the same database for jobs and for people.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// Connections, jobs and runs.
+    pub store: Arc<dyn Store>,
+    /// Accounts, sessions, tokens and the audit.
+    pub accounts: Arc<dyn Accounts>,
+}
+
+impl Opened {
+    fn of<D: Database>(database: D, vault: &Vault) -> Self {
+        let operations = Arc::new(Operations::new(database, vault));
+        Self {
+            accounts: operations.clone(),
+            store: operations,
+        }
+    }
 }
 
 /// Opens a store, and brings it to the schema of this version. A SQLite file is copied before that, to a file beside it
@@ -69,18 +93,14 @@ pub async fn open(place: &Place) -> Result<Arc<dyn Store>> {
 /// # Errors
 /// With a code of `bucketline_core::code::store`: if the store cannot be reached or written, another process uses it, a
 /// newer version of the program has upgraded it, or an upgrade fails, which leaves it as it was.
-pub async fn open_with(place: &Place, vault: &Vault) -> Result<Arc<dyn Store>> {
+pub async fn open_with(place: &Place, vault: &Vault) -> Result<Opened> {
     Ok(match place {
-        Place::File(path) => {
-            let database = Sqlite::open(path, sqlite_steps()).await?;
-            Arc::new(Operations::new(database, vault))
-        }
+        Place::File(path) => Opened::of(Sqlite::open(path, sqlite_steps()).await?, vault),
         Place::Postgres(settings) => {
             let steps = Steps::of(&schema::postgres::migrations::runner());
-            let database = Postgres::open(settings, &steps).await?;
-            Arc::new(Operations::new(database, vault))
+            Opened::of(Postgres::open(settings, &steps).await?, vault)
         }
-        Place::Memory => Arc::new(Operations::new(Sqlite::in_memory(sqlite_steps())?, vault)),
+        Place::Memory => Opened::of(Sqlite::in_memory(sqlite_steps())?, vault),
     })
 }
 
@@ -88,7 +108,7 @@ pub async fn open_with(place: &Place, vault: &Vault) -> Result<Arc<dyn Store>> {
 ///
 /// # Errors
 /// As [`open`], and if the store has an older schema.
-pub async fn look(place: &Place, vault: &Vault) -> Result<Option<Arc<dyn Store>>> {
+pub async fn look(place: &Place, vault: &Vault) -> Result<Option<Opened>> {
     let (steps, name) = match place {
         Place::File(path) => (sqlite_steps(), path.display().to_string()),
         Place::Postgres(_) => {
@@ -109,7 +129,7 @@ pub async fn look(place: &Place, vault: &Vault) -> Result<Option<Arc<dyn Store>>
     match place {
         Place::File(path) => {
             let database = Sqlite::open_to_read(path, steps).await?;
-            Ok(Some(Arc::new(Operations::new(database, vault))))
+            Ok(Some(Opened::of(database, vault)))
         }
         _ => open_with(place, vault).await.map(Some),
     }

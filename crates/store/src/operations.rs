@@ -1,6 +1,10 @@
 //! The operations of the trait, each a transaction of either database.
 
 use async_trait::async_trait;
+use bucketline_app::people::{
+    Account, AccountEntry, Accounts, ApiToken, AuditEntry, AuditFilter, CredentialHash,
+    NewApiToken, NewAuditEntry, NewSession, Session, SignedIn,
+};
 use bucketline_app::store::{
     Beat, CancelAnswer, Change, Claim, Claimed, ConnectionFilter, Ending, EventFilter, Finished,
     JobFilter, Limits, NewNode, Node, Page, PageRequest, PruneRequest, Pruned, QueueAnswer,
@@ -8,16 +12,17 @@ use bucketline_app::store::{
 };
 use bucketline_app::vault::{Resealed, Revealed, SecretsState};
 use bucketline_app::{
-    Connection, ConnectionEntry, ConnectionId, ConnectionTest, DueSlots, Event, Job, JobEntry,
-    JobId, NewEvent, NewRun, NewTaskRun, NodeId, Pause, Result, Revision, Run, RunId, SliceResult,
-    Slot, Store, TakenSlots, Task, TaskEnding, TaskRun, TaskRunId, Vault,
+    AccountId, Connection, ConnectionEntry, ConnectionId, ConnectionTest, DueSlots, Event, Job,
+    JobEntry, JobId, NewEvent, NewRun, NewTaskRun, NodeId, Pause, Result, Revision, Run, RunId,
+    SliceResult, Slot, Store, TakenSlots, Task, TaskEnding, TaskRun, TaskRunId, TokenId, Vault,
 };
 use chrono::{DateTime, Utc};
 
 use crate::database::{Database, Mode};
 use crate::secrets::Sealing;
 use crate::{
-    connections, definitions, events, jobs, nodes, prune, queue, runs, secrets, slots, tries,
+    accounts, audit, connections, definitions, events, jobs, nodes, prune, queue, runs, secrets,
+    sessions, slots, tries,
 };
 
 /// One transaction: in `mode`, with copies of the arguments in brackets.
@@ -124,12 +129,12 @@ impl<D: Database> Store for Operations<D> {
         &self,
         id: ConnectionId,
         revision: Revision,
-        _change: &Change,
+        change: &Change,
     ) -> Result<()> {
         let sealing = &self.sealing;
-        definition!(self.database, [sealing], |tx| connections::delete(
-            tx, &sealing, id, revision
-        ))
+        definition!(self.database, [sealing, change], |tx| {
+            connections::delete(tx, &sealing, id, revision, &change)
+        })
     }
 
     async fn reveal(&self, name: &str) -> Result<Option<Revealed>> {
@@ -380,6 +385,150 @@ impl<D: Database> Store for Operations<D> {
     async fn prune(&self, request: &PruneRequest, at: DateTime<Utc>) -> Result<Pruned> {
         transaction!(self.database, Write, [request], |tx| prune::prune(
             tx, &request, at
+        ))
+    }
+}
+
+#[async_trait]
+impl<D: Database> Accounts for Operations<D> {
+    async fn accounts(&self) -> Result<Vec<AccountEntry>> {
+        transaction!(self.database, Read, [], |tx| accounts::list(tx))
+    }
+
+    async fn has_accounts(&self) -> Result<bool> {
+        transaction!(self.database, Read, [], |tx| accounts::has_any(tx))
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<AccountEntry>> {
+        transaction!(self.database, Read, [], |tx| accounts::numbered(tx, id))
+    }
+
+    async fn account_named(&self, name: &str) -> Result<Option<(AccountEntry, Option<String>)>> {
+        let name = name.to_owned();
+        transaction!(self.database, Read, [], |tx| accounts::named(tx, &name))
+    }
+
+    async fn create_account(
+        &self,
+        account: &Account,
+        password: Option<&str>,
+        is_first: bool,
+        change: &Change,
+    ) -> Result<AccountEntry> {
+        let password = password.map(str::to_owned);
+        transaction!(self.database, Write, [account, change], |tx| {
+            accounts::create(tx, &account, password.as_deref(), is_first, &change)
+        })
+    }
+
+    async fn replace_account(
+        &self,
+        id: AccountId,
+        account: &Account,
+        revision: Revision,
+        change: &Change,
+    ) -> Result<AccountEntry> {
+        transaction!(self.database, Write, [account, change], |tx| {
+            accounts::replace(tx, id, &account, revision, &change)
+        })
+    }
+
+    async fn set_password(
+        &self,
+        id: AccountId,
+        password: &str,
+        but: Option<&CredentialHash>,
+        change: &Change,
+    ) -> Result<()> {
+        let (password, but) = (password.to_owned(), but.cloned());
+        transaction!(self.database, Write, [change], |tx| {
+            accounts::set_password(tx, id, &password, but.as_ref(), &change)
+        })
+    }
+
+    async fn delete_account(
+        &self,
+        id: AccountId,
+        revision: Revision,
+        change: &Change,
+    ) -> Result<()> {
+        transaction!(self.database, Write, [change], |tx| accounts::delete(
+            tx, id, revision, &change
+        ))
+    }
+
+    async fn begin_session(&self, session: &NewSession, change: &Change) -> Result<()> {
+        transaction!(self.database, Write, [session, change], |tx| {
+            sessions::begin(tx, &session, &change)
+        })
+    }
+
+    async fn session(&self, hash: &CredentialHash) -> Result<Option<(Session, SignedIn)>> {
+        transaction!(self.database, Read, [hash], |tx| sessions::one(tx, &hash))
+    }
+
+    async fn sessions(&self, account: AccountId) -> Result<Vec<Session>> {
+        transaction!(self.database, Read, [], |tx| sessions::of(tx, account))
+    }
+
+    async fn note_session(&self, hash: &CredentialHash, at: DateTime<Utc>) -> Result<()> {
+        transaction!(self.database, Write, [hash], |tx| sessions::note(
+            tx, &hash, at
+        ))
+    }
+
+    async fn end_session(&self, hash: &CredentialHash, change: &Change) -> Result<()> {
+        transaction!(self.database, Write, [hash, change], |tx| sessions::end(
+            tx, &hash, &change
+        ))
+    }
+
+    async fn create_token(&self, token: &NewApiToken, change: &Change) -> Result<ApiToken> {
+        transaction!(self.database, Write, [token, change], |tx| {
+            sessions::create_token(tx, &token, &change)
+        })
+    }
+
+    async fn token(&self, hash: &CredentialHash) -> Result<Option<(ApiToken, SignedIn)>> {
+        transaction!(self.database, Read, [hash], |tx| sessions::one_token(
+            tx, &hash
+        ))
+    }
+
+    async fn tokens(&self, account: Option<AccountId>) -> Result<Vec<ApiToken>> {
+        transaction!(self.database, Read, [], |tx| sessions::tokens(tx, account))
+    }
+
+    async fn note_token(&self, id: TokenId, at: DateTime<Utc>) -> Result<()> {
+        transaction!(self.database, Write, [], |tx| sessions::note_token(
+            tx, id, at
+        ))
+    }
+
+    async fn delete_token(
+        &self,
+        id: TokenId,
+        account: Option<AccountId>,
+        change: &Change,
+    ) -> Result<()> {
+        transaction!(self.database, Write, [change], |tx| {
+            sessions::delete_token(tx, id, account, &change)
+        })
+    }
+
+    async fn audit(&self, entry: &NewAuditEntry, change: &Change) -> Result<()> {
+        transaction!(self.database, Write, [entry, change], |tx| audit::add(
+            tx, &entry, &change
+        ))
+    }
+
+    async fn audit_entries(
+        &self,
+        filter: &AuditFilter,
+        page: &PageRequest,
+    ) -> Result<Page<AuditEntry>> {
+        transaction!(self.database, Read, [filter, page], |tx| audit::list(
+            tx, &filter, &page
         ))
     }
 }

@@ -5,7 +5,7 @@ use bucketline_app::{JobId, OriginKind, Result, RunId, RunState};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::database::{Row, Transaction, values};
-use crate::{counts, jobs, pages};
+use crate::{audit, counts, jobs, pages};
 
 /// A job with history that may be too old.
 struct Candidate {
@@ -58,6 +58,7 @@ pub(crate) async fn prune(
                (SELECT min(r.queued_at) FROM runs r WHERE r.job_id = j.id AND r.events > 0), \
                j.deleted_at IS NOT NULL FROM jobs j ORDER BY j.id";
     let rows = tx.rows(sql, &[]).await?;
+    audit::prune(tx, at).await?;
     let mut pruned = Pruned::default();
     for row in rows {
         let job = Candidate::read(row, request, at)?;

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 
 use crate::database::{Topic, Transaction, Value, not_found, to_json, values};
 use crate::runs::failure_values;
-use crate::{counts, definitions, jobs, pages, runs, tries};
+use crate::{audit, counts, definitions, jobs, pages, runs, tries};
 
 /// A row that is to become a run.
 pub(crate) struct Row<'a> {
@@ -577,6 +577,7 @@ pub(crate) async fn cancel(
         return Ok(CancelAnswer::Over(state));
     }
     let reason = format!("cancelled by {}", change.by);
+    audit::note::<()>(tx, change, "run.cancel", &id.to_string(), [None, None]).await?;
     if is_held {
         let sql = "UPDATE runs SET cancel_asked = TRUE, reason = ?2 WHERE id = ?1";
         tx.execute(sql, &values![id.0, reason]).await?;

@@ -7,7 +7,7 @@ use bucketline_app::vault::{Key, KeyId, Place, Resealed};
 use bucketline_app::{Connection, ConnectionId, Result, Vault, property_key};
 
 use crate::database::{Transaction, values};
-use crate::definitions;
+use crate::{audit, definitions};
 
 /// What the canary of a key says.
 const CANARY: &str = "bucketline";
@@ -137,6 +137,7 @@ pub(crate) async fn reseal(
     let sql =
         "DELETE FROM secret_keys WHERE key_id <> ?1 AND key_id NOT IN (SELECT key_id FROM secrets)";
     tx.execute(sql, &values![&key.id().0]).await?;
+    audit::note::<Connection>(tx, change, "secrets.reseal", &key.id().0, [None, None]).await?;
     for mut row in tx.rows("SELECT key_id FROM secret_keys", &[]).await? {
         done.used.push(KeyId(row.text()?));
     }

@@ -81,7 +81,7 @@ async fn a_store_is_read_while_another_process_uses_it() {
     assert!(!path.exists());
     let store = opened(&path).await;
     let made = job(&store, "Nightly").await;
-    let reader = look(&place, &Vault::closed()).await.unwrap().unwrap();
+    let reader = look(&place, &Vault::closed()).await.unwrap().unwrap().store;
     assert_eq!(reader.job(made.job.id).await.unwrap(), Some(made.clone()));
     let later = change(1);
     let deleted = reader.delete_job(made.job.id, made.job.revision, &later);
@@ -396,7 +396,8 @@ async fn postgres_refuses_a_newer_schema() {
     let database = server.create_database().unwrap();
     let place = place(&database);
     open(&place).await.unwrap();
-    let sql = "UPDATE bucketline_app.refinery_schema_history SET version = 99";
+    let sql = "UPDATE bucketline_app.refinery_schema_history SET version = 99 \
+               WHERE version = (SELECT max(version) FROM bucketline_app.refinery_schema_history)";
     server.execute(name(&database), sql).unwrap();
     let error = open(&place).await.unwrap_err();
     assert_eq!(code(&error), "BL0314");

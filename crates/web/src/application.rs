@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use bucketline_app::people::Desk;
 use bucketline_app::scheduler::Handle;
 use bucketline_app::store::Change;
-use bucketline_app::{Clock, Result, Store};
+use bucketline_app::{Clock, Store};
 use bucketline_runner::Workbench;
 use chrono_tz::Tz;
 use tokio::sync::watch;
 
-use crate::gate::Token;
-
-/// Who changes what is changed through the API, until there are accounts.
-pub(crate) const BY: &str = "api";
+use crate::caller;
+use crate::gate::Reach;
+use crate::problem::Answer;
 
 /// The application that the API serves. Clones are the same.
 #[derive(Debug, Clone)]
@@ -27,19 +27,19 @@ pub struct Application {
     pub workbench: Workbench,
     /// The zone of schedules that name none.
     pub zone: Tz,
-    /// What requests must bring.
-    pub token: Token,
+    /// Where people sign in.
+    pub desk: Desk,
+    /// By which names and ways the server is reached.
+    pub reach: Arc<Reach>,
     /// Becomes true when the server ends, so that streams end.
     pub closing: watch::Receiver<bool>,
 }
 
 impl Application {
     /// Who changes something now.
-    pub(crate) async fn change(&self) -> Result<Change> {
-        Ok(Change {
-            by: BY.to_owned(),
-            at: self.clock.now().await?,
-        })
+    pub(crate) async fn change(&self) -> Answer<Change> {
+        let caller = caller::needed()?;
+        Ok(caller.change(self.clock.now().await?))
     }
 
     /// Waits until the server ends.

@@ -6,6 +6,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod application;
+mod audit;
+mod caller;
 mod columns;
 mod connections;
 mod events;
@@ -13,9 +15,11 @@ mod gate;
 mod jobs;
 mod list;
 mod parameters;
+mod people;
 mod plan;
 mod problem;
 mod request;
+mod rights;
 mod runs;
 mod schedules;
 mod secrets;
@@ -27,16 +31,17 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post, put};
 use utoipa::openapi::schema::{ArrayItems, Object, Schema};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{OpenApi as Description, RefOr};
 use utoipa::{Modify, OpenApi};
 
 pub use application::Application;
-pub use gate::Token;
+pub use gate::Reach;
 pub use problem::ProblemDetails;
-pub use server::{Server, listen};
+pub use rights::table as rights_table;
+pub use server::{Connection, Door, Server, TlsFiles, Wire, listen};
 
 /// Bytes that a request's body may have.
 const LONGEST_BODY: usize = 8 << 20;
@@ -45,7 +50,7 @@ const LONGEST_BODY: usize = 8 << 20;
 #[openapi(
     info(
         title = "Bucketline",
-        description = "Replicates Bitbucket Cloud into a database: connections, jobs, schedules, runs. Every request brings the token that `bucketline serve` prints."
+        description = "Replicates Bitbucket Cloud into a database: connections, jobs, schedules, runs. Every request brings the cookie of a session, an API token, or the token that `bucketline serve` prints."
     ),
     paths(
         connections::list,
@@ -84,6 +89,22 @@ const LONGEST_BODY: usize = 8 << 20;
         statements::explain,
         statements::vocabulary,
         columns::columns,
+        people::sign_in,
+        people::who,
+        people::sign_out,
+        people::sessions,
+        people::set_up,
+        people::accounts,
+        people::create_account,
+        people::read_account,
+        people::replace_account,
+        people::delete_account,
+        people::change_password,
+        people::tokens,
+        people::create_token,
+        people::delete_token,
+        audit::list,
+        audit::export,
     ),
     modifiers(&Bearer, &Views),
     security(("token" = []))
@@ -156,7 +177,26 @@ fn routes() -> Router<Application> {
         .put(connections::replace)
         .delete(connections::delete);
     let job = get(jobs::read).put(jobs::replace).delete(jobs::delete);
+    let session = get(people::who)
+        .post(people::sign_in)
+        .delete(people::sign_out);
+    let account = get(people::read_account)
+        .put(people::replace_account)
+        .delete(people::delete_account);
     let api = Router::new()
+        .route("/session", session)
+        .route("/sessions", get(people::sessions))
+        .route("/set-up", post(people::set_up))
+        .route(
+            "/accounts",
+            get(people::accounts).post(people::create_account),
+        )
+        .route("/accounts/{id}", account)
+        .route("/accounts/{id}/password", put(people::change_password))
+        .route("/tokens", get(people::tokens).post(people::create_token))
+        .route("/tokens/{id}", delete(people::delete_token))
+        .route("/audit", get(audit::list))
+        .route("/audit/export", get(audit::export))
         .route(
             "/connections",
             get(connections::list).post(connections::create),
@@ -203,7 +243,7 @@ pub fn openapi() -> Description {
     Api::openapi()
 }
 
-/// The API. Requests without the application's token, or to another host than this machine, are refused.
+/// The API. Requests of unknown callers, to another host, or from a page of another origin are refused.
 pub fn router(application: Application) -> Router {
     let description = openapi();
     let parameters = parameters::Known::of(&description);
@@ -212,6 +252,7 @@ pub fn router(application: Application) -> Router {
             parameters,
             parameters::check,
         ))
+        .route_layer(axum::middleware::from_fn(rights::check))
         .route(
             "/api/v1/openapi.json",
             get(async move || axum::Json(description.clone())),
@@ -221,8 +262,12 @@ pub fn router(application: Application) -> Router {
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(axum::middleware::from_fn(problem::catch))
         .layer(axum::middleware::from_fn_with_state(
-            application.token.clone(),
+            application.clone(),
             gate::check,
+        ))
+        .layer(axum::middleware::from_fn_with_state(
+            application.clone(),
+            gate::headers,
         ))
         .with_state(application)
 }

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
+use bucketline_app::people::Means;
 use bucketline_app::scheduler::failed_tasks;
 use bucketline_app::store::{CancelAnswer, QueueAnswer, RunFilter};
 use bucketline_app::{
@@ -18,7 +19,8 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::application::{Application, BY};
+use crate::application::Application;
+use crate::caller;
 use crate::jobs;
 use crate::list::{Listed, Paging};
 use crate::problem::{Answer, ProblemDetails, Refused};
@@ -135,10 +137,13 @@ async fn queue(
     key: Option<String>,
     wait: &Wait,
 ) -> Answer<Response> {
-    let origin = Origin::Api {
-        token: BY.to_owned(),
+    let caller = caller::needed()?;
+    let name = caller.name;
+    let key = key.map(|key| format!("{name} {job} {key}"));
+    let origin = match caller.means {
+        Means::Session(_) => Origin::Person { name },
+        Means::Process | Means::Token(_) => Origin::Api { token: name },
     };
-    let key = key.map(|key| format!("{BY} {job} {key}"));
     let (status, run) = match application.scheduler.run(job, origin, tasks, key).await? {
         QueueAnswer::Queued(run) => (StatusCode::CREATED, run),
         QueueAnswer::Repeated(run) => (StatusCode::OK, run),
@@ -202,7 +207,8 @@ pub(crate) async fn cancel(
     Parameters(wait): Parameters<Wait>,
 ) -> Answer<Json<Run>> {
     let run = find(&application, RunId(id)).await?;
-    match application.scheduler.cancel(run.id, BY).await? {
+    let change = application.change().await?;
+    match application.scheduler.cancel(run.id, &change).await? {
         CancelAnswer::Cancelled | CancelAnswer::Asked => {}
         CancelAnswer::Over(RunState::Cancelled) => {}
         CancelAnswer::Over(state) => {

@@ -127,10 +127,7 @@ impl Attempt {
             .iter()
             .map(|table| Task::new(format!("REPLICATE {table}")))
             .collect();
-        let change = Change {
-            by: BY.to_owned(),
-            at: self.shared.now().await?,
-        };
+        let change = Change::new(BY, self.shared.now().await?);
         patiently(&**clock, "adding tasks", || {
             store.append_tasks(id, &tasks, &change)
         })

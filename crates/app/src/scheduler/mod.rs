@@ -178,12 +178,8 @@ impl Handle {
     ///
     /// # Errors
     /// If there is no such run, or the store cannot be used.
-    pub async fn cancel(&self, run: RunId, by: &str) -> Result<CancelAnswer> {
-        let change = Change {
-            by: by.to_owned(),
-            at: self.clock.now().await?,
-        };
-        let answer = self.store.cancel_run(run, &change).await?;
+    pub async fn cancel(&self, run: RunId, change: &Change) -> Result<CancelAnswer> {
+        let answer = self.store.cancel_run(run, change).await?;
         self.wake();
         Ok(answer)
     }

@@ -71,7 +71,7 @@ pub struct Cursor {
 }
 
 /// The lists that have cursors.
-const LISTS: &[&str] = &["connections", "jobs", "runs", "slots"];
+const LISTS: &[&str] = &["audit", "connections", "jobs", "runs", "slots"];
 
 impl Cursor {
     /// The place behind the item with these sort keys in `list`, which is one of the lists of the trait.

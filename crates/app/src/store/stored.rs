@@ -34,4 +34,17 @@ pub struct Change {
     pub by: String,
     /// Now.
     pub at: DateTime<Utc>,
+    /// From which address, if it is a request's.
+    pub from: Option<String>,
+}
+
+impl Change {
+    /// A change that no request asks for.
+    pub fn new(by: impl Into<String>, at: DateTime<Utc>) -> Self {
+        Self {
+            by: by.into(),
+            at,
+            from: None,
+        }
+    }
 }

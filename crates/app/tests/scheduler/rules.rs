@@ -367,7 +367,11 @@ async fn a_cancelled_run_ends_at_once_and_its_later_tasks_do_not_begin() {
     };
     world.run_for(TimeDelta::seconds(100)).await;
     assert_eq!(
-        world.handle().cancel(run.id, "User 17").await.unwrap(),
+        world
+            .handle()
+            .cancel(run.id, &world.change())
+            .await
+            .unwrap(),
         CancelAnswer::Asked
     );
     world.run_for(TimeDelta::seconds(1)).await;
@@ -396,7 +400,11 @@ async fn a_step_that_does_not_stop_is_dropped_after_the_grace() {
         panic!()
     };
     world.run_for(TimeDelta::seconds(100)).await;
-    world.handle().cancel(run.id, "User 17").await.unwrap();
+    world
+        .handle()
+        .cancel(run.id, &world.change())
+        .await
+        .unwrap();
     world.run_for(TimeDelta::seconds(29)).await;
     assert_eq!(world.run(run.id).await.state, RunState::Running);
     world.run_for(TimeDelta::seconds(2)).await;

@@ -307,10 +307,7 @@ impl World {
     }
 
     pub(crate) fn change(&self) -> Change {
-        Change {
-            by: "User 17".to_owned(),
-            at: self.now(),
-        }
+        Change::new("User 17", self.now())
     }
 
     pub(crate) async fn add(&self, job: &Job) -> JobEntry {

@@ -24,6 +24,7 @@ pub(super) const KIND: Kind = Kind {
     idle: &[],
     connect,
     credential_hosts: |_| Vec::new(),
+    hosts: |_| Vec::new(),
 };
 
 fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Connection> {

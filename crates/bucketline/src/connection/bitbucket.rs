@@ -183,6 +183,7 @@ pub(super) const KIND: Kind = Kind {
     ],
     connect,
     credential_hosts,
+    hosts,
 };
 
 /// The `User-Agent` of requests for tokens.
@@ -254,6 +255,18 @@ fn credential_hosts(properties: &ConnectionProperties) -> Vec<String> {
     hosts
         .filter(|host| !is_bitbucket(host) && !is_this_machine(host))
         .map(str::to_owned)
+        .collect()
+}
+
+/// Those of the API, of sign-in and of the proxy.
+fn hosts(properties: &ConnectionProperties) -> Vec<String> {
+    let server = properties.get("OAuthServer");
+    let server = server.and_then(|(name, value)| address(properties, name, value).ok());
+    let proxy = properties.proxy_address().ok().flatten();
+    let urls = base(properties).into_iter().chain(server).chain(proxy);
+    let hosts = urls.filter_map(|url| url.host_str().map(str::to_owned));
+    hosts
+        .map(|host| host.trim_matches(['[', ']']).to_owned())
         .collect()
 }
 

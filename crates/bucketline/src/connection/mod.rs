@@ -36,6 +36,8 @@ struct Kind {
     connect: fn(&ConnectionProperties, &Surroundings<'_>) -> Result<Connection>,
     /// The hosts that get a credential, other than Bitbucket's and this machine.
     credential_hosts: fn(&ConnectionProperties) -> Vec<String>,
+    /// The hosts that are asked, and the folders of sockets.
+    hosts: fn(&ConnectionProperties) -> Vec<String>,
 }
 
 /// The first is meant where nothing else is said.
@@ -250,11 +252,11 @@ impl ConnectionProperties {
         }
     }
 
-    /// The same for a statement that may reach no more than `access`.
+    /// The same for whoever may reach no more than `access`.
     ///
     /// # Errors
     /// If a value names a variable of the environment or a file out of reach.
-    pub(crate) fn within(mut self, access: &Access) -> Result<Self> {
+    pub fn within(mut self, access: &Access) -> Result<Self> {
         let held: Vec<Holds> = self
             .pairs
             .iter()
@@ -282,11 +284,13 @@ impl ConnectionProperties {
                 found.ok_or_else(|| refused("a file"))
             };
             match (holds, value.split_once(':')) {
-                (Holds::Secret, Some(("env", _))) if !access.has_environment() => {
+                (Holds::Secret, Some(("env", name))) if !access.has_variable(name) => {
                     return Err(refused("a variable of the environment"));
                 }
                 (Holds::Secret, Some(("file", path))) => {
-                    *value = format!("file:{}", file(path)?.display());
+                    let found = access.secret_file(Path::new(path.trim()));
+                    let found = found.ok_or_else(|| refused("a file"))?;
+                    *value = format!("file:{}", found.display());
                 }
                 (Holds::Paths, _) => {
                     let paths = value.split(';').filter(|path| !path.trim().is_empty());
@@ -444,6 +448,14 @@ impl ConnectionProperties {
             return Vec::new();
         };
         let mut hosts = (kind.credential_hosts)(self);
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+
+    /// The hosts that this connection asks, each a name or an address, and the folders of sockets. Wrong properties name none.
+    pub fn hosts(&self) -> Vec<String> {
+        let mut hosts = self.kind().map_or_else(Vec::new, |kind| (kind.hosts)(self));
         hosts.sort();
         hosts.dedup();
         hosts

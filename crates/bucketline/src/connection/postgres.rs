@@ -70,17 +70,25 @@ pub(super) const KIND: Kind = Kind {
     idle: &[],
     connect,
     credential_hosts,
+    hosts,
 };
 
 /// A server that the properties name. One of the environment is the user's own choice.
 fn credential_hosts(properties: &ConnectionProperties) -> Vec<String> {
+    named(properties).map_or_else(Vec::new, |settings| settings.remote_hosts())
+}
+
+fn hosts(properties: &ConnectionProperties) -> Vec<String> {
+    named(properties).map_or_else(Vec::new, |settings| settings.hosts())
+}
+
+/// What the properties say by themselves.
+fn named(properties: &ConnectionProperties) -> Option<Settings> {
     let named = KIND.properties.iter().filter(|it| it.holds == Holds::Plain);
     let pairs = named.filter_map(|it| Some((it.names[0], properties.text(it.names[0])?)));
     // Only the hosts matter here, and without a user there would be none.
     let variable = |name: &str| (name == "USER").then(|| "user".to_owned());
-    Settings::of_properties(pairs, &variable)
-        .map(|settings| settings.remote_hosts())
-        .unwrap_or_default()
+    Settings::of_properties(pairs, &variable).ok()
 }
 
 fn connect(properties: &ConnectionProperties, _: &Surroundings<'_>) -> Result<Connection> {

@@ -15,6 +15,11 @@ impl Scene<'_> {
         let kind = create.kind.iter().map(|kind| ("Type", kind.text.clone()));
         let pairs = kind.chain(create.settings.pairs());
         let name = &create.name.text;
+        if !self.session.access.makes_connections() {
+            let message = format!("connection {name}: no statement makes a connection here");
+            return Err(Error::new(code::ACCESS, message)
+                .with_hint("make it in the program, and name it in the statement"));
+        }
         let properties = ConnectionProperties::new(format!("connection {name}"), pairs)
             .within(&self.session.access)?;
         self.session.connect(name, &properties, create.or_replace)?;

@@ -204,6 +204,12 @@ impl Settings {
         remote.map(|login| login.host.name.clone()).collect()
     }
 
+    /// The names of all hosts, and the folders of sockets.
+    pub fn hosts(&self) -> Vec<String> {
+        let hosts = self.hosts.iter();
+        hosts.map(|login| login.host.name.clone()).collect()
+    }
+
     /// The name of the database.
     pub fn database(&self) -> &str {
         &self.database

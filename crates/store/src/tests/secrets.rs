@@ -25,7 +25,7 @@ fn connection(name: &str, property: &str, secret: &str) -> Connection {
 
 async fn opened(folder: &Path, vault: &Vault) -> Arc<dyn Store> {
     let place = Place::File(folder.join("app.db"));
-    open_with(&place, vault).await.unwrap()
+    open_with(&place, vault).await.unwrap().store
 }
 
 async fn plant(store: &dyn Store) {
@@ -172,9 +172,15 @@ async fn a_second_node_makes_no_key_of_its_own() {
     let place = place(&server.create_database().unwrap());
     let folder = TempDir::new().unwrap();
     let [here, there] = ["here.key", "there.key"].map(|name| folder.path().join(name));
-    let store = open_with(&place, &Vault::beside(&here)).await.unwrap();
+    let store = open_with(&place, &Vault::beside(&here))
+        .await
+        .unwrap()
+        .store;
     plant(&*store).await;
-    let other = open_with(&place, &Vault::beside(&there)).await.unwrap();
+    let other = open_with(&place, &Vault::beside(&there))
+        .await
+        .unwrap()
+        .store;
     assert!(other.secrets_state().await.unwrap().key_is_other);
     let typed = connection("four", "Token", "planted");
     let refused = other.create_connection(&typed, &change(2)).await;

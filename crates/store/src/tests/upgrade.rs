@@ -26,11 +26,15 @@ use crate::sqlite::Sqlite;
 use crate::{Place, sqlite_steps};
 
 /// The tables, those first that others refer to.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 17] = [
     "application",
     "connections",
     "secrets",
     "secret_keys",
+    "accounts",
+    "sessions",
+    "api_tokens",
+    "audit",
     "jobs",
     "tasks",
     "nodes",
