@@ -25,7 +25,11 @@ impl Bounds {
     /// # Errors
     /// If it names a file, a variable or an address that is out of reach.
     pub(crate) fn held(&self, properties: ConnectionProperties) -> Result<ConnectionProperties> {
-        let properties = properties.within(&self.access)?;
+        let properties = properties.within(&self.access).map_err(|error| {
+            error.with_hint(
+                "whoever starts the application can allow it with `--allow-env`, `--allow-file` or `--data`",
+            )
+        })?;
         for host in properties.hosts() {
             self.check_literal(&host)?;
         }
@@ -164,7 +168,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use bucketline::ConnectionProperties;
+    use bucketline::{Access, ConnectionProperties};
 
     use super::{Bounds, is_public};
 
@@ -209,6 +213,37 @@ mod tests {
 
     fn properties(text: &str) -> ConnectionProperties {
         ConnectionProperties::parse("test", text).unwrap()
+    }
+
+    #[test]
+    fn a_connection_reads_no_variable_and_no_file_that_is_not_allowed() {
+        let access = Access::default()
+            .with_files_below("/data")
+            .without("/data/state")
+            .with_variables(["TOKEN".to_owned()]);
+        let bounds = Bounds {
+            access: access.with_secret_files([]),
+            ..Bounds::default()
+        };
+        for text in [
+            "Workspace=acme;Token=env:PATH",
+            "Workspace=acme;Token=file:/etc/passwd",
+            "Workspace=acme;Token=file:/data/copy.db",
+            "Type=SQLite;Data Source=/etc/copy.db",
+            "Type=SQLite;Data Source=../copy.db",
+            "Type=SQLite;Data Source=state/app.db",
+            "Type=Archive;Path=/etc",
+        ] {
+            let error = bounds.held(properties(text)).unwrap_err();
+            assert_eq!(error.code(), "BL8012", "{text}: {error}");
+            assert!(error.hint().unwrap().contains("--allow-env"), "{error:?}");
+        }
+        for text in [
+            "Workspace=acme;Token=env:TOKEN",
+            "Type=SQLite;Data Source=copy.db",
+        ] {
+            bounds.held(properties(text)).unwrap();
+        }
     }
 
     #[tokio::test]
