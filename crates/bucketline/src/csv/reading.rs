@@ -65,6 +65,7 @@ fn rows(text: &str, file: &CsvTarget) -> Result<RecordBatch, String> {
         rest: text,
         delimiter: file.delimiter,
         line: 1,
+        is_narrow: false,
     };
     let mut names: Vec<String> = Vec::new();
     let mut columns: Vec<Vec<Option<String>>> = Vec::new();
@@ -130,21 +131,27 @@ fn rows(text: &str, file: &CsvTarget) -> Result<RecordBatch, String> {
 /// The fields of a record; one that is empty and not quoted is NULL.
 type Fields = Vec<Option<String>>;
 
-/// The records of a text by RFC 4180: quotes are doubled within quotes, lines end with LF or CR LF.
+/// The records of a text by RFC 4180: quotes are doubled within quotes. Lines end with LF, CR LF or CR.
 struct Records<'t> {
     rest: &'t str,
     delimiter: char,
     line: usize,
+    /// Whether a record is one field, so that an empty line is a record of NULL.
+    is_narrow: bool,
+}
+
+/// What stands behind the end of a line.
+fn behind_line_end(text: &str) -> Option<&str> {
+    let ends = ["\r\n", "\n", "\r"];
+    ends.iter().find_map(|end| text.strip_prefix(end))
 }
 
 impl Records<'_> {
     /// The next record and the line that it begins in.
     fn next(&mut self) -> Result<Option<(usize, Fields)>, String> {
         // A line without anything in it is none.
-        while let Some(rest) = self
-            .rest
-            .strip_prefix('\n')
-            .or_else(|| self.rest.strip_prefix("\r\n"))
+        while !self.is_narrow
+            && let Some(rest) = behind_line_end(self.rest)
         {
             self.rest = rest;
             self.line += 1;
@@ -160,27 +167,21 @@ impl Records<'_> {
                 self.rest = rest;
                 continue;
             }
-            let rest = self.rest.strip_prefix('\r').unwrap_or(self.rest);
-            if let Some(rest) = rest.strip_prefix('\n') {
+            if let Some(rest) = behind_line_end(self.rest) {
                 self.rest = rest;
                 self.line += 1;
             }
+            self.is_narrow = record.len() == 1;
             return Ok(Some((line, record)));
         }
     }
 
     fn field(&mut self) -> Result<Option<String>, String> {
         let Some(quoted) = self.rest.strip_prefix('"') else {
-            let ends = |c: char| c == self.delimiter || c == '\n';
+            let ends = |c: char| c == self.delimiter || matches!(c, '\n' | '\r');
             let end = self.rest.find(ends).unwrap_or(self.rest.len());
             let (field, rest) = self.rest.split_at(end);
             self.rest = rest;
-            let is_last = !rest.starts_with(self.delimiter);
-            let field = if is_last {
-                field.strip_suffix('\r').unwrap_or(field)
-            } else {
-                field
-            };
             return Ok((!field.is_empty()).then(|| field.to_owned()));
         };
         let opened = self.line;
@@ -202,10 +203,8 @@ impl Records<'_> {
             }
         }
         self.line += field.matches('\n').count();
-        let ends = rest.is_empty()
-            || rest.starts_with(self.delimiter)
-            || rest.starts_with('\n')
-            || rest.starts_with("\r\n");
+        let ends =
+            rest.is_empty() || rest.starts_with(self.delimiter) || behind_line_end(rest).is_some();
         if !ends {
             return Err(format!(
                 "in line {} something follows a closing quote",
@@ -251,6 +250,16 @@ mod tests {
         let expected = ["Id|Name", "1|a \"b\",\nc", "2|NULL", "3|"];
         assert_eq!(
             read(text, ',', true),
+            Ok(expected.map(str::to_owned).to_vec())
+        );
+        let expected = ["a", "NULL", "x", "", "NULL"];
+        assert_eq!(
+            read("a\n\nx\n\"\"\n\n", ',', true),
+            Ok(expected.map(str::to_owned).to_vec())
+        );
+        let expected = ["a|b", "1|2", "3|4"];
+        assert_eq!(
+            read("a,b\r1,2\r\r3,4\r", ',', true),
             Ok(expected.map(str::to_owned).to_vec())
         );
         let expected = ["Column1|Column2", "1|x;y"];
