@@ -41,7 +41,12 @@ pub(crate) struct Arguments {
     pub(crate) command: Option<Command>,
 
     /// Run this SQL; may be repeated, each is a script of its own
-    #[arg(short = 'e', long = "execute", value_name = "SQL")]
+    #[arg(
+        short = 'e',
+        long = "execute",
+        value_name = "SQL",
+        allow_hyphen_values = true
+    )]
     pub(crate) execute: Vec<String>,
 
     /// Print the licences of the packages that this program contains
@@ -108,7 +113,7 @@ pub(crate) struct Options {
     pub(crate) parameters: Vec<String>,
 
     /// Time zone of functions of dates, such as Europe/Berlin or +02:00 [default: UTC]
-    #[arg(long, global = true, value_name = "ZONE")]
+    #[arg(long, global = true, value_name = "ZONE", allow_hyphen_values = true)]
     pub(crate) time_zone: Option<String>,
 
     /// What to write to: a SQLite file, a URL such as postgres://user@host/database, or a connection's name
