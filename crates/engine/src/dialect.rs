@@ -17,6 +17,7 @@ use crate::bounds::{joins, within_bounds};
 use crate::function::{self, Function};
 use crate::synonym::{limit_by_fetch, plain};
 use crate::types;
+use crate::window::extend_windows;
 use crate::{Error, Result, code};
 
 /// The statement of a query as the planner takes it; `query` knows the places of its tree.
@@ -154,6 +155,10 @@ impl VisitorMut for Preparation {
         limit_by_fetch(query)
     }
 
+    fn post_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<Refusal> {
+        extend_windows(query)
+    }
+
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Refusal> {
         self.joins += joins(select);
         within_bounds(select, self.joins)?;
@@ -202,6 +207,15 @@ impl VisitorMut for Preparation {
                     && matches!(inner.as_ref(), Expr::Value(_))
                 {
                     *expr = Expr::Nested(inner.clone());
+                    return ControlFlow::Continue(());
+                }
+                // A parameter may be negative.
+                if let Expr::Value(value) = operand.as_ref()
+                    && let Value::Number(digits, _) = &value.value
+                    && let Some(positive) = digits.strip_prefix('-')
+                {
+                    let positive = Value::Number(positive.to_owned(), false);
+                    *expr = Expr::Value(positive.with_span(value.span));
                     return ControlFlow::Continue(());
                 }
                 // The least whole number has no positive counterpart.
