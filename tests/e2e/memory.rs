@@ -99,6 +99,13 @@ fn no_statement_needs_more() {
             .collect::<Vec<_>>()
             .join(",")
     );
+    let repeated = |count: usize| {
+        let texts: Vec<String> = (0..count)
+            .map(|number| format!("REPEAT('{number}', 2000000)"))
+            .collect();
+        texts.join(", ")
+    };
+    let rows = "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 3000) SELECT n FROM t";
     let bracketed = |count: usize| "[".repeat(count);
     for (name, statement) in [
         (
@@ -140,6 +147,36 @@ fn no_statement_needs_more() {
         ),
         ("joins", joins),
         ("cube", cube),
+        (
+            "nested calls",
+            "SELECT LENGTH(REPLACE(REPLACE(REPLACE(REPEAT('x', 8000000), 'x', 'y'), 'y', 'z'), 'z', 'a'))"
+                .to_owned(),
+        ),
+        (
+            "many arguments",
+            format!("SELECT LENGTH(CONCAT({}))", repeated(40)),
+        ),
+        ("many columns", format!("SELECT {}", repeated(40))),
+        (
+            "many rows",
+            format!("SELECT LENGTH(REPEAT('x', 100000 + n)) FROM ({rows}) t"),
+        ),
+        (
+            "joined rows",
+            format!("SELECT STRING_AGG(x, '') FROM (SELECT REPEAT('x', 100000 + n) AS x FROM ({rows}) t) t"),
+        ),
+        (
+            "a long pattern",
+            "SELECT FORMAT(1, REPEAT('#,', 4000000))".to_owned(),
+        ),
+        (
+            "JSON of a function",
+            "SELECT LENGTH(JSON_EXTRACT(CONCAT('[', REPEAT('1,', 4000000), '1]'), '$[x]'))".to_owned(),
+        ),
+        (
+            "XML of a function",
+            "SELECT XML_EXTRACT(CONCAT('<a>', REPEAT('<b/>', 2000000), '</a>'), '/a/b')".to_owned(),
+        ),
         (
             "REPEAT",
             "SELECT LENGTH(REPEAT('x', 2000000000))".to_owned(),

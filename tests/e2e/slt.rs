@@ -432,6 +432,8 @@ files!(
     dialect_statements,
     overflow,
     forms,
+    floats,
+    named_windows,
     bounds,
     dialect_sync
 );

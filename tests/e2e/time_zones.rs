@@ -122,6 +122,12 @@ async fn texts_compared_with_moments_follow_the_clocks_of_the_time_zone() {
         "At IN ('2026-08-01 01:00')",
         "At BETWEEN '2026-08-01' AND '2026-08-01 01:00'",
         "NOT At < CAST('2026-08-01' AS DATETIME)",
+        "At >= CAST('2026-08-01' AS DATE)",
+        "NOT At < DATEFROMPARTS(2026, 8, 1)",
+        "At < CURRENT_DATE()",
+        "CAST(At AS DATE) = '2026-08-01'",
+        "CAST(At AS DATE) = CAST('2026-08-01' AS DATE)",
+        "DATEADD('hh', -1, At) = CAST(CAST('2026-08-01' AS DATE) AS DATETIME)",
     ] {
         let query = format!(
             "SELECT COUNT(*) FROM (SELECT CAST('2026-07-31T23:00:00Z' AS DATETIME) AS At) t WHERE {condition}"

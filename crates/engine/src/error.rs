@@ -126,6 +126,14 @@ pub(crate) fn from_datafusion(error: DataFusionError, query: Option<&Query>) -> 
     located(read.error, place).with_source(error)
 }
 
+/// Whether an operator failed since what it computes takes too much memory.
+pub(crate) fn is_lack_of_memory(error: &DataFusionError) -> bool {
+    match find::<Unplaced>(error) {
+        Some(found) => found.error.code() == code::MEMORY,
+        None => matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)),
+    }
+}
+
 fn located(error: Error, place: Option<Span>) -> Error {
     match place {
         Some(span) => error.or_at(span),

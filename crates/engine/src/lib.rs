@@ -15,6 +15,7 @@ mod names;
 mod outputs;
 mod padding;
 mod planner;
+mod portions;
 mod query;
 mod rows;
 mod scan;
@@ -23,6 +24,7 @@ mod subquery;
 mod synonym;
 mod system;
 mod types;
+mod window;
 mod wording;
 mod yielding;
 

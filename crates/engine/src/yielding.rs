@@ -9,27 +9,29 @@ use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Literal;
+use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coop::make_cooperative;
-use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{
     CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec,
 };
-use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::unnest::UnnestExec;
+use datafusion::physical_plan::windows::BoundedWindowAggExec;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
     ReplaceChildrenOptions,
 };
 use futures::{Stream, StreamExt};
 
+use crate::function::{LONGEST, LONGEST_TOGETHER};
+use crate::portions::{Portions, makes_a_constant_text};
+
 /// Rows that a join with a condition takes from its right side at a time, at most: each is held against many of the
-/// left side, or all. It begins with one, and takes more while that is quick.
+/// left side, or all. A window takes as many. It begins with one, and takes more while that is quick.
 const ROWS: usize = 1_024;
 const QUICK: Duration = Duration::from_millis(5);
 const SLOW: Duration = Duration::from_millis(50);
@@ -39,6 +41,9 @@ pub(crate) fn interruptible(
     plan: Arc<dyn ExecutionPlan>,
 ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
     let changed = plan.transform_up(|node| {
+        if let Some(portions) = Portions::of(&node)? {
+            return Ok(Transformed::yes(Arc::new(portions) as _));
+        }
         let rows = rows_at_a_time(&node);
         let expands = node.downcast_ref::<NestedLoopJoinExec>().is_some()
             || node.downcast_ref::<HashJoinExec>().is_some()
@@ -77,31 +82,19 @@ fn rows_at_a_time(node: &Arc<dyn ExecutionPlan>) -> Option<usize> {
     if let Some(join) = node.downcast_ref::<HashJoinExec>() {
         return join.filter().map(|_| ROWS);
     }
-    // A long constant stands in each row of a batch.
-    const BATCH: usize = 64 << 20;
-    const USUAL_ROWS: usize = 1_000;
-    let longest = if let Some(projection) = node.downcast_ref::<ProjectionExec>() {
-        let expressions = projection.expr().iter();
-        expressions.map(|it| longest_constant(&it.expr)).max()
-    } else {
-        let filter = node.downcast_ref::<FilterExec>();
-        filter.map(|filter| longest_constant(filter.predicate()))
-    };
-    let longest = longest.filter(|longest| longest * USUAL_ROWS > BATCH)?;
-    Some((BATCH / longest).max(1))
-}
-
-/// The bytes of the longest constant in an expression.
-fn longest_constant(expression: &Arc<dyn PhysicalExpr>) -> usize {
-    let mut longest = 0;
-    let visited = expression.apply(|part| {
-        if let Some(constant) = part.downcast_ref::<Literal>() {
-            longest = longest.max(ScalarValue::size(constant.value()));
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    drop(visited);
-    longest
+    // A frame may have any number of rows.
+    if node.downcast_ref::<BoundedWindowAggExec>().is_some() {
+        return Some(ROWS);
+    }
+    // An aggregate holds a text that stands for all rows once for each row that it is given.
+    let aggregate = node.downcast_ref::<AggregateExec>()?;
+    let schema = aggregate.input().schema();
+    let functions = aggregate.aggr_expr().iter();
+    let arguments = functions.flat_map(|function| function.expressions());
+    let groups = aggregate.group_expr().input_exprs();
+    let is_long = |it: &Arc<dyn PhysicalExpr>| makes_a_constant_text(it, &schema);
+    let is_any_long = arguments.chain(groups).any(|it| is_long(&it));
+    is_any_long.then_some(LONGEST_TOGETHER / LONGEST)
 }
 
 /// An operator that gives way after each batch that it passes on, in batches of `rows` at most.

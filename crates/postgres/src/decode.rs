@@ -157,7 +157,8 @@ impl Column {
             Self::Boolean(builder) => builder.append_value(*bytes.first()? != 0),
             Self::Int(builder) => builder.append_value(long(bytes)?),
             Self::Float(builder) => {
-                builder.append_value(f64::from_be_bytes(bytes.try_into().ok()?));
+                // SQL has one zero.
+                builder.append_value(f64::from_be_bytes(bytes.try_into().ok()?) + 0.0);
             }
             Self::Decimal(builder, _, scale) => {
                 builder.append_value(numeric::read(bytes, *scale)?.parse().ok()?);

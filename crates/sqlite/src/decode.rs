@@ -134,7 +134,8 @@ impl Column {
             }
             (Self::Int(column), ValueRef::Integer(value)) => column.append_value(value),
             (Self::Duration(column), ValueRef::Integer(value)) => column.append_value(value),
-            (Self::Float(column), ValueRef::Real(value)) => column.append_value(value),
+            // SQL has one zero.
+            (Self::Float(column), ValueRef::Real(value)) => column.append_value(value + 0.0),
             #[expect(
                 clippy::cast_precision_loss,
                 reason = "the column's type is floating-point"

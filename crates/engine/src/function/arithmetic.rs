@@ -9,7 +9,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Datum, StringBuilder};
 use datafusion::arrow::compute::cast as cast_array;
 use datafusion::arrow::compute::kernels::numeric::{add, div, mul, neg, rem, sub};
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int64Type,
+    DataType, Date32Type, Decimal128Type, Decimal256Type, Float64Type, Int64Type,
 };
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
@@ -25,7 +25,9 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
 
 use super::analysis::each_expression;
-use super::call::{LONGEST, LONGEST_TOGETHER, quoted};
+use super::call::quoted;
+use super::float::{self, with_one_zero};
+use super::size::Sizes;
 use crate::wording::in_sql;
 use crate::{Error, code};
 
@@ -104,7 +106,7 @@ fn checked(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>, DataFusio
             let arguments = [left, right].map(|side| side.as_ref().clone());
             (Operation::Join, arguments.to_vec())
         }
-        _ => return Ok(Transformed::no(part)),
+        _ => return float::settled(part, schema),
     };
     let text = match (operation, arguments.as_slice()) {
         (Operation::Negate, [value]) => format!("-{}", operand(value)),
@@ -375,7 +377,7 @@ fn joined(
     let is_one = left_is_one && right_is_one;
     let rows = if is_one { 1 } else { rows };
     let mut texts = StringBuilder::new();
-    let mut bytes = 0;
+    let mut sizes = Sizes::of("||");
     for row in 0..rows {
         let at = |is_one: bool| if is_one { 0 } else { row };
         let (first, second) = (at(left_is_one), at(right_is_one));
@@ -384,12 +386,9 @@ fn joined(
             continue;
         }
         let (first, second) = (left.value(first), right.value(second));
-        let length = first.len() + second.len();
-        bytes += length;
-        if length > LONGEST || bytes > LONGEST_TOGETHER {
-            let message = "||: the result would be longer than 16 MiB, or 64 MiB of some rows";
-            return Err(Error::new(code::MEMORY, message).carried());
-        }
+        sizes
+            .add(first.len() + second.len())
+            .map_err(Carry::carried)?;
         // Writing to a builder cannot fail.
         let _ = texts
             .write_str(first)
@@ -439,32 +438,6 @@ fn within_floats(
         ));
     }
     Ok(Ok(()))
-}
-
-/// SQL has one zero. The engine's joins, groups and functions tell -0.0 from 0.0.
-fn with_one_zero(value: ColumnarValue) -> ColumnarValue {
-    match value {
-        ColumnarValue::Scalar(ScalarValue::Float64(Some(number))) => {
-            ColumnarValue::Scalar(ScalarValue::Float64(Some(number + 0.0)))
-        }
-        ColumnarValue::Scalar(ScalarValue::Float32(Some(number))) => {
-            ColumnarValue::Scalar(ScalarValue::Float32(Some(number + 0.0)))
-        }
-        ColumnarValue::Array(array) => ColumnarValue::Array(match array.data_type() {
-            DataType::Float64 => Arc::new(
-                array
-                    .as_primitive::<Float64Type>()
-                    .unary::<_, Float64Type>(|number| number + 0.0),
-            ),
-            DataType::Float32 => Arc::new(
-                array
-                    .as_primitive::<Float32Type>()
-                    .unary::<_, Float32Type>(|number| number + 0.0),
-            ),
-            _ => array,
-        }),
-        other => other,
-    }
 }
 
 fn float_array(array: &ArrayRef) -> Result<ArrayRef, DataFusionError> {

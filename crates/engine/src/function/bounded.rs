@@ -1,4 +1,5 @@
-//! DataFusion's functions that can make much of little, such as `repeat('x', 2000000000)`, within bounds.
+//! DataFusion's functions within bounds: those that can make much of little, such as `repeat('x', 2000000000)`, and those
+//! whose results may be infinite.
 
 use crate::error::Carry;
 use std::hash::{Hash, Hasher};
@@ -14,8 +15,8 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
-use super::call::{LONGEST, LONGEST_TOGETHER};
-use crate::{Error, code};
+use super::float;
+use super::size::Sizes;
 
 /// Bytes that the result of one row takes at most.
 type Size = fn(&Row<'_>) -> usize;
@@ -198,16 +199,22 @@ impl Row<'_> {
 pub(super) fn bounded(find: impl Fn(&str) -> Option<Arc<ScalarUDF>>) -> Vec<ScalarUDF> {
     let found = BOUNDED.iter().filter_map(|(name, size)| {
         let inner = find(name)?;
-        Some(Bounded { inner, size: *size }.into())
+        let size = Some(*size);
+        Some(Bounded { inner, size }.into())
     });
     found.collect()
 }
 
-/// A function whose result is measured before it is made.
+/// A function whose results are finite numbers.
+pub(super) fn finite(inner: Arc<ScalarUDF>) -> ScalarUDF {
+    Bounded { inner, size: None }.into()
+}
+
+/// A function whose result is measured before it is made, or checked to be a finite number.
 #[derive(Debug)]
 struct Bounded {
     inner: Arc<ScalarUDF>,
-    size: Size,
+    size: Option<Size>,
 }
 
 // Two of one function are the same.
@@ -226,30 +233,25 @@ impl Hash for Bounded {
 }
 
 impl Bounded {
-    fn measure(&self, arguments: &[ColumnarValue], rows: usize) -> Result<(), DataFusionError> {
+    fn measure(
+        &self,
+        size: Size,
+        arguments: &[ColumnarValue],
+        rows: usize,
+    ) -> Result<(), DataFusionError> {
         let arrays = arguments.iter().map(|argument| match argument {
             ColumnarValue::Array(array) => Ok((Arc::clone(array), false)),
             ColumnarValue::Scalar(value) => Ok((value.to_array()?, true)),
         });
         let arrays = arrays.collect::<Result<Vec<_>, DataFusionError>>()?;
         let is_one = arrays.iter().all(|(_, is_one)| *is_one);
-        let mut together = 0_usize;
+        let mut sizes = Sizes::of(self.name());
         for index in 0..if is_one { 1 } else { rows } {
             let row = Row {
                 arguments: &arrays,
                 index,
             };
-            let size = (self.size)(&row);
-            together = together.saturating_add(size);
-            let name = self.name().to_uppercase();
-            if size > LONGEST {
-                let message = format!("{name}: the result would be longer than 16 MiB");
-                return Err(Error::new(code::MEMORY, message).carried());
-            }
-            if together > LONGEST_TOGETHER {
-                let message = format!("{name} makes more than 64 MiB of {} rows", index + 1);
-                return Err(Error::new(code::MEMORY, message).carried());
-            }
+            sizes.add(size(&row)).map_err(Carry::carried)?;
         }
         Ok(())
     }
@@ -284,7 +286,12 @@ impl ScalarUDFImpl for Bounded {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
-        self.measure(&args.args, args.number_rows)?;
-        self.inner.invoke_with_args(args)
+        if let Some(size) = self.size {
+            self.measure(size, &args.args, args.number_rows)?;
+            return self.inner.invoke_with_args(args);
+        }
+        let given = args.args.clone();
+        let result = self.inner.invoke_with_args(args)?;
+        float::results(self.name(), &given, result)
     }
 }

@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bucketline_core::Code;
 use chrono::{
     DateTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc,
 };
@@ -26,6 +27,8 @@ use datafusion::logical_expr::{
 use super::date::{self, Zoned};
 use super::decimal::{DIGITS, Decimal};
 use super::declaration::{Function, Kind};
+use super::float;
+use super::size::Sizes;
 use crate::types::moment_type;
 use crate::{Error, code};
 
@@ -50,6 +53,7 @@ pub(super) type Answer<T> = Result<Option<T>, Complaint>;
 /// What is wrong with an argument's value.
 #[derive(Debug)]
 pub(super) struct Complaint {
+    code: Code,
     message: String,
     hint: Option<String>,
 }
@@ -57,8 +61,17 @@ pub(super) struct Complaint {
 impl Complaint {
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self {
+            code: code::ARGUMENT,
             message: message.into(),
             hint: None,
+        }
+    }
+
+    /// That the result would be too long.
+    pub(super) fn too_long() -> Self {
+        Self {
+            code: code::MEMORY,
+            ..Self::new("the result would be longer than 8 MiB")
         }
     }
 
@@ -70,22 +83,13 @@ impl Complaint {
     /// The error of a function that was called so.
     pub(super) fn of(self, function: &'static Function) -> DataFusionError {
         let message = format!("{}: {}", function.name.to_uppercase(), self.message);
-        let error = Error::new(code::ARGUMENT, message).of_function(function);
+        let error = Error::new(self.code, message).of_function(function);
         match self.hint {
             Some(hint) => error.with_hint(hint),
             None => error,
         }
         .into()
     }
-}
-
-/// Bytes that a text may have which a function makes, and those together that it makes of a batch of rows.
-pub(super) const LONGEST: usize = 16 << 20;
-pub(super) const LONGEST_TOGETHER: usize = 4 * LONGEST;
-
-/// What is wrong with a result that is longer than that.
-pub(super) fn too_long() -> Complaint {
-    Complaint::new("the result would be longer than 16 MiB")
 }
 
 /// A user's text as a message shows it: between backquotes, and not all of a long one.
@@ -283,21 +287,12 @@ impl Computed {
         compute: fn(&Call<'_>) -> Answer<String>,
     ) -> Result<StringArray, DataFusionError> {
         let mut texts = StringBuilder::new();
-        let mut bytes = 0;
+        let mut sizes = Sizes::of(self.function.name);
         for row in 0..inputs.rows {
             let text = self.one(inputs, row, compute)?;
-            let length = text.as_ref().map_or(0, String::len);
-            bytes += length;
-            if length > LONGEST {
-                return Err(too_long().of(self.function));
-            }
-            if bytes > LONGEST_TOGETHER {
-                return Err(DataFusionError::ResourcesExhausted(format!(
-                    "{} makes more than 64 MiB of {} rows",
-                    self.function.name.to_uppercase(),
-                    row + 1
-                )));
-            }
+            sizes
+                .add(text.as_ref().map_or(0, String::len))
+                .map_err(|error| error.of_function(self.function))?;
             texts.append_option(text);
         }
         Ok(texts.finish())
@@ -395,7 +390,9 @@ impl ScalarUDFImpl for Computed {
             Compute::Text(compute) => Arc::new(self.texts(&inputs, compute)?),
             Compute::Int(compute) => Arc::new(Int64Array::from(self.each(&inputs, compute)?)),
             Compute::Float(compute) | Compute::Chance(compute) => {
-                Arc::new(Float64Array::from(self.each(&inputs, compute)?))
+                let numbers = self.each(&inputs, compute)?.into_iter();
+                let numbers = numbers.map(|number| number.map(float::one_zero));
+                Arc::new(numbers.collect::<Float64Array>())
             }
             Compute::Number(compute) => {
                 let numbers = self.each(&inputs, compute)?;
@@ -455,7 +452,9 @@ fn typed(numbers: &[Option<Number>], kind: &DataType) -> Result<ArrayRef, Compla
             Arc::new(array)
         }
         _ => {
-            let floats = numbers.iter().map(|number| number.map(Number::as_f64));
+            let floats = numbers
+                .iter()
+                .map(|number| Some(float::one_zero((*number)?.as_f64())));
             Arc::new(floats.collect::<Float64Array>())
         }
     })

@@ -4,20 +4,37 @@ use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DataFusionError, ScalarValue};
+use datafusion::common::{DFSchema, DataFusionError, ScalarValue};
 use datafusion::logical_expr::expr::Cast;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Expr, LogicalPlan, lit};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, cast, lit};
 use datafusion::optimizer::AnalyzerRule;
 
-use super::call::{self, Clocks};
-use super::clock::scalar;
+use super::analysis::each_expression;
+use super::call::{self, Clocks, Compute};
 use super::date::{self, Zoned};
+use super::declaration::{Function, computed, moment};
+use super::{clock, scalar};
+use crate::types::moment_type;
 
-/// Reads `'2026-01-01'` in `UpdatedOn > '2026-01-01'` by the clocks of the session's time zone, as functions read it.
-/// The planner casts such a text to a moment, which without this is one of UTC.
+/// Reads `'2026-01-01'` in `UpdatedOn > '2026-01-01'` by the clocks of the session's time zone, as functions read it. The
+/// planner casts such a text to a moment, which without this is one of UTC; so does it with dates, and with moments that
+/// are cast to dates.
 #[derive(Debug)]
 pub(crate) struct ComparedTexts;
+
+/// What a moment cast to a date is where days do not begin with those of UTC, and a date cast to a moment.
+static LOCAL_DATE: Function = computed(
+    "local_date",
+    &[moment("moment")],
+    Compute::Date(|call| Ok(Some(call.local(0)?.date()))),
+    "The day of the moment.",
+);
+static MIDNIGHT: Function = computed(
+    "midnight",
+    &[moment("date")],
+    Compute::Moment(|call| Ok(Some(call.moment(call.local(0)?)))),
+    "The moment at which the day begins.",
+);
 
 impl AnalyzerRule for ComparedTexts {
     fn analyze(
@@ -26,15 +43,17 @@ impl AnalyzerRule for ComparedTexts {
         options: &ConfigOptions,
     ) -> Result<LogicalPlan, DataFusionError> {
         let zone = call::zone(options);
-        let read = plan.transform_up_with_subqueries(|node| {
-            let names = NamePreserver::new(&node);
-            node.map_expressions(|expression| {
-                let name = names.save(&expression);
-                let read = expression.transform_up(|part| Ok(moment(part, &zone)))?;
-                Ok(read.update_data(|expression| name.restore(expression)))
+        let zone_name = options.execution.time_zone.as_deref();
+        let is_utc = zone_name.is_none_or(|name| matches!(name, "+00:00" | "UTC" | "Z"));
+        each_expression(plan, |expression, schema| {
+            expression.transform_up(|part| {
+                let read = moment_of_text(part, &zone);
+                match read.transformed || is_utc {
+                    true => Ok(read),
+                    false => zoned(read.data, schema),
+                }
             })
-        });
-        Ok(read?.data)
+        })
     }
 
     fn name(&self) -> &'static str {
@@ -42,8 +61,30 @@ impl AnalyzerRule for ComparedTexts {
     }
 }
 
+/// A cast between moments and dates by the session's time zone.
+fn zoned(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>, DataFusionError> {
+    let Expr::Cast(Cast { expr, field }) = &part else {
+        return Ok(Transformed::no(part));
+    };
+    let function = match (expr.get_type(schema)?, field.data_type()) {
+        (DataType::Timestamp(_, Some(_)), DataType::Date32) => &LOCAL_DATE,
+        // The planner compares moments with dates as times of UTC.
+        (DataType::Date32, DataType::Timestamp(..)) => &MIDNIGHT,
+        _ => return Ok(Transformed::no(part)),
+    };
+    let argument = match function.name == LOCAL_DATE.name {
+        true => cast(expr.as_ref().clone(), moment_type()),
+        false => expr.as_ref().clone(),
+    };
+    let kind = field.data_type().clone();
+    Ok(match scalar(function) {
+        Some(function) => Transformed::yes(cast(function.call(vec![argument]), kind)),
+        None => Transformed::no(part),
+    })
+}
+
 /// The moment that a text is cast to, if the text names no zone of its own.
-fn moment(expression: Expr, zone: &Tz) -> Transformed<Expr> {
+fn moment_of_text(expression: Expr, zone: &Tz) -> Transformed<Expr> {
     let read = match &expression {
         Expr::Cast(Cast { expr, field })
             if matches!(field.data_type(), DataType::Timestamp(_, Some(_))) =>
@@ -57,7 +98,7 @@ fn moment(expression: Expr, zone: &Tz) -> Transformed<Expr> {
     let Some((Zoned::Local(local), field)) = read else {
         return Transformed::no(expression);
     };
-    let moment = lit(scalar(Some(zone.moment(local))));
+    let moment = lit(clock::scalar(Some(zone.moment(local))));
     Transformed::yes(Expr::Cast(Cast::new(
         Box::new(moment),
         field.data_type().clone(),

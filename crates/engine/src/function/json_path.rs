@@ -30,104 +30,132 @@ impl JsonPath {
         })
     }
 
-    /// The values that it leads to in a document, in their order, as they are written there.
-    pub(super) fn find<'d>(&self, document: &'d str) -> Result<Vec<&'d RawValue>, Complaint> {
+    /// That of all elements of an array.
+    pub(super) fn elements() -> Self {
+        Self(vec![Step::Elements(0, usize::MAX)])
+    }
+
+    /// Gives the values that it leads to in a document to `taker`, in their order.
+    pub(super) fn find<'d, T: Take<'d>>(
+        &self,
+        document: &'d str,
+        mut taker: T,
+    ) -> Result<T, Complaint> {
         let mut reader = Deserializer::from_str(document);
-        let found = Rest(&self.0).deserialize(&mut reader);
-        found
-            .and_then(|found| reader.end().map(|()| found))
-            .map_err(|error| Complaint::new(format!("the text is no JSON: {error}")))
+        let rest = Rest(&self.0, &mut taker);
+        rest.deserialize(&mut reader)
+            .and_then(|()| reader.end())
+            .map_err(|error| Complaint::new(format!("the text is no JSON: {error}")))?;
+        Ok(taker)
     }
 }
 
-/// What is left of a path. Reads a value once, and keeps what the steps lead to.
-struct Rest<'p>(&'p [Step]);
+/// Takes the values that a path leads to.
+pub(super) trait Take<'d> {
+    /// How far it has come.
+    type Mark: Copy;
 
-impl<'p> Rest<'p> {
-    fn matching(&self, name: &str) -> Option<Rest<'p>> {
+    /// Takes a value as it is written in the document.
+    fn take(&mut self, value: &'d RawValue);
+
+    fn mark(&self) -> Self::Mark;
+
+    /// Forgets what it has taken since.
+    fn back_to(&mut self, mark: Self::Mark);
+}
+
+/// What is left of a path. Reads a value once, and takes what the steps lead to.
+struct Rest<'p, 't, T>(&'p [Step], &'t mut T);
+
+impl<'p, T> Rest<'p, '_, T> {
+    fn matching(&mut self, name: &str) -> Option<Rest<'p, '_, T>> {
         match self.0 {
-            [Step::Name(wanted), rest @ ..] if wanted == name => Some(Rest(rest)),
+            [Step::Name(wanted), rest @ ..] if wanted == name => Some(Rest(rest, self.1)),
             _ => None,
         }
     }
 
-    fn element(&self, index: usize) -> Option<Rest<'p>> {
+    fn element(&mut self, index: usize) -> Option<Rest<'p, '_, T>> {
         match self.0 {
             [Step::Elements(first, last), rest @ ..] if (*first..=*last).contains(&index) => {
-                Some(Rest(rest))
+                Some(Rest(rest, self.1))
             }
             _ => None,
         }
     }
 }
 
-impl<'d> DeserializeSeed<'d> for Rest<'_> {
-    type Value = Vec<&'d RawValue>;
+impl<'d, T: Take<'d>> DeserializeSeed<'d> for Rest<'_, '_, T> {
+    type Value = ();
 
-    fn deserialize<D: serde::Deserializer<'d>>(self, reader: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: serde::Deserializer<'d>>(self, reader: D) -> Result<(), D::Error> {
         match self.0 {
-            [] => <&RawValue>::deserialize(reader).map(|value| vec![value]),
+            [] => {
+                self.1.take(<&RawValue>::deserialize(reader)?);
+                Ok(())
+            }
             _ => reader.deserialize_any(self),
         }
     }
 }
 
-impl<'d> Visitor<'d> for Rest<'_> {
-    type Value = Vec<&'d RawValue>;
+impl<'d, T: Take<'d>> Visitor<'d> for Rest<'_, '_, T> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_map<M: MapAccess<'d>>(self, mut members: M) -> Result<Self::Value, M::Error> {
-        let mut found = Vec::new();
+    fn visit_map<M: MapAccess<'d>>(mut self, mut members: M) -> Result<(), M::Error> {
+        let before = self.1.mark();
         while let Some(name) = members.next_key::<String>()? {
             match self.matching(&name) {
-                // Of members with one name the last counts.
-                Some(rest) => found = members.next_value_seed(rest)?,
+                Some(rest) => {
+                    // Of members with one name the last counts.
+                    rest.1.back_to(before);
+                    members.next_value_seed(rest)?;
+                }
                 None => drop(members.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(found)
+        Ok(())
     }
 
-    fn visit_seq<S: SeqAccess<'d>>(self, mut elements: S) -> Result<Self::Value, S::Error> {
-        let mut found = Vec::new();
+    fn visit_seq<S: SeqAccess<'d>>(mut self, mut elements: S) -> Result<(), S::Error> {
         for index in 0.. {
             let element = match self.element(index) {
                 Some(rest) => elements.next_element_seed(rest)?,
-                None => elements.next_element::<IgnoredAny>()?.map(|_| Vec::new()),
+                None => elements.next_element::<IgnoredAny>()?.map(drop),
             };
-            match element {
-                Some(values) => found.extend(values),
-                None => break,
+            if element.is_none() {
+                break;
             }
         }
-        Ok(found)
+        Ok(())
     }
 
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Vec::new())
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Vec::new())
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Vec::new())
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Vec::new())
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Vec::new())
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(Vec::new())
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
     }
 }
 

@@ -3,7 +3,8 @@
 use super::call::{Answer, Call, Cell, Complaint, Compute, Number};
 use super::decimal::Decimal;
 use super::declaration::{Argument, Function, any, computed, float, int, number, planner, text};
-use super::{formula, number_pattern};
+use super::formula;
+use super::number_pattern::{Rest, shortened};
 
 const X: &[Argument] = &[float("x")];
 
@@ -15,7 +16,7 @@ macro_rules! of_x {
             X,
             Compute::Float(|call| {
                 let compute: fn(f64) -> f64 = $compute;
-                Ok(defined(compute(call.float(0))))
+                defined(compute(call.float(0)))
             }),
             $description,
         )
@@ -46,7 +47,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     computed(
         "atn2",
         &[float("y"), float("x")],
-        Compute::Float(|call| Ok(defined(call.float(0).atan2(call.float(1))))),
+        Compute::Float(|call| defined(call.float(0).atan2(call.float(1)))),
         "The angle to the point (x, y), in radians.",
     )
     .or(&["atan2"]),
@@ -113,15 +114,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "log",
         &[float("x"), float("base").optional()],
         Compute::Float(|call| {
-            let natural = call.float(0).ln();
-            Ok(defined(match call.len() {
+            let natural = logarithm(call.float(0));
+            defined(match call.len() {
                 1 => natural,
-                _ => natural / call.float(1).ln(),
-            }))
+                _ => natural / logarithm(call.float(1)),
+            })
         }),
         "The logarithm, natural or of a base.",
     ),
-    of_x!("log10", f64::log10, "The logarithm of base 10."),
+    of_x!("ln", logarithm, "The natural logarithm."),
+    of_x!(
+        "log10",
+        |x| if x == 0.0 { f64::NAN } else { x.log10() },
+        "The logarithm of base 10."
+    ),
     computed(
         "mod",
         &[number("x"), number("y")],
@@ -129,8 +135,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
             (Number::Int(_), Number::Int(0)) => Err(Complaint::new("the divisor is 0")),
             (Number::Int(x), Number::Int(y)) => Ok(Some(Number::Int(x.wrapping_rem(y)))),
             (Number::Float(_), _) | (_, Number::Float(_)) => {
-                let rest = call.float(0) % call.float(1);
-                Ok(defined(rest).map(Number::Float))
+                let rest = defined(call.float(0) % call.float(1))?;
+                Ok(rest.map(Number::Float))
             }
             (x, y) => decimal_rest(x, y),
         }),
@@ -162,7 +168,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     computed(
         "power",
         &[float("x"), float("y")],
-        Compute::Float(|call| Ok(defined(call.float(0).powf(call.float(1))))),
+        Compute::Float(|call| defined(call.float(0).powf(call.float(1)))),
         "x to the power of y.",
     )
     .or(&["pow"])
@@ -222,7 +228,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 let square = square.and_then(|square| square.rounded(value.scale.into(), false));
                 square.map(Number::Decimal).map(Some).ok_or_else(overflow)
             }
-            Number::Float(value) => Ok(Some(Number::Float(value * value))),
+            Number::Float(value) => Ok(defined(value * value)?.map(Number::Float)),
         }),
         "The number times itself.",
     ),
@@ -235,8 +241,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
-fn defined(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
+/// What is not a number is NULL.
+fn defined(value: f64) -> Answer<f64> {
+    match value {
+        value if value.is_infinite() => Err(Complaint::new("the result is out of range")),
+        value => Ok((!value.is_nan()).then_some(value)),
+    }
+}
+
+/// Of 0 there is none.
+fn logarithm(x: f64) -> f64 {
+    if x == 0.0 { f64::NAN } else { x.ln() }
 }
 
 fn overflow() -> Complaint {
@@ -289,10 +304,8 @@ fn decimals(call: &Call<'_>, cut: bool) -> Answer<Number> {
             .map(Number::Int),
         Number::Decimal(value) => value.rounded(decimals, cut).map(Number::Decimal),
         Number::Float(value) => {
-            let change = if cut { f64::trunc } else { f64::round };
-            Some(Number::Float(number_pattern::changed(
-                value, decimals, change,
-            )))
+            let rest = if cut { Rest::Cut } else { Rest::Rounded };
+            Some(Number::Float(shortened(value, decimals, rest)))
         }
     };
     changed.map(Some).ok_or_else(overflow)

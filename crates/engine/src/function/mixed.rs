@@ -119,6 +119,10 @@ impl ScalarUDFImpl for Coalesce {
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>, DataFusionError> {
         let is_other = |kind: &DataType| !is_text(kind) && *kind != DataType::Null;
+        // 1 and 0 beside a truth value have become one by the time that this counts.
+        if given.contains(&DataType::Boolean) && given.iter().any(DataType::is_integer) {
+            return Ok(vec![DataType::Int64; given.len()]);
+        }
         match given.iter().any(is_text) && given.iter().any(is_other) {
             true => Ok(vec![DataType::Utf8; given.len()]),
             false => self.inner.coerce_types(given),

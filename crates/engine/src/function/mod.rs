@@ -12,13 +12,16 @@ mod date_pattern;
 mod decimal;
 mod declaration;
 mod document;
+mod float;
 mod formula;
 mod hash;
+mod joined;
 mod json_path;
 mod math;
 mod mixed;
 mod number_pattern;
 mod relative;
+mod size;
 mod string;
 mod sum;
 mod table;
@@ -41,8 +44,11 @@ use self::clock::Clocked;
 use self::compared::ComparedTexts;
 use self::declaration::Body;
 pub use self::declaration::{Argument, Function, Need};
+use self::float::FiniteAggregate;
+use self::joined::JoinedTexts;
 use self::mixed::{Coalesce, TextAlternatives, TextArithmetic};
 use self::relative::{Relative, RelativeDates};
+pub(crate) use self::size::{LONGEST, LONGEST_TOGETHER};
 use self::sum::CheckedSum;
 use self::table::TableFunctions;
 pub(crate) use self::table::VALUE;
@@ -137,6 +143,11 @@ pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 /// session that is made from another registers all functions again, in any order. Its other functions stay.
 pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> {
     state.register_udf(Arc::new(ScalarUDF::from(Coalesce::new())))?;
+    for name in float::FUNCTIONS {
+        let found = state.scalar_functions().get(*name).cloned();
+        let found = found.ok_or_else(|| missing(name))?;
+        state.register_udf(Arc::new(bounded::finite(found)))?;
+    }
     for function in bounded::bounded(|name| state.scalar_functions().get(name).cloned()) {
         state.register_udf(Arc::new(function))?;
     }
@@ -162,6 +173,12 @@ pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> 
         state.register_udf(Arc::new(scalar))?;
     }
     state.register_udaf(Arc::new(AggregateUDF::from(CheckedSum::new())))?;
+    state.register_udaf(Arc::new(AggregateUDF::from(JoinedTexts::new())))?;
+    for name in ["avg", "stddev", "stddev_pop", "var", "var_pop"] {
+        let found = state.aggregate_functions().get(name).cloned();
+        let found = FiniteAggregate::new(found.ok_or_else(|| missing(name))?);
+        state.register_udaf(Arc::new(AggregateUDF::from(found)))?;
+    }
     state.register_expr_planner(Arc::new(RelativeDates))?;
     state.register_expr_planner(Arc::new(TruthValues))?;
     state.register_expr_planner(Arc::new(TextArithmetic))?;
@@ -192,6 +209,14 @@ fn displaced_by(scalars: &[ScalarUDF], state: &SessionState) -> Vec<String> {
 fn names(function: &ScalarUDF) -> impl Iterator<Item = String> {
     let aliases = function.aliases().iter().cloned();
     std::iter::once(function.name().to_owned()).chain(aliases)
+}
+
+/// The function for the planner, if it is computed row by row.
+fn scalar(function: &'static Function) -> Option<ScalarUDF> {
+    match function.body {
+        Body::Computed(compute) => Some(Computed::new(function, compute).into()),
+        _ => None,
+    }
 }
 
 fn missing(name: &str) -> DataFusionError {

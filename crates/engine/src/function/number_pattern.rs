@@ -5,22 +5,49 @@ use bucketline_source::figures::grouped_digits;
 /// The number with so many decimals, halves rounded away from zero as people do.
 pub(super) fn fixed(number: f64, decimals: usize) -> String {
     let places = i64::try_from(decimals).unwrap_or(i64::MAX);
-    let text = format!("{:.*}", decimals, changed(number, places, f64::round));
+    let text = format!("{:.*}", decimals, shortened(number, places, Rest::Rounded));
     match text.strip_prefix('-') {
         Some(digits) if digits.chars().all(|digit| matches!(digit, '0' | '.')) => digits.to_owned(),
         _ => text,
     }
 }
 
-/// The number with `change` applied to it as if the point stood so many places further right.
-pub(super) fn changed(number: f64, decimals: i64, change: fn(f64) -> f64) -> f64 {
-    let power = 10f64.powi(i32::try_from(decimals.unsigned_abs()).unwrap_or(i32::MAX));
-    let back = match decimals {
-        0.. => change(number * power) / power,
-        _ => change(number / power) * power,
+/// What happens to the digits behind the last one that stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Halves are rounded away from zero.
+    Rounded,
+    Cut,
+}
+
+/// The number with so many decimals, or with zeros before the point if they are negative. It is taken by the digits
+/// that it is written with: 1.005 rounds up, although the nearest number that there is lies below it.
+pub(super) fn shortened(number: f64, decimals: i64, rest: Rest) -> f64 {
+    let written = format!("{:e}", number.abs());
+    let Some((mantissa, exponent)) = written.split_once('e') else {
+        return number;
     };
-    // A number without so many decimals has nothing to change there.
-    if back.is_finite() { back } else { number }
+    let digits = mantissa.replace('.', "");
+    let Ok(exponent) = exponent.parse::<i64>() else {
+        return number;
+    };
+    // The number is 0.digits times ten to the power of `point`.
+    let point = exponent + 1;
+    let kept = usize::try_from(decimals.saturating_add(point));
+    let first_left = match kept {
+        Ok(kept) if kept >= digits.len() => return number,
+        Ok(kept) => digits.as_bytes().get(kept).copied(),
+        Err(_) => None,
+    };
+    let kept = kept.unwrap_or(0);
+    let mut whole: u64 = digits[..kept].parse().unwrap_or(0);
+    if rest == Rest::Rounded && first_left.is_some_and(|digit| digit >= b'5') {
+        whole += 1;
+    }
+    let power = point.saturating_sub(i64::try_from(kept).unwrap_or(i64::MAX));
+    // A text of digits and a power of ten is a number.
+    let shortened: f64 = format!("{whole}e{power}").parse().unwrap_or(number);
+    if number < 0.0 { -shortened } else { shortened }
 }
 
 /// Writes a number by a pattern. `0` is a digit, `#` one that may be missing, a comma among them groups by three,

@@ -2,8 +2,9 @@
 
 use chrono::SecondsFormat;
 
-use super::call::{Answer, Call, Cell, Complaint, Compute, LONGEST, quoted, too_long};
+use super::call::{Answer, Call, Cell, Complaint, Compute, quoted};
 use super::declaration::{Body, Function, any, computed, float, function, int, planner, text};
+use super::size::LONGEST;
 use super::{date_pattern, hash, number_pattern};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -336,7 +337,7 @@ fn repeat(text: &str, count: i64) -> Answer<String> {
     let count = size(count);
     match text.len().checked_mul(count) {
         Some(bytes) if bytes <= LONGEST => Ok(Some(text.repeat(count))),
-        _ => Err(too_long()),
+        _ => Err(Complaint::too_long()),
     }
 }
 

@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 };
 
 use super::find;
+use super::float::Finite;
 use crate::{Error, code};
 
 /// DataFusion's SUM in a wider type than that of the result, which is checked at the end. So values that leave the
@@ -70,7 +71,7 @@ impl AggregateUDFImpl for CheckedSum {
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn Accumulator>, DataFusionError> {
         let Some(wide) = wider(args.return_type()) else {
-            return self.inner.accumulator(args);
+            return Ok(Finite::of(self.name(), self.inner.accumulator(args)?));
         };
         let make = |args: AccumulatorArgs<'_>| self.inner.accumulator(args);
         Ok(Box::new(Widened::new(wide, &args, make)?))
@@ -108,7 +109,8 @@ impl AggregateUDFImpl for CheckedSum {
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn GroupsAccumulator>, DataFusionError> {
         let Some(wide) = wider(args.return_type()) else {
-            return self.inner.create_groups_accumulator(args);
+            let inner = self.inner.create_groups_accumulator(args)?;
+            return Ok(Finite::of(self.name(), inner));
         };
         let make = |args: AccumulatorArgs<'_>| self.inner.create_groups_accumulator(args);
         Ok(Box::new(Widened::new(wide, &args, make)?))

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bucketline_core::json::mend;
 use bucketline_sql::BucketlineDialect;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, ListBuilder, StringBuilder, StructBuilder,
@@ -13,13 +14,14 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::{Column, DFSchema, DataFusionError, TableReference, UnnestOptions};
 use datafusion::functions::core::expr_fn::get_field;
+use datafusion::functions::unicode::expr_fn::left;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ScalarFunctionArgs,
-    ScalarUDFImpl, Signature, Volatility, cast,
+    ScalarUDFImpl, Signature, Volatility, cast, lit,
 };
 use datafusion::sql::sqlparser::ast::{
     CastKind, Expr as Syntax, FunctionArg, FunctionArgExpr, JoinOperator, ObjectName, TableFactor,
@@ -30,10 +32,14 @@ use roxmltree::Node;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::call::{Complaint, LONGEST, LONGEST_TOGETHER, too_long};
+use crate::error::Carry;
+use crate::types::cast_length;
+
+use super::call::Complaint;
 use super::declaration::{self, Argument, Body, Function, text};
 use super::document::{compact, parse_xml, text_of};
-use super::json_path::JsonPath;
+use super::json_path::{JsonPath, Take};
+use super::size::{LONGEST, Sizes};
 use super::xpath::{Found, XPath};
 
 /// The name of the one column of a function that is given none by WITH.
@@ -184,7 +190,7 @@ fn apply(
     let rows = TableRows {
         declared,
         function,
-        columns: columns.iter().map(|(name, _)| name.clone()).collect(),
+        columns: columns.iter().map(|column| column.name.clone()).collect(),
         signature: Signature::any(arguments.len(), Volatility::Immutable),
     };
     let rows = Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(rows.into()), arguments));
@@ -201,8 +207,12 @@ fn apply(
         .flat_map(|alias| &alias.columns)
         .map(|column| column.name.value.clone());
     let mut renamed = renamed.collect::<Vec<_>>().into_iter();
-    let taken = columns.into_iter().map(|(name, kind)| {
-        let column = cast(get_field(row(), name.as_str()), kind);
+    let taken = columns.into_iter().map(|column| {
+        let WithColumn { name, kind, length } = column;
+        let mut column = cast(get_field(row(), name.as_str()), kind);
+        if let Some(length) = length {
+            column = left(column, lit(length));
+        }
         column.alias_qualified(relation.clone(), renamed.next().unwrap_or(name))
     });
     let plan = LogicalPlanBuilder::from(plan)
@@ -225,14 +235,26 @@ fn table_function(name: &ObjectName) -> Option<(&'static Function, TableFunction
     }
 }
 
-/// The columns that WITH declares, a text by now, and their types.
+/// A column that WITH declares.
+struct WithColumn {
+    name: String,
+    kind: DataType,
+    /// The most characters of a text, which is cut as CAST does it.
+    length: Option<i64>,
+}
+
+/// The columns that WITH declares, a text by now.
 fn columns(
     declared: &'static Function,
     with: Option<&Syntax>,
     context: &mut dyn RelationPlannerContext,
-) -> Result<Vec<(String, DataType)>, DataFusionError> {
+) -> Result<Vec<WithColumn>, DataFusionError> {
     let Some(with) = with else {
-        return Ok(vec![(VALUE.to_owned(), DataType::Utf8)]);
+        return Ok(vec![WithColumn {
+            name: VALUE.to_owned(),
+            kind: DataType::Utf8,
+            length: None,
+        }]);
     };
     let text = match with {
         Syntax::Value(value) => match &value.value {
@@ -255,6 +277,7 @@ fn columns(
     columns
         .into_iter()
         .map(|column| {
+            let length = cast_length(&column.data_type).and_then(|it| i64::try_from(it).ok());
             let null = Syntax::Value(Literal::Null.into());
             let typed = Syntax::Cast {
                 kind: CastKind::Cast,
@@ -264,7 +287,11 @@ fn columns(
                 array: false,
             };
             let kind = context.sql_to_expr(typed, &empty)?.get_type(&empty)?;
-            Ok((context.normalize_ident(column.name), kind))
+            Ok(WithColumn {
+                name: context.normalize_ident(column.name),
+                kind,
+                length,
+            })
         })
         .collect()
 }
@@ -297,7 +324,7 @@ impl Rows {
             .map(|cell| CELL + cell.as_ref().map_or(0, String::len))
             .sum::<usize>();
         if self.bytes > LONGEST {
-            return Err(too_long());
+            return Err(Complaint::too_long());
         }
         self.rows.push(row);
         Ok(())
@@ -327,14 +354,8 @@ impl TableRows {
             }
             (TableFunction::JsonTable, path) => {
                 let path = JsonPath::read(path.copied().unwrap_or("$"))?;
-                for value in path.find(first)? {
-                    match value.get().starts_with('[') {
-                        true => read::<Vec<&RawValue>>(value)?
-                            .into_iter()
-                            .try_for_each(|value| self.json_row(value, &mut rows))?,
-                        false => self.json_row(value, &mut rows)?,
-                    }
-                }
+                let (document, _) = mend(first);
+                return path.find(&document, JsonRows::of(self))?.rows;
             }
             (TableFunction::XmlTable, path) => {
                 let document = parse_xml(first)?;
@@ -361,6 +382,67 @@ impl TableRows {
             None => Ok(None),
         });
         rows.push(cells.collect::<Result<_, _>>()?)
+    }
+}
+
+/// The rows of the values that a path leads to.
+struct JsonRows<'t> {
+    table: &'t TableRows,
+    rows: Result<Rows, Complaint>,
+    /// Whether an array is a row, and not one for each of its elements.
+    is_flat: bool,
+}
+
+impl<'t> JsonRows<'t> {
+    fn of(table: &'t TableRows) -> Self {
+        Self {
+            table,
+            rows: Ok(Rows::default()),
+            is_flat: false,
+        }
+    }
+
+    /// Adds rows to those so far, unless something was wrong before.
+    fn add(&mut self, more: impl FnOnce(Rows) -> Result<Rows, Complaint>) {
+        let rows = std::mem::replace(&mut self.rows, Ok(Rows::default()));
+        self.rows = rows.and_then(more);
+    }
+}
+
+impl<'d> Take<'d> for JsonRows<'_> {
+    /// The rows and their bytes.
+    type Mark = (usize, usize);
+
+    fn take(&mut self, value: &'d RawValue) {
+        let table = self.table;
+        if !self.is_flat && value.get().starts_with('[') {
+            self.add(|rows| {
+                let elements = JsonRows {
+                    table,
+                    rows: Ok(rows),
+                    is_flat: true,
+                };
+                JsonPath::elements().find(value.get(), elements)?.rows
+            });
+            return;
+        }
+        self.add(|mut rows| {
+            table.json_row(value, &mut rows)?;
+            Ok(rows)
+        });
+    }
+
+    fn mark(&self) -> Self::Mark {
+        let rows = self.rows.as_ref();
+        rows.map_or((0, 0), |rows| (rows.rows.len(), rows.bytes))
+    }
+
+    fn back_to(&mut self, (count, bytes): Self::Mark) {
+        self.add(|mut rows| {
+            rows.rows.truncate(count);
+            rows.bytes = bytes;
+            Ok(rows)
+        });
     }
 }
 
@@ -425,7 +507,7 @@ impl ScalarUDFImpl for TableRows {
             .collect();
         let length = texts.first().map_or(args.number_rows, |first| first.len());
         let mut lists = ListBuilder::new(StructBuilder::from_fields(self.fields(), 0));
-        let mut bytes = 0;
+        let mut sizes = Sizes::of(self.declared.name);
         for index in 0..length {
             let given: Option<Vec<&str>> = texts
                 .iter()
@@ -437,14 +519,9 @@ impl ScalarUDFImpl for TableRows {
                     .map_err(|complaint| complaint.of(self.declared))?,
                 None => Rows::default(),
             };
-            bytes += rows.bytes;
-            if bytes > LONGEST_TOGETHER {
-                return Err(DataFusionError::ResourcesExhausted(format!(
-                    "{} makes more than 64 MiB of {} rows",
-                    self.declared.name.to_uppercase(),
-                    index + 1
-                )));
-            }
+            sizes
+                .add(rows.bytes)
+                .map_err(|error| error.of_function(self.declared))?;
             let rows = rows.rows;
             let list = lists.values();
             for row in &rows {

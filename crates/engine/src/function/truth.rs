@@ -144,6 +144,35 @@ fn listed(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>, DataFusion
                 else_expr,
             })))
         }
+        Expr::Case(Case {
+            expr: None,
+            when_then_expr,
+            else_expr,
+        }) if when_then_expr
+            .iter()
+            .map(|(_, then)| then)
+            .chain(&else_expr)
+            .any(|result| is_truth(result)) =>
+        {
+            let branches: Result<Vec<_>, DataFusionError> = when_then_expr
+                .into_iter()
+                .map(|(when, then)| Ok((when, Box::new(truth(&then)?))))
+                .collect();
+            let otherwise = else_expr.map(|it| truth(&it).map(Box::new)).transpose()?;
+            Ok(Transformed::yes(Expr::Case(Case {
+                expr: None,
+                when_then_expr: branches?,
+                else_expr: otherwise,
+            })))
+        }
+        Expr::ScalarFunction(mut call)
+            if call.name() == "coalesce" && call.args.iter().any(is_truth) =>
+        {
+            let arguments: Result<Vec<Expr>, DataFusionError> =
+                call.args.iter().map(truth).collect();
+            call.args = arguments?;
+            Ok(Transformed::yes(Expr::ScalarFunction(call)))
+        }
         Expr::Between(between) => {
             let kinds = [&between.expr, &between.low, &between.high].map(|it| it.get_type(schema));
             let [Ok(kind), Ok(low), Ok(high)] = kinds else {

@@ -28,6 +28,9 @@ use attach::{Site, Truth};
 pub(crate) use guard::GuardAggregates;
 use rows::OneRow;
 
+use crate::error::Carry;
+use crate::{Error, code};
+
 /// Makes joins of queries within expressions.
 #[derive(Debug)]
 pub(crate) struct Subqueries;
@@ -57,6 +60,25 @@ impl AnalyzerRule for Subqueries {
     }
 }
 
+/// Refuses an aggregate in a query within an expression that reads columns of the query around it alone. It is one of that
+/// query (SQL:2016, 6.9), which the planner does not know.
+fn refuse_aggregates_of_outer_columns(node: &LogicalPlan) -> Result<()> {
+    let LogicalPlan::Aggregate(aggregate) = node else {
+        return Ok(());
+    };
+    for function in &aggregate.aggr_expr {
+        let is_outer = function.exists(|it| Ok(matches!(it, Expr::OuterReferenceColumn(..))))?;
+        let is_inner = function.exists(|it| Ok(matches!(it, Expr::Column(_))))?;
+        if is_outer && !is_inner {
+            let message = "an aggregate in a sub-query reads columns of the query around it alone";
+            let error = Error::new(code::UNSUPPORTED, message)
+                .with_hint("write the aggregate in the query around it");
+            return Err(error.carried());
+        }
+    }
+    Ok(())
+}
+
 /// The rewriting of one plan.
 #[derive(Debug, Default)]
 struct Rewriting {
@@ -72,6 +94,7 @@ impl Rewriting {
     }
 
     fn node(&mut self, node: LogicalPlan) -> Result<LogicalPlan> {
+        refuse_aggregates_of_outer_columns(&node)?;
         match node {
             LogicalPlan::Filter(filter) => self.filter(filter),
             LogicalPlan::Join(join) => self.join(join),

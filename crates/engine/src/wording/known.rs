@@ -116,6 +116,24 @@ pub(super) const KNOWN: &[Known] = &[
         "the output {0} is selected twice",
         Some("leave it out beside `*`, or give it another name with AS"),
     ),
+    known(
+        &["Function '", "' expects ", " but received "],
+        code::INVALID,
+        "{0} takes other arguments",
+        Some("SHOW FUNCTIONS tells which"),
+    ),
+    known(
+        &["Placeholder '", "' was not provided a value"],
+        code::INVALID,
+        "{0} has no value",
+        Some("\\set NAME VALUE gives a variable of a session one"),
+    ),
+    known(
+        &["can not be used as a sliding accumulator"],
+        code::UNSUPPORTED,
+        "this aggregate takes no frame whose beginning moves",
+        Some("begin the frame at UNBOUNDED PRECEDING"),
+    ),
     // Grouping.
     known(
         &["HAVING clause references"],
