@@ -137,17 +137,31 @@ async fn the_newer_document_counts_and_a_folder_that_was_packed_whole_does_too()
 #[tokio::test]
 async fn values_of_another_type_are_null_and_noted() {
     let document =
-        r#"{"issues":[{"id":1,"title":5,"votes":"many","reporter":3,"created_on":"once"}]}"#;
+        r#"{"issues":[{"id":1,"title":[5],"votes":"many","reporter":3,"created_on":"once"}]}"#;
     let (_folder, client) = client_of("db-2.0.json", document);
     assert_eq!(client.rows("Issues").await.unwrap(), [json!({"Id": 1})]);
     assert!(
         client.notes().contains(
-            &"Issues of api: `title`: expected a text, found a number; 1 value read as NULL"
+            &"Issues of api: `title`: expected a text, found a list; 1 value read as NULL"
                 .to_owned()
         ),
         "{:?}",
         client.notes()
     );
+}
+
+#[tokio::test]
+async fn a_number_in_a_column_of_texts_is_its_digits() {
+    let document = r#"{"issues":[{"id":1.0,"title":5},{"id":2e0,"title":1e400}]}"#;
+    let (_folder, client) = client_of("db-2.0.json", document);
+    assert_eq!(
+        client.rows("Issues").await.unwrap(),
+        [
+            json!({"Id": 1, "Title": "5"}),
+            json!({"Id": 2, "Title": "1e400"}),
+        ]
+    );
+    assert_eq!(client.notes(), Vec::<String>::new());
 }
 
 #[tokio::test]
