@@ -10,7 +10,7 @@ use bucketline_app::scheduler::{Handle, Scheduler, Settings};
 use bucketline_app::store::NewNode;
 use bucketline_runner::{Connections, LocalRunner, Workbench};
 use bucketline_sandbox::{Change, Fault, FaultKind, IssueEdit};
-use bucketline_store::{Opened, Place};
+use bucketline_store::{Budgets, Opened, Place};
 use bucketline_web::{Application, Reach, Server, listen};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
@@ -109,6 +109,7 @@ impl Served {
         let connections = Connections::new(Arc::clone(&store))
             .in_folder(world.folder())
             .with_state_dir(world.folder().join("state"))
+            .with_budgets(Arc::new(Budgets::new(Arc::clone(&store))))
             .with_clock(move || shown.shown());
         let runner = LocalRunner::new(connections.clone(), Arc::new(clock.clone()));
         let node = NewNode {
@@ -300,6 +301,20 @@ async fn the_article_of_two_accounts_in_one_file_through_rest() {
         "{first}"
     );
     assert_eq!(first["due"], "2026-08-10T09:10:00Z");
+    let budgets = api.get("/api/v1/budget?connection=acme").await.expect(200);
+    let hour = &budgets[0]["hour"];
+    let count = |name: &str| hour[name].as_u64().unwrap();
+    assert_eq!(
+        count("used") + count("reserved") + count("free"),
+        count("limit") - count("left_to_others"),
+        "{hour}"
+    );
+    let claimants = hour["claimants"].as_array().unwrap();
+    let by_job = claimants.iter().find(|it| it["name"] == "job by prefix");
+    assert!(
+        by_job.is_some_and(|it| it["used"].as_u64() > Some(0)),
+        "{hour}"
+    );
     let issues = &served.rows("SELECT COUNT(*) FROM \"PROD_Issues\"")[0][0];
     assert_eq!(Some(first["totals"]["inserted"].to_string()), *issues);
     assert_eq!(served.runs(schema, 1).await[0]["state"], "succeeded");

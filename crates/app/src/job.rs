@@ -148,6 +148,8 @@ pub struct JobLimits {
     pub parallel_tasks: u32,
     /// Seconds that the tasks of one try may take; then they are stopped and the run fails. 0 is no limit.
     pub timeout: u32,
+    /// Its share of the source's request budget beside other jobs: one with 2 gets twice what one with 1 gets.
+    pub share: u32,
 }
 
 impl Default for JobLimits {
@@ -155,6 +157,7 @@ impl Default for JobLimits {
         Self {
             parallel_tasks: 1,
             timeout: 0,
+            share: 1,
         }
     }
 }
@@ -427,6 +430,14 @@ impl Job {
         }
         most("limits.parallel_tasks", self.limits.parallel_tasks, 64);
         most("limits.timeout", self.limits.timeout, 30 * 86_400);
+        most("limits.share", self.limits.share, 100);
+        if self.limits.share == 0 {
+            problems.push(Problem::new(
+                "limits.share",
+                code::model::OUT_OF_RANGE,
+                "a job with a share of 0 would never end",
+            ));
+        }
         if self.limits.parallel_tasks == 0 {
             problems.push(Problem::new(
                 "limits.parallel_tasks",

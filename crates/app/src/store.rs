@@ -27,6 +27,20 @@ use crate::{
     TakenSlots, Task, TaskEnding, TaskRun, TaskRunId,
 };
 
+/// Changes the text that is kept of a budget: from the text, which is empty at first, and the time of the store's clock,
+/// to the text to keep. `None` keeps it as it is.
+pub type BudgetChange = Box<dyn FnOnce(&str, DateTime<Utc>) -> Option<String> + Send>;
+
+/// The tokens of a sign-in, which nobody else uses meanwhile.
+#[async_trait]
+pub trait TokenGuard: Send + Sync + Debug {
+    /// The text that is kept, if there is one.
+    async fn read(&self) -> Result<Option<String>>;
+
+    /// Keeps a text in the place of the one before it. Fails if the guard was lost meanwhile.
+    async fn save(&mut self, sealed: &str) -> Result<()>;
+}
+
 /// What keeps the application: one SQLite file of one process, or a PostgreSQL database that several nodes share.
 ///
 /// Each operation is one transaction: it happens as a whole or not at all, and an error says that it did not happen
@@ -254,6 +268,17 @@ pub trait Store: Send + Sync + Debug {
     /// Gives up nodes that have been silent, and queues their runs again; a run that has been interrupted too often
     /// fails.
     async fn reclaim(&self, silence: &Silence, at: DateTime<Utc>) -> Result<Vec<Reclaimed>>;
+
+    // Budgets
+
+    /// Changes what is kept of a request budget, one change at a time among all nodes.
+    async fn change_budget(&self, holder: &str, change: BudgetChange) -> Result<()>;
+
+    // Tokens
+
+    /// Waits until no other node uses the tokens of a sign-in, and keeps others out until the answer is dropped or this
+    /// process ends.
+    async fn lock_tokens(&self, sign_in: &str) -> Result<Box<dyn TokenGuard>>;
 
     // Retention
 

@@ -100,6 +100,7 @@ fn each_field_of_a_job_is_checked_and_all_are_told_at_once() {
     job.retry.waits = vec![1, u32::MAX];
     job.limits.parallel_tasks = 0;
     job.limits.timeout = u32::MAX;
+    job.limits.share = 0;
     let follow = |step| FollowUp {
         when: FollowWhen::Succeeded,
         step,
@@ -125,6 +126,7 @@ fn each_field_of_a_job_is_checked_and_all_are_told_at_once() {
             ("kind.exclude[0]", "BL0002"),
             ("retry.waits[1]", "BL0003"),
             ("limits.timeout", "BL0003"),
+            ("limits.share", "BL0003"),
             ("limits.parallel_tasks", "BL0003"),
             ("labels[1]", "BL0004"),
             ("after[0].job", "BL0008"),
@@ -139,7 +141,7 @@ fn each_field_of_a_job_is_checked_and_all_are_told_at_once() {
         (error.code().as_str(), error.to_string().as_str()),
         (
             "BL0001",
-            "job Nightly: name: the name begins or ends with a blank (and 14 more)"
+            "job Nightly: name: the name begins or ends with a blank (and 15 more)"
         )
     );
 }

@@ -179,10 +179,19 @@ impl bucketline_rest::Observer for Told {
                 "Bitbucket replaced the refresh token; without a token file the new one ends \
                  with this process, and the old one within ten minutes",
             ),
-            Event::BudgetTrouble { path, reason } => context.observer().note(&format!(
-                "the request budget in {} is counted by this process alone: {reason}",
-                path.display()
-            )),
+            Event::BudgetTrouble {
+                path,
+                reason,
+                waits,
+            } => {
+                let path = path.display();
+                context.observer().note(&match waits {
+                    true => format!("requests wait for the request budget in {path}: {reason}"),
+                    false => format!(
+                        "the request budget in {path} is counted by this process alone: {reason}"
+                    ),
+                });
+            }
             _ => {}
         }
     }

@@ -29,6 +29,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod access;
+mod budget;
 mod check;
 mod config;
 mod connection;
@@ -48,9 +49,13 @@ pub use bucketline_core::{Area, Code, Error, Kind, Reach, Result, code};
 pub use bucketline_destination as destination;
 pub use bucketline_engine::{Argument, Family, Function, HostTable, Need, functions};
 pub use bucketline_replicate::{Failure, Mode, Outcome, Report, SliceReport};
-pub use bucketline_rest::{Authorization, OAuth, Opener, Url};
+pub use bucketline_rest::{
+    Authorization, BothBudgets, BudgetFiles, BudgetStore, Claimant, ClaimantStanding, OAuth,
+    Opener, Rank, Standing, Url,
+};
 pub use bucketline_source as source;
 pub use bucketline_sql as sql;
+pub use budget::ConnectionBudget;
 pub use config::Config;
 pub use connection::{
     ConnectionProperties, DestinationSetting, connection_properties, has_literal_secret,

@@ -14,7 +14,7 @@ use bucketline_engine::{
     Connection as Registered, DEFAULT_DESTINATION, Facts, Session as Engine, Written,
 };
 use bucketline_replicate::RunOptions;
-use bucketline_rest::{OAuth, Opener};
+use bucketline_rest::{BudgetStore, Claimant, OAuth, Opener};
 use bucketline_source::{ReadContext, Source, TableSpec};
 use bucketline_sql::{Located, ParameterValue, Parameters, parse_script_with};
 
@@ -45,6 +45,8 @@ pub struct Session {
     /// How many statements have written.
     writes: AtomicU64,
     state_dir: Option<PathBuf>,
+    budgets: Option<Arc<dyn BudgetStore>>,
+    claimant: Option<Claimant>,
     parameters: Mutex<Parameters>,
     pub(crate) opener: Option<Opener>,
     pub(crate) access: Access,
@@ -176,6 +178,8 @@ impl Session {
         let connection = properties.connect(&Surroundings {
             name,
             state_dir: self.state_dir.as_deref(),
+            budgets: self.budgets.as_ref(),
+            claimant: self.claimant.as_ref(),
             opener: self.opener.as_ref(),
         })?;
         let facts = Facts {

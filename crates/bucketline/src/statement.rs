@@ -27,7 +27,7 @@ use replicate::{Insertion, ScriptRun};
 
 use crate::csv::CsvFile;
 use crate::run::Voice;
-use crate::{Error, Event, Report, Result, Session, procedure};
+use crate::{Error, Event, Report, Result, Session, budget, procedure};
 
 /// Where a statement is executed.
 pub(crate) struct Scene<'a> {
@@ -425,6 +425,7 @@ impl Scene<'_> {
                 };
             }
             ShowKind::Functions => return self.rows(liked(functions()?, show.like.as_deref())?),
+            ShowKind::Budget => return self.budgets(show).await,
             ShowKind::Options => {
                 let options = self.session.options().list()?;
                 return self.rows(liked(options, show.like.as_deref())?);
@@ -451,6 +452,28 @@ impl Scene<'_> {
             "SELECT {columns} FROM {qualifier}{table} {condition} ORDER BY {order}"
         ))
         .await
+    }
+
+    /// The request budgets of all connections that have one, or of the one that is named.
+    async fn budgets(&self, show: &Show) -> Result<Done> {
+        let mut budgets = Vec::new();
+        match &show.from {
+            Some(name) => {
+                let connection = name.last();
+                let hour = self.session.hour(&connection.text).await;
+                budgets.extend(hour.map_err(|error| error.or_at(name.span()))?);
+            }
+            None => {
+                for connection in self.session.connections() {
+                    match self.session.hour(&connection).await {
+                        Ok(hour) => budgets.extend(hour),
+                        // One that lacks its secret does not hide the others.
+                        Err(error) => self.voice.note(&format!("{connection}: {error}")),
+                    }
+                }
+            }
+        }
+        self.rows(liked(budget::rows(&budgets)?, show.like.as_deref())?)
     }
 
     /// The columns of a table, or those whose names are like a pattern.
@@ -574,6 +597,10 @@ impl Outline {
             Statement::Show(show) if show.what == ShowKind::Schemas => (
                 "lists the projects and repositories of each connection",
                 RequestCount::AtLeast(2),
+            ),
+            Statement::Show(show) if show.what == ShowKind::Budget => (
+                "says how the hour of each connection stands",
+                RequestCount::Exactly(0),
             ),
             Statement::Show(_) | Statement::Describe(_) => {
                 ("lists what there is", RequestCount::AtLeast(0))

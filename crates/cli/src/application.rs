@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bucketline::{Access, HostTable};
+use bucketline::{Access, BothBudgets, BudgetFiles, BudgetStore, HostTable};
 use bucketline_app::clock::StoreClock;
 use bucketline_app::people::Accounts;
 use bucketline_app::scheduler::{self, Scheduler};
@@ -11,7 +11,7 @@ use bucketline_app::store::NewNode;
 use bucketline_app::{Clock, Store, Vault, schedule};
 use bucketline_postgres::Settings as Server;
 use bucketline_runner::{Bounds, Configured, Connections, LocalRunner};
-use bucketline_store::{Opened, Place};
+use bucketline_store::{Budgets, Opened, Place};
 use chrono_tz::Tz;
 use futures::FutureExt;
 
@@ -139,7 +139,15 @@ impl Parts {
         let vault = vault(arguments, &place, settings);
         let opened = bucketline_store::open_with(&place, &vault).await?;
         let bounds = bounds(arguments, &place, settings);
-        Self::over(opened, vault, bounds, settings)
+        let mut parts = Self::over(opened, vault, bounds, settings)?;
+        let shared: Arc<dyn BudgetStore> = Arc::new(Budgets::new(Arc::clone(&parts.store)));
+        let budgets = match &settings.state {
+            // Programs of this machine that do not use the store count in the files.
+            Some(folder) => Arc::new(BothBudgets::new(shared, Arc::new(BudgetFiles::new(folder)))),
+            None => shared,
+        };
+        parts.connections = parts.connections.with_budgets(budgets);
+        Ok(parts)
     }
 
     /// Opens the store to be read, also while a process serves it; none if there is no store.

@@ -73,6 +73,12 @@ pub(crate) enum Command {
     },
     /// Sign a connection in, if need be, and test it step by step
     Connect(ConnectArguments),
+    /// Say how the hour of each connection's request budget stands: limit, used, reserved, free
+    Budget {
+        /// Only this connection
+        #[arg(value_name = "CONNECTION")]
+        connection: Option<String>,
+    },
     /// Print a script that completes commands and options in a shell
     Completions {
         /// The shell

@@ -154,6 +154,9 @@ async fn dispatch(arguments: &Arguments, coloured: bool) -> Result<Ending> {
                 .map(|file| Script::read(file))
                 .collect::<Result<_>>()?,
         ),
+        Some(Command::Budget { connection }) => {
+            Some(vec![Script::of_budget(connection.as_deref())])
+        }
         None if !arguments.execute.is_empty() => Some(
             arguments
                 .execute

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use bucketline::has_literal_secret;
-use bucketline::sql::parse_script;
+use bucketline::sql::{Ident, parse_script};
 
 use crate::error::{Error, Result};
 
@@ -34,6 +34,14 @@ impl Script {
         Ok(Self {
             name: Some(place),
             text,
+        })
+    }
+
+    /// What `bucketline budget` runs.
+    pub(crate) fn of_budget(connection: Option<&str>) -> Self {
+        Self::typed(match connection {
+            Some(connection) => format!("SHOW BUDGET FROM {}", Ident::new(connection)),
+            None => "SHOW BUDGET".to_owned(),
         })
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::budget::{Budget, Reservation, Updated};
+use crate::budget::{Budget, Kept, Reservation, Standing, Ticket};
 use crate::clock::{Clock, SystemClock};
 use crate::config::ClientConfig;
 use crate::credential::Credential;
@@ -93,7 +93,11 @@ impl Client {
         Client::with_clock(config, Arc::new(SystemClock))
     }
 
-    pub(crate) fn with_clock(config: ClientConfig, clock: Arc<dyn Clock>) -> Result<Client, Error> {
+    /// The same, whose pauses are by another clock than the system's: for tests with a time of their own.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn with_clock(config: ClientConfig, clock: Arc<dyn Clock>) -> Result<Client, Error> {
         let origin = Origin::of_base(&config.base_url)?;
         let authorization = authorization(&config)?;
         let transport = Transport::new(
@@ -104,7 +108,7 @@ impl Client {
             config.max_body,
             &config.proxy,
         )?;
-        let budget = Budget::new(&config, &origin)?;
+        let budget = Budget::new(&config, &origin, clock.clone())?;
         let permits = Semaphore::new(concurrency(&config));
         let scrubber = scrubber(&config).into();
         let shared = Shared {
@@ -197,6 +201,27 @@ impl Client {
     /// Requests that may still be sent now; `None` if there is no budget.
     pub fn remaining_budget(&self) -> Option<u32> {
         self.shared.budget.remaining(self.shared.clock.now())
+    }
+
+    /// How the hour stands, of all who share this limit holder's budget; `None` if there is no budget.
+    ///
+    /// # Errors
+    /// `State` if the budget cannot be read.
+    pub async fn standing(&self) -> Result<Option<Standing>, Error> {
+        let shared = &self.shared;
+        let standing = shared.budget.standing(shared.clock.now()).await;
+        let standing = standing.transpose();
+        standing.map_err(|why| Error::new(ErrorKind::State, &shared.config.base_url).detail(why))
+    }
+
+    /// Requests in an hour that the budget leaves to the user's other tools.
+    pub fn reserved_for_others(&self) -> u32 {
+        self.shared.budget.reserved_for_others()
+    }
+
+    /// Says how many requests are going to be made from now on, if that is known: those who make few go first.
+    pub fn expect(&self, requests: Option<u64>) {
+        self.shared.budget.expect(requests);
     }
 
     /// Reads `url`, which must be of the API's origin: see [`Client::get_with`].
@@ -320,7 +345,7 @@ impl Client {
     ) -> Result<(Result<Answer, Fault>, Option<HeaderValue>), Error> {
         // Held while waiting for the budget: nobody else could send either.
         let _permit = self.shared.permits.acquire().await;
-        self.await_budget(url, attempt - 1).await?;
+        let ticket = self.await_budget(url, attempt - 1).await?;
         let signature = match &self.shared.config.credential {
             Credential::OAuth(oauth) => Some(oauth.authorization(|| self.teller()).await?),
             _ => self.shared.authorization.clone(),
@@ -342,8 +367,9 @@ impl Client {
         {
             self.shared.unconnected.fetch_add(1, Ordering::Relaxed);
             let now = self.shared.clock.now();
-            self.told_of(self.shared.budget.refund(now).await);
+            self.told_of(ticket.unsent(now).await);
         } else {
+            drop(ticket);
             self.shared.unconnected.store(0, Ordering::Relaxed);
         }
         if let Ok(answer) = &sent {
@@ -402,21 +428,25 @@ impl Client {
     }
 
     /// Takes one request from the budget, waiting for it if that is accepted.
-    async fn await_budget(&self, url: &Url, attempts: u32) -> Result<(), Error> {
+    async fn await_budget(&self, url: &Url, attempts: u32) -> Result<Ticket, Error> {
         let mut told = None;
         loop {
             let now = self.shared.clock.now();
             let reserved = self.shared.budget.reserve(now).await;
             let (reason, until) = match self.told_of(reserved) {
-                Reservation::Granted => return Ok(()),
+                Reservation::Granted(ticket) => return Ok(ticket),
                 Reservation::Paused(until) => (WaitReason::RateLimit, until),
                 Reservation::Spent(until) => (WaitReason::Budget, until),
+                Reservation::Behind(until) => (WaitReason::Turn, until),
+                Reservation::Unusable(until) => (WaitReason::Store, until),
             };
             let wait = until.duration_since(now).unwrap_or_default();
             if wait > self.shared.config.max_wait {
                 let kind = match reason {
                     WaitReason::RateLimit => ErrorKind::RateLimited,
-                    WaitReason::Budget => ErrorKind::BudgetWait,
+                    WaitReason::Budget | WaitReason::Turn | WaitReason::Store => {
+                        ErrorKind::BudgetWait
+                    }
                 };
                 return Err(Error::new(kind, url).after(attempts).until(until));
             }
@@ -425,10 +455,15 @@ impl Client {
                 until,
                 wait,
             };
-            // A wait of several naps is one wait.
-            if !told.is_some_and(|before| is_one_pause(before, until)) {
-                told = Some(until);
+            // A wait of several naps is one wait. Where its end is not known, each look is told.
+            let is_first = told.is_none_or(|(why, before)| {
+                why != reason || !reason.has_no_end() && !is_one_pause(before, until)
+            });
+            if is_first || reason.has_no_end() {
                 self.tell(&event);
+            }
+            if is_first {
+                told = Some((reason, until));
                 if self.first_to_announce(until) {
                     event.log();
                 }
@@ -491,11 +526,12 @@ impl Client {
     }
 
     /// The answer of an update of the budget, after telling what was wrong.
-    fn told_of<R>(&self, updated: Updated<R>) -> R {
+    fn told_of<R>(&self, updated: Kept<R>) -> R {
         if let Some(trouble) = updated.trouble {
             self.emit(&Event::BudgetTrouble {
                 path: &trouble.path,
                 reason: &trouble.reason,
+                waits: trouble.waits,
             });
         }
         updated.answer

@@ -6,8 +6,11 @@ use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 /// Wall-clock time, because budgets are shared by processes and outlive them.
-pub(crate) trait Clock: Send + Sync + fmt::Debug {
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// What time it is.
     fn now(&self) -> SystemTime;
+
+    /// Waits for so long.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
+use crate::budget::{BudgetStore, Claimant};
 use crate::credential::Credential;
 use crate::problem::ProblemReader;
 use crate::proxy::Proxy;
@@ -48,6 +50,10 @@ pub struct ClientConfig {
     /// Folder for the budgets, made if missing. `None` keeps the budget in memory, for this client
     /// and its clones.
     pub state_dir: Option<PathBuf>,
+    /// Where budgets are kept in place of the folder.
+    pub budgets: Option<Arc<dyn BudgetStore>>,
+    /// Who asks for requests of the budget.
+    pub claimant: Claimant,
     /// How requests get out.
     pub proxy: Proxy,
     /// Reads the service's error answers.
@@ -91,6 +97,8 @@ impl ClientConfig {
             backoff: Duration::from_millis(500),
             max_body: 64 * 1024 * 1024,
             state_dir: None,
+            budgets: None,
+            claimant: Claimant::person("a session"),
             proxy: Proxy::default(),
             read_problem,
             retired: &[],
@@ -110,6 +118,8 @@ impl fmt::Debug for ClientConfig {
             .field("max_wait", &self.max_wait)
             .field("max_attempts", &self.max_attempts)
             .field("state_dir", &self.state_dir)
+            .field("budgets", &self.budgets)
+            .field("claimant", &self.claimant)
             .finish_non_exhaustive()
     }
 }

@@ -23,6 +23,8 @@ mod budget;
 mod client;
 mod clock;
 mod config;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod credential;
 mod deprecation;
 mod error;
@@ -41,13 +43,18 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{
+    Ask, BothBudgets, BudgetBook, BudgetFiles, BudgetStore, Claimant, ClaimantStanding, Kept,
+    Ledger, Lot, LotId, Rank, Settled, Standing, Taken, Trouble,
+};
 pub use client::{Client, RequestOptions};
+pub use clock::Clock;
 pub use config::{ClientConfig, RetiredCredential};
 pub use credential::{Credential, CredentialKind};
 pub use error::{Error, ErrorKind};
 pub use oauth::{
     Authorization, Grant, InitiateOAuth, Keyring, OAuth, OAuthServer, OAuthSettings, Opener, Start,
-    Tokens,
+    TokenFiles, TokenLock, TokenStore, Tokens,
 };
 pub use observer::{Event, Observer, WaitReason};
 pub use problem::{Problem, ProblemReader};

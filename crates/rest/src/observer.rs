@@ -48,7 +48,8 @@ pub enum Event<'a> {
         /// Why it failed.
         cause: Cause,
     },
-    /// Requests pause, all of this limit holder's. Each request that waits tells it once.
+    /// Requests pause, all of this limit holder's. Each request that waits tells it once, or, where the end is not known,
+    /// each time it has asked in vain.
     Waiting {
         /// Why.
         reason: WaitReason,
@@ -76,12 +77,14 @@ pub enum Event<'a> {
         /// lost with it, and the one that it replaced is dead by then.
         kept: bool,
     },
-    /// The budget's file could not be read or written; requests go on, counted from here alone.
+    /// The budget's file or store could not be read or written.
     BudgetTrouble {
-        /// The file.
+        /// The file, or the store.
         path: &'a Path,
         /// What is wrong with it.
         reason: &'a str,
+        /// Whether requests wait for it; otherwise they go on, counted from here alone.
+        waits: bool,
     },
 }
 
@@ -112,8 +115,8 @@ impl Event<'_> {
                 link,
             } => tracing::warn!(url, deprecation, sunset, link, "a removal is announced"),
             Self::Renewed { url, kept } => tracing::info!(url, kept, "a token was renewed"),
-            Self::BudgetTrouble { path, reason } => {
-                tracing::warn!(path = %path.display(), reason, "the request budget's file fails");
+            Self::BudgetTrouble { path, reason, .. } => {
+                tracing::warn!(path = %path.display(), reason, "the request budget cannot be kept");
             }
         }
     }
@@ -126,6 +129,17 @@ pub enum WaitReason {
     Budget,
     /// The service asked to slow down.
     RateLimit,
+    /// What is left of the hour is for others first.
+    Turn,
+    /// The budget's store does not answer.
+    Store,
+}
+
+impl WaitReason {
+    /// Whether its end is not known, but only when to ask again.
+    pub(crate) fn has_no_end(self) -> bool {
+        matches!(self, Self::Turn | Self::Store)
+    }
 }
 
 impl fmt::Display for WaitReason {
@@ -133,6 +147,8 @@ impl fmt::Display for WaitReason {
         f.write_str(match self {
             WaitReason::Budget => "the hour's request budget is spent",
             WaitReason::RateLimit => "the service asked to slow down",
+            WaitReason::Turn => "what is left of the hour's request budget is for others first",
+            WaitReason::Store => "the store of the request budget does not answer",
         })
     }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bucketline::{
-    Access, Builder, ConnectionProperties, DestinationSetting, Session, StatementOptions,
+    Access, BudgetStore, Builder, Claimant, ConnectionProperties, DestinationSetting, Session,
+    StatementOptions,
 };
 use bucketline_app::vault::Revealed;
 use bucketline_app::{Connection, Error, Job, Result, Store, name};
@@ -32,6 +33,8 @@ pub struct Connections {
     configured: Arc<[Configured]>,
     folder: PathBuf,
     state_dir: Option<PathBuf>,
+    budgets: Option<Arc<dyn BudgetStore>>,
+    claimant: Claimant,
     options: StatementOptions,
     time_zone: Option<String>,
     now: Option<Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>>,
@@ -45,6 +48,8 @@ impl std::fmt::Debug for Connections {
             .field("configured", &self.configured)
             .field("folder", &self.folder)
             .field("state_dir", &self.state_dir)
+            .field("budgets", &self.budgets)
+            .field("claimant", &self.claimant)
             .field("options", &self.options)
             .field("time_zone", &self.time_zone)
             .field("bounds", &self.bounds)
@@ -60,6 +65,8 @@ impl Connections {
             configured: Arc::default(),
             folder: PathBuf::new(),
             state_dir: None,
+            budgets: None,
+            claimant: Claimant::person("people"),
             options: StatementOptions::default(),
             time_zone: None,
             now: None,
@@ -86,6 +93,26 @@ impl Connections {
     pub fn with_state_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(folder.into());
         self
+    }
+
+    /// Request budgets are kept there, and not in the folder.
+    #[must_use]
+    pub fn with_budgets(mut self, budgets: Arc<dyn BudgetStore>) -> Self {
+        self.budgets = Some(budgets);
+        self
+    }
+
+    /// The same, whose requests are made for `claimant`, and not for people.
+    pub(crate) fn made_for(&self, claimant: Claimant) -> Self {
+        Self {
+            claimant,
+            ..self.clone()
+        }
+    }
+
+    /// The store of the connections.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
     }
 
     /// These options count where neither a job nor a statement says otherwise.
@@ -190,7 +217,12 @@ impl Connections {
     /// What every session is made with. Its statements reach neither files nor the environment, and make no connections.
     pub(crate) fn builder(&self) -> Builder {
         let access = Access::default().with_fixed_connections();
-        let mut builder = Session::builder().access(access);
+        let mut builder = Session::builder()
+            .access(access)
+            .claimant(self.claimant.clone());
+        if let Some(budgets) = &self.budgets {
+            builder = builder.budgets(Arc::clone(budgets));
+        }
         if let Some(folder) = &self.state_dir {
             builder = builder.state_dir(folder);
         }

@@ -7,7 +7,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bounds;
+mod budget;
 mod connections;
+mod forecast;
 mod local;
 mod narrator;
 mod record;
@@ -18,6 +20,7 @@ mod webhook;
 mod workbench;
 
 pub use bounds::Bounds;
+pub use budget::{Budget, Hour, HourOf};
 pub use connections::{Configured, Connections};
 pub use local::LocalRunner;
 pub use records::{StoreOpener, record_tables};

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bucketline::sql::Ident;
+use bucketline::{Claimant, Session};
 use bucketline_app::runner::{Action, Outcome, Report, Runner, Stop, Work};
 use bucketline_app::runner::{End, Fault};
-use bucketline_app::{Clock, Job, JobKind, Result, Totals, name};
+use bucketline_app::{Clock, Job, JobKind, Level, NewEvent, Result, Totals, name};
 use tracing::Instrument as _;
 
 use crate::connections::Connections;
+use crate::forecast;
 use crate::statement::carry_out;
 use crate::webhook::Webhooks;
 
@@ -35,18 +37,24 @@ impl LocalRunner {
     async fn try_to(&self, work: &Work, report: &Report, stop: &Stop) -> Result<Outcome> {
         match &work.action {
             Action::Task { statement } => {
-                let session = self.connections.of_job(&work.job).await?;
+                let session = self.made_for(work).of_job(&work.job).await?;
+                let foreseen = self.foresee(&session, work, statement, report);
+                tokio::select! {
+                    () = foreseen => {}
+                    _ = stop.wait() => return Ok(Outcome::ended(End::Stopped, Totals::default())),
+                }
                 let began = self.clock.now().await?;
                 Ok(carry_out(session.run(statement), began, report, stop).await)
             }
             Action::Sql { script } => {
                 let destination = &work.job.destination;
-                let session = self.connections.in_destination(destination).await?;
+                let connections = self.made_for(work);
+                let session = connections.in_destination(destination).await?;
                 let began = self.clock.now().await?;
                 Ok(carry_out(session.run(script), began, report, stop).await)
             }
             Action::Discovery => {
-                let found = self.new_tables(&work.job);
+                let found = self.new_tables(work);
                 tokio::select! {
                     found = found => Ok(Outcome {
                         tables: found?,
@@ -67,9 +75,45 @@ impl LocalRunner {
         }
     }
 
+    /// The connections, whose requests are made for the job.
+    fn made_for(&self, work: &Work) -> Connections {
+        let Job { name, limits, .. } = &*work.job;
+        self.connections
+            .made_for(Claimant::job(format!("job {name}"), limits.share, None))
+    }
+
+    /// Tells the request budget how many requests the task is going to make, so that a small run does not wait for large
+    /// ones. What cannot be foreseen fails when it is carried out, or is large.
+    async fn foresee(&self, session: &Session, work: &Work, statement: &str, report: &Report) {
+        let store = self.connections.store();
+        let by_history = forecast::by_history(store, work, statement).await;
+        let requests = match by_history.ok().flatten() {
+            Some(requests) => Some(requests),
+            None => {
+                let (requests, words) = forecast::by_plan(session, statement).await;
+                if let (false, Ok(at)) = (words.is_empty(), self.clock.now().await) {
+                    let event = NewEvent {
+                        at,
+                        level: Level::Info,
+                        kind: "forecast".to_owned(),
+                        task_run: None,
+                        slice: None,
+                        code: None,
+                        text: words.join("; "),
+                    };
+                    // It is for people: one that is lost changes nothing.
+                    let _ = report.events(&[event]).await;
+                }
+                requests
+            }
+        };
+        let _ = session.expect(&work.job.source, requests);
+    }
+
     /// The source's tables that are neither excluded nor have a task, without those that its service has removed.
-    async fn new_tables(&self, job: &Job) -> Result<Vec<String>> {
-        let (source, session) = self.connections.of(&job.source).await?;
+    async fn new_tables(&self, work: &Work) -> Result<Vec<String>> {
+        let job = &*work.job;
+        let (source, session) = self.made_for(work).of(&job.source).await?;
         let listed = session.tables(&source).await;
         let mut known: Vec<String> = job.tasks.iter().flat_map(read_tables).collect();
         if let JobKind::SyncAll { exclude } = &job.kind {

@@ -30,11 +30,29 @@ pub(crate) struct Narrator {
     totals: Totals,
     reading: BTreeSet<String>,
     told: BTreeSet<String>,
-    wait: Option<(Instant, Duration)>,
+    wait: Option<Wait>,
     waited: Duration,
     findings: usize,
     fault: Option<(Fault, bool)>,
 }
+
+/// A wait that is not known to have ended.
+#[derive(Debug)]
+struct Wait {
+    since: Instant,
+    reason: String,
+    /// How long it lasts at most, as far as that is known.
+    most: Duration,
+}
+
+impl Wait {
+    fn lasted(&self) -> Duration {
+        self.since.elapsed().min(self.most)
+    }
+}
+
+/// A wait that is shorter has no end that is worth telling.
+const SHORT: Duration = Duration::from_secs(30);
 
 impl Narrator {
     /// Listens from now on.
@@ -56,15 +74,29 @@ impl Narrator {
     pub(crate) fn hear(&mut self, event: Event) -> Vec<Record> {
         let mut records = Vec::new();
         if let Event::Waiting { reason, duration } = &event {
-            if self.wait.is_none() {
-                self.wait = Some((Instant::now(), *duration));
-                records.push(Record::Waits(Some(reason.clone())));
-                records.push(self.event(Level::Info, "waiting", reason));
+            let text = self.wait_until(reason, *duration);
+            match &mut self.wait {
+                Some(wait) => {
+                    wait.most = wait.since.elapsed() + *duration;
+                    if wait.reason != *reason {
+                        wait.reason.clone_from(reason);
+                        records.push(Record::Waits(Some(text)));
+                    }
+                }
+                None => {
+                    self.wait = Some(Wait {
+                        since: Instant::now(),
+                        reason: reason.clone(),
+                        most: *duration,
+                    });
+                    records.push(Record::Waits(Some(text.clone())));
+                    records.push(self.event(Level::Info, "waiting", &text));
+                }
             }
             return records;
         }
-        if let Some((since, most)) = self.wait.take() {
-            self.waited += since.elapsed().min(most);
+        if let Some(wait) = self.wait.take() {
+            self.waited += wait.lasted();
             records.push(Record::Waits(None));
         }
         match event {
@@ -148,8 +180,8 @@ impl Narrator {
                 })
             })
             .collect();
-        if let Some((since, most)) = self.wait.take() {
-            self.waited += since.elapsed().min(most);
+        if let Some(wait) = self.wait.take() {
+            self.waited += wait.lasted();
             records.push(Record::Waits(None));
         }
         records
@@ -233,14 +265,27 @@ impl Narrator {
         records
     }
 
+    /// Why it waits, and until when.
+    fn wait_until(&self, reason: &str, wait: Duration) -> String {
+        if wait < SHORT {
+            return reason.to_owned();
+        }
+        let wait = TimeDelta::from_std(wait).unwrap_or_default();
+        let until = (self.now() + wait).format("%Y-%m-%d %H:%M:%S UTC");
+        format!("{reason}, until {until}")
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.began + TimeDelta::from_std(self.started.elapsed()).unwrap_or_default()
+    }
+
     fn event(&self, level: Level, kind: &str, text: &str) -> Record {
         Record::Event(self.entry(level, kind, text))
     }
 
     fn entry(&self, level: Level, kind: &str, text: &str) -> NewEvent {
-        let passed = TimeDelta::from_std(self.started.elapsed()).unwrap_or_default();
         NewEvent {
-            at: self.began + passed,
+            at: self.now(),
             level,
             kind: kind.to_owned(),
             task_run: None,
@@ -403,9 +448,11 @@ mod tests {
             reason: "the budget is used up".to_owned(),
             duration: Duration::from_secs(60),
         };
+        let records = narrator.hear(waiting());
         assert!(matches!(
-            &narrator.hear(waiting())[..],
-            [Record::Waits(Some(_)), Record::Event(_)]
+            &records[..],
+            [Record::Waits(Some(text)), Record::Event(_)]
+                if text == "the budget is used up, until 1970-01-01 00:01:00 UTC"
         ));
         assert!(narrator.hear(waiting()).is_empty());
         tokio::time::advance(Duration::from_secs(5)).await;

@@ -351,9 +351,9 @@ impl Workbench {
                 _ => {}
             }
         }
-        if let Some((left, hourly)) = session.budget(&job.source) {
-            plan.budget_left = Some(left);
-            plan.budget_hourly = Some(hourly);
+        if let Ok(Some(hour)) = session.hour(&job.source).await {
+            plan.budget_left = Some(hour.standing.free());
+            plan.budget_hourly = Some(hour.standing.allowance);
         }
         Ok(plan)
     }
@@ -420,7 +420,7 @@ async fn refused_tasks(session: &Session, job: &Job, problems: &mut Vec<Problem>
 
 impl Forecast {
     /// A row of the library's plan.
-    fn of(task: Option<TaskId>, row: Vec<Option<String>>) -> Self {
+    pub(crate) fn of(task: Option<TaskId>, row: Vec<Option<String>>) -> Self {
         let mut cells = row.into_iter().skip(1);
         let mut next = || cells.next().flatten();
         Self {

@@ -350,6 +350,8 @@ pub enum ShowKind {
     Functions,
     /// The options of statements, and their values.
     Options,
+    /// The connections' request budgets.
+    Budget,
 }
 
 impl ShowKind {
@@ -362,6 +364,7 @@ impl ShowKind {
         ("PROCEDURES", Self::Procedures),
         ("FUNCTIONS", Self::Functions),
         ("OPTIONS", Self::Options),
+        ("BUDGET", Self::Budget),
     ];
 
     /// The word that names it.

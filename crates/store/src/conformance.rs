@@ -1,6 +1,7 @@
 //! What every store does: one suite, run against SQLite and against PostgreSQL.
 
 mod accounts;
+mod budgets;
 mod claims;
 mod definitions;
 mod files;
@@ -9,6 +10,7 @@ mod lists;
 mod nodes;
 mod secrets;
 mod slots;
+pub(crate) mod tokens;
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::str::FromStr;
 
 use async_trait::async_trait;
+use bucketline_app::store::TokenGuard;
 use bucketline_app::{Error, NodeId, Result};
 use bucketline_core::code;
 use chrono::{DateTime, Utc};
@@ -44,6 +45,12 @@ pub(crate) trait Database: Debug + Send + Sync + 'static {
     fn lead_alone(&self, _node: NodeId) -> impl Future<Output = ()> + Send {
         async {}
     }
+
+    /// See [`Store::lock_tokens`](bucketline_app::Store::lock_tokens).
+    fn lock_tokens(
+        &self,
+        sign_in: &str,
+    ) -> impl Future<Output = Result<Box<dyn TokenGuard>>> + Send;
 
     /// The node leads no longer, if it did.
     fn stop_leading(&self, node: NodeId) -> impl Future<Output = ()> + Send;
@@ -100,6 +107,8 @@ pub(crate) struct Dialect {
     pub(crate) for_update: &'static str,
     /// Behind a SELECT of jobs called `j`: the same, leaving out rows that others keep.
     pub(crate) skip_locked: &'static str,
+    /// The time of the database's clock.
+    pub(crate) clock: &'static str,
     /// Compares a text with a pattern, the case of letters apart.
     pub(crate) like: &'static str,
     /// Behind the table's name in FROM, with the name of an index: the index that has to be used.

@@ -8,6 +8,8 @@
 
 mod accounts;
 mod audit;
+mod book;
+mod budgets;
 mod connections;
 mod counts;
 mod database;
@@ -24,8 +26,10 @@ mod runs;
 mod schema;
 mod secrets;
 mod sessions;
+mod sign_in;
 mod slots;
 mod sqlite;
+mod tokens;
 mod tries;
 
 #[cfg(test)]
@@ -41,10 +45,12 @@ use bucketline_app::{Error, Result, Store, Vault};
 use bucketline_core::code;
 use bucketline_postgres::Settings;
 
+pub use self::book::Budgets;
 use self::database::Database;
 use self::operations::Operations;
 use self::postgres::Postgres;
 use self::schema::Steps;
+pub use self::sign_in::{Seal, SignIns};
 use self::sqlite::Sqlite;
 
 /// Where a store is.

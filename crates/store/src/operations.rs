@@ -6,9 +6,9 @@ use bucketline_app::people::{
     NewApiToken, NewAuditEntry, NewSession, Session, SignedIn,
 };
 use bucketline_app::store::{
-    Beat, CancelAnswer, Change, Claim, Claimed, ConnectionFilter, Ending, EventFilter, Finished,
-    JobFilter, Limits, NewNode, Node, Page, PageRequest, PruneRequest, Pruned, QueueAnswer,
-    Reclaimed, Retrying, RunFilter, Silence, SlotFilter,
+    Beat, BudgetChange, CancelAnswer, Change, Claim, Claimed, ConnectionFilter, Ending,
+    EventFilter, Finished, JobFilter, Limits, NewNode, Node, Page, PageRequest, PruneRequest,
+    Pruned, QueueAnswer, Reclaimed, Retrying, RunFilter, Silence, SlotFilter, TokenGuard,
 };
 use bucketline_app::vault::{Resealed, Revealed, SecretsState};
 use bucketline_app::{
@@ -21,8 +21,8 @@ use chrono::{DateTime, Utc};
 use crate::database::{Database, Mode};
 use crate::secrets::Sealing;
 use crate::{
-    accounts, audit, connections, definitions, events, jobs, nodes, prune, queue, runs, secrets,
-    sessions, slots, tries,
+    accounts, audit, budgets, connections, definitions, events, jobs, nodes, prune, queue, runs,
+    secrets, sessions, slots, tries,
 };
 
 /// One transaction: in `mode`, with copies of the arguments in brackets.
@@ -380,6 +380,17 @@ impl<D: Database> Store for Operations<D> {
             self.database.lead_alone(but).await;
         }
         Ok(reclaimed)
+    }
+
+    async fn change_budget(&self, holder: &str, change: BudgetChange) -> Result<()> {
+        let holder = holder.to_owned();
+        transaction!(self.database, Write, [], |tx| budgets::change(
+            tx, &holder, change
+        ))
+    }
+
+    async fn lock_tokens(&self, sign_in: &str) -> Result<Box<dyn TokenGuard>> {
+        self.database.lock_tokens(sign_in).await
     }
 
     async fn prune(&self, request: &PruneRequest, at: DateTime<Utc>) -> Result<Pruned> {

@@ -5,6 +5,8 @@ mod migration;
 mod transaction;
 mod value;
 
+use async_trait::async_trait;
+use bucketline_app::store::TokenGuard;
 use bucketline_app::{Error, NodeId, Result};
 use bucketline_core::code;
 use bucketline_postgres::{Connections, Session, Settings};
@@ -14,12 +16,20 @@ use tokio::sync::Mutex;
 use self::fault::{told, unreachable};
 use crate::database::{Database, Mode, Row, Work};
 use crate::schema::Steps;
+use crate::tokens;
 
 /// The schema that holds the tables.
 const SCHEMA: &str = "bucketline_app";
 
 /// The first half of the numbers of our advisory locks: `BLap`.
 const LOCKS: i32 = 0x424c_6170;
+
+/// The first half of the numbers of the locks of sign-ins: `BLto`.
+const TOKENS: i32 = 0x424c_746f;
+
+/// The locks of a machine that vanished have to end soon.
+const KEEPALIVE: &str = "SET tcp_keepalives_idle = 4; SET tcp_keepalives_interval = 2; \
+                         SET tcp_keepalives_count = 3";
 
 /// The lock of the leader. The topics have lower numbers.
 const LEADER: i32 = 100;
@@ -78,10 +88,10 @@ impl Leading {
             Some(session) => session,
             None => {
                 let session = connections.dedicated().await.map_err(unreachable)?;
-                // The lock of a machine that vanished has to end soon.
-                let sql = "SET tcp_keepalives_idle = 4; SET tcp_keepalives_interval = 2; \
-                           SET tcp_keepalives_count = 3";
-                session.batch_execute(sql).await.map_err(told(&label))?;
+                session
+                    .batch_execute(KEEPALIVE)
+                    .await
+                    .map_err(told(&label))?;
                 session
             }
         };
@@ -90,6 +100,40 @@ impl Leading {
         let has_lock = row.map_err(told(&label))?.get(0);
         self.session = Some(session);
         Ok(has_lock)
+    }
+}
+
+/// Tokens in a database. The lock ends with the session, and what is saved goes through it: a session that was lost
+/// saves nothing.
+struct Guard {
+    session: Session,
+    label: String,
+    sign_in: String,
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard")
+            .field("label", &self.label)
+            .field("sign_in", &self.sign_in)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TokenGuard for Guard {
+    async fn read(&self) -> Result<Option<String>> {
+        let sign_in = self.sign_in.clone();
+        let work: Work<_> =
+            Box::new(move |tx| Box::pin(async move { tokens::read(tx, &sign_in).await }));
+        transaction::within(&self.session, &self.label, work).await
+    }
+
+    async fn save(&mut self, sealed: &str) -> Result<()> {
+        let (sign_in, sealed) = (self.sign_in.clone(), sealed.to_owned());
+        let work: Work<_> =
+            Box::new(move |tx| Box::pin(async move { tokens::save(tx, &sign_in, &sealed).await }));
+        transaction::within(&self.session, &self.label, work).await
     }
 }
 
@@ -129,6 +173,21 @@ impl Database for Postgres {
         let leads = leading.hold(&self.connections).await?;
         leading.node = leads.then_some(node);
         Ok(leads)
+    }
+
+    async fn lock_tokens(&self, sign_in: &str) -> Result<Box<dyn TokenGuard>> {
+        let label = self.connections.label();
+        let session = self.connections.dedicated().await.map_err(unreachable)?;
+        let sql = format!("{KEEPALIVE}; SET lock_timeout = '5min'");
+        session.batch_execute(&sql).await.map_err(told(&label))?;
+        let sql = "SELECT pg_advisory_lock($1, hashtext($2))";
+        let locked = session.execute(sql, &[&TOKENS, &sign_in]).await;
+        locked.map_err(told(&label))?;
+        Ok(Box::new(Guard {
+            session,
+            label,
+            sign_in: sign_in.to_owned(),
+        }))
     }
 
     async fn stop_leading(&self, node: NodeId) {

@@ -5,9 +5,12 @@ mod fault;
 mod holder;
 mod transaction;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
+use bucketline_app::store::TokenGuard;
 use bucketline_app::{Error, NodeId, Result};
 use bucketline_core::code;
 use chrono::{DateTime, Utc};
@@ -16,6 +19,7 @@ use self::connection::{Access, Identity, Opened};
 use self::holder::Holder;
 use crate::database::{Database, Mode, Work};
 use crate::schema::Steps;
+use crate::tokens;
 
 /// Connections that are kept for reading.
 const READERS: usize = 4;
@@ -35,6 +39,8 @@ struct Inner {
     writer: Mutex<Opened>,
     readers: Mutex<Vec<Opened>>,
     leader: Mutex<Option<NodeId>>,
+    /// Held by whoever uses the tokens of that sign-in. Other processes are kept out of the whole file.
+    tokens: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// Keeps other processes out; absent if the file is only read. Dropped last.
     holder: Option<Holder>,
 }
@@ -75,6 +81,7 @@ impl Sqlite {
                 writer: Mutex::new(writer),
                 readers: Mutex::default(),
                 leader: Mutex::default(),
+                tokens: Mutex::default(),
                 holder,
             }),
         }
@@ -140,6 +147,32 @@ impl Inner {
     }
 }
 
+/// Tokens of a store file.
+#[derive(Debug)]
+struct Guard {
+    inner: Arc<Inner>,
+    sign_in: String,
+    _turn: tokio::sync::OwnedMutexGuard<()>,
+}
+
+#[async_trait]
+impl TokenGuard for Guard {
+    async fn read(&self) -> Result<Option<String>> {
+        let (inner, sign_in) = (Arc::clone(&self.inner), self.sign_in.clone());
+        let work: Work<_> =
+            Box::new(move |tx| Box::pin(async move { tokens::read(tx, &sign_in).await }));
+        blocking(move || inner.transact(Mode::Read, work)).await
+    }
+
+    async fn save(&mut self, sealed: &str) -> Result<()> {
+        let (inner, sign_in) = (Arc::clone(&self.inner), self.sign_in.clone());
+        let sealed = sealed.to_owned();
+        let work: Work<_> =
+            Box::new(move |tx| Box::pin(async move { tokens::save(tx, &sign_in, &sealed).await }));
+        blocking(move || inner.transact(Mode::Write, work)).await
+    }
+}
+
 impl Database for Sqlite {
     async fn transact<T: Send + 'static>(&self, mode: Mode, work: Work<T>) -> Result<T> {
         let inner = Arc::clone(&self.inner);
@@ -161,6 +194,18 @@ impl Database for Sqlite {
 
     async fn lead_alone(&self, node: NodeId) {
         lock(&self.inner.leader).take_if(|leader| *leader != node);
+    }
+
+    async fn lock_tokens(&self, sign_in: &str) -> Result<Box<dyn TokenGuard>> {
+        let turn = {
+            let mut tokens = lock(&self.inner.tokens);
+            Arc::clone(tokens.entry(sign_in.to_owned()).or_default())
+        };
+        Ok(Box::new(Guard {
+            inner: Arc::clone(&self.inner),
+            sign_in: sign_in.to_owned(),
+            _turn: turn.lock_owned().await,
+        }))
     }
 
     async fn stop_leading(&self, node: NodeId) {

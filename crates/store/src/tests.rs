@@ -1,5 +1,7 @@
 //! What a store does when something is wrong around it, and how its schema is upgraded.
 
+mod expiries;
+mod hour;
 mod secrets;
 mod upgrade;
 

@@ -7,6 +7,7 @@
 
 mod application;
 mod audit;
+mod budget;
 mod caller;
 mod columns;
 mod connections;
@@ -53,6 +54,7 @@ const LONGEST_BODY: usize = 8 << 20;
         description = "Replicates Bitbucket Cloud into a database: connections, jobs, schedules, runs. Every request brings the cookie of a session, an API token, or the token that `bucketline serve` prints."
     ),
     paths(
+        budget::list,
         connections::list,
         connections::create,
         connections::read,
@@ -208,6 +210,7 @@ fn routes() -> Router<Application> {
             "/connections/{name}/tables/{table}/columns",
             get(connections::columns),
         )
+        .route("/budget", get(budget::list))
         .route("/connection-types", get(connections::kinds))
         .route("/secrets", get(secrets::state))
         .route("/jobs", get(jobs::list).post(jobs::create))

@@ -26,6 +26,7 @@ pub(crate) const ROUTES: &[(&str, &str, Right)] = &[
 
     ("GET",    "/connections",                               Right::Look),
     ("GET",    "/connections/{name}",                        Right::Look),
+    ("GET",    "/budget",                                    Right::Look),
     ("GET",    "/connection-types",                          Right::Look),
     ("GET",    "/jobs",                                      Right::Look),
     ("GET",    "/jobs/{id}",                                 Right::Look),

@@ -13,6 +13,7 @@ mod ci;
 mod codes;
 mod crash;
 mod docs;
+mod hours;
 mod left_out;
 mod licences;
 mod links;
@@ -38,6 +39,8 @@ Usage: cargo x TASK
                      --kills N (10,000), --minutes M, --destination sqlite|postgres, and to play one episode
                      again what a failure says: --seed S, --runs N; the word `serve` in front kills servers of the
                      application, and `nodes` the leaders of those that share a store
+  hours [OPTION...]  kills processes that share the hour and the sign-in of one credential through PostgreSQL:
+                     --hours N and --kills N of simulated time, --expiries N of the access token
   docs [--check]     writes the generated pages of docs/ and the notices of the program's dependencies,
                      or only says which are out of date
   fuzz [OPTION...]   damages input for every reader of foreign bytes, a minute each or as long as
@@ -96,6 +99,7 @@ fn run(arguments: &[String]) -> Result {
         ("test", [name]) if !name.starts_with('-') => test::run(Some(name)),
         ("bench", options) => bench::run(options),
         ("crash", options) => crash::run(options),
+        ("hours", options) => hours::run(options),
         ("fuzz", options) => fuzz(options),
         ("docs", []) => docs::write(),
         ("docs", ["--check"]) => docs::check(),

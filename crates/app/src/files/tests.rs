@@ -42,6 +42,7 @@ fn application() -> Application {
         limits: JobLimits {
             parallel_tasks: 2,
             timeout: 60,
+            share: 3,
         },
         after: vec![
             FollowUp {

@@ -154,5 +154,7 @@ watched! {
     fn nodes() -> Vec<Node>;
     fn lead(node: NodeId) -> bool;
     fn reclaim(silence: &Silence, at: DateTime<Utc>) -> Vec<Reclaimed>;
+    fn change_budget(holder: &str, change: BudgetChange) -> ();
+    fn lock_tokens(sign_in: &str) -> Box<dyn TokenGuard>;
     fn prune(request: &PruneRequest, at: DateTime<Utc>) -> Pruned;
 }

@@ -209,6 +209,8 @@ fn connect(
     let schema = properties.text("Schema").map(str::to_owned);
     let (name, opener) = (surroundings.name.to_owned(), surroundings.opener.cloned());
     let state_dir = surroundings.state_dir.map(Path::to_owned);
+    let budgets = surroundings.budgets.cloned();
+    let claimant = surroundings.claimant.cloned();
     let kept = properties.clone();
     let open = move || {
         let credential = kept.credential(&sign_in, &name, state_dir.as_deref(), opener.clone())?;
@@ -219,6 +221,10 @@ fn connect(
         let mut settings = settings(&kept, credential)?;
         settings.client.proxy = kept.proxy()?;
         settings.client.state_dir.clone_from(&state_dir);
+        settings.client.budgets.clone_from(&budgets);
+        if let Some(claimant) = &claimant {
+            settings.client.claimant.clone_from(claimant);
+        }
         Ok(Opened {
             bitbucket: Arc::new(Bitbucket::new(settings)?),
             oauth,

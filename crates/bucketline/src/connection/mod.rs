@@ -17,7 +17,7 @@ use bucketline_core::code::session as code;
 use bucketline_destination::Destination;
 use bucketline_engine::{Connection as Registered, PropertyFact};
 use bucketline_replicate::DestinationCatalog;
-use bucketline_rest::Opener;
+use bucketline_rest::{BudgetStore, Claimant, Opener};
 use bucketline_source::Source;
 use bucketline_sql::{ConnectionString, Statement, is_sensitive, mask_source, nearest};
 use secrecy::SecretString;
@@ -109,6 +109,10 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) name: &'a str,
     /// The folder for budgets and tokens.
     pub(crate) state_dir: Option<&'a Path>,
+    /// Where budgets are kept in place of the folder.
+    pub(crate) budgets: Option<&'a Arc<dyn BudgetStore>>,
+    /// Who asks for requests of the budgets.
+    pub(crate) claimant: Option<&'a Claimant>,
     /// Shows the page on which a user signs in.
     pub(crate) opener: Option<&'a Opener>,
 }

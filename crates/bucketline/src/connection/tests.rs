@@ -7,6 +7,8 @@ use super::{ConnectionProperties, Holds, KINDS, Surroundings, connection_propert
 const ALONE: Surroundings<'_> = Surroundings {
     name: "test",
     state_dir: None,
+    budgets: None,
+    claimant: None,
     opener: None,
 };
 

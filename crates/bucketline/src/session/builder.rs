@@ -11,7 +11,7 @@ use bucketline_engine::{
     Clock, DEFAULT_DESTINATION, Files, HostTable, Session as Engine, Settings,
 };
 use bucketline_replicate::RunOptions;
-use bucketline_rest::Opener;
+use bucketline_rest::{BudgetStore, Claimant, Opener};
 use bucketline_source::Source;
 use bucketline_sql::Parameters;
 use bucketline_sqlite::SqliteDestination;
@@ -36,6 +36,8 @@ pub struct Builder {
     sources: Vec<(String, Arc<dyn Source>)>,
     destination: Option<Written>,
     state_dir: Option<PathBuf>,
+    budgets: Option<Arc<dyn BudgetStore>>,
+    claimant: Option<Claimant>,
     settings: Settings,
     parameters: Parameters,
     opener: Option<Opener>,
@@ -50,6 +52,8 @@ impl fmt::Debug for Builder {
             .field("sources", &self.sources)
             .field("destination", &self.destination)
             .field("state_dir", &self.state_dir)
+            .field("budgets", &self.budgets)
+            .field("claimant", &self.claimant)
             .field("options", &self.options)
             .field("access", &self.access)
             .finish_non_exhaustive()
@@ -117,6 +121,20 @@ impl Builder {
     #[must_use]
     pub fn state_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(folder.into());
+        self
+    }
+
+    /// Keeps request budgets there, and not in the state folder.
+    #[must_use]
+    pub fn budgets(mut self, store: Arc<dyn BudgetStore>) -> Self {
+        self.budgets = Some(store);
+        self
+    }
+
+    /// Says for whom the session makes its requests, where several share a budget.
+    #[must_use]
+    pub fn claimant(mut self, claimant: Claimant) -> Self {
+        self.claimant = Some(claimant);
         self
     }
 
@@ -195,6 +213,8 @@ impl Builder {
             connections: Mutex::default(),
             writes: AtomicU64::default(),
             state_dir: self.state_dir,
+            budgets: self.budgets,
+            claimant: self.claimant,
             parameters: Mutex::new(self.parameters),
             opener: self.opener,
             access: self.access,

@@ -1,19 +1,34 @@
 //! Not more requests an hour than the limit holder may.
 
+mod book;
+mod both;
 mod file;
+mod files;
+mod ledger;
+mod memory;
+mod purse;
 mod window;
 
+#[cfg(test)]
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use reqwest::header::HeaderMap;
-use tokio::time::{Instant, sleep};
 
-use self::file::{BudgetFile, Outcome};
-pub(crate) use self::window::Reservation;
-use self::window::Window;
+pub use self::book::{
+    Ask, BudgetBook, BudgetStore, Claimant, ClaimantStanding, Kept, Lot, LotId, Rank, Settled,
+    Standing, Taken, Trouble,
+};
+pub use self::both::BothBudgets;
+pub use self::files::BudgetFiles;
+use self::files::FileBook;
+pub use self::ledger::Ledger;
+use self::memory::MemoryBook;
+use self::purse::Purse;
+pub(crate) use self::purse::Ticket;
+use crate::clock::Clock;
 use crate::config::ClientConfig;
 use crate::credential::fingerprint;
 use crate::error::{Error, ErrorKind};
@@ -21,45 +36,46 @@ use crate::origin::Origin;
 
 /// The requests of one limit holder: how many were sent in the last hour, and until when all pause.
 ///
-/// With a file it is shared by every client and process that opens the same file. Without an
-/// allowance nothing is counted, no file is touched, and pauses hold for this budget alone.
+/// With a store it is shared by every client and process that uses the same one. Without an allowance nothing is counted,
+/// no store is touched, and pauses hold for this budget alone.
 #[derive(Debug)]
 pub(crate) struct Budget {
     allowance: Option<AtomicU32>,
     reserve: u32,
-    store: Mutex<Store>,
+    purse: Arc<Purse>,
 }
 
+/// Whether a request may be sent now.
 #[derive(Debug)]
-enum Store {
-    Memory(Window),
-    File(BudgetFile),
+pub(crate) enum Reservation {
+    /// Yes. It is counted, unless the ticket says that it was not sent.
+    Granted(Ticket),
+    /// Not before then: the service asked everybody to wait.
+    Paused(SystemTime),
+    /// Not before then: the hour's requests are spent.
+    Spent(SystemTime),
+    /// Not now: others go first. Ask again then.
+    Behind(SystemTime),
+    /// Not now: the store does not answer. Ask again then.
+    Unusable(SystemTime),
 }
-
-/// What came of an update: the answer, and what is wrong with the file, if anything.
-#[derive(Debug)]
-pub(crate) struct Updated<R> {
-    pub(crate) answer: R,
-    pub(crate) trouble: Option<Trouble>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Trouble {
-    pub(crate) path: PathBuf,
-    pub(crate) reason: String,
-}
-
-/// How long another process may keep the file locked, which takes it microseconds, before requests
-/// go on without it: it is stopped, or the file system is.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-const LOCK_POLL: Duration = Duration::from_millis(1);
 
 impl Budget {
-    /// The budget of a client's limit holder: in a file of its own in the state folder, if there
-    /// is a budget and a folder.
-    pub(crate) fn new(config: &ClientConfig, origin: &Origin) -> Result<Budget, Error> {
+    /// The budget of a client's limit holder: in the configured store, or in a file of its own in the state folder, if
+    /// there is a budget and either.
+    pub(crate) fn new(
+        config: &ClientConfig,
+        origin: &Origin,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Budget, Error> {
         let Some(limit) = config.requests_per_hour else {
-            return Ok(Budget::in_memory(None));
+            return Ok(Budget::of(
+                None,
+                0,
+                Arc::new(MemoryBook::default()),
+                config,
+                clock,
+            ));
         };
         let allowance = limit.saturating_sub(config.reserve);
         if allowance == 0 {
@@ -69,63 +85,85 @@ impl Budget {
                 "of {limit} requests an hour, {reserve} are reserved, so none is left"
             )));
         }
-        let Some(folder) = &config.state_dir else {
-            let budget = Budget::in_memory(Some(allowance));
-            return Ok(budget.leaving(config.reserve));
+        let holder = holder(config, origin);
+        let book: Arc<dyn BudgetBook> = match (&config.budgets, &config.state_dir) {
+            (Some(store), _) => store.book(&holder).map_err(|error| {
+                Error::new(ErrorKind::State, &config.base_url)
+                    .detail(error.to_string())
+                    .because(error)
+            })?,
+            (None, Some(folder)) => {
+                let path = folder.join(files::file_name(&holder));
+                let book = FileBook::open(path.clone()).map_err(|error| {
+                    Error::new(ErrorKind::State, &config.base_url)
+                        .detail(format!("{}: {error}", path.display()))
+                        .because(error)
+                })?;
+                Arc::new(book)
+            }
+            (None, None) => Arc::new(MemoryBook::default()),
         };
-        let path = folder.join(file_name(config, origin));
-        let budget = Budget::in_file(allowance, path.clone()).map_err(|error| {
-            Error::new(ErrorKind::State, &config.base_url)
-                .detail(format!("{}: {error}", path.display()))
-                .because(error)
-        })?;
-        Ok(budget.leaving(config.reserve))
+        Ok(Budget::of(
+            Some(allowance),
+            config.reserve,
+            book,
+            config,
+            clock,
+        ))
     }
 
-    /// The same, of which so many stay unused.
-    fn leaving(self, reserve: u32) -> Budget {
-        Budget { reserve, ..self }
-    }
-
-    pub(crate) fn in_memory(allowance: Option<u32>) -> Budget {
+    fn of(
+        allowance: Option<u32>,
+        reserve: u32,
+        book: Arc<dyn BudgetBook>,
+        config: &ClientConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Budget {
         Budget {
             allowance: allowance.map(AtomicU32::new),
-            reserve: 0,
-            store: Mutex::new(Store::Memory(Window::default())),
+            reserve,
+            purse: Arc::new(Purse::new(book, config.claimant.clone(), clock)),
         }
     }
 
     /// A budget kept in `path`, which is made, with its folder, if missing.
+    #[cfg(test)]
     pub(crate) fn in_file(allowance: u32, path: PathBuf) -> std::io::Result<Budget> {
-        let file = BudgetFile::open(path)?;
         Ok(Budget {
             allowance: Some(AtomicU32::new(allowance)),
             reserve: 0,
-            store: Mutex::new(Store::File(file)),
+            purse: Arc::new(Purse::new(
+                Arc::new(FileBook::open(path)?),
+                Claimant::person("a test"),
+                Arc::new(crate::clock::SystemClock),
+            )),
         })
     }
 
     /// Takes one request from the budget, or says until when there is none.
-    pub(crate) async fn reserve(&self, now: SystemTime) -> Updated<Reservation> {
-        let allowance = self.allowance();
-        self.update(|window| window.reserve(millis(now), allowance))
-            .await
-    }
-
-    /// Gives back a request that was taken and never sent.
-    pub(crate) async fn refund(&self, now: SystemTime) -> Updated<()> {
-        self.update(|window| window.refund(millis(now))).await
+    pub(crate) async fn reserve(&self, now: SystemTime) -> Kept<Reservation> {
+        let allowance = self.allowance().unwrap_or(u32::MAX);
+        self.purse.reserve(allowance, now).await
     }
 
     /// Makes everybody wait until then, at least.
-    pub(crate) async fn pause(&self, now: SystemTime, until: SystemTime) -> Updated<()> {
-        self.update(|window| window.pause(millis(now), millis(until)))
-            .await
+    pub(crate) async fn pause(&self, now: SystemTime, until: SystemTime) -> Kept<()> {
+        self.purse.pause(until, now).await
+    }
+
+    /// Says how many requests are going to be made from now on, if that is known.
+    pub(crate) fn expect(&self, requests: Option<u64>) {
+        self.purse.expect(requests);
     }
 
     /// Requests in an hour; `None` if there is no limit.
     pub(crate) fn allowance(&self) -> Option<u32> {
         Some(self.allowance.as_ref()?.load(Relaxed))
+    }
+
+    /// Requests in an hour that are left to others.
+    pub(crate) fn reserved_for_others(&self) -> u32 {
+        self.reserve
     }
 
     /// Takes in a higher hourly limit from `X-RateLimit-Limit`. A list of limits, as services send it to those without
@@ -140,62 +178,17 @@ impl Budget {
 
     /// Requests left now, as far as known without waiting; `None` if there is no limit.
     pub(crate) fn remaining(&self, now: SystemTime) -> Option<u32> {
-        let allowance = self.allowance()?;
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = match &mut *store {
-            Store::Memory(window) => window.used(millis(now)),
-            Store::File(file) => file.peek(|window| window.used(millis(now))),
-        };
-        Some(allowance.saturating_sub(used))
+        Some(self.allowance()?.saturating_sub(self.purse.used(now)))
     }
 
-    async fn update<R>(&self, mut change: impl FnMut(&mut Window) -> R) -> Updated<R> {
-        let mut patience: Option<Instant> = None;
-        loop {
-            let give_up = patience.is_some_and(|end| Instant::now() >= end);
-            if let Some(updated) = self.try_update(&mut change, give_up) {
-                return updated;
-            }
-            patience.get_or_insert_with(|| Instant::now() + LOCK_PATIENCE);
-            sleep(LOCK_POLL).await;
-        }
-    }
-
-    /// `None` if another process has the file locked, unless `give_up`.
-    fn try_update<R>(
-        &self,
-        change: &mut impl FnMut(&mut Window) -> R,
-        give_up: bool,
-    ) -> Option<Updated<R>> {
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *store {
-            Store::Memory(window) => Some(Updated {
-                answer: change(window),
-                trouble: None,
-            }),
-            Store::File(file) => match file.update(change, give_up) {
-                Outcome::Done(answer) => Some(Updated {
-                    answer,
-                    trouble: None,
-                }),
-                Outcome::Trouble(answer, reason) => {
-                    let trouble = Trouble {
-                        path: file.path().to_owned(),
-                        reason,
-                    };
-                    Some(Updated {
-                        answer,
-                        trouble: Some(trouble),
-                    })
-                }
-                Outcome::Locked => None,
-            },
-        }
+    /// How the hour stands; `None` if there is no limit.
+    pub(crate) async fn standing(&self, now: SystemTime) -> Option<Result<Standing, String>> {
+        Some(self.purse.standing(self.allowance()?, now).await)
     }
 }
 
-/// The host is for people who look into the folder; the fingerprint tells holders apart.
-fn file_name(config: &ClientConfig, origin: &Origin) -> String {
+/// Names a limit holder: the host is for people, the fingerprint tells holders apart.
+fn holder(config: &ClientConfig, origin: &Origin) -> String {
     let holder = config
         .limit_holder
         .clone()
@@ -207,10 +200,5 @@ fn file_name(config: &ClientConfig, origin: &Origin) -> String {
         .chars()
         .map(|c| if plain(c) { c } else { '_' })
         .collect();
-    format!("budget-{host}-{fingerprint}.txt")
-}
-
-fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    format!("{host}-{fingerprint}")
 }

@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
+
+use super::book::Standing;
+use super::ledger::{millis, time};
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -22,7 +25,7 @@ pub(super) struct Window {
 
 /// Whether a request may be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reservation {
+pub(super) enum Reservation {
     /// Yes, and it is counted.
     Granted,
     /// Not before then: the service asked everybody to wait.
@@ -51,11 +54,16 @@ impl Window {
         Reservation::Granted
     }
 
-    /// Gives back a request that was reserved and never sent.
-    pub(super) fn refund(&mut self, now: u64) {
+    /// Gives back requests that were reserved and never sent.
+    pub(super) fn refund(&mut self, now: u64, requests: u32) {
         self.tidy(now);
-        if let Some((_, count)) = self.minutes.back_mut() {
-            *count = count.saturating_sub(1);
+        let mut left = requests;
+        while left > 0
+            && let Some((_, count)) = self.minutes.back_mut()
+        {
+            let returned = left.min(*count);
+            left -= returned;
+            *count -= returned;
             if *count == 0 {
                 self.minutes.pop_back();
             }
@@ -171,9 +179,19 @@ fn leaves(minute: u64) -> u64 {
         .saturating_add(HOUR)
 }
 
-fn time(millis: u64) -> SystemTime {
-    // The cap keeps damaged numbers within what every platform can represent.
-    UNIX_EPOCH + Duration::from_millis(millis.min(1 << 48))
+/// How the hour stands. By whom it was used is not written down.
+pub(super) fn standing(window: &mut Window, allowance: u32, now: SystemTime) -> Standing {
+    let now = millis(now);
+    let used = window.used(now);
+    let next_free = window.next_free(allowance);
+    Standing {
+        allowance,
+        used,
+        reserved: 0,
+        next_free: next_free.map(time),
+        paused_until: (window.paused_until > now).then(|| time(window.paused_until)),
+        claimants: Vec::new(),
+    }
 }
 
 #[cfg(test)]

@@ -14,10 +14,12 @@ mod authorization;
 mod callback;
 mod endpoint;
 mod file;
+mod kept;
 mod keyring;
 mod private;
 mod session;
 mod settings;
+mod store;
 mod tokens;
 
 use std::sync::Arc;
@@ -25,9 +27,11 @@ use std::sync::Arc;
 use crate::observer::Event;
 
 pub use self::authorization::Authorization;
+pub use self::file::TokenFiles;
 pub use self::keyring::Keyring;
 pub use self::session::OAuth;
 pub use self::settings::{Grant, InitiateOAuth, OAuthServer, OAuthSettings, Opener, Start};
+pub use self::store::{TokenLock, TokenStore};
 pub use self::tokens::Tokens;
 
 /// Hears of the requests that a sign-in makes.

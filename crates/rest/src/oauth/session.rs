@@ -15,8 +15,10 @@ use super::Teller;
 use super::authorization::{Authorization, Returned};
 use super::callback::{Callback, without_parameters};
 use super::endpoint::Endpoint;
-use super::file::{Draft, Owner, Stored, TokenFile, Unsaved};
+use super::file::TokenFiles;
+use super::kept::{KeptTokens, Locked, Owner, Stored, Unsaved};
 use super::settings::{Grant, InitiateOAuth, OAuthSettings, Start};
+use super::store::TokenStore;
 use super::tokens::{Issued, Tokens};
 use crate::clock::{Clock, SystemClock};
 use crate::credential::{bearer, fingerprint};
@@ -33,7 +35,8 @@ struct Session {
     api: Origin,
     callback: RedirectUrl,
     endpoint: Endpoint,
-    file: Option<TokenFile>,
+    /// Where tokens are kept, if they are.
+    kept: Option<KeptTokens>,
     /// The fingerprint of [`OAuthSettings::start`].
     start: Option<String>,
     clock: Arc<dyn Clock>,
@@ -93,10 +96,19 @@ impl OAuth {
             client_id: settings.client_id.clone(),
             grant: grant.to_owned(),
         };
-        let file = settings.token_file.clone().map(|path| {
-            let server = without_parameters(endpoint.url());
-            TokenFile::new(path, settings.keyring.as_ref(), owner, server)
-        });
+        let server = without_parameters(endpoint.url());
+        let kept = match (&settings.tokens, &settings.token_file, &settings.keyring) {
+            (Some((store, name)), _, _) => Some((Arc::clone(store), name.clone())),
+            (None, Some(path), keyring) => {
+                let files: Arc<dyn TokenStore> = Arc::new(match keyring {
+                    Some(keyring) => TokenFiles::in_keyring(keyring.clone()),
+                    None => TokenFiles::new(),
+                });
+                Some((files, path.display().to_string()))
+            }
+            (None, None, _) => None,
+        };
+        let kept = kept.map(|(store, name)| KeptTokens::new(store, name, owner, server));
         let start = settings.start.as_ref().map(|start| match start {
             Start::Code(code) => fingerprint(&["code", code.expose_secret()]),
             Start::Tokens(tokens) => {
@@ -123,7 +135,7 @@ impl OAuth {
             api,
             callback,
             endpoint,
-            file,
+            kept,
             start,
             clock,
             current: RwLock::default(),
@@ -365,17 +377,17 @@ impl Session {
         if let Some(tokens) = self.usable(self.current(), refused) {
             return Ok(Found::Tokens(tokens));
         }
-        let locked = match &self.file {
-            Some(file) => Some(file.lock().await?),
+        let mut locked = match &self.kept {
+            Some(kept) => Some(kept.lock().await?),
             None => None,
         };
-        let stored = match &locked {
+        let stored = match &mut locked {
             Some(locked) => {
                 if let Some(unsaved) = &turn.unsaved {
-                    unsaved.save_at_last(locked)?;
+                    unsaved.save_at_last(locked).await?;
                     turn.unsaved = None;
                 }
-                locked.read()?
+                locked.read().await?
             }
             None => self.stored(),
         };
@@ -407,17 +419,16 @@ impl Session {
             });
         };
         // Before the old refresh token is used up.
-        let draft = match &locked {
-            Some(locked) => Some(locked.draft()?),
-            None => None,
-        };
+        if let Some(locked) = &mut locked {
+            locked.prepare().await?;
+        }
         let Issued { tokens, fault } = self.ask(&way, teller).await?;
         let stored = Stored {
             tokens,
             start,
             sign_in,
         };
-        let tokens = self.keep(turn, draft, stored, fault, teller)?;
+        let tokens = self.keep(turn, locked, stored, fault, teller).await?;
         Ok(Found::Tokens(tokens))
     }
 
@@ -464,8 +475,8 @@ impl Session {
     ) -> Result<Tokens, Error> {
         self.admit_user()?;
         // A file of others is better found before the user has done his part.
-        if let Some(file) = &self.file {
-            file.lock().await?.read()?;
+        if let Some(kept) = &self.kept {
+            kept.lock().await?.read().await?;
         }
         let callback = Callback::listen(&self.callback).await?;
         let authorization = self
@@ -490,17 +501,14 @@ impl Session {
         let code = returned.outcome.map_err(|said| self.denied(said))?;
         let verifier = PkceCodeVerifier::new(authorization.verifier.secret().clone());
         uninterrupted(async move {
-            let locked = match &self.file {
-                Some(file) => Some(file.lock().await?),
+            let mut locked = match &self.kept {
+                Some(kept) => Some(kept.lock().await?),
                 None => None,
             };
-            let draft = match &locked {
-                Some(locked) => {
-                    locked.read()?;
-                    Some(locked.draft()?)
-                }
-                None => None,
-            };
+            if let Some(locked) = &mut locked {
+                locked.read().await?;
+                locked.prepare().await?;
+            }
             let Issued { tokens, fault } = self
                 .endpoint
                 .with_code(&code, &self.callback, Some(&verifier), &teller)
@@ -511,22 +519,22 @@ impl Session {
                 sign_in: Some(format!("{:016x}", fastrand::u64(..))),
             };
             turn.unsaved = None;
-            self.keep(&mut turn, draft, stored, fault, &teller)
+            self.keep(&mut turn, locked, stored, fault, &teller).await
         })
         .await
     }
 
     /// Keeps what was issued, then says what is wrong with it.
-    fn keep(
+    async fn keep(
         &self,
         turn: &mut Turn,
-        draft: Option<Draft<'_>>,
+        locked: Option<Locked<'_>>,
         stored: Stored,
         fault: Option<Error>,
         teller: &Teller,
     ) -> Result<Tokens, Error> {
-        if let Some(draft) = draft {
-            draft.save(&stored).map_err(|unsaved| {
+        if let Some(mut locked) = locked {
+            locked.save(&stored).await.map_err(|unsaved| {
                 let error = unsaved.error();
                 turn.unsaved = Some(unsaved);
                 error
@@ -548,7 +556,7 @@ impl Session {
         self.set_current(stored);
         teller(&Event::Renewed {
             url: &crate::redact(self.endpoint.url()),
-            kept: self.file.is_some() || stored.tokens.refresh_token.is_none(),
+            kept: self.kept.is_some() || stored.tokens.refresh_token.is_none(),
         });
     }
 
@@ -579,8 +587,8 @@ impl Session {
     fn not_signed_in(&self) -> Error {
         let page = without_parameters(&self.settings.server.authorize);
         let error = Error::new(ErrorKind::NotSignedIn, &page);
-        match &self.file {
-            Some(file) => error.detail(format!("there is no usable token in {file}")),
+        match &self.kept {
+            Some(kept) => error.detail(format!("there is no usable token in {kept}")),
             None => error,
         }
     }

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::keyring::Keyring;
+use super::store::TokenStore;
 use super::tokens::Tokens;
 use crate::proxy::Proxy;
 
@@ -82,6 +83,8 @@ pub struct OAuthSettings {
     /// Where tokens are kept in place of the token file, under its name. The lock between processes stays a file
     /// beside it.
     pub keyring: Option<Keyring>,
+    /// Where tokens are kept in place of the token file, and under which name.
+    pub tokens: Option<(Arc<dyn TokenStore>, String)>,
     /// Shows the page on which the access is allowed, when a request finds nobody signed in and
     /// [`InitiateOAuth::GetAndRefresh`] allows to begin.
     pub opener: Option<Opener>,
@@ -117,6 +120,7 @@ impl OAuthSettings {
             start: None,
             token_file: None,
             keyring: None,
+            tokens: None,
             opener: None,
             patience: Duration::from_secs(5 * 60),
             user_agent: user_agent.into(),

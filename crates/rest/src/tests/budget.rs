@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::clock::TestClock;
 use super::server::{Reply, Server, ok, reply};
 use super::{Log, client, config, url};
-use crate::budget::{Budget, Reservation};
+use crate::budget::{Budget, BudgetFiles, Reservation};
 use crate::{Client, ClientConfig, Credential, ErrorKind, Problem};
 
 fn limited(server: &Server, limit: u32, folder: Option<&Path>) -> ClientConfig {
@@ -210,7 +210,7 @@ async fn a_file_locked_for_ever_is_given_up() {
     let holder = std::fs::File::open(&path).unwrap();
     holder.lock().unwrap();
     let updated = budget.reserve(SystemTime::now()).await;
-    assert_eq!(updated.answer, Reservation::Granted);
+    assert!(matches!(updated.answer, Reservation::Granted(_)));
     assert!(updated.trouble.unwrap().reason.contains("locked"));
     assert_eq!(budget.remaining(SystemTime::now()), Some(9));
     holder.unlock().unwrap();
@@ -274,7 +274,7 @@ fn spend(folder: &Path) {
     for _ in 0..EACH {
         let updated = runtime.block_on(budget.reserve(SystemTime::now()));
         assert!(updated.trouble.is_none(), "{:?}", updated.trouble);
-        granted += u32::from(updated.answer == Reservation::Granted);
+        granted += u32::from(matches!(updated.answer, Reservation::Granted(_)));
     }
     let granted_by = folder.join(format!("granted-{}", std::process::id()));
     std::fs::write(granted_by, granted.to_string()).unwrap();
@@ -351,4 +351,10 @@ fn others_can_neither_read_nor_hold_the_budget() {
     fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
     Budget::in_file(5, path.clone()).unwrap();
     assert_eq!([mode(&folder), mode(&path)], [0o700, 0o600]);
+}
+
+#[tokio::test]
+async fn files_keep_what_every_store_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    crate::conformance::budgets(&BudgetFiles::new(folder.path())).await;
 }

@@ -13,6 +13,7 @@ use crate::database::{Dialect, Mode, Row, Topic, Transaction, Value, Work};
 static DIALECT: Dialect = Dialect {
     for_update: " FOR UPDATE",
     skip_locked: " FOR UPDATE OF j SKIP LOCKED",
+    clock: "clock_timestamp()",
     like: "ILIKE",
     indexed_by: |_| String::new(),
 };
@@ -32,29 +33,41 @@ struct OfPostgres<'s> {
 pub(super) async fn run<T>(connections: &Connections, mode: Mode, work: Work<T>) -> Result<T> {
     let label = connections.label();
     let session = begin(connections, mode, &label).await?;
-    let mut transaction = OfPostgres {
-        session: &session,
-        label: &label,
-    };
-    let done = work(&mut transaction).await;
+    carry_out(&session, &label, work).await
+}
+
+/// The same in a session of one's own.
+pub(super) async fn within<T>(session: &Session, label: &str, work: Work<T>) -> Result<T> {
+    let begun = session.batch_execute(&beginning(Mode::Write)).await;
+    begun.map_err(told(label))?;
+    carry_out(session, label, work).await
+}
+
+/// Carries out work in the transaction that was begun, and ends it.
+async fn carry_out<T>(session: &Session, label: &str, work: Work<T>) -> Result<T> {
+    let done = work(&mut OfPostgres { session, label }).await;
     let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = session.batch_execute(end).await;
     let done = done?;
-    ended.map_err(told(&label))?;
+    ended.map_err(told(label))?;
     Ok(done)
 }
 
-/// A connection with a transaction. After a restart of the server, all connections that were kept are broken.
-async fn begin(connections: &Connections, mode: Mode, label: &str) -> Result<Borrowed> {
+fn beginning(mode: Mode) -> String {
     let kind = match mode {
         Mode::Read => "ISOLATION LEVEL REPEATABLE READ, READ ONLY",
         Mode::Write => "ISOLATION LEVEL READ COMMITTED, READ WRITE",
     };
     // A plan fits the values that it is made for: few runs are in most states, and many in one.
-    let sql = format!(
+    format!(
         "BEGIN {kind}; SET LOCAL search_path = {SCHEMA}, pg_catalog; \
          SET LOCAL plan_cache_mode = force_custom_plan"
-    );
+    )
+}
+
+/// A connection with a transaction. After a restart of the server, all connections that were kept are broken.
+async fn begin(connections: &Connections, mode: Mode, label: &str) -> Result<Borrowed> {
+    let sql = beginning(mode);
     let mut tries = 1;
     loop {
         let session = connections.get().await.map_err(unreachable)?;

@@ -12,6 +12,7 @@ use crate::database::{Dialect, Mode, Row, Topic, Transaction, Value, Work};
 static DIALECT: Dialect = Dialect {
     for_update: "",
     skip_locked: "",
+    clock: "CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)",
     like: "LIKE",
     indexed_by: |index| format!(" INDEXED BY {index}"),
 };

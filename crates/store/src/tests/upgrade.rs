@@ -26,7 +26,7 @@ use crate::sqlite::Sqlite;
 use crate::{Place, sqlite_steps};
 
 /// The tables, those first that others refer to.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 19] = [
     "application",
     "connections",
     "secrets",
@@ -44,6 +44,8 @@ const TABLES: [&str; 17] = [
     "task_runs",
     "slices",
     "events",
+    "budgets",
+    "tokens",
 ];
 
 /// The rows of a table: columns and values by position.

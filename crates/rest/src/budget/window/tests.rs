@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
 
 const START: u64 = 1_795_348_800_000;
@@ -45,10 +47,10 @@ fn requests_come_back_when_their_minute_is_an_hour_old() {
 fn a_request_that_was_never_sent_comes_back() {
     let mut window = Window::default();
     assert_eq!(window.reserve(START, Some(1)), Reservation::Granted);
-    window.refund(START + MINUTE);
+    window.refund(START + MINUTE, 1);
     assert_eq!(window, Window::default());
     // What left the window meanwhile is not taken off twice.
-    window.refund(START + 2 * HOUR);
+    window.refund(START + 2 * HOUR, 1);
     assert_eq!(window, Window::default());
 }
 

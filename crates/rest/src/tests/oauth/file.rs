@@ -262,3 +262,11 @@ async fn others_cannot_hold_the_lock() {
     stage.signed_in().await;
     assert_eq!(fs::metadata(&lock).unwrap().mode() & 0o777, 0o600);
 }
+
+#[tokio::test]
+async fn files_keep_what_every_place_for_tokens_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = std::sync::Arc::new(crate::TokenFiles::new());
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    crate::conformance::tokens(files, &path).await;
+}
