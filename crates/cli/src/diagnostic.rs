@@ -169,6 +169,9 @@ struct Excerpt {
 
 impl Excerpt {
     fn of(text: &str, span: Span) -> Self {
+        // What stands far behind the place says nothing about it, and may be long.
+        const BEHIND: usize = 64 << 10;
+        let text = &text[..text.floor_char_boundary(span.end.offset.saturating_add(BEHIND))];
         let index = (span.start.line as usize).saturating_sub(1);
         let line = |text| lines(text).nth(index).unwrap_or_default();
         // Secrets may begin on a line above, so the whole text is masked; line breaks stay.
