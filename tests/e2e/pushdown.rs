@@ -223,7 +223,7 @@ fn filters(table: &TableSpec, values: &BTreeMap<&str, Vec<String>>) -> Vec<Filte
         words.push(stranger.to_owned());
         for operator in filter.exact.iter().chain(&filter.narrowing).copied() {
             let refuses_null = matches!(operator, Operator::NotEq | Operator::NotIn);
-            let exact = filter.exact.contains(&operator) && !(!spec.required && refuses_null);
+            let exact = filter.exact.contains(&operator) && (spec.required || !refuses_null);
             let literals: Vec<String> = words
                 .iter()
                 .filter(|word| filter.values.is_empty() || filter.values.contains(word))
