@@ -25,7 +25,7 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
 
 use super::analysis::each_expression;
-use super::call::quoted;
+use super::call::{as_value, quoted};
 use super::float::{self, with_one_zero};
 use super::size::Sizes;
 use crate::wording::in_sql;
@@ -396,10 +396,7 @@ fn joined(
         texts.append_value("");
     }
     let texts: ArrayRef = Arc::new(texts.finish());
-    Ok(match is_one {
-        true => ColumnarValue::Scalar(ScalarValue::try_from_array(&texts, 0)?),
-        false => ColumnarValue::Array(texts),
-    })
+    as_value(texts, is_one)
 }
 
 /// Floating-point numbers that are divided by zero, or get too large, become infinite without complaint. Those that

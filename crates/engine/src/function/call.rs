@@ -419,11 +419,16 @@ impl ScalarUDFImpl for Computed {
                 Arc::new(times.collect::<Time64MicrosecondArray>())
             }
         };
-        Ok(match constant {
-            true => ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?),
-            false => ColumnarValue::Array(array),
-        })
+        as_value(array, constant)
     }
+}
+
+/// A result that is one value for all rows, or one for each.
+pub(super) fn as_value(array: ArrayRef, is_one: bool) -> Result<ColumnarValue, DataFusionError> {
+    Ok(match is_one {
+        true => ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?),
+        false => ColumnarValue::Array(array),
+    })
 }
 
 /// Numbers as an array of the type that they were announced as.

@@ -66,15 +66,14 @@ fn zoned(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>, DataFusionE
     let Expr::Cast(Cast { expr, field }) = &part else {
         return Ok(Transformed::no(part));
     };
-    let function = match (expr.get_type(schema)?, field.data_type()) {
-        (DataType::Timestamp(_, Some(_)), DataType::Date32) => &LOCAL_DATE,
+    let argument = expr.as_ref().clone();
+    let (function, argument) = match (expr.get_type(schema)?, field.data_type()) {
+        (DataType::Timestamp(_, Some(_)), DataType::Date32) => {
+            (&LOCAL_DATE, cast(argument, moment_type()))
+        }
         // The planner compares moments with dates as times of UTC.
-        (DataType::Date32, DataType::Timestamp(..)) => &MIDNIGHT,
+        (DataType::Date32, DataType::Timestamp(..)) => (&MIDNIGHT, argument),
         _ => return Ok(Transformed::no(part)),
-    };
-    let argument = match function.name == LOCAL_DATE.name {
-        true => cast(expr.as_ref().clone(), moment_type()),
-        false => expr.as_ref().clone(),
     };
     let kind = field.data_type().clone();
     Ok(match scalar(function) {

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
     GroupsAccumulator, ReversedUDAF, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility, lit,
 };
 
-use super::call::quoted;
+use super::call::{as_value, quoted};
 use super::find;
 use crate::error::Carry;
 use crate::{Error, code};
@@ -178,10 +178,7 @@ impl ScalarUDFImpl for ReadFloat {
             })
             .collect();
         let kept: ArrayRef = Arc::new(kept.map_err(Error::carried)?);
-        Ok(match is_one {
-            true => ColumnarValue::Scalar(ScalarValue::try_from_array(&kept, 0)?),
-            false => ColumnarValue::Array(kept),
-        })
+        as_value(kept, is_one)
     }
 }
 
@@ -431,8 +428,5 @@ pub(super) fn results(
         })
         .collect();
     let kept: ArrayRef = Arc::new(kept.map_err(Error::carried)?);
-    Ok(match is_one {
-        true => ColumnarValue::Scalar(ScalarValue::try_from_array(&kept, 0)?),
-        false => ColumnarValue::Array(kept),
-    })
+    as_value(kept, is_one)
 }
