@@ -24,8 +24,14 @@ pub trait Clock: Send + Sync + Debug {
     /// The time since some moment, which goes on evenly whatever the clock is set to.
     fn elapsed(&self) -> Duration;
 
+    /// Waits until [`Self::elapsed`] has reached `moment`. Who reads `elapsed`, then works out how long to wait, misses
+    /// nothing that happens in between.
+    async fn sleep_until(&self, moment: Duration);
+
     /// Waits.
-    async fn sleep(&self, length: Duration);
+    async fn sleep(&self, length: Duration) {
+        self.sleep_until(self.elapsed().saturating_add(length)).await;
+    }
 }
 
 /// The clock of a store, which all nodes share.
@@ -55,8 +61,8 @@ impl Clock for StoreClock {
         self.started.elapsed()
     }
 
-    async fn sleep(&self, length: Duration) {
-        tokio::time::sleep(length).await;
+    async fn sleep_until(&self, moment: Duration) {
+        tokio::time::sleep(moment.saturating_sub(self.elapsed())).await;
     }
 }
 
@@ -131,11 +137,11 @@ impl Clock for SimulatedClock {
         self.lock().elapsed
     }
 
-    async fn sleep(&self, length: Duration) {
+    async fn sleep_until(&self, moment: Duration) {
         let place = {
             let mut clock = self.lock();
             clock.slept += 1;
-            let place = (clock.elapsed + length, clock.slept);
+            let place = (moment, clock.slept);
             clock.sleepers.insert(place, None);
             place
         };
@@ -188,6 +194,15 @@ mod tests {
             clock.shown(),
             DateTime::UNIX_EPOCH + TimeDelta::days(1) + TimeDelta::minutes(1)
         );
+    }
+
+    #[tokio::test]
+    async fn a_moment_that_has_passed_is_not_waited_for() {
+        let clock = SimulatedClock::new(DateTime::UNIX_EPOCH);
+        let began = clock.elapsed();
+        clock.advance(Duration::from_secs(60));
+        clock.sleep_until(began + Duration::from_secs(4)).await;
+        assert_eq!(clock.until_next(), None);
     }
 
     #[tokio::test]

@@ -71,14 +71,16 @@ impl Scheduler {
         };
         let mut failures = 0;
         loop {
-            let wait = match serving.round().await {
+            // Before the round looks at the clock: time that goes by while it works is not waited for again.
+            let began = serving.shared.clock.elapsed();
+            let until = match serving.round().await {
                 Ok(wait) => {
                     failures = 0;
-                    wait
+                    began.saturating_add(wait)
                 }
                 Err(error) if error.code() == code::store::FENCED => {
                     serving.start_anew().await?;
-                    Duration::ZERO
+                    began
                 }
                 Err(error) => {
                     failures += 1;
@@ -88,10 +90,10 @@ impl Scheduler {
                         "{error}; trying again in {} s",
                         wait.as_secs()
                     );
-                    wait
+                    serving.shared.clock.elapsed().saturating_add(wait)
                 }
             };
-            if serving.idle(wait, &signals, shutdown.as_mut()).await {
+            if serving.idle(until, &signals, shutdown.as_mut()).await {
                 break;
             }
         }
@@ -150,10 +152,11 @@ impl Serving {
         Ok(wait.min(until(now, self.ready.first().copied())))
     }
 
-    /// Waits until there may be something to do; whether the scheduler is to end.
+    /// Waits until there may be something to do, by [`Clock::elapsed`](crate::Clock::elapsed) at the latest `until`;
+    /// whether the scheduler is to end.
     async fn idle(
         &mut self,
-        wait: Duration,
+        until: Duration,
         signals: &Signals,
         shutdown: impl Future<Output = ()>,
     ) -> bool {
@@ -162,7 +165,7 @@ impl Serving {
             () = shutdown => return true,
             Some(ended) = self.attempts.join_next_with_id() => self.ended(ended),
             () = signals.wake.notified() => {}
-            () = self.shared.clock.sleep(wait) => {}
+            () = self.shared.clock.sleep_until(until) => {}
         }
         false
     }
