@@ -30,7 +30,8 @@ pub trait Clock: Send + Sync + Debug {
 
     /// Waits.
     async fn sleep(&self, length: Duration) {
-        self.sleep_until(self.elapsed().saturating_add(length)).await;
+        self.sleep_until(self.elapsed().saturating_add(length))
+            .await;
     }
 }
 

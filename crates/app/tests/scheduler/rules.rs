@@ -34,6 +34,20 @@ async fn a_due_slot_becomes_a_run_of_all_tasks_in_their_order() {
 }
 
 #[tokio::test]
+async fn a_slot_that_becomes_due_while_the_store_is_slow_is_taken_at_once() {
+    let mut world = World::new("2026-01-01T00:00:00Z").await;
+    let job = world
+        .job("hourly", Some("0 * * * *"), &["REPLICATE A"])
+        .await;
+    world.start();
+    world.run_until(time("2026-01-01T00:59:00Z")).await;
+    world.slow_down_store(secs(90));
+    world.handle().wake();
+    world.run_until(time("2026-01-01T01:00:30Z")).await;
+    assert_eq!(world.states(job).await, [RunState::Running]);
+}
+
+#[tokio::test]
 async fn jitter_moves_the_start_by_a_fixed_time_and_not_the_slot() {
     let mut world = World::new("2026-01-01T00:00:30Z").await;
     let mut every_minute = job("often", Some("* * * * *"), &["REPLICATE A"]);

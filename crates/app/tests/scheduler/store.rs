@@ -1,9 +1,11 @@
 //! A store that is watched, and that can hang at any operation, as for a process that is killed there.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use bucketline_app::clock::SimulatedClock;
 use bucketline_app::store::*;
 use bucketline_app::vault::{Resealed, Revealed, SecretsState};
 use bucketline_app::*;
@@ -28,6 +30,8 @@ pub(crate) struct Watched {
     is_dead: AtomicBool,
     /// Whether all operations fail, as they do when the server is away.
     is_away: AtomicBool,
+    /// How long the next operation takes, once.
+    takes: Mutex<Option<(SimulatedClock, Duration)>>,
 }
 
 impl Watched {
@@ -39,6 +43,7 @@ impl Watched {
             death,
             is_dead: AtomicBool::new(false),
             is_away: AtomicBool::new(false),
+            takes: Mutex::default(),
         })
     }
 
@@ -54,12 +59,20 @@ impl Watched {
         self.is_away.store(is_away, Ordering::SeqCst);
     }
 
+    /// Makes the next operation take so long.
+    pub(crate) fn take_long(&self, clock: &SimulatedClock, length: Duration) {
+        *self.takes.lock().unwrap() = Some((clock.clone(), length));
+    }
+
     async fn call<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
         if self.is_away.load(Ordering::SeqCst) {
             return Err(Error::new(
                 bucketline_core::code::store::UNAVAILABLE,
                 "the server is away",
             ));
+        }
+        if let Some((clock, length)) = self.takes.lock().unwrap().take() {
+            clock.advance(length);
         }
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
         let death = self

@@ -374,6 +374,12 @@ impl World {
         self.process.as_ref().unwrap().store.set_away(is_away);
     }
 
+    /// Makes the next operation on the store take so long.
+    pub(crate) fn slow_down_store(&self, length: Duration) {
+        let process = self.process.as_ref().unwrap();
+        process.store.take_long(&self.clock, length);
+    }
+
     /// Lets time go by until `end`, as fast as everybody is ready. Ends early when the process has died.
     pub(crate) async fn run_until(&mut self, end: DateTime<Utc>) {
         loop {
