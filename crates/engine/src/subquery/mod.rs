@@ -20,7 +20,8 @@ use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr,
+    Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, Values, binary_expr,
+    cast,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -102,7 +103,10 @@ impl Rewriting {
                 if !any_expression(&node, has_own)? {
                     return Ok(node);
                 }
-                self.expressions(node)
+                match node {
+                    LogicalPlan::Values(values) => self.values(values),
+                    node => self.expressions(node),
+                }
             }
         }
     }
@@ -140,6 +144,23 @@ impl Rewriting {
             true => restored(plan, site.base().schema(), AT_THE_END),
             false => Ok(plan),
         }
+    }
+
+    /// VALUES: each row by itself.
+    fn values(&mut self, values: Values) -> Result<LogicalPlan> {
+        let mut rows: Option<LogicalPlanBuilder> = None;
+        for row in values.values {
+            let cells = row.into_iter().zip(values.schema.fields());
+            let cells = cells
+                .map(|(cell, field)| cast(cell, field.data_type().clone()).alias(field.name()));
+            let row = LogicalPlanBuilder::empty(true).project(cells)?.build()?;
+            let row = self.node(row)?;
+            rows = Some(match rows {
+                Some(rows) => rows.union(row)?,
+                None => LogicalPlanBuilder::from(row),
+            });
+        }
+        rows.ok_or_else(attach::refusal)?.build()
     }
 
     /// Any other node: its expressions read what is attached to its one input.
@@ -312,9 +333,9 @@ fn needs_us(expr: &Expr) -> Result<bool> {
     match expr {
         Expr::ScalarSubquery(subquery) => {
             let query = &subquery.subquery;
-            // DataFusion takes the value of a query without rows, which is NULL, for one of its column.
-            let may_lie = !query.schema().field(0).is_nullable() && !has_one_row(query);
-            Ok(may_lie || outside::reads_outside(query)?)
+            // DataFusion takes the value of a query without rows, which is NULL, for one of its column, which may
+            // turn out never to be NULL when its constants are computed.
+            Ok(!has_one_row(query) || outside::reads_outside(query)?)
         }
         expr => Ok(is_subquery(expr)),
     }
