@@ -12,6 +12,7 @@ mod function;
 mod hidden;
 mod host;
 mod names;
+mod narrowing;
 mod outputs;
 mod padding;
 mod planner;

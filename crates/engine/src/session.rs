@@ -25,6 +25,7 @@ use crate::function;
 use crate::hidden::is_row_by_row;
 use crate::host::HostTable;
 use crate::names::{Reach, Resolved, Resolver, Within, find_schema};
+use crate::narrowing::Narrow;
 use crate::padding::ForgetConstants;
 use crate::query::{PlannedQuery, QueryRun};
 use crate::rows::{self, Work};
@@ -551,6 +552,7 @@ fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 fn physical_optimizer() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     PushFilters::replace(&mut rules);
+    Narrow::replace(&mut rules);
     rules.insert(0, Arc::new(ForgetConstants));
     let place = rules
         .iter()
