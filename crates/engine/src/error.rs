@@ -126,6 +126,11 @@ pub(crate) fn from_datafusion(error: DataFusionError, query: Option<&Query>) -> 
     located(read.error, place).with_source(error)
 }
 
+/// Whether a name stands for several things.
+pub(crate) fn is_ambiguous_name(error: &DataFusionError) -> bool {
+    read(error).error.code() == code::AMBIGUOUS_NAME
+}
+
 /// Whether an operator failed since what it computes takes too much memory.
 pub(crate) fn is_lack_of_memory(error: &DataFusionError) -> bool {
     match find::<Unplaced>(error) {

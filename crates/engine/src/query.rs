@@ -21,12 +21,13 @@ use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser;
 use futures::StreamExt;
 
 use crate::dialect::{has_table_function, prepared};
-use crate::error::from_datafusion;
+use crate::error::{from_datafusion, is_ambiguous_name};
 use crate::explain;
-use crate::function::VALUE;
+use crate::function::{VALUE, groups_by_cast, name_casts};
 use crate::hidden::{Hidden, hide};
 use crate::names::Resolved;
 use crate::outputs::{Headings, NamedTable, name_outputs};
@@ -115,11 +116,16 @@ impl PlannedQuery {
         let mut tree = spelled.ast().clone();
         let headings = name_outputs(&mut tree, &query, &tables)?;
         hide(&mut tree, &hidden);
-        let statement = Statement::Statement(Box::new(prepared(tree, &spelled)?));
-        let plan = state
-            .statement_to_plan(statement)
-            .await
-            .map_err(|error| from_datafusion(error, Some(&query)))?;
+        if groups_by_cast(&mut tree) {
+            name_casts(&mut tree);
+        }
+        let statement = prepared(tree.clone(), &spelled)?;
+        let mut planned = state.statement_to_plan(boxed(statement)).await;
+        if planned.as_ref().is_err_and(is_ambiguous_name) && name_casts(&mut tree) {
+            let again = state.statement_to_plan(boxed(prepared(tree, &spelled)?));
+            planned = again.await.or(planned);
+        }
+        let plan = planned.map_err(|error| from_datafusion(error, Some(&query)))?;
         Ok(Self {
             state,
             plan: Arc::new(plan),
@@ -239,6 +245,10 @@ impl PlannedQuery {
 }
 
 /// Times in a zone that there is not could be computed with, but not shown.
+fn boxed(statement: sqlparser::ast::Statement) -> Statement {
+    Statement::Statement(Box::new(statement))
+}
+
 fn refuse_unknown_zones(fields: &[Field]) -> Result<()> {
     let zones = fields.iter().filter_map(|field| match field.data_type() {
         DataType::Timestamp(_, zone) => zone.as_deref(),

@@ -5,6 +5,7 @@ mod analysis;
 mod arithmetic;
 mod bounded;
 mod call;
+mod cast;
 mod clock;
 mod compared;
 mod date;
@@ -40,6 +41,8 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule};
 
 use self::arithmetic::CheckedArithmetic;
 use self::call::Computed;
+use self::cast::NamedCast;
+pub(crate) use self::cast::{groups_by_cast, name_casts};
 use self::clock::Clocked;
 use self::compared::ComparedTexts;
 use self::declaration::Body;
@@ -143,6 +146,7 @@ pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 /// session that is made from another registers all functions again, in any order. Its other functions stay.
 pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> {
     state.register_udf(Arc::new(ScalarUDF::from(Coalesce::new())))?;
+    state.register_udf(Arc::new(ScalarUDF::from(NamedCast::new())))?;
     for name in float::FUNCTIONS {
         let found = state.scalar_functions().get(*name).cloned();
         let found = found.ok_or_else(|| missing(name))?;
