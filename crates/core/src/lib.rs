@@ -15,6 +15,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod code;
+pub mod decimal;
 mod error;
 pub mod json;
 mod kind;

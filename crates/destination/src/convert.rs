@@ -14,6 +14,7 @@ use arrow::datatypes::{
 };
 use arrow::json::writer::{EncoderOptions, make_encoder};
 
+use crate::exact::by_digits;
 use crate::{ColumnType, Error, Result, Scalar, code, iso8601};
 
 const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
@@ -58,7 +59,11 @@ pub fn convert(array: &ArrayRef, column: ColumnType) -> Result<ArrayRef> {
             ColumnType::Json | ColumnType::Text => json(array),
             _ => Err(no_place(nested, column)),
         },
-        _ => cast(array, &wanted),
+        _ => match by_digits(array, &wanted) {
+            Some(values) if values.null_count() == array.null_count() => Ok(values),
+            Some(_) => Err(misfit(array.data_type(), &wanted)),
+            None => cast(array, &wanted),
+        },
     }
 }
 
@@ -96,13 +101,15 @@ fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
             arrow::error::ArrowError::NotYetImplemented(_) => code::UNSUPPORTED,
             _ => code::BAD_VALUE,
         };
-        let (from, to) = (
-            ColumnType::of_data_type(array.data_type()),
-            ColumnType::of_data_type(to),
-        );
-        let message = format!("a {from} value does not fit a {to} column");
-        Error::new(kind, message).with_source(error)
+        let refused = misfit(array.data_type(), to);
+        Error::new(kind, refused.to_string()).with_source(error)
     })
+}
+
+fn misfit(from: &DataType, to: &DataType) -> Error {
+    let (from, to) = (ColumnType::of_data_type(from), ColumnType::of_data_type(to));
+    let message = format!("a {from} value does not fit a {to} column");
+    Error::new(code::BAD_VALUE, message)
 }
 
 fn no_place(from: &DataType, column: ColumnType) -> Error {

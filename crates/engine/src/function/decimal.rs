@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bucketline_core::decimal::power;
 use datafusion::arrow::datatypes::{Decimal128Type, DecimalType};
 
 /// Digits that a decimal can have.
@@ -59,10 +60,6 @@ impl Decimal {
         // The nearest, as the text of it says.
         self.to_string().parse().unwrap_or(f64::NAN)
     }
-}
-
-fn power(digits: u64) -> Option<i128> {
-    10_i128.checked_pow(u32::try_from(digits).ok()?)
 }
 
 impl fmt::Display for Decimal {

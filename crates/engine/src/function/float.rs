@@ -13,10 +13,12 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, EmitTo, Expr, ExprSchemable,
-    GroupsAccumulator, ReversedUDAF, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility, lit,
+    GroupsAccumulator, ReversedUDAF, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+    cast,
 };
 
 use super::call::{as_value, quoted};
+use super::exact::read_decimal;
 use super::find;
 use crate::error::Carry;
 use crate::{Error, code};
@@ -84,6 +86,11 @@ pub(super) fn settled(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
                 DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
             );
             match field.data_type() {
+                // By its text: the engine divides, which rounds twice.
+                DataType::Float64 if from.is_decimal() => {
+                    let text = cast(expr.as_ref().clone(), DataType::Utf8);
+                    Ok(Transformed::yes(cast(text, DataType::Float64)))
+                }
                 DataType::Float64 if is_text => {
                     let read = ReadFloat {
                         is_tried: matches!(part, Expr::TryCast(_)),
@@ -92,42 +99,17 @@ pub(super) fn settled(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
                     let read = ScalarFunction::new_udf(Arc::new(read.into()), vec![part]);
                     Ok(Transformed::yes(Expr::ScalarFunction(read)))
                 }
-                DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale)
-                    if from.is_floating() =>
-                {
-                    let scale = i64::from(*scale);
-                    rounded_first(part, scale)
+                DataType::Decimal128(precision, scale) if is_text || from.is_floating() => {
+                    let value = expr.as_ref().clone();
+                    let is_tried = matches!(part, Expr::TryCast(_));
+                    let read = read_decimal(value, *precision, *scale, is_tried);
+                    Ok(Transformed::yes(read))
                 }
                 _ => Ok(Transformed::no(part)),
             }
         }
         _ => Ok(Transformed::no(part)),
     }
-}
-
-/// A cast of a float to a decimal goes by the digits that the float is written with, as ROUND does.
-fn rounded_first(part: Expr, scale: i64) -> Result<Transformed<Expr>, DataFusionError> {
-    let Some(round) = find("round").and_then(super::scalar) else {
-        return Ok(Transformed::no(part));
-    };
-    let rounded = |inner: Box<Expr>| {
-        let arguments = vec![*inner, lit(scale)];
-        Box::new(Expr::ScalarFunction(ScalarFunction::new_udf(
-            Arc::new(round),
-            arguments,
-        )))
-    };
-    Ok(Transformed::yes(match part {
-        Expr::Cast(Cast { expr, field }) => Expr::Cast(Cast {
-            expr: rounded(expr),
-            field,
-        }),
-        Expr::TryCast(TryCast { expr, field }) => Expr::TryCast(TryCast {
-            expr: rounded(expr),
-            field,
-        }),
-        other => other,
-    }))
 }
 
 /// A float that was read from a text. One that is out of range is an error, or NULL if that was only tried.

@@ -13,6 +13,7 @@ mod date_pattern;
 mod decimal;
 mod declaration;
 mod document;
+mod exact;
 mod float;
 mod formula;
 mod hash;
