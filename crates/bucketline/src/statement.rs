@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::{filter_record_batch, ilike};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
@@ -510,7 +510,15 @@ fn parameter(values: &ArrayRef) -> Result<ParameterValue> {
     Ok(match values.data_type() {
         DataType::Boolean => ParameterValue::Bool(text == "true"),
         kind if kind.is_floating() => ParameterValue::Float(text.parse().unwrap_or(f64::NAN)),
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+            ParameterValue::Decimal {
+                digits: text,
+                precision: *precision,
+                scale: *scale,
+            }
+        }
         kind if kind.is_numeric() => ParameterValue::Number(text),
+        DataType::Binary => ParameterValue::Bytes(values.as_binary::<i32>().value(0).to_vec()),
         _ => ParameterValue::Text(text),
     })
 }

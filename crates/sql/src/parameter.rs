@@ -7,6 +7,7 @@ use crate::error::refused;
 use std::borrow::Cow;
 use std::fmt;
 
+use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 
 use crate::lexer::Lexeme;
@@ -26,6 +27,17 @@ pub enum ParameterValue {
     Float(f64),
     /// A number as SQL writes it, with all its digits.
     Number(String),
+    /// A DECIMAL, which keeps its type.
+    Decimal {
+        /// The number with `scale` digits behind the point.
+        digits: String,
+        /// How many digits the type has.
+        precision: u8,
+        /// How many of them stand behind the point.
+        scale: i8,
+    },
+    /// A VARBINARY.
+    Bytes(Vec<u8>),
     /// A text. Dates are texts, too.
     Text(String),
 }
@@ -122,6 +134,8 @@ impl fmt::Debug for ParameterValue {
             Self::Int(_) => "Int",
             Self::Float(_) => "Float",
             Self::Number(_) => "Number",
+            Self::Decimal { .. } => "Decimal",
+            Self::Bytes(_) => "Bytes",
             Self::Text(_) => "Text",
         })
     }
@@ -183,9 +197,46 @@ impl ParameterValue {
             Self::Int(value) => Token::Number(value.to_string(), false),
             Self::Float(value) if value.is_finite() => Token::Number(format!("{value:?}"), false),
             Self::Float(_) => Token::make_keyword("NULL"),
-            Self::Number(digits) => Token::Number(digits.clone(), false),
+            Self::Number(digits) | Self::Decimal { digits, .. } => {
+                Token::Number(digits.clone(), false)
+            }
+            Self::Bytes(bytes) => {
+                let digits = bytes.iter().map(|byte| format!("{byte:02X}"));
+                Token::HexStringLiteral(digits.collect())
+            }
             Self::Text(text) => Token::SingleQuotedString(text.clone()),
         }
+    }
+
+    /// The tokens of the value as an expression that may stand behind `before`.
+    fn tokens(&self, before: Option<&Token>) -> Vec<Token> {
+        if let Self::Decimal {
+            digits,
+            precision,
+            scale,
+        } = self
+        {
+            let number = |number: String| Token::Number(number, false);
+            return vec![
+                Token::make_keyword("CAST"),
+                Token::LParen,
+                Token::SingleQuotedString(digits.clone()),
+                Token::make_keyword("AS"),
+                Token::make_keyword("DECIMAL"),
+                Token::LParen,
+                number(precision.to_string()),
+                Token::Comma,
+                number(scale.to_string()),
+                Token::RParen,
+                Token::RParen,
+            ];
+        }
+        let token = self.token();
+        let is_negative = matches!(&token, Token::Number(digits, _) if digits.starts_with('-'));
+        if is_negative && before == Some(&Token::Minus) {
+            return vec![Token::LParen, token, Token::RParen];
+        }
+        vec![token]
     }
 }
 
@@ -270,12 +321,16 @@ impl<'p> Binder<'p> {
         let mut bound = Vec::with_capacity(lexemes.len());
         let mut rest = lexemes;
         while let Some(first) = rest.first() {
-            let (lexeme, length) = match self.replacement(lexemes, rest)? {
-                Some(replacement) => replacement,
-                None => (first.clone(), 1),
-            };
-            bound.push(lexeme);
-            rest = &rest[length..];
+            match self.replacement(lexemes, rest)? {
+                Some((tokens, length)) => {
+                    bound.extend(replaced(tokens, &rest[..length]));
+                    rest = &rest[length..];
+                }
+                None => {
+                    bound.push(first.clone());
+                    rest = &rest[1..];
+                }
+            }
         }
         Ok(Cow::Owned(bound))
     }
@@ -285,8 +340,16 @@ impl<'p> Binder<'p> {
         &mut self,
         statement: &[Lexeme],
         rest: &[Lexeme],
-    ) -> Result<Option<(Lexeme, usize)>, Error> {
+    ) -> Result<Option<(Vec<Token>, usize)>, Error> {
         let first = &rest[0];
+        let before = &statement[..statement.len() - rest.len()];
+        let before = before.last().map(|lexeme| &lexeme.token);
+        // A procedure and a limit take literals only.
+        let takes_literal = executes(statement) || before.is_some_and(begins_limit);
+        let tokens = |value: &ParameterValue| match takes_literal {
+            true => vec![value.token()],
+            false => value.tokens(before),
+        };
         match (&first.token, rest) {
             (Token::Placeholder(sign), _) => {
                 let number = match sign.strip_prefix('$') {
@@ -303,7 +366,7 @@ impl<'p> Binder<'p> {
                     let message = format!("the parameter `{sign}`, number {number}, has no value");
                     unbound(message, &number.to_string(), first.span)
                 })?;
-                Ok(Some((replaced(value.token(), &rest[..1]), 1)))
+                Ok(Some((tokens(value), 1)))
             }
             (Token::AtSign, [_, name, ..]) => {
                 let (Some(parameters), Some(word)) = (&self.parameters, name.bare_word()) else {
@@ -315,13 +378,13 @@ impl<'p> Binder<'p> {
                 if self.computed.iter().any(|it| same_ignoring_case(it, word)) {
                     self.awaits = true;
                     let one = Token::Number("1".to_owned(), false);
-                    return Ok(Some((replaced(one, &rest[..2]), 2)));
+                    return Ok(Some((vec![one], 2)));
                 }
                 let value = parameters.find_named(word).ok_or_else(|| {
                     let message = format!("the parameter `@{word}` has no value");
                     unbound(message, word, first.span.to(name.span))
                 })?;
-                Ok(Some((replaced(value.token(), &rest[..2]), 2)))
+                Ok(Some((tokens(value), 2)))
             }
             (Token::LBrace, [_, word, colon, ..])
                 if word.is_word("env") && colon.token == Token::Colon =>
@@ -335,11 +398,11 @@ impl<'p> Binder<'p> {
                 let span = first.span.to(rest[close].span);
                 let text = self.variable(&name, span)?.to_owned();
                 let token = Token::SingleQuotedString(text);
-                Ok(Some((replaced(token, &rest[..=close]), close + 1)))
+                Ok(Some((vec![token], close + 1)))
             }
             (Token::SingleQuotedString(text), _) if text.contains(OPENING) => {
                 let token = Token::SingleQuotedString(self.filled(text, first.span)?);
-                Ok(Some((replaced(token, &rest[..1]), 1)))
+                Ok(Some((vec![token], 1)))
             }
             _ => Ok(None),
         }
@@ -388,15 +451,33 @@ fn unbound(message: String, key: &str, span: Span) -> Error {
     })
 }
 
-/// One token in place of several, which is printed as they are.
-fn replaced(token: Token, lexemes: &[Lexeme]) -> Lexeme {
-    let written: String = lexemes.iter().map(ToString::to_string).collect();
-    Lexeme {
+/// Tokens in place of others. They are printed as those are.
+fn replaced(tokens: Vec<Token>, lexemes: &[Lexeme]) -> impl Iterator<Item = Lexeme> {
+    let mut written: String = lexemes.iter().map(ToString::to_string).collect();
+    let span = lexemes[0].span.to(lexemes[lexemes.len() - 1].span);
+    let mut spaced = lexemes[0].spaced;
+    tokens.into_iter().map(move |token| Lexeme {
         token,
-        span: lexemes[0].span.to(lexemes[lexemes.len() - 1].span),
-        spaced: lexemes[0].spaced,
-        written: Some(written.into()),
-    }
+        span,
+        spaced: std::mem::take(&mut spaced),
+        written: Some(std::mem::take(&mut written).into()),
+    })
+}
+
+/// Whether a number of rows stands behind a token.
+fn begins_limit(token: &Token) -> bool {
+    let Token::Word(word) = token else {
+        return false;
+    };
+    matches!(
+        word.keyword,
+        Keyword::LIMIT | Keyword::OFFSET | Keyword::TOP | Keyword::FIRST | Keyword::NEXT
+    )
+}
+
+/// Whether a statement calls a procedure.
+fn executes(statement: &[Lexeme]) -> bool {
+    statement[0].is_word("EXEC") || statement[0].is_word("EXECUTE")
 }
 
 /// Whether `@name` at the beginning of `rest` is what SET gives a value.
@@ -406,11 +487,10 @@ fn is_set(statement: &[Lexeme], rest: &[Lexeme]) -> bool {
 
 /// Whether `@name` at the beginning of `rest` names an argument of EXEC, and is no parameter.
 fn names_argument(statement: &[Lexeme], rest: &[Lexeme]) -> bool {
-    let executes = statement[0].is_word("EXEC") || statement[0].is_word("EXECUTE");
     let before = &statement[..statement.len() - rest.len()];
     let follows_value = before
         .last()
         .is_some_and(|lexeme| lexeme.token == Token::Eq);
     let assigned = rest.get(2).is_some_and(|lexeme| lexeme.token == Token::Eq);
-    executes && assigned && !follows_value
+    executes(statement) && assigned && !follows_value
 }
