@@ -173,6 +173,14 @@ fn listed(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>, DataFusion
             call.args = arguments?;
             Ok(Transformed::yes(Expr::ScalarFunction(call)))
         }
+        Expr::InSubquery(mut list) if is_truth(&list.expr) => {
+            let values = list.subquery.subquery.schema();
+            if !values.field(0).data_type().is_numeric() {
+                return Ok(Transformed::no(Expr::InSubquery(list)));
+            }
+            *list.expr = cast(*list.expr, DataType::Int64);
+            Ok(Transformed::yes(Expr::InSubquery(list)))
+        }
         Expr::Between(between) => {
             let kinds = [&between.expr, &between.low, &between.high].map(|it| it.get_type(schema));
             let [Ok(kind), Ok(low), Ok(high)] = kinds else {
