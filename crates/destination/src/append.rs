@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Float64Type, Schema, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -94,8 +94,11 @@ fn fit_column(array: &ArrayRef, field: &Field, before: usize) -> Result<ArrayRef
     Ok(values)
 }
 
-/// Moments as dates where the column is one of dates, if they are days; else the first row that is none.
-fn whole_days(array: &ArrayRef, column_type: ColumnType) -> Result<ArrayRef, usize> {
+/// Moments as dates where the column is one of dates, if they are days.
+///
+/// # Errors
+/// The first row whose moment is within a day.
+pub fn whole_days(array: &ArrayRef, column_type: ColumnType) -> Result<ArrayRef, usize> {
     let moment = DataType::Timestamp(TimeUnit::Microsecond, None);
     let may_have_time = match array.data_type() {
         DataType::Timestamp(..) => true,
@@ -123,10 +126,16 @@ fn whole_days(array: &ArrayRef, column_type: ColumnType) -> Result<ArrayRef, usi
 }
 
 /// The first row whose value is another one than it was. Digits beyond those of a decimal are rounded, as SQL has it.
-fn lost(given: &ArrayRef, values: &ArrayRef) -> Result<Option<usize>, ArrowError> {
+///
+/// # Errors
+/// If the types cannot be compared.
+pub fn lost(given: &ArrayRef, values: &ArrayRef) -> Result<Option<usize>, ArrowError> {
     let (from, to) = (given.data_type(), values.data_type());
     if from.is_numeric() && to.is_temporal() {
         return Ok((0..given.len()).find(|row| given.is_valid(*row)));
+    }
+    if from.is_decimal() && to == &DataType::Float64 {
+        return lost_digits(given, values);
     }
     let may_lose = match to {
         DataType::Int64 | DataType::Boolean => from.is_numeric(),
@@ -139,6 +148,35 @@ fn lost(given: &ArrayRef, values: &ArrayRef) -> Result<Option<usize>, ArrowError
     let back = cast_with_options(values, from, &CastOptions::default())?;
     let differs = distinct(&back, given)?;
     Ok((0..given.len()).find(|row| differs.value(*row)))
+}
+
+/// The first decimal whose digits a float does not keep.
+fn lost_digits(decimals: &ArrayRef, floats: &ArrayRef) -> Result<Option<usize>, ArrowError> {
+    let written = ArrayFormatter::try_new(decimals, &FormatOptions::default())?;
+    let floats = floats.as_primitive::<Float64Type>();
+    Ok((0..decimals.len()).find(|row| {
+        decimals.is_valid(*row)
+            && significant(&written.value(*row).to_string())
+                != significant(&format!("{:e}", floats.value(*row)))
+    }))
+}
+
+/// The digits of a number, without zeros at either end, and how many of them stand before the point.
+fn significant(number: &str) -> (String, i64) {
+    let number = number.trim_start_matches('-');
+    let (mantissa, exponent) = number.split_once('e').unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    let leading = digits.len() - significant.len();
+    let kept = significant.trim_end_matches('0');
+    if kept.is_empty() {
+        return (String::new(), 0);
+    }
+    let place = i64::try_from(whole.len()).unwrap_or(i64::MAX)
+        - i64::try_from(leading).unwrap_or(i64::MAX)
+        + exponent.parse::<i64>().unwrap_or_default();
+    (kept.to_owned(), place)
 }
 
 /// Characters of a value that an error shows.

@@ -55,4 +55,6 @@ pub struct NewColumn {
     pub field: Field,
     /// The most characters of a text.
     pub length: Option<u64>,
+    /// The least and the most of a whole number.
+    pub range: Option<(i64, i64)>,
 }

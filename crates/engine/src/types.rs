@@ -21,6 +21,8 @@ pub struct ColumnType {
     pub data_type: Option<DataType>,
     /// The most characters of a text, or bytes.
     pub length: Option<u64>,
+    /// The least and the most of a whole number, if the type has fewer than BIGINT.
+    pub range: Option<(i64, i64)>,
 }
 
 /// What a type of SQL means for a column: the types of CAST, those of SQL Server, PostgreSQL, MySQL and Oracle
@@ -46,6 +48,7 @@ pub fn column_type(declared: &SqlType) -> Option<ColumnType> {
     Some(ColumnType {
         data_type,
         length: length(declared),
+        range: range(declared),
     })
 }
 
@@ -190,6 +193,32 @@ fn length(declared: &SqlType) -> Option<u64> {
     }
 }
 
+/// The whole numbers of a type that are fewer than those of BIGINT.
+fn range(declared: &SqlType) -> Option<(i64, i64)> {
+    Some(match declared {
+        SqlType::TinyInt(_) => (i8::MIN.into(), i8::MAX.into()),
+        SqlType::TinyIntUnsigned(_) => (0, u8::MAX.into()),
+        SqlType::SmallInt(_) | SqlType::Int2(_) | SqlType::Int16 => {
+            (i16::MIN.into(), i16::MAX.into())
+        }
+        SqlType::SmallIntUnsigned(_) | SqlType::Int2Unsigned(_) => (0, u16::MAX.into()),
+        SqlType::MediumInt(_) => (-(1 << 23), (1 << 23) - 1),
+        SqlType::MediumIntUnsigned(_) => (0, (1 << 24) - 1),
+        SqlType::Int(_) | SqlType::Integer(_) | SqlType::Int4(_) | SqlType::Int32 => {
+            (i32::MIN.into(), i32::MAX.into())
+        }
+        SqlType::IntUnsigned(_) | SqlType::IntegerUnsigned(_) | SqlType::Int4Unsigned(_) => {
+            (0, u32::MAX.into())
+        }
+        SqlType::BigIntUnsigned(_)
+        | SqlType::Int8Unsigned(_)
+        | SqlType::Unsigned
+        | SqlType::UnsignedInteger => (0, i64::MAX),
+        SqlType::Nullable(inner) => range(inner)?,
+        _ => return None,
+    })
+}
+
 /// The most characters that CAST to a type leaves.
 pub(crate) fn cast_length(declared: &SqlType) -> Option<u64> {
     let is_text = column_type(declared)?.data_type == Some(DataType::Utf8);
@@ -274,8 +303,22 @@ mod tests {
                 .try_with_sql(declared)
                 .unwrap();
             let found = column_type(&parser.parse_data_type().unwrap());
-            let expected = Some(ColumnType { data_type, length });
-            assert_eq!(found, expected, "{declared}");
+            let found = found.map(|found| (found.data_type, found.length));
+            assert_eq!(found, Some((data_type, length)), "{declared}");
+        }
+        for (declared, least, most) in [
+            ("TINYINT", -128, 127),
+            ("SMALLINT", -32_768, 32_767),
+            ("MEDIUMINT", -8_388_608, 8_388_607),
+            ("INT", -2_147_483_648, 2_147_483_647),
+            ("INTEGER UNSIGNED", 0, 4_294_967_295),
+            ("BIGINT UNSIGNED", 0, i64::MAX),
+        ] {
+            let mut parser = Parser::new(&GenericDialect {})
+                .try_with_sql(declared)
+                .unwrap();
+            let found = column_type(&parser.parse_data_type().unwrap());
+            assert_eq!(found.unwrap().range, Some((least, most)), "{declared}");
         }
         let nothing = SqlType::Custom(ObjectName::from(vec!["teapot".into()]), Vec::new());
         assert_eq!(column_type(&nothing), None);

@@ -124,7 +124,10 @@ fn table_sql(located: &Located, columns: &[NewColumn], key: &[String]) -> Result
         } else {
             " NOT NULL"
         };
-        parts.push(format!("{name} {declared}{not_null}"));
+        let range = column.range.map_or_else(String::new, |(least, most)| {
+            format!(" CHECK ({name} BETWEEN {least} AND {most})")
+        });
+        parts.push(format!("{name} {declared}{not_null}{range}"));
     }
     if !key.is_empty() {
         let key: Vec<String> = key

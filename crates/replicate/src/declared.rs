@@ -1,16 +1,17 @@
 //! A declared list of columns: their types, and how values become theirs.
 //!
 //! A value is kept exactly or refused, with the row and the column that it belongs to. Digits behind the point beyond
-//! those of a declared DECIMAL are rounded, as SQL has it, and a moment in a DATE is its day.
+//! those of a declared DECIMAL are rounded, as SQL has it.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
-use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::kernels::substring::substring_by_char;
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field};
-use bucketline_destination::{describe_row, describe_value as shown};
+use arrow::datatypes::{DataType, Field, Int64Type};
+use bucketline_destination::{
+    ColumnType as StoredType, by_digits, describe_row, describe_value as shown, lost, whole_days,
+};
 use bucketline_engine::{ColumnType, type_name};
 use bucketline_sql as sql;
 
@@ -44,6 +45,8 @@ pub(crate) struct Rule {
     pub(crate) written: String,
     /// The most characters of a text, or bytes.
     pub(crate) length: Option<u64>,
+    /// The least and the most of a whole number.
+    pub(crate) range: Option<(i64, i64)>,
     /// Longer texts are cut instead of refused.
     pub(crate) cuts: bool,
     pub(crate) not_null: bool,
@@ -53,7 +56,7 @@ impl Declared {
     pub(crate) fn read(list: &sql::ColumnList, by_name: bool, cuts: bool) -> Result<Self> {
         let column = |column: &sql::Column| {
             let name = column.name.text.clone();
-            let ColumnType { data_type, length } =
+            let ColumnType { data_type, length, range } =
                 bucketline_engine::column_type(column.data_type.ast()).ok_or_else(|| {
                     let message =
                         format!("column {name}: the type {} is not known here", column.data_type);
@@ -70,6 +73,7 @@ impl Declared {
                 rule: Rule {
                     written: column.data_type.to_string(),
                     length,
+                    range,
                     cuts,
                     not_null: column.not_null,
                 },
@@ -160,6 +164,9 @@ fn fitted(array: ArrayRef, field: &Field, rule: Option<&Rule>) -> Result<ArrayRe
         }));
     }
     let array = converted(array, field.data_type(), rule)?;
+    if let Some(rule) = rule {
+        in_range(&array, rule)?;
+    }
     match rule.and_then(|rule| Some((rule, rule.length?))) {
         Some((rule, length)) => within(array, length, rule),
         None => Ok(array),
@@ -187,37 +194,61 @@ fn converted(array: ArrayRef, to: &DataType, rule: Option<&Rule>) -> Result<Arra
         let hint = CONVERT;
         Err(Fault::Value(Refusal { row, why, hint }))
     };
-    // What cannot be converted becomes NULL, by which it is found.
-    let result = cast_with_options(&array, to, &CastOptions::default()).map_err(|_| {
-        let from = type_name(from);
-        Fault::Column(format!("{from} cannot become {}", written()))
+    let column_type = StoredType::of(&Field::new("", to.clone(), true));
+    let days = whole_days(&array, column_type).map_err(|row| {
+        Fault::Value(Refusal {
+            row,
+            why: format!("{} has a time, and a date has none", shown(&array, row)),
+            hint: "CAST it AS DATE in the SELECT, or declare DATETIME",
+        })
     })?;
+    // What cannot be converted becomes NULL, by which it is found.
+    let result = match by_digits(&days, to) {
+        Some(result) => result,
+        None => cast_with_options(&days, to, &CastOptions::default()).map_err(|_| {
+            let from = type_name(from);
+            Fault::Column(format!("{from} cannot become {}", written()))
+        })?,
+    };
     if result.null_count() != array.null_count() {
         let lost = (0..array.len()).find(|&row| result.is_null(row) && array.is_valid(row));
         let row = lost.unwrap_or_default();
         let why = format!("{} does not fit {}", shown(&array, row), written());
         return refused(row, why);
     }
-    let loses = match (from, to) {
-        (_, DataType::Int64 | DataType::Boolean) => is_number(from),
-        (_, DataType::Float64) => from.is_integer(),
-        _ => false,
-    };
-    if loses {
-        let back = cast_with_options(&result, from, &CastOptions::default())
-            .map_err(|error| Fault::Column(error.to_string()))?;
-        let differs = distinct(&back, &array).map_err(|error| Fault::Column(error.to_string()))?;
-        if let Some(row) = (0..array.len()).find(|&row| differs.value(row)) {
-            let why = format!(
-                "{} would become {} in a column of type {}",
-                shown(&array, row),
-                shown(&result, row),
-                written()
-            );
-            return refused(row, why);
-        }
+    let lost = lost(&array, &result).map_err(|error| Fault::Column(error.to_string()))?;
+    if let Some(row) = lost {
+        let why = format!(
+            "{} would become {} in a column of type {}",
+            shown(&array, row),
+            shown(&result, row),
+            written()
+        );
+        return refused(row, why);
     }
     Ok(result)
+}
+
+/// Whole numbers of the declared type.
+fn in_range(array: &ArrayRef, rule: &Rule) -> Result<(), Fault> {
+    let (Some((least, most)), Some(numbers)) = (rule.range, array.as_primitive_opt::<Int64Type>())
+    else {
+        return Ok(());
+    };
+    let outside =
+        |row: &usize| numbers.is_valid(*row) && !(least..=most).contains(&numbers.value(*row));
+    let Some(row) = (0..numbers.len()).find(outside) else {
+        return Ok(());
+    };
+    Err(Fault::Value(Refusal {
+        row,
+        why: format!(
+            "{} is outside of {}, which goes from {least} to {most}",
+            shown(array, row),
+            rule.written
+        ),
+        hint: "declare BIGINT",
+    }))
 }
 
 fn is_number(data_type: &DataType) -> bool {

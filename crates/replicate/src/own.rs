@@ -5,6 +5,7 @@
 
 mod view;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -58,6 +59,7 @@ pub async fn create_table(
                 NewColumn {
                     field: Field::new(&column.name, data_type, nullable),
                     length: column.rule.length,
+                    range: column.rule.range,
                 }
             };
             let columns = declared.columns.iter().map(column).collect();
@@ -69,9 +71,11 @@ pub async fn create_table(
             while let Some(batch) = run.rows.next().await {
                 rows.push(batch.map_err(|error| run.error(error))?);
             }
+            check_names(&run.schema)?;
             let column = |field: &Arc<Field>| NewColumn {
                 field: field.as_ref().clone().with_nullable(true),
                 length: None,
+                range: None,
             };
             let columns = run.schema.fields().iter().map(column).collect();
             (columns, Vec::new(), rows)
@@ -97,6 +101,21 @@ pub async fn create_table(
         rows: count,
         is_idle: false,
     })
+}
+
+/// Refuses two columns of one name, which no table has.
+fn check_names(columns: &Schema) -> Result<()> {
+    let mut seen = HashSet::new();
+    for field in columns.fields() {
+        if !seen.insert(field.name().to_lowercase()) {
+            let message = format!("the column {} appears twice", field.name());
+            return Err(
+                Error::new(bucketline_core::code::engine::AMBIGUOUS_NAME, message)
+                    .with_hint("give one of them another name with AS"),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Carries out CREATE VIEW. The view is computed by the destination, in its own SQL.

@@ -106,6 +106,9 @@ fn table_sql(name: &str, columns: &[NewColumn], key: &[String]) -> String {
             if let Some(length) = column.length {
                 sql.push_str(&format!(" CHECK (length({name}) <= {length})"));
             }
+            if let Some((least, most)) = column.range {
+                sql.push_str(&format!(" CHECK ({name} BETWEEN {least} AND {most})"));
+            }
             sql
         })
         .collect();

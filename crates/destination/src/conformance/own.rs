@@ -20,6 +20,7 @@ fn table_with(bench: &Bench, if_absent: bool, rows: Vec<RecordBatch>) -> Definit
     let column = |name: &str, data_type, nullable, length| NewColumn {
         field: Field::new(name, data_type, nullable),
         length,
+        range: None,
     };
     Definition::Table {
         name: bench.table.clone(),
