@@ -412,6 +412,7 @@ files!(
     pipelines_off,
     project_scopes,
     guards,
+    declared,
     destination_tables,
     options,
     connections,

@@ -8,9 +8,9 @@ use bucketline_core::code;
 use bucketline_replicate::{self as replicate, Read, ScriptRun};
 use bucketline_source::figures::{Elapsed, counted, grouped};
 use bucketline_source::{ReadContext, RequestCount, RequestShape, SliceChoice, Source};
-use bucketline_sql::{Given, Located, Query, Replicate, Source as Filled, Statement};
+use bucketline_sql::{Given, Located, Query, Replicate, Script, Source as Filled, Statement};
 
-use crate::run::{Voice, parsed};
+use crate::run::{Voice, without_mistakes};
 use crate::statement::{Outline, Scene, computing, defect, insertion};
 use crate::{Error, Event, Result, Session};
 
@@ -20,7 +20,8 @@ const LATENCY: Duration = Duration::from_millis(250);
 /// Says a row for each statement, then of each connection what all of them request. Settings and connections of the
 /// script take effect in the session; nothing else does, and nothing is written.
 pub(crate) async fn plan(session: &Session, script: &str, voice: &Voice) {
-    let Some(statements) = parsed(session.parse(script), voice) else {
+    let read = Script::read(script, &session.parameters());
+    let Some(script) = without_mistakes(read, voice) else {
         return;
     };
     let started = Instant::now();
@@ -33,15 +34,17 @@ pub(crate) async fn plan(session: &Session, script: &str, voice: &Voice) {
     };
     let mut failures = Vec::new();
     let mut rows = 0;
-    for (index, located) in statements.into_iter().enumerate() {
-        let Located {
-            statement,
-            span,
-            later,
-        } = located;
+    for index in 0..script.len() {
+        let parameters = session.parameters().clone();
         // A parameter that a query of tables computes has no value here.
-        let read = later.and_then(|later| later.read(&session.parameters()).ok());
-        let statement = read.map_or(statement, |read| read.statement);
+        let read = match script.statement(index, &parameters) {
+            Some(Err(_)) => script.draft(index, &parameters),
+            read => read,
+        };
+        let Some(Ok(Located { statement, span })) = read else {
+            failures.extend(read.and_then(Result::err));
+            continue;
+        };
         let text = statement.masked();
         let (expected, failure) = match planning.expect(statement).await {
             Ok(expected) => expected,

@@ -11,7 +11,9 @@ use bucketline_core::code::session as code;
 use bucketline_replicate::{Event as Progress, Events, ScriptRun};
 use bucketline_source::figures::counted;
 use bucketline_source::{Loss, Losses, Observer, ReadContext};
-use bucketline_sql::{self as sql, Located, OptionName, ParameterValue, Parameters, Statement};
+use bucketline_sql::{
+    self as sql, Located, OptionName, ParameterValue, Parameters, Script, Statement,
+};
 use futures::Stream;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -34,13 +36,10 @@ impl std::fmt::Debug for Run<'_> {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(
-        session: &'a Session,
-        script: Vec<Result<Located, sql::Error>>,
-        parameters: Parameters,
-    ) -> Self {
+    pub(crate) fn new(session: &'a Session, script: &str, parameters: Parameters) -> Self {
+        let read = Script::read(script, &parameters);
         Self::driven(|voice| {
-            Box::pin(async move { drive(session, script, parameters, &voice).await })
+            Box::pin(async move { drive(session, read, parameters, &voice).await })
         })
     }
 
@@ -164,51 +163,50 @@ impl Events for Voice {
     }
 }
 
-/// The statements of a script; none if one of them has a syntax error.
-pub(crate) fn parsed(
-    script: Vec<Result<Located, sql::Error>>,
+/// The script; none if one of its statements has a syntax error.
+pub(crate) fn without_mistakes(
+    (script, mistakes): (Script, Vec<sql::Error>),
     voice: &Voice,
-) -> Option<Vec<Located>> {
-    let mut statements: Vec<Located> = Vec::new();
-    let mut broken = false;
-    for parsed in script {
-        match parsed {
-            Ok(statement) => statements.push(statement),
-            Err(error) => {
-                broken = true;
-                voice.say(Event::Failed(error));
-            }
-        }
+) -> Option<Script> {
+    if mistakes.is_empty() {
+        return Some(script);
     }
-    if broken {
-        voice.say(Event::Stopped {
-            remaining: statements.len(),
-        });
-        return None;
+    for mistake in mistakes {
+        voice.say(Event::Failed(mistake));
     }
-    Some(statements)
+    voice.say(Event::Stopped {
+        remaining: script.len(),
+    });
+    None
 }
 
 /// Runs the statements in order. A script with a syntax error is not begun; a failed statement stops it, unless
 /// only slices of it failed, or it lost values. `ContinueOnError` says otherwise of either.
 async fn drive(
     session: &Session,
-    script: Vec<Result<Located, sql::Error>>,
+    read: (Script, Vec<sql::Error>),
     mut parameters: Parameters,
     voice: &Voice,
 ) {
-    let Some(statements) = parsed(script, voice) else {
+    let Some(script) = without_mistakes(read, voice) else {
         return;
     };
     let shared = ScriptRun::new(session.run_options.clone());
-    let total = statements.len();
-    for (index, located) in statements.into_iter().enumerate() {
-        let span = located.span;
-        let read = located.later.map(|later| later.read(&parameters));
-        let (mut statement, mistaken) = match read {
-            None => (located.statement, None),
-            Some(Ok(read)) => (read.statement, None),
-            Some(Err(error)) => (located.statement, Some(error)),
+    let total = script.len();
+    for index in 0..total {
+        let (located, mistaken) = match script.statement(index, &parameters) {
+            Some(Err(error)) => (script.draft(index, &parameters), Some(error)),
+            read => (read, None),
+        };
+        let Some(Ok(Located {
+            mut statement,
+            span,
+        })) = located
+        else {
+            mistaken
+                .into_iter()
+                .for_each(|error| voice.say(Event::Failed(error)));
+            return;
         };
         let set = match &statement {
             Statement::SetParameter(set) => Some(set.name.text.clone()),

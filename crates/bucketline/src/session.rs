@@ -16,7 +16,7 @@ use bucketline_engine::{
 use bucketline_replicate::RunOptions;
 use bucketline_rest::{BudgetStore, Claimant, OAuth, Opener};
 use bucketline_source::{ReadContext, Source, TableSpec};
-use bucketline_sql::{Located, ParameterValue, Parameters, parse_script_with};
+use bucketline_sql::{ParameterValue, Parameters, Script};
 
 pub use self::builder::Builder;
 use crate::connection::{Connection, Surroundings, catalog};
@@ -72,18 +72,17 @@ impl Session {
     /// Runs a script, or one statement. Nothing happens before the stream is polled.
     pub fn run(&self, script: &str) -> Run<'_> {
         let parameters = self.parameters().clone();
-        Run::new(self, self.parse(script), parameters)
+        Run::new(self, script, parameters)
     }
 
     /// The same, with these values of parameters and no others.
     pub fn run_with(&self, script: &str, parameters: &Parameters) -> Run<'_> {
-        let script = parse_script_with(script, parameters);
         Run::new(self, script, parameters.clone())
     }
 
-    /// Reads a script as [`Session::run`] does, without running it.
-    pub fn parse(&self, script: &str) -> Vec<Result<Located, bucketline_sql::Error>> {
-        parse_script_with(script, &self.parameters())
+    /// The syntax errors for which [`Session::run`] would not begin a script, in order.
+    pub fn mistakes(&self, script: &str) -> Vec<Error> {
+        Script::read(script, &self.parameters()).1
     }
 
     pub(crate) fn parameters(&self) -> MutexGuard<'_, Parameters> {

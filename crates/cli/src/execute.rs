@@ -79,11 +79,7 @@ fn check(session: &Session, scripts: &[Script], reporter: &mut Reporter) -> bool
     }
     let mut good = true;
     for script in scripts {
-        for error in session
-            .parse(&script.text)
-            .into_iter()
-            .filter_map(std::result::Result::err)
-        {
+        for error in session.mistakes(&script.text) {
             good = false;
             reporter.failed(&error, script);
         }

@@ -10,7 +10,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::dialect::BucketlineDialect;
 use crate::piece::pieces;
-use crate::target::join_addresses;
+use crate::target::{goes_on_address, join_addresses};
 use crate::{Error, Position, Span, code};
 
 /// A token that means something: no blank, no comment.
@@ -139,23 +139,40 @@ const MOST_TOKENS: usize = 80_000;
 /// The most bytes of one statement, blanks and comments not counted: a query holds several copies of a literal.
 const MOST_BYTES: usize = 1 << 20;
 
+/// How many tokens are held at a time, if their statement is no longer.
+const PART: usize = 4_096;
+
 /// The tokens of `text`, and the error that ended the reading early, if one did. An empty statement has no tokens.
-pub(crate) fn tokenize(written: &str) -> (Vec<Lexeme>, Option<Error>) {
+pub(crate) fn tokenize(text: &str) -> (Vec<Lexeme>, Option<Error>) {
+    let (mut all, mut failure) = (Vec::new(), None);
+    tokenize_in_parts(text, Position::START, |mut lexemes, error| {
+        all.append(&mut lexemes);
+        failure = error;
+    });
+    (all, failure)
+}
+
+/// The same part by part, none of which ends within a statement, for a text that begins at `at` of a longer one.
+pub(crate) fn tokenize_in_parts(
+    written: &str,
+    mut at: Position,
+    mut take: impl FnMut(Vec<Lexeme>, Option<Error>),
+) {
     // For `sqlparser` a `\r` alone ends no line, so a comment would go on to the end of the text.
     let text = unify_line_breaks(written);
     let text = text.as_ref();
+    let base = at.offset;
     let dialect = BucketlineDialect::for_tokens(0);
     let mut lexemes: Vec<Lexeme> = Vec::new();
     let mut raw = Vec::new();
-    let mut at = Position::START;
     let (mut tokens, mut bytes) = (0, 0);
     for piece in pieces(text) {
-        let mut spaced = piece.start > at.offset;
-        at = at.after(&text[at.offset..piece.start]);
+        let mut spaced = piece.start > at.offset - base;
+        at = at.after(&text[at.offset - base..piece.start]);
         // Only a single literal, name or open comment makes so long a piece.
         if piece.len() > MOST_BYTES {
             let span = Span { start: at, end: at };
-            return (lexemes, Some(too_long(span)));
+            return take(lexemes, Some(too_long(span)));
         }
         let mut walk = Walk::new(&text[piece.clone()], at);
         let failure = Tokenizer::new(&dialect, &text[piece])
@@ -164,7 +181,10 @@ pub(crate) fn tokenize(written: &str) -> (Vec<Lexeme>, Option<Error>) {
         for TokenWithSpan { mut token, span } in raw.drain(..) {
             let start = walk.at;
             walk.to(span.end);
-            keep_line_ends(&mut token, &written[start.offset..walk.at.offset]);
+            keep_line_ends(
+                &mut token,
+                &written[start.offset - base..walk.at.offset - base],
+            );
             let is_empty = || {
                 lexemes
                     .last()
@@ -187,24 +207,34 @@ pub(crate) fn tokenize(written: &str) -> (Vec<Lexeme>, Option<Error>) {
                 end: walk.at,
             };
             if tokens > MOST_TOKENS || bytes > MOST_BYTES {
-                return (lexemes, Some(too_long(span)));
+                return take(lexemes, Some(too_long(span)));
             }
-            lexemes.push(Lexeme {
+            let lexeme = Lexeme {
                 token,
                 span,
                 spaced,
                 written: None,
-            });
+            };
+            let ends_before = lexemes
+                .last()
+                .is_some_and(|last| last.token == Token::SemiColon);
+            if lexemes.len() >= PART && ends_before && !goes_on_address(&lexeme) {
+                take(
+                    join_addresses(text, base, std::mem::take(&mut lexemes)),
+                    None,
+                );
+            }
+            lexemes.push(lexeme);
             spaced = false;
         }
         at = walk.at;
         if let Some(failure) = failure {
             // Tokens touch, so the one that failed begins where the last good one ended.
-            let error = lexical_error(text, at, &failure.message);
-            return (join_addresses(text, lexemes), Some(error));
+            let error = lexical_error(&text[at.offset - base..], at, &failure.message);
+            return take(join_addresses(text, base, lexemes), Some(error));
         }
     }
-    (join_addresses(text, lexemes), None)
+    take(join_addresses(text, base, lexemes), None);
 }
 
 fn too_long(span: Span) -> Error {
@@ -272,8 +302,8 @@ impl<'t> Walk<'t> {
     }
 }
 
-fn lexical_error(text: &str, start: Position, message: &str) -> Error {
-    let rest = &text[start.offset..];
+/// Why a token cannot be read that `rest` begins with.
+fn lexical_error(rest: &str, start: Position, message: &str) -> Error {
     let unterminated = |opening: &str, what: &str, closing: &str| {
         let span = Span {
             start,

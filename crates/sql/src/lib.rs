@@ -33,6 +33,7 @@ mod print;
 mod query;
 mod relation;
 mod rewrite;
+mod script;
 mod secret;
 mod select_list;
 mod special_form;
@@ -51,9 +52,10 @@ pub use option::{
     OptionName, OptionSpec, OptionValue, Options, REPLICATE_OPTIONS, ReplicateOption, ValueKind,
 };
 pub use outline::{Outline, OutlineItem};
-pub use parameter::{Later, ParameterValue, Parameters};
+pub use parameter::{ParameterValue, Parameters};
 pub use parse::{is_unfinished, parse_script, parse_script_with, parse_statement};
 pub use query::{DataType, Expression, Query};
+pub use script::Script;
 pub use secret::is_sensitive;
 pub use sqlparser;
 pub use statement::{

@@ -252,14 +252,6 @@ pub(crate) struct Binder<'p> {
     awaits: bool,
 }
 
-/// A statement whose parameters are computed before it is run.
-#[derive(Debug, Clone)]
-pub struct Later {
-    pub(crate) lexemes: Vec<Lexeme>,
-    pub(crate) end: Span,
-    passed: usize,
-}
-
 impl<'p> Binder<'p> {
     pub(crate) fn new(parameters: Option<&'p Parameters>) -> Self {
         Self {
@@ -270,10 +262,10 @@ impl<'p> Binder<'p> {
         }
     }
 
-    /// For a statement that was put off.
-    pub(crate) fn resumed(parameters: &'p Parameters, later: &Later) -> Self {
+    /// For one statement of a script, before which there were so many `?`.
+    pub(crate) fn resumed(parameters: &'p Parameters, passed: usize) -> Self {
         Self {
-            passed: later.passed,
+            passed,
             ..Self::new(Some(parameters))
         }
     }
@@ -294,13 +286,10 @@ impl<'p> Binder<'p> {
         }
     }
 
-    /// The statement that was bound last, if it must wait for its parameters. `passed` is how many `?` were before it.
-    pub(crate) fn later(&self, lexemes: &[Lexeme], end: Span, passed: usize) -> Option<Later> {
-        self.awaits.then(|| Later {
-            lexemes: lexemes.to_vec(),
-            end,
-            passed,
-        })
+    /// Whether the statement that was bound last has a parameter that the script computes; a number stands in its
+    /// place.
+    pub(crate) fn awaits(&self) -> bool {
+        self.awaits
     }
 
     pub(crate) fn passed(&self) -> usize {

@@ -13,11 +13,11 @@ use crate::error::refused;
 use sqlparser::tokenizer::Token;
 
 pub(crate) use self::cursor::Cursor;
-use crate::lexer::{Cut, Lexeme, split, tokenize};
+use crate::lexer::{Cut, Lexeme, split, tokenize, tokenize_in_parts};
 use crate::parameter::Binder;
 use crate::{
-    BucketlineDialect, Error, Given, Later, Located, Parameters, Position, Span, Statement, code,
-    nearest, nesting,
+    BucketlineDialect, Error, Given, Located, Parameters, Position, Span, Statement, code, nearest,
+    nesting,
 };
 
 /// Reads a script: one entry for each statement, in order. Empty statements are skipped; the last
@@ -36,14 +36,64 @@ pub fn parse_script_with(text: &str, parameters: &Parameters) -> Vec<Result<Loca
 }
 
 fn parse_bound(text: &str, mut binder: Binder<'_>) -> Vec<Result<Located, Error>> {
-    let (lexemes, error) = tokenize(text);
-    let mut cuts = split(&lexemes);
-    if error.is_some() {
-        cuts.retain(|cut| cut.terminated);
-    }
+    let mut parsed = Vec::new();
+    parse_each(text, &mut binder, |read| {
+        parsed.push(read.map(|(located, _)| located));
+    });
+    parsed
+}
+
+/// A statement in its script: where it stands, semicolon included, and how many `?` are before it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stretch {
+    pub(crate) start: Position,
+    pub(crate) end: usize,
+    pub(crate) passed: usize,
+}
+
+/// Reads a script statement by statement, and holds a few at a time.
+pub(crate) fn parse_each(
+    text: &str,
+    binder: &mut Binder<'_>,
+    mut take: impl FnMut(Result<(Located, Stretch), Error>),
+) {
     nesting::with_stack(|| {
-        let parsed = cuts.into_iter().map(|cut| parse_cut(cut, &mut binder));
-        parsed.chain(error.map(Err)).collect()
+        tokenize_in_parts(text, Position::START, |lexemes, error| {
+            let mut cuts = split(&lexemes);
+            if error.is_some() {
+                cuts.retain(|cut| cut.terminated);
+            }
+            for cut in cuts {
+                let stretch = Stretch {
+                    start: cut.lexemes[0].span.start,
+                    end: cut.end.end.offset,
+                    passed: binder.passed(),
+                };
+                take(parse_cut(cut, binder).map(|located| (located, stretch)));
+            }
+            if let Some(error) = error {
+                take(Err(error));
+            }
+        });
+    });
+}
+
+/// Reads one statement of a script again.
+pub(crate) fn parse_stretch(
+    text: &str,
+    stretch: &Stretch,
+    binder: &mut Binder<'_>,
+) -> Result<Located, Error> {
+    let written = &text[stretch.start.offset..stretch.end];
+    let mut parsed = None;
+    nesting::with_stack(|| {
+        tokenize_in_parts(written, stretch.start, |lexemes, _| {
+            parsed = split(&lexemes).first().map(|cut| parse_cut(*cut, binder));
+        });
+    });
+    parsed.unwrap_or_else(|| {
+        let end = Span::point(stretch.start);
+        Err(refused(code::UNEXPECTED_END, "there is no statement", end))
     })
 }
 
@@ -86,9 +136,7 @@ pub fn is_unfinished(text: &str) -> bool {
 }
 
 fn parse_cut(cut: Cut<'_>, binder: &mut Binder<'_>) -> Result<Located, Error> {
-    let passed = binder.passed();
     let lexemes = binder.bind(cut.lexemes)?;
-    let later = binder.later(cut.lexemes, cut.end, passed);
     nesting::check(&lexemes)?;
     let dialect = BucketlineDialect::for_tokens(lexemes.len());
     let mut cursor = Cursor::new(&lexemes, cut.end, &dialect);
@@ -97,30 +145,14 @@ fn parse_cut(cut: Cut<'_>, binder: &mut Binder<'_>) -> Result<Located, Error> {
     let located = Located {
         statement,
         span: cursor.span_from(0),
-        later,
     };
     if let Statement::SetParameter(set) = &located.statement {
-        match (&set.value, &located.later) {
-            (Given::Value(value), None) => binder.set(&set.name.text, value.into()),
+        match &set.value {
+            Given::Value(value) if !binder.awaits() => binder.set(&set.name.text, value.into()),
             _ => binder.set_later(&set.name.text),
         }
     }
     Ok(located)
-}
-
-impl Later {
-    /// Reads the statement, now that its parameters have these values.
-    ///
-    /// # Errors
-    /// If it has a mistake that comes with its values.
-    pub fn read(&self, parameters: &Parameters) -> Result<Located, Error> {
-        let cut = Cut {
-            lexemes: &self.lexemes,
-            end: self.end,
-            terminated: true,
-        };
-        nesting::with_stack(|| parse_cut(cut, &mut Binder::resumed(parameters, self)))
-    }
 }
 
 /// The words that begin a statement.

@@ -2,7 +2,7 @@
 
 use crate::mask::mask_source;
 use crate::secret::{MASK, is_sensitive};
-use crate::{ConnectionString, DataType, Expression, Ident, Later, Name, Options, Query, Span};
+use crate::{ConnectionString, DataType, Expression, Ident, Name, Options, Query, Span};
 
 /// A statement and where it stands in its script, semicolon excluded.
 #[derive(Debug, Clone)]
@@ -11,9 +11,6 @@ pub struct Located {
     pub statement: Statement,
     /// From its first to its last token.
     pub span: Span,
-    /// Set where it has parameters that the script computes before it: `statement` has numbers in their places then,
-    /// and is to be read again.
-    pub later: Option<Later>,
 }
 
 /// One statement.

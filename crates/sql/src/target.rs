@@ -86,7 +86,8 @@ fn read_delimiter(value: &str) -> Option<char> {
 }
 
 /// Makes one name of an address without quotes behind INTO, FROM or JOIN, its properties behind semicolons included.
-pub(crate) fn join_addresses(text: &str, lexemes: Vec<Lexeme>) -> Vec<Lexeme> {
+/// `text` begins at `base` of the one that the tokens are places of.
+pub(crate) fn join_addresses(text: &str, base: usize, lexemes: Vec<Lexeme>) -> Vec<Lexeme> {
     if !(1..lexemes.len()).any(|index| address(&lexemes, index).is_some()) {
         return lexemes;
     }
@@ -97,12 +98,19 @@ pub(crate) fn join_addresses(text: &str, lexemes: Vec<Lexeme>) -> Vec<Lexeme> {
         let mut lexeme = lexemes[index].clone();
         if let Some(end) = end {
             lexeme.span = lexeme.span.to(lexemes[end - 1].span);
-            lexeme.token = Token::make_word(&text[lexeme.span.range()], Some('['));
+            let stretch = lexeme.span.start.offset - base..lexeme.span.end.offset - base;
+            lexeme.token = Token::make_word(&text[stretch], Some('['));
         }
         joined.push(lexeme);
         index = end.unwrap_or(index + 1);
     }
     joined
+}
+
+/// Whether a token behind a semicolon may go on with an address.
+pub(crate) fn goes_on_address(lexeme: &Lexeme) -> bool {
+    let named = ["filename", "delimiter", "header"];
+    !lexeme.spaced && named.iter().any(|name| lexeme.is_word(name))
 }
 
 /// The end of an address that begins at a token.
@@ -117,9 +125,8 @@ fn address(lexemes: &[Lexeme], index: usize) -> Option<usize> {
         && slash.token == Token::Div;
     let touches = |at: usize| lexemes.get(at).is_some_and(|lexeme| !lexeme.spaced);
     let property = |at: usize| {
-        let named = ["filename", "delimiter", "header"];
         touches(at)
-            && named.iter().any(|name| lexemes[at].is_word(name))
+            && goes_on_address(&lexemes[at])
             && lexemes
                 .get(at + 1)
                 .is_some_and(|lexeme| lexeme.token == Token::Eq)
