@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bucketline_core::code;
+use bucketline_secret::Reference;
 use bucketline_sql::{is_sensitive, mask_source};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -208,10 +209,12 @@ impl Connection {
 
 /// Whether a value is there, and is no reference to one elsewhere.
 fn is_literal(value: &str) -> bool {
-    let is_reference = ["env:", "file:"]
-        .iter()
-        .any(|scheme| value.len() > scheme.len() && value.starts_with(scheme));
-    !is_reference && !value.trim().is_empty()
+    match Reference::of(value) {
+        Reference::Variable(name) => name.is_empty(),
+        Reference::File(path) => path.as_os_str().is_empty(),
+        Reference::Keyring => true,
+        Reference::Itself(secret) => !secret.is_empty(),
+    }
 }
 
 /// A property's name as all its spellings have it.

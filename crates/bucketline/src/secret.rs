@@ -1,9 +1,9 @@
 //! References to secrets: `env:NAME`, `file:PATH`, or the secret itself.
 
 use std::env::VarError;
-use std::path::Path;
 
 use bucketline_core::code::session as code;
+use bucketline_secret::Reference;
 use secrecy::SecretString;
 
 use crate::{Error, Result};
@@ -13,10 +13,10 @@ const MOST: u64 = 64 << 10;
 
 /// Finds the secret that a property's value refers to. `property` names it in errors; the value is never shown.
 pub(crate) fn resolve(property: &str, value: &str) -> Result<SecretString> {
-    let secret =
-        match value.split_once(':') {
-            // The error of a value that is not UTF-8 quotes the value: it stays out of the message.
-            Some(("env", name)) => std::env::var(name).map_err(|error| {
+    let secret = match Reference::of(value) {
+        // The error of a value that is not UTF-8 quotes the value: it stays out of the message.
+        Reference::Variable(name) => {
+            std::env::var(name).map_err(|error| {
                 match error {
             VarError::NotPresent => Error::new(code::SECRET, format!(
                 "{property}: the environment variable {name} cannot be read: it is not set"
@@ -27,31 +27,27 @@ pub(crate) fn resolve(property: &str, value: &str) -> Result<SecretString> {
             ))
             .with_hint("copy the secret again"),
         }
-            })?,
-            Some(("file", path)) => {
-                let path = Path::new(path);
-                bucketline_files::read_text(path, MOST).map_err(|error| {
-                    Error::new(
-                        code::SECRET,
-                        format!(
-                            "{property}: the file {} cannot be read: {error}",
-                            path.display()
-                        ),
-                    )
-                    .with_hint(
-                        "the file should hold the secret alone, readable by you only (mode 0600)",
-                    )
-                })?
-            }
-            Some(("keyring", _)) => {
-                return Err(Error::new(
-                    code::SECRET,
-                    format!("{property}: the keyring of the system cannot be read yet"),
-                )
-                .with_hint("env:NAME or file:PATH says where the secret is"));
-            }
-            _ => value.to_owned(),
-        };
+            })?
+        }
+        Reference::File(path) => bucketline_files::read_text(path, MOST).map_err(|error| {
+            Error::new(
+                code::SECRET,
+                format!(
+                    "{property}: the file {} cannot be read: {error}",
+                    path.display()
+                ),
+            )
+            .with_hint("the file should hold the secret alone, readable by you only (mode 0600)")
+        })?,
+        Reference::Keyring => {
+            return Err(Error::new(
+                code::SECRET,
+                format!("{property}: the keyring of the system cannot be read yet"),
+            )
+            .with_hint("env:NAME or file:PATH says where the secret is"));
+        }
+        Reference::Itself(secret) => secret.to_owned(),
+    };
     // Editors put a byte order mark before a text.
     let secret = secret.trim_start_matches('\u{feff}').trim();
     if secret.is_empty() {
@@ -62,7 +58,7 @@ pub(crate) fn resolve(property: &str, value: &str) -> Result<SecretString> {
 
 /// Whether a value is a reference rather than a secret.
 pub(crate) fn is_reference(value: &str) -> bool {
-    matches!(value.split_once(':'), Some(("env" | "file" | "keyring", _)))
+    !matches!(Reference::of(value), Reference::Itself(_))
 }
 
 #[cfg(test)]

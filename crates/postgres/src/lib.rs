@@ -23,5 +23,5 @@ mod read;
 mod session;
 mod state;
 
-pub use connection::{Borrowed, Connections, Environment, Session, Settings};
+pub use connection::{Borrowed, Connections, Environment, Session, Settings, names_file};
 pub use destination::PostgresDestination;

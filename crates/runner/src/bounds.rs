@@ -233,6 +233,9 @@ mod tests {
             "Type=SQLite;Data Source=../copy.db",
             "Type=SQLite;Data Source=state/app.db",
             "Type=Archive;Path=/etc",
+            "Type=PostgreSQL;URL=\"postgres://u@db.example/d?passfile=/etc/passwords\"",
+            "Type=PostgreSQL;URL=\"host=db.example user=u ssl_root_cert=/etc/shadow\"",
+            "Type=PostgreSQL;URL=\"postgres://u@db.example/d?ssl%6Bey=/etc/key\"",
         ] {
             let error = bounds.held(properties(text)).unwrap_err();
             assert_eq!(error.code(), "BL8012", "{text}: {error}");
@@ -241,8 +244,22 @@ mod tests {
         for text in [
             "Workspace=acme;Token=env:TOKEN",
             "Type=SQLite;Data Source=copy.db",
+            "Type=PostgreSQL;URL=\"postgres://u@db.example/d?sslrootcert=system\"",
         ] {
             bounds.held(properties(text)).unwrap();
+        }
+        for blank in [" ", "\t", "\n", "\u{a0}"] {
+            for reference in ["env:PATH", "file:/etc/passwd"] {
+                for name in ["Token", "Password", "ProxyPassword", "OAuth Client Secret"] {
+                    let pairs = [
+                        ("Workspace", "acme".to_owned()),
+                        (name, format!("{blank}{reference}")),
+                    ];
+                    let properties = ConnectionProperties::new("test", pairs);
+                    let error = bounds.held(properties).unwrap_err();
+                    assert_eq!(error.code(), "BL8012", "{name} {reference}: {error}");
+                }
+            }
         }
     }
 

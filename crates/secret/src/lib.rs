@@ -14,8 +14,10 @@
 
 mod private;
 pub mod process;
+mod reference;
 mod scrub;
 mod spelling;
 
 pub use private::{make_folder, private, private_folder, tighten};
+pub use reference::Reference;
 pub use scrub::{MASK, Scrubber, cut};

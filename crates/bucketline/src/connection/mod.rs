@@ -25,6 +25,7 @@ use secrecy::SecretString;
 pub(crate) use self::account::Account;
 pub use self::destination::DestinationSetting;
 use crate::{Access, Error, Result, secret};
+use bucketline_secret::Reference;
 
 /// A kind of connection. A later source is one more of them.
 struct Kind {
@@ -287,14 +288,24 @@ impl ConnectionProperties {
                 let found = access.file(Path::new(path.trim()));
                 found.ok_or_else(|| refused("a file"))
             };
-            match (holds, value.split_once(':')) {
-                (Holds::Secret, Some(("env", name))) if !access.has_variable(name) => {
+            match (holds, Reference::of(value)) {
+                (Holds::Secret, Reference::Variable(name)) if !access.has_variable(name) => {
                     return Err(refused("a variable of the environment"));
                 }
-                (Holds::Secret, Some(("file", path))) => {
-                    let found = access.secret_file(Path::new(path.trim()));
+                (Holds::Secret, Reference::Keyring) if !access.has_environment() => {
+                    return Err(refused("the keyring of the system"));
+                }
+                (Holds::Secret, Reference::File(path)) => {
+                    let found = access.secret_file(path);
                     let found = found.ok_or_else(|| refused("a file"))?;
                     *value = format!("file:{}", found.display());
+                }
+                (Holds::Plain, _)
+                    if same(name, destination::URL)
+                        && !access.has_all_files()
+                        && bucketline_postgres::names_file(value) =>
+                {
+                    return Err(refused("a file"));
                 }
                 (Holds::Paths, _) => {
                     let paths = value.split(';').filter(|path| !path.trim().is_empty());
@@ -386,6 +397,21 @@ impl ConnectionProperties {
         self.pairs
             .iter()
             .map(move |pair| (pair.0.as_str(), shown(pair)))
+    }
+
+    /// The properties that its kind has under no name: mistyped, most likely.
+    pub fn unknown(&self) -> Vec<String> {
+        let Some(kind) = self.kind() else {
+            return Vec::new();
+        };
+        let is_known = |name: &str| {
+            let is_idle = |idle: &Idle| idle.names.iter().any(|known| same(known, name));
+            same(name, TYPE)
+                || kind.properties.iter().any(|known| known.is_called(name))
+                || kind.idle.iter().any(is_idle)
+        };
+        let names = self.pairs.iter().map(|(name, _)| name);
+        names.filter(|name| !is_known(name)).cloned().collect()
     }
 
     /// The properties that change nothing here, each with the reason, or with the nearest that does.

@@ -17,6 +17,7 @@ mod tests;
 
 pub use self::borrowed::{Borrowed, Connections, Session};
 pub(crate) use self::error::{Cause, Doing, Recovery, failed, is_of_a_value, refusal, scrubbed};
+pub use self::parameters::names_file;
 pub(crate) use self::pool::{Dedicated, Pool};
 pub use self::settings::Settings;
 

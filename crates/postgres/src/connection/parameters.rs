@@ -72,6 +72,18 @@ const PARAMETERS: [(Parameter, &[&str], Option<&str>); 17] = [
     (User, &["user", "username"], Some("PGUSER")),
 ];
 
+/// Whether an address, which [`Settings::parse`](super::Settings::parse) reads, names a file of passwords, certificates or
+/// a key.
+pub fn names_file(address: &str) -> bool {
+    let files = [PassFile, TlsCertificate, TlsKey, TlsRoots];
+    let named = super::notation::read(address).unwrap_or_default();
+    named.iter().any(|(name, value)| {
+        let is_file = Parameter::named(name).is_some_and(|it| files.contains(&it));
+        let value = value.trim();
+        is_file && !value.is_empty() && !value.eq_ignore_ascii_case("system")
+    })
+}
+
 /// Says which kind of connection it is, and has no parameter.
 const TYPE: &str = "type";
 
