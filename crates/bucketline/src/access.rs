@@ -70,8 +70,8 @@ impl Access {
         self
     }
 
-    /// Lets paths and references to secrets name files below this folder, to which they are relative. Links out of
-    /// it are followed: what is in the folder is the program's to say.
+    /// Lets paths and references to secrets name files below this folder, to which they are relative. A link that leads
+    /// out of it is not followed.
     #[must_use]
     pub fn with_files_below(mut self, folder: impl Into<PathBuf>) -> Self {
         self.files = Files::Below(folder.into());
@@ -91,6 +91,10 @@ impl Access {
 
     pub(crate) fn has_environment(&self) -> bool {
         self.environment == Environment::All
+    }
+
+    pub(crate) fn has_all_files(&self) -> bool {
+        self.files == Files::All
     }
 
     pub(crate) fn has_variable(&self, name: &str) -> bool {
@@ -117,11 +121,54 @@ impl Access {
             Files::Below(folder) => {
                 let climbs = path.components().any(|part| part == Component::ParentDir);
                 let path = folder.join(path);
-                let is_closed = self.closed.iter().any(|closed| path.starts_with(closed));
-                (!climbs && !is_closed && path.starts_with(folder)).then_some(path)
+                let is_open = |path: &Path, folder: &Path| {
+                    path.starts_with(folder) && !self.closed.iter().any(|it| leads_into(path, it))
+                };
+                let real = real(&path);
+                let is_open =
+                    !climbs && is_open(&path, folder) && is_open(&real, &self::real(folder));
+                is_open.then_some(path)
             }
         }
     }
+}
+
+/// Where a path leads when links are followed, as far as there is something. A link to what is not there yet is followed,
+/// too: whoever writes there makes it.
+fn real(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    // Links of links beyond that go in a circle, most likely.
+    for _ in 0..40 {
+        let Some((there, rest)) = path.ancestors().find_map(|there| {
+            let found = there.symlink_metadata().is_ok();
+            Some((there, path.strip_prefix(there).ok()?)).filter(|_| found)
+        }) else {
+            break;
+        };
+        let joined = |base: PathBuf| match rest.as_os_str().is_empty() {
+            true => base,
+            false => base.join(rest),
+        };
+        match (there.canonicalize(), there.read_link()) {
+            (Ok(real), _) => return joined(real),
+            (Err(_), Ok(target)) => path = joined(there.with_file_name("").join(target)),
+            (Err(_), Err(_)) => break,
+        }
+    }
+    PathBuf::new()
+}
+
+/// Whether a path leads to a closed file, to one beside it that SQLite and locks name after it, or into a closed folder.
+fn leads_into(path: &Path, closed: &Path) -> bool {
+    let closed = [closed.to_owned(), real(closed)];
+    closed.iter().any(|closed| {
+        let is_beside = || {
+            let name = closed.file_name()?.to_str()?;
+            let rest = path.file_name()?.to_str()?.strip_prefix(name)?;
+            Some(path.parent() == closed.parent() && rest.starts_with(['-', '.']))
+        };
+        path.starts_with(closed) || is_beside() == Some(true)
+    })
 }
 
 #[cfg(test)]
@@ -164,6 +211,31 @@ mod tests {
             assert_eq!(access.file(Path::new(path)), None, "{path}");
         }
         assert!(access.file(Path::new("states/x")).is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_link_leads_out_of_the_folder_or_to_what_is_closed() {
+        use std::os::unix::fs::symlink;
+
+        let there = tempfile::tempdir().unwrap();
+        let (data, outside) = (there.path().join("data"), there.path().join("outside"));
+        std::fs::create_dir(&data).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::write(data.join("app.db"), "").unwrap();
+        symlink(&outside, data.join("out")).unwrap();
+        symlink(data.join("app.db"), data.join("soft.db")).unwrap();
+        symlink(outside.join("new.db"), data.join("new.db")).unwrap();
+        symlink(data.join("copy.db"), data.join("other.db")).unwrap();
+        let access = Access::default()
+            .with_files_below(&data)
+            .without(data.join("app.db"));
+        for closed in ["out/x.db", "soft.db", "app.db", "app.db-wal", "app.db.lock"] {
+            assert_eq!(access.file(Path::new(closed)), None, "{closed}");
+        }
+        for open in ["copy.db", "other.db", "deep/copy.db", "app.dbs"] {
+            assert!(access.file(Path::new(open)).is_some(), "{open}");
+        }
     }
 
     #[test]
