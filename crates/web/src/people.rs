@@ -433,6 +433,13 @@ pub(crate) async fn delete_token(
     Path(id): Path<i64>,
 ) -> Answer<StatusCode> {
     let whose = whose()?;
+    if let Means::Token(own) = caller::needed()?.means
+        && whose.is_some()
+        && own != TokenId(id)
+    {
+        // A token has no other.
+        return Err(Refused::no("token", id));
+    }
     let change = application.change().await?;
     let accounts = application.desk.accounts();
     accounts.delete_token(TokenId(id), whose, &change).await?;

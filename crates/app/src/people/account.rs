@@ -1,10 +1,14 @@
 //! Accounts, and what they sign in by.
 
+use bucketline_core::code;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{CredentialHash, Role};
 use crate::{AccountId, Problem, Stored, TokenId, name};
+
+/// What the audit calls the process and its parts. A token is `NAME (token TOKEN)` there.
+const RESERVED: [&str; 4] = ["api", "command line", "scheduler", "start"];
 
 /// Somebody who may sign in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +31,16 @@ fn yes() -> bool {
 impl Account {
     /// What is wrong with it.
     pub fn problems(&self) -> Vec<Problem> {
-        name::problem("name", &self.name).into_iter().collect()
+        let problem = name::problem("name", &self.name);
+        let reserved = || {
+            let key = name::key(&self.name);
+            let is_reserved = RESERVED.contains(&key.as_str()) || key.contains("(token ");
+            is_reserved.then(|| {
+                let message = "the audit calls something else by this name";
+                Problem::new("name", code::model::BAD_NAME, message)
+            })
+        };
+        problem.or_else(reserved).into_iter().collect()
     }
 }
 

@@ -407,6 +407,12 @@ impl Desk {
             ));
         }
         Problems::check("the token", problems)?;
+        // It would outlive the one that made it, and the reason to end that.
+        if matches!(caller.means, Means::Token(_)) {
+            let message = "an API token makes no other token";
+            return Err(Error::new(code::people::NO_RIGHT, message)
+                .with_hint("sign in with the account's password, and make the token there"));
+        }
         let account = caller.account.ok_or_else(|| {
             let message = "the token of the process belongs to no account";
             Error::new(code::people::NO_RIGHT, message)
