@@ -142,7 +142,7 @@ impl Served {
         let (close, mut closed) = watch::channel(false);
         let serving = tokio::spawn(async move {
             let closed = async move { drop(closed.wait_for(|closed| *closed).await) };
-            server.serve(door, application, closed).await.unwrap();
+            server.serve(door, application, closed).await;
         });
         let scheduling = tokio::spawn(async move { scheduler.serve().await.unwrap() });
         Self {

@@ -91,8 +91,7 @@ pub(crate) async fn serve(
         _ = stopped => None,
         ended = &mut scheduling => Some(ended.map_err(io::Error::other).map_err(Error::Output)),
         ended = &mut serving => {
-            let ended = ended.map_err(io::Error::other).flatten().map_err(Error::Output);
-            ended?;
+            ended.map_err(io::Error::other).map_err(Error::Output)?;
             None
         }
     };
@@ -109,7 +108,6 @@ pub(crate) async fn serve(
         serving
             .await
             .map_err(io::Error::other)
-            .flatten()
             .map_err(Error::Output)?;
     }
     // Whoever uses the token next would only ask in vain.

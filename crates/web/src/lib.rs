@@ -42,10 +42,13 @@ pub use application::Application;
 pub use gate::Reach;
 pub use problem::ProblemDetails;
 pub use rights::table as rights_table;
-pub use server::{Connection, Door, Server, TlsFiles, Wire, listen};
+pub use server::{Door, Server, TlsFiles, listen};
 
 /// Bytes that a request's body may have.
 const LONGEST_BODY: usize = 8 << 20;
+
+/// The same of a request that anybody may make.
+const LONGEST_OPEN_BODY: usize = 16 << 10;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -185,10 +188,11 @@ fn routes() -> Router<Application> {
     let account = get(people::read_account)
         .put(people::replace_account)
         .delete(people::delete_account);
+    let short = DefaultBodyLimit::max(LONGEST_OPEN_BODY);
     let api = Router::new()
-        .route("/session", session)
+        .route("/session", session.layer(short))
         .route("/sessions", get(people::sessions))
-        .route("/set-up", post(people::set_up))
+        .route("/set-up", post(people::set_up).layer(short))
         .route(
             "/accounts",
             get(people::accounts).post(people::create_account),

@@ -1,5 +1,7 @@
 //! Reading requests.
 
+use std::time::Duration;
+
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, IF_MATCH};
@@ -13,6 +15,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::problem::Refused;
 
+/// How long a client may take for the body of a request.
+const BODY: Duration = Duration::from_secs(30);
+
 /// The code of a field whose value has the wrong type.
 const MALFORMED: Code = code::web::MALFORMED;
 
@@ -24,12 +29,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
         if !is_json(request.headers()) {
-            let error = Error::new(code::web::MALFORMED, "the body is not declared as JSON")
-                .with_hint("send `Content-Type: application/json`");
-            return Err(Refused::with_status(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                error,
-            ));
+            return Err(not_json());
         }
         read(request, state)
             .await
@@ -45,23 +45,34 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody
     type Rejection = Refused;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        let is_json = is_json(request.headers());
         let bytes = read(request, state).await?;
-        match bytes.is_empty() {
-            true => Ok(Self(T::default())),
-            false => json(&bytes).map(Self),
+        match (bytes.is_empty(), is_json) {
+            (true, _) => Ok(Self(T::default())),
+            (false, true) => json(&bytes).map(Self),
+            (false, false) => Err(not_json()),
         }
     }
 }
 
+fn not_json() -> Refused {
+    let error = Error::new(code::web::MALFORMED, "the body is not declared as JSON")
+        .with_hint("send `Content-Type: application/json`");
+    Refused::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, error)
+}
+
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<axum::body::Bytes, Refused> {
-    let bytes = axum::body::Bytes::from_request(request, state).await;
-    bytes.map_err(|rejection: BytesRejection| {
-        let status = rejection.status();
-        let message = match status {
-            StatusCode::PAYLOAD_TOO_LARGE => "the body is longer than 8 MiB",
-            _ => "the body cannot be read",
-        };
+    let refused = |status, message: &str| {
         Refused::with_status(status, Error::new(code::web::MALFORMED, message))
+    };
+    let bytes = axum::body::Bytes::from_request(request, state);
+    let Ok(bytes) = tokio::time::timeout(BODY, bytes).await else {
+        let message = format!("the body was not there within {} s", BODY.as_secs());
+        return Err(refused(StatusCode::REQUEST_TIMEOUT, &message));
+    };
+    bytes.map_err(|rejection: BytesRejection| match rejection.status() {
+        status @ StatusCode::PAYLOAD_TOO_LARGE => refused(status, "the body is too long"),
+        status => refused(status, "the body cannot be read"),
     })
 }
 

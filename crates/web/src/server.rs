@@ -6,16 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::Extension;
+use axum::extract::ConnectInfo;
+use axum::serve::Listener;
 use bucketline_app::Result;
 use bucketline_core::{Error, code};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::application::Application;
@@ -25,8 +30,14 @@ use crate::router;
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// How long a client may take for the head of a request.
+const HEAD: Duration = Duration::from_secs(15);
+
 /// Connections that wait to be served.
 const WAITING: usize = 64;
+
+/// Connections at a time, fewer than the files that a process may usually have open. More wait to be taken.
+const MOST: usize = 512;
 
 /// The files of a certificate and its key, as PEM.
 #[derive(Debug, Clone)]
@@ -63,26 +74,33 @@ impl TlsFiles {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-impl Connected<IncomingStream<'_, Door>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
-
-/// What a client is connected by.
-pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+/// What a client is connected by, with TLS or without.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
-/// A connection, with TLS or without.
-pub type Connection = Box<dyn Wire>;
+/// A client's connection.
+struct Connection {
+    wire: Box<dyn Wire>,
+    address: SocketAddr,
+    /// Held while it is open.
+    place: OwnedSemaphorePermit,
+}
 
 /// Takes connections of clients.
 #[derive(Debug)]
 pub struct Door {
     address: SocketAddr,
-    connections: mpsc::Receiver<(Connection, SocketAddr)>,
+    connections: mpsc::Receiver<Connection>,
     accepting: tokio::task::JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Drop for Door {
@@ -113,13 +131,19 @@ impl Door {
 async fn accept(
     mut listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    sender: mpsc::Sender<(Connection, SocketAddr)>,
+    sender: mpsc::Sender<Connection>,
 ) {
-    loop {
+    let places = Arc::new(Semaphore::new(MOST));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         // That of axum goes on after errors.
         let (stream, address): (TcpStream, SocketAddr) = Listener::accept(&mut listener).await;
+        let of = move |wire: Box<dyn Wire>| Connection {
+            wire,
+            address,
+            place,
+        };
         let Some(tls) = tls.clone() else {
-            if sender.send((Box::new(stream), address)).await.is_err() {
+            if sender.send(of(Box::new(stream))).await.is_err() {
                 return;
             }
             continue;
@@ -128,25 +152,9 @@ async fn accept(
         tokio::spawn(async move {
             let shaken = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await;
             if let Ok(Ok(stream)) = shaken {
-                drop(sender.send((Box::new(stream), address)).await);
+                drop(sender.send(of(Box::new(stream))).await);
             }
         });
-    }
-}
-
-impl Listener for Door {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        match self.connections.recv().await {
-            Some(connection) => connection,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        Ok(self.address)
     }
 }
 
@@ -185,23 +193,41 @@ impl Server {
     }
 
     /// Serves until `closed` is done; then answers what is under way, and ends streams.
-    ///
-    /// # Errors
-    /// If the listener breaks.
     pub async fn serve(
         self,
-        door: Door,
+        mut door: Door,
         application: Application,
-        closed: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
-        let closing = self.closing;
-        let service = router(application).into_make_service_with_connect_info::<Peer>();
-        axum::serve(door, service)
-            .with_graceful_shutdown(async move {
-                closed.await;
-                closing.send_replace(true);
-            })
-            .await
+        closed: impl Future<Output = ()> + Send,
+    ) {
+        let routes = router(application);
+        let mut closed = std::pin::pin!(closed);
+        let under_way = GracefulShutdown::new();
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+        loop {
+            let connection = tokio::select! {
+                biased;
+                () = &mut closed => break,
+                Some(connection) = door.connections.recv() => connection,
+            };
+            let Connection {
+                wire,
+                address,
+                place,
+            } = connection;
+            let routes = routes.clone().layer(Extension(ConnectInfo(Peer(address))));
+            let served =
+                http.serve_connection(TokioIo::new(wire), TowerToHyperService::new(routes));
+            let served = under_way.watch(served);
+            tokio::spawn(async move {
+                // What breaks a connection off is the client's affair.
+                drop(served.await);
+                drop(place);
+            });
+        }
+        drop(door);
+        self.closing.send_replace(true);
+        under_way.shutdown().await;
     }
 }
 
@@ -210,7 +236,6 @@ mod tests {
     use std::net::SocketAddr;
     use std::sync::Arc;
 
-    use axum::serve::Listener as _;
     use rustls::pki_types::ServerName;
     use rustls::{ClientConfig, RootCertStore};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -267,8 +292,9 @@ mod tests {
         let stream = TcpStream::connect(door.address()).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         let connector = TlsConnector::from(Arc::new(config));
-        let (client, server) = tokio::join!(connector.connect(name, stream), door.accept());
-        let (mut client, (mut server, _)) = (client.unwrap(), server);
+        let (client, server) =
+            tokio::join!(connector.connect(name, stream), door.connections.recv());
+        let (mut client, mut server) = (client.unwrap(), server.unwrap().wire);
         server.write_all(b"hello").await.unwrap();
         server.shutdown().await.unwrap();
         let mut heard = String::new();
