@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use bucketline_app::{Problem, Task};
+use bucketline_core::{Error, code};
 use bucketline_runner::Completion;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -69,9 +70,16 @@ pub(crate) struct Between {
 /// As the statement of a task; what is wrong comes with its place.
 #[utoipa::path(post, path = "/api/v1/statements/parse", tag = "statements", request_body = ParseRequest,
     responses((status = 200, body = Parsed), ProblemDetails))]
-pub(crate) async fn parse(Body(request): Body<ParseRequest>) -> Json<Parsed> {
+pub(crate) async fn parse(Body(request): Body<ParseRequest>) -> Answer<Json<Parsed>> {
     let task = Task::new(request.statement);
-    Json(match task.parse() {
+    let parsed = tokio::task::spawn_blocking(move || parsed(&task)).await;
+    let parsed = parsed.map_err(|error| Error::new(code::session::DEFECT, error.to_string()))?;
+    Ok(Json(parsed))
+}
+
+/// Takes a second for a long text.
+fn parsed(task: &Task) -> Parsed {
+    match task.parse() {
         Ok(statement) => Parsed {
             problems: Vec::new(),
             verb: Some(statement.verb().to_owned()),
@@ -84,7 +92,7 @@ pub(crate) async fn parse(Body(request): Body<ParseRequest>) -> Json<Parsed> {
             table: None,
             formatted: None,
         },
-    })
+    }
 }
 
 /// Explain a statement
