@@ -276,6 +276,43 @@ async fn nobody_gives_themselves_more_or_reaches_what_is_others() {
     let refused = send(&served, "POST /api/v1/set-up", "", &set_up).await;
     assert_eq!(refused.expect(403)["code"], "BL0607");
 
+    // A token makes and deletes none but itself.
+    let wanted = json!({ "name": "short", "role": "viewer", "days": 1 });
+    let made = send(&served, "POST /api/v1/tokens", &others, &wanted).await;
+    let made = made.expect(201);
+    let bearer = format!(
+        "Authorization: Bearer {}\r\n",
+        made["token"].as_str().unwrap()
+    );
+    let longer = json!({ "name": "long", "role": "viewer", "days": 366 });
+    let refused = send(&served, "POST /api/v1/tokens", &bearer, &longer).await;
+    assert_eq!(refused.expect(403)["code"], "BL0605");
+    let line = format!("DELETE /api/v1/tokens/{token}");
+    send(&served, &line, &bearer, &Value::Null)
+        .await
+        .expect(404);
+    let line = format!("DELETE /api/v1/tokens/{}", made["id"]);
+    send(&served, &line, &bearer, &Value::Null)
+        .await
+        .expect(204);
+
+    // Names that look like others.
+    for name in [
+        "root\u{200b}",
+        "ro\u{202e}ot",
+        "API",
+        "start",
+        "User 1 (token ci)",
+    ] {
+        let named = json!({ "name": name, "role": "viewer", "password": PASSWORD });
+        let refused = served.api.post("/api/v1/accounts", &named).await;
+        assert_eq!(
+            refused.expect(422)["errors"][0]["place"],
+            "name",
+            "{name:?}"
+        );
+    }
+
     // Numbers of what is others'.
     let line = format!("DELETE /api/v1/tokens/{token}");
     send(&served, &line, &cookie, &Value::Null)
@@ -294,6 +331,41 @@ async fn nobody_gives_themselves_more_or_reaches_what_is_others() {
     )
     .await
     .expect(204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_be_kept_in_clear_or_is_too_much_is_refused() {
+    let served = Served::start().await;
+    let api = &served.api;
+    let mistyped = json!({ "name": "x", "properties": { "Workspace": "acme", "Tokn": "planted" } });
+    let refused = api.post("/api/v1/connections", &mistyped).await.expect(422);
+    assert_eq!(refused["errors"][0]["place"], "properties.Tokn");
+    for name in ["acme", "globex"] {
+        let made = api.post("/api/v1/connections", &served.account(name)).await;
+        made.expect(201);
+    }
+    for sql in [
+        "CREATE CONNECTION q FROM 'Workspace=acme;Token=planted'",
+        "CREATE CONNECTION q WITH (Token = 'planted', Workspace = 'x')",
+    ] {
+        let job = json!({
+            "name": "job", "source": "acme", "destination": "globex",
+            "tasks": [{ "statement": "REPLICATE Issues" }],
+            "after": [{ "when": "succeeded", "sql": sql }],
+        });
+        let refused = api.post("/api/v1/jobs", &job).await;
+        assert!(!refused.text.contains("planted"), "{}", refused.text);
+        assert_eq!(refused.expect(422)["errors"][0]["place"], "after[0].sql");
+    }
+    let long = json!({ "name": "x".repeat(20_000), "password": "x" });
+    send(&served, "POST /api/v1/session", "", &long)
+        .await
+        .expect(413);
+    let text = format!(
+        "POST /api/v1/jobs/1/runs HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{{}}",
+        api.address
+    );
+    api.raw(&text).await.expect(415);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bucketline_core::code;
 use bucketline_sql::{
-    Ident, OptionName, Options, Parameters, Position, ReplicateOption, Span, Value,
+    Ident, OptionName, Options, Parameters, Position, ReplicateOption, Span, Statement, Value,
     parse_script_with,
 };
 use chrono::{DateTime, Utc};
@@ -483,6 +483,19 @@ impl Job {
                         .iter()
                         .filter_map(|statement| statement.as_ref().err());
                     problems.extend(errors.map(|error| Problem::of(place("sql"), error)));
+                    let statements = script.iter().filter_map(|read| read.as_ref().ok());
+                    let is_secret =
+                        |statement: &Statement| statement.to_string() != statement.masked();
+                    if statements.map(|located| &located.statement).any(is_secret) {
+                        problems.push(
+                            Problem::new(
+                                place("sql"),
+                                code::model::LITERAL_SECRET,
+                                "a statement holds a secret, which everybody would see here",
+                            )
+                            .with_hint("make the connection under Connections, where it is sealed"),
+                        );
+                    }
                 }
                 FollowStep::Webhook(address) => {
                     let rest = address

@@ -150,6 +150,14 @@ impl Workbench {
                 return problems;
             }
         };
+        for name in properties.unknown() {
+            // Its value may be a secret, which would be shown.
+            let message = format!("a connection of this type has no property {name}");
+            problems.push(
+                Problem::new(format!("properties.{name}"), code::model::BAD_NAME, message)
+                    .with_hint("GET /api/v1/connection-types lists the properties"),
+            );
+        }
         let mut plain = connection.sealed();
         plain.properties.retain(|_, value| value != KEPT);
         let plain = self.connections.shown(&plain);
