@@ -10,7 +10,7 @@ use bucketline_app::scheduler::{Handle, Scheduler, Settings};
 use bucketline_app::store::NewNode;
 use bucketline_runner::{Connections, LocalRunner, Workbench};
 use bucketline_sandbox::{Change, Fault, FaultKind, IssueEdit};
-use bucketline_store::{Budgets, Opened, Place};
+use bucketline_store::{Budgets, Opened, Place, SignIns, VaultSeal};
 use bucketline_web::{Application, Reach, Server, listen};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ pub(crate) const TOKEN: &str = "planted-token";
 
 /// An application that serves, on a clock that stands still until it is told otherwise.
 pub(crate) struct Served {
-    world: World,
+    pub(crate) world: World,
     clock: SimulatedClock,
     pub(crate) api: Api,
     scheduler: Handle,
@@ -104,12 +104,15 @@ impl Served {
         let place = Place::File(file);
         let opened = bucketline_store::open_with(&place, &vault).await.unwrap();
         let Opened { store, accounts } = opened;
+        let seal = VaultSeal::new(vault.clone(), &*store);
+        let tokens = SignIns::new(Arc::clone(&store), Arc::new(seal));
         let clock = SimulatedClock::new(world.sandbox.now());
         let shown = clock.clone();
         let connections = Connections::new(Arc::clone(&store))
             .in_folder(world.folder())
             .with_state_dir(world.folder().join("state"))
             .with_budgets(Arc::new(Budgets::new(Arc::clone(&store))))
+            .with_tokens(Arc::new(tokens))
             .with_clock(move || shown.shown());
         let runner = LocalRunner::new(connections.clone(), Arc::new(clock.clone()));
         let node = NewNode {
@@ -195,7 +198,7 @@ impl Served {
     }
 
     /// The runs of a job that ended, when there are so many; the last first.
-    async fn runs(&self, job: i64, count: usize) -> Vec<Value> {
+    pub(crate) async fn runs(&self, job: i64, count: usize) -> Vec<Value> {
         loop {
             let path = format!("/api/v1/runs?job={job}&state=succeeded,partial,failed,cancelled");
             let listed = self.api.get(&path).await.expect(200);

@@ -27,7 +27,7 @@ fn consumer(world: &World, scheme: &str) -> String {
 }
 
 /// Lets whoever comes to the page of acme's consumer in.
-fn allow(world: &World) {
+pub(crate) fn allow(world: &World) {
     let change = Change::SetConsent {
         consumer: "acme-consumer".to_owned(),
         consent: Consent::Allow,

@@ -31,6 +31,7 @@ mod pushdown;
 mod random_queries;
 mod secrets;
 mod serving;
+mod sign_ins;
 mod slt;
 mod special_files;
 mod sqlite_source;

@@ -38,3 +38,10 @@ ids! {
     /// A process that serves the application, from its start to its end. A later start has a higher number.
     NodeId;
 }
+
+impl ConnectionId {
+    /// What the tokens of a connection's sign-ins are called; each sign-in has more behind it.
+    pub fn sign_in(self) -> String {
+        format!("connection {self}")
+    }
+}

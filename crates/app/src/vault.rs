@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bucketline_core::{Error, Result, code};
 
+use crate::ConnectionId;
+
 use self::file::KeyFile;
 pub(crate) use self::key::random;
 pub use self::key::{Key, KeyId, Place};
@@ -188,6 +190,8 @@ impl State {
 /// A connection with its secrets, for whoever uses it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Revealed {
+    /// The connection.
+    pub id: ConnectionId,
     /// The connection's name.
     pub name: String,
     /// Its properties. Those of `to_enter` have [`KEPT`].
@@ -200,6 +204,7 @@ pub struct Revealed {
 impl fmt::Debug for Revealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Revealed")
+            .field("id", &self.id)
             .field("name", &self.name)
             .field("properties", &self.properties.keys().collect::<Vec<_>>())
             .field("to_enter", &self.to_enter)

@@ -51,7 +51,7 @@ pub use bucketline_engine::{Argument, Family, Function, HostTable, Need, functio
 pub use bucketline_replicate::{Failure, Mode, Outcome, Report, SliceReport};
 pub use bucketline_rest::{
     Authorization, BothBudgets, BudgetFiles, BudgetStore, Claimant, ClaimantStanding, OAuth,
-    Opener, Rank, Standing, Url,
+    Opener, Rank, Standing, TokenStore, Url,
 };
 pub use bucketline_source as source;
 pub use bucketline_sql as sql;

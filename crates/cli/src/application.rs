@@ -11,7 +11,7 @@ use bucketline_app::store::NewNode;
 use bucketline_app::{Clock, Store, Vault, schedule};
 use bucketline_postgres::Settings as Server;
 use bucketline_runner::{Bounds, Configured, Connections, LocalRunner};
-use bucketline_store::{Budgets, Opened, Place};
+use bucketline_store::{Budgets, Opened, Place, SignIns, VaultSeal};
 use chrono_tz::Tz;
 use futures::FutureExt;
 
@@ -146,7 +146,12 @@ impl Parts {
             Some(folder) => Arc::new(BothBudgets::new(shared, Arc::new(BudgetFiles::new(folder)))),
             None => shared,
         };
-        parts.connections = parts.connections.with_budgets(budgets);
+        let seal = VaultSeal::new(parts.vault.clone(), &*parts.store);
+        let tokens = SignIns::new(Arc::clone(&parts.store), Arc::new(seal));
+        parts.connections = parts
+            .connections
+            .with_budgets(budgets)
+            .with_tokens(Arc::new(tokens));
         Ok(parts)
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bucketline::{
     Access, BudgetStore, Builder, Claimant, ConnectionProperties, DestinationSetting, Session,
-    StatementOptions,
+    StatementOptions, TokenStore,
 };
 use bucketline_app::vault::Revealed;
 use bucketline_app::{Connection, Error, Job, Result, Store, name};
@@ -34,6 +34,7 @@ pub struct Connections {
     folder: PathBuf,
     state_dir: Option<PathBuf>,
     budgets: Option<Arc<dyn BudgetStore>>,
+    tokens: Option<Arc<dyn TokenStore>>,
     claimant: Claimant,
     options: StatementOptions,
     time_zone: Option<String>,
@@ -49,6 +50,7 @@ impl std::fmt::Debug for Connections {
             .field("folder", &self.folder)
             .field("state_dir", &self.state_dir)
             .field("budgets", &self.budgets)
+            .field("tokens", &self.tokens)
             .field("claimant", &self.claimant)
             .field("options", &self.options)
             .field("time_zone", &self.time_zone)
@@ -66,6 +68,7 @@ impl Connections {
             folder: PathBuf::new(),
             state_dir: None,
             budgets: None,
+            tokens: None,
             claimant: Claimant::person("people"),
             options: StatementOptions::default(),
             time_zone: None,
@@ -99,6 +102,13 @@ impl Connections {
     #[must_use]
     pub fn with_budgets(mut self, budgets: Arc<dyn BudgetStore>) -> Self {
         self.budgets = Some(budgets);
+        self
+    }
+
+    /// The tokens of sign-ins of the store's connections are kept there, and not in the folder.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: Arc<dyn TokenStore>) -> Self {
+        self.tokens = Some(tokens);
         self
     }
 
@@ -198,9 +208,15 @@ impl Connections {
                     .with_hint("enter it again, or restore the key file"))
             }
             Some(Revealed {
-                name, properties, ..
+                id,
+                name,
+                properties,
+                ..
             }) => {
-                let properties = self.of_store(&name, &properties)?;
+                let mut properties = self.of_store(&name, &properties)?;
+                if let Some(tokens) = &self.tokens {
+                    properties = properties.with_tokens(Arc::clone(tokens), id.sign_in());
+                }
                 if let Some(bounds) = &self.bounds {
                     bounds.check(&properties).await?;
                 }

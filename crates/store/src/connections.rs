@@ -14,7 +14,7 @@ use crate::definitions::{
     with_value,
 };
 use crate::secrets::Sealing;
-use crate::{audit, jobs, pages, secrets};
+use crate::{audit, jobs, pages, secrets, tokens};
 
 fn entry(mut row: Row) -> Result<ConnectionEntry> {
     let stored = stored(&mut row, ConnectionId)?;
@@ -108,11 +108,13 @@ pub(crate) async fn reveal(
         to_enter,
         ..
     } = entry;
-    let opened = secrets::open(tx, sealing, connection.id).await?;
+    let id = connection.id;
+    let opened = secrets::open(tx, sealing, id).await?;
     let Connection {
         name, properties, ..
     } = secrets::filled(connection.value, &opened);
     Ok(Some(Revealed {
+        id,
         name,
         properties,
         to_enter,
@@ -276,6 +278,7 @@ pub(crate) async fn delete(
         return Err(Error::new(code::store::IN_USE, message)
             .with_hint("give those jobs another connection, or delete them"));
     }
+    tokens::forget(tx, &id.sign_in()).await?;
     tx.execute("DELETE FROM connections WHERE id = ?1", &values![id.0])
         .await?;
     audit::note(

@@ -50,7 +50,7 @@ use self::database::Database;
 use self::operations::Operations;
 use self::postgres::Postgres;
 use self::schema::Steps;
-pub use self::sign_in::{Seal, SignIns};
+pub use self::sign_in::{Seal, SignIns, VaultSeal};
 use self::sqlite::Sqlite;
 
 /// Where a store is.

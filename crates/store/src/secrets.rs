@@ -7,7 +7,7 @@ use bucketline_app::vault::{Key, KeyId, Place, Resealed};
 use bucketline_app::{Connection, ConnectionId, Result, Vault, property_key};
 
 use crate::database::{Transaction, values};
-use crate::{audit, definitions};
+use crate::{audit, definitions, sign_in, tokens};
 
 /// What the canary of a key says.
 const CANARY: &str = "bucketline";
@@ -133,6 +133,16 @@ pub(crate) async fn reseal(
         tx.execute(sql, &values![id.0, &property, &key.id().0, sealed])
             .await?;
         done.sealed += 1;
+    }
+    for (sign_in, sealed) in tokens::all(tx).await? {
+        match sign_in::open(&sealing.vault, &sign_in, &sealed) {
+            Some(text) => {
+                let sealed = sign_in::seal(&key, &sign_in, &text)?;
+                tokens::save(tx, &sign_in, &sealed).await?;
+                done.sealed += 1;
+            }
+            None => done.left.push(format!("tokens of {sign_in}")),
+        }
     }
     let sql =
         "DELETE FROM secret_keys WHERE key_id <> ?1 AND key_id NOT IN (SELECT key_id FROM secrets)";

@@ -5,8 +5,9 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bucketline_app::Store;
 use bucketline_app::store::TokenGuard;
+use bucketline_app::vault::{Key, KeyId, Place};
+use bucketline_app::{Result, Store, Vault};
 use bucketline_rest::{TokenLock, TokenStore};
 
 /// Encrypts tokens before they come into the store.
@@ -22,6 +23,50 @@ pub trait Seal: Send + Sync + fmt::Debug {
     /// # Errors
     /// If the key is another one, or it was not encrypted for this sign-in.
     fn open(&self, sign_in: &str, sealed: &str) -> io::Result<String>;
+}
+
+/// The seal of an application's vault.
+#[derive(Debug, Clone)]
+pub struct VaultSeal {
+    vault: Vault,
+    /// Whether a key may be made here if there is none. Other nodes would not have it.
+    makes_key: bool,
+}
+
+impl VaultSeal {
+    /// Seals by the key of `vault` for the nodes of `store`.
+    pub fn new(vault: Vault, store: &dyn Store) -> Self {
+        Self {
+            vault,
+            makes_key: !store.is_shared(),
+        }
+    }
+}
+
+impl Seal for VaultSeal {
+    fn seal(&self, sign_in: &str, text: &str) -> io::Result<String> {
+        let key = self.vault.to_seal(self.makes_key);
+        let sealed = key.and_then(|key| seal(&key, sign_in, text));
+        sealed.map_err(io::Error::other)
+    }
+
+    fn open(&self, sign_in: &str, sealed: &str) -> io::Result<String> {
+        open(&self.vault, sign_in, sealed).ok_or_else(|| {
+            io::Error::other("the key that sealed the tokens is not here: sign in again")
+        })
+    }
+}
+
+/// The text, sealed, behind the name of its key.
+pub(crate) fn seal(key: &Key, sign_in: &str, text: &str) -> Result<String> {
+    let sealed = key.seal(Place::SignIn(sign_in), text)?;
+    Ok(format!("{} {sealed}", key.id()))
+}
+
+/// What was sealed, if its key is here.
+pub(crate) fn open(vault: &Vault, sign_in: &str, sealed: &str) -> Option<String> {
+    let (key, sealed) = sealed.split_once(' ')?;
+    vault.open(Place::SignIn(sign_in), &KeyId(key.to_owned()), sealed)
 }
 
 /// Tokens that the nodes of an application share: one renews, the others take what it got.

@@ -33,6 +33,8 @@ pub enum Place<'a> {
     Canary,
     /// A property of a connection, its name in small letters.
     Property(ConnectionId, &'a str),
+    /// The tokens of a sign-in.
+    SignIn(&'a str),
 }
 
 /// A key for secrets: 256 bits.
@@ -133,6 +135,7 @@ impl Key {
             Place::Property(ConnectionId(row), property) => {
                 format!("bucketline 1\0connection\0{row}\0{property}\0{id}")
             }
+            Place::SignIn(name) => format!("bucketline 1\0sign-in\0{name}\0{id}"),
         }
     }
 }

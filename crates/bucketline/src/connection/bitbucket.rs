@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bucketline_bitbucket::{BASE_URL, Bitbucket, Settings, oauth_server, tables, tables_with};
 use bucketline_rest::{
     Credential, Grant, InitiateOAuth, Keyring, OAuth, OAuthSettings, Opener, Proxy, ProxyServer,
-    Start, Tokens, Url,
+    Start, TokenStore, Tokens, Url,
 };
 use bucketline_source::TableSpec;
 use bucketline_sql::mask_source;
@@ -439,6 +439,7 @@ impl ConnectionProperties {
                 let mut settings = self.consumer(*grant)?;
                 settings.token_file = self.token_file(name, &settings.client_id, state_dir);
                 settings.keyring = self.keyring()?;
+                settings.tokens = self.kept_tokens(&settings);
                 settings.opener = opener;
                 Credential::OAuth(OAuth::new(settings).map_err(|error| {
                     Error::from(error).context(&self.origin)
@@ -593,6 +594,24 @@ impl ConnectionProperties {
                 .with_hint("build with `--features keyring`, or leave out OAuthKeyring")
         })?;
         Ok(Some(keyring))
+    }
+
+    /// Where tokens are kept if no property says where. The name says to whom they may be sent, so that a connection whose
+    /// address is changed does not take them there.
+    fn kept_tokens(&self, settings: &OAuthSettings) -> Option<(Arc<dyn TokenStore>, String)> {
+        let (store, name) = self.tokens.as_ref()?;
+        if settings.keyring.is_some() || self.text("OAuthSettingsLocation").is_some() {
+            return None;
+        }
+        let OAuthSettings {
+            client_id,
+            api,
+            server,
+            ..
+        } = settings;
+        let api = api.origin().ascii_serialization();
+        let name = format!("{name} {client_id} {api} {}", server.token);
+        Some((Arc::clone(store), name))
     }
 
     /// The file that is named, or one of this connection in the state folder.

@@ -25,6 +25,7 @@ use secrecy::SecretString;
 pub(crate) use self::account::Account;
 pub use self::destination::DestinationSetting;
 use crate::{Access, Error, Result, secret};
+use bucketline_rest::TokenStore;
 use bucketline_secret::Reference;
 
 /// A kind of connection. A later source is one more of them.
@@ -178,6 +179,8 @@ pub struct ConnectionProperties {
     folder: PathBuf,
     /// What is not said may come from variables of the environment.
     uses_environment: bool,
+    /// Where the tokens of its sign-ins are kept, and how they are called there.
+    tokens: Option<(Arc<dyn TokenStore>, String)>,
 }
 
 impl fmt::Debug for ConnectionProperties {
@@ -203,6 +206,7 @@ impl ConnectionProperties {
             pairs,
             folder: PathBuf::new(),
             uses_environment: true,
+            tokens: None,
         }
     }
 
@@ -215,6 +219,14 @@ impl ConnectionProperties {
         let string =
             ConnectionString::parse(text).map_err(|error| error.context(&origin).without_span())?;
         Ok(Self::new(origin, string.iter()))
+    }
+
+    /// The same, the tokens of whose sign-ins are kept there rather than in files, each under a name that begins with
+    /// `name`.
+    #[must_use]
+    pub fn with_tokens(mut self, store: Arc<dyn TokenStore>, name: impl Into<String>) -> Self {
+        self.tokens = Some((store, name.into()));
+        self
     }
 
     /// The same, its relative paths being relative to `folder`.

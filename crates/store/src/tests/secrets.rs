@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use bucketline_app::{Connection, Store, Vault};
 use bucketline_private_postgres::Server;
+use bucketline_rest::TokenStore as _;
 use tempfile::TempDir;
 
 use super::names;
 use crate::conformance::{change, place};
-use crate::{Place, open_with};
+use crate::{Place, SignIns, VaultSeal, open_with};
 
 const PLANTED: [&str; 3] = ["planted-token-one", "planted-token-two", "planted-password"];
 
@@ -72,6 +73,36 @@ async fn no_file_of_the_store_holds_a_secret_in_clear() {
     assert_sealed(folder.path());
     let store = opened(folder.path(), &Vault::beside(&key)).await;
     assert_eq!(revealed(&*store, "one").await.as_deref(), Some(PLANTED[0]));
+}
+
+#[tokio::test]
+async fn tokens_of_sign_ins_are_sealed_anew_with_the_secrets() {
+    let folder = TempDir::new().unwrap();
+    let vault = Vault::beside(folder.path().join("app.key"));
+    let store = opened(folder.path(), &vault).await;
+    let seal = VaultSeal::new(vault.clone(), &*store);
+    let sign_ins = SignIns::new(Arc::clone(&store), Arc::new(seal));
+    let mut lock = sign_ins.lock("connection 1 consumer").await.unwrap();
+    lock.save(PLANTED[0]).await.unwrap();
+    drop(lock);
+    assert_sealed(folder.path());
+
+    vault.renew().unwrap();
+    let done = store.reseal(&change(1)).await.unwrap();
+    assert_eq!((done.sealed, done.left.len()), (1, 0));
+    vault.forget_others(&done.used).unwrap();
+    let lock = sign_ins.lock("connection 1 consumer").await.unwrap();
+    assert_eq!(lock.read().await.unwrap(), PLANTED[0]);
+    drop(lock);
+    // What is sealed for one sign-in opens for no other.
+    let guard = store.lock_tokens("connection 1 consumer").await.unwrap();
+    let sealed = guard.read().await.unwrap().unwrap();
+    drop(guard);
+    let mut guard = store.lock_tokens("connection 2 consumer").await.unwrap();
+    guard.save(&sealed).await.unwrap();
+    drop(guard);
+    let lock = sign_ins.lock("connection 2 consumer").await.unwrap();
+    lock.read().await.unwrap_err();
 }
 
 #[tokio::test]
