@@ -11,7 +11,7 @@ use crate::application::{Answer, Served, TOKEN};
 const PASSWORD: &str = "planted-password-of-people";
 
 /// A request as a browser or a program sends it, with headers that each end with a line break.
-async fn send(served: &Served, line: &str, headers: &str, body: &Value) -> Answer {
+pub(crate) async fn send(served: &Served, line: &str, headers: &str, body: &Value) -> Answer {
     let api = &served.api;
     let (body, kind) = match body {
         Value::Null => (String::new(), ""),
@@ -30,14 +30,14 @@ fn bearer(token: &str) -> String {
 }
 
 /// Makes an account.
-async fn account(served: &Served, name: &str, role: &str) -> i64 {
+pub(crate) async fn account(served: &Served, name: &str, role: &str) -> i64 {
     let account = json!({ "name": name, "role": role, "password": PASSWORD });
     let made = served.api.post("/api/v1/accounts", &account).await;
     made.expect(201)["id"].as_i64().unwrap()
 }
 
 /// Signs in: the cookie as a browser sends it back.
-async fn sign_in(served: &Served, name: &str, headers: &str) -> String {
+pub(crate) async fn sign_in(served: &Served, name: &str, headers: &str) -> String {
     let claim = json!({ "name": name, "password": PASSWORD });
     let answer = send(served, "POST /api/v1/session", headers, &claim).await;
     let set = answer

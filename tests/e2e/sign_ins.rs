@@ -7,6 +7,7 @@ use bucketline_app::vault::{KeyId, Place};
 use serde_json::{Value, json};
 
 use crate::application::{Served, TOKEN};
+use crate::attacks::{account, send, sign_in};
 use crate::connections::{allow, code_in, oauth_session, row, sent_to};
 
 const CALLBACK: &str = "http://localhost:33333/back";
@@ -131,4 +132,83 @@ async fn tokens_are_renewed_in_the_store_and_sealed_there() {
         api.raw(&request).await.expect(204);
     }
     assert_eq!(sealed(&served), []);
+}
+
+fn consumer(served: &Served) -> Value {
+    json!({
+        "name": "app",
+        "properties": {
+            "BaseURL": served.world.sandbox.base_url(), "Workspace": "acme", "AuthScheme": "OAuth",
+            "OAuthClientId": "sandbox-key-acme", "OAuthClientSecret": "sandbox-consumer-secret-acme",
+            "CallbackURL": CALLBACK,
+        },
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_signed_in_by_whoever_began_it_and_once() {
+    let served = Served::start().await;
+    let api = &served.api;
+    allow(&served.world);
+    let path = "/api/v1/connections/app/sign-in";
+    for connection in [consumer(&served), served.account("acme")] {
+        api.post("/api/v1/connections", &connection)
+            .await
+            .expect(201);
+    }
+    account(&served, "User 1", "standard").await;
+    let other = sign_in(&served, "User 1", "").await;
+    let finish = async |headers: &str, answer: &str| {
+        send(
+            &served,
+            &format!("PUT {path}"),
+            headers,
+            &json!({ "answer": answer }),
+        )
+        .await
+    };
+    let own = format!("Authorization: Bearer {TOKEN}\r\n");
+    let begin = async || {
+        let begun = api.post(path, &json!({})).await.expect(200);
+        begun["page"].as_str().unwrap().to_owned()
+    };
+
+    let refused = api
+        .post("/api/v1/connections/acme/sign-in", &json!({}))
+        .await;
+    assert_eq!(refused.expect(422)["code"], "BL8009");
+    let refused = finish(&own, "code").await;
+    assert_eq!(refused.expect(409)["code"], "BL0405");
+
+    // Somebody else brings the answer, and one of another sign-in.
+    let back = sent_to(&begin().await);
+    let refused = finish(&other, &back).await;
+    assert_eq!(refused.expect(409)["code"], "BL0405");
+    let foreign = sent_to(&begin().await);
+    let page = begin().await;
+    let refused = finish(&own, &foreign).await;
+    assert!(
+        !refused.text.contains(&code_in(&foreign)),
+        "{}",
+        refused.text
+    );
+    assert_eq!(refused.body["code"], "BL3404", "{}", refused.text);
+    let back = sent_to(&page);
+    assert_eq!(finish(&own, &back).await.expect(409)["code"], "BL0405");
+    assert_eq!(sealed(&served), []);
+
+    // Too late.
+    let back = sent_to(&begin().await);
+    served.pass(11);
+    assert_eq!(finish(&own, &back).await.expect(409)["code"], "BL0405");
+
+    let back = sent_to(&begin().await);
+    finish(&own, &back).await.expect(204);
+    assert_eq!(finish(&own, &back).await.expect(409)["code"], "BL0405");
+    assert_eq!(sealed(&served).len(), 1);
+    let tested = api.post("/api/v1/connections/app/test", &json!({})).await;
+    assert!(tested.expect(200)["failure"].is_null());
+    let audit = api.get("/api/v1/audit?action=connection.sign_in").await;
+    assert!(!audit.text.contains(&code_in(&back)), "{}", audit.text);
+    assert_eq!(audit.expect(200)["items"][0]["object"], "app");
 }

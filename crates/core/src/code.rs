@@ -202,6 +202,7 @@ codes! {
         WEBHOOK                 "BL0402" Transient;
         SECRET_TO_ENTER         "BL0403" Credential;
         OUT_OF_REACH            "BL0404" Configuration;
+        NO_SIGN_IN              "BL0405" Conflict;
     }
 
     /// The REST API, and the server behind it.

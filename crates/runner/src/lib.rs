@@ -15,6 +15,7 @@ mod narrator;
 mod record;
 mod records;
 mod rows;
+mod sign_in;
 mod statement;
 mod webhook;
 mod workbench;

@@ -7,12 +7,14 @@ use bucketline::{ConnectionNames, Event, Session, TableNames};
 use bucketline_app::vault::KEPT;
 use bucketline_app::{Connection, Error, Failure, FollowStep, Job, Kind, Problem, Result, TaskId};
 use bucketline_core::code;
+use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::connections::Connections;
 use crate::rows::{all_rows, rows};
+use crate::sign_in::Begun;
 
 /// How long the statements of a job are tried out before it is saved. What takes longer is left to the first run.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Workbench {
     connections: Connections,
+    sign_ins: Begun,
 }
 
 /// A step of the test of a connection.
@@ -132,7 +135,43 @@ pub struct NamedTable {
 impl Workbench {
     /// A workbench over these connections.
     pub fn new(connections: Connections) -> Self {
-        Self { connections }
+        Self {
+            connections,
+            sign_ins: Begun::default(),
+        }
+    }
+
+    /// Begins to sign a connection in by OAuth, for the person `by`, who has ten minutes. Returns the page on which the
+    /// access is allowed.
+    ///
+    /// # Errors
+    /// If there is no such connection, or it does not sign in so.
+    pub async fn begin_sign_in(
+        &self,
+        connection: &str,
+        by: &str,
+        now: DateTime<Utc>,
+    ) -> Result<String> {
+        let (name, session) = self.connections.of(connection).await?;
+        let oauth = session.oauth(&name)?.ok_or_else(|| {
+            let message = format!("the connection {name} does not sign in by OAuth");
+            Error::new(code::session::SIGN_IN, message).with_hint("give it AuthScheme = OAuth")
+        })?;
+        Ok(self.sign_ins.begin(&name, by, oauth, now))
+    }
+
+    /// Ends it with the address that the browser was sent back to, or with the code in it.
+    ///
+    /// # Errors
+    /// If `by` has begun none in time, the address is of another one, or Bitbucket refuses the code.
+    pub async fn finish_sign_in(
+        &self,
+        connection: &str,
+        by: &str,
+        pasted: &str,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        self.sign_ins.finish(connection, by, pasted, now).await
     }
 
     /// The connections that it knows.

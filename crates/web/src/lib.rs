@@ -25,6 +25,7 @@ mod runs;
 mod schedules;
 mod secrets;
 mod server;
+mod sign_ins;
 mod statements;
 mod stream;
 
@@ -64,6 +65,8 @@ const LONGEST_OPEN_BODY: usize = 16 << 10;
         connections::replace,
         connections::delete,
         connections::test,
+        sign_ins::begin,
+        sign_ins::finish,
         connections::tables,
         connections::columns,
         connections::kinds,
@@ -209,6 +212,10 @@ fn routes() -> Router<Application> {
         )
         .route("/connections/{name}", connection)
         .route("/connections/{name}/test", post(connections::test))
+        .route(
+            "/connections/{name}/sign-in",
+            post(sign_ins::begin).put(sign_ins::finish),
+        )
         .route("/connections/{name}/tables", get(connections::tables))
         .route(
             "/connections/{name}/tables/{table}/columns",

@@ -63,6 +63,8 @@ pub(crate) const ROUTES: &[(&str, &str, Right)] = &[
     ("PUT",    "/connections/{name}",                        Right::EditConnections),
     ("DELETE", "/connections/{name}",                        Right::EditConnections),
     ("POST",   "/connections/{name}/test",                   Right::EditConnections),
+    ("POST",   "/connections/{name}/sign-in",                Right::EditConnections),
+    ("PUT",    "/connections/{name}/sign-in",                Right::EditConnections),
     ("GET",    "/secrets",                                   Right::EditConnections),
 
     ("GET",    "/accounts",                                  Right::Administer),
