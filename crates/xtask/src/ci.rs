@@ -30,7 +30,7 @@ pub(crate) fn run() -> Result {
         run_command(&mut cargo(&arguments))
     });
     steps.take("keyring", || run_command(&mut cargo(&KEYRING)));
-    steps.take("fuzz", || fuzz(&["--seconds", "30"]));
+    steps.take("fuzz", || fuzz(&["--seconds", "60"]));
     steps.take("test", || test::count(None, &mut totals));
     let outcome = steps.outcome();
     println!("{totals}");
