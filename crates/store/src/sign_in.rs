@@ -89,6 +89,10 @@ impl TokenStore for SignIns {
         format!("the application's store, sign-in {name}")
     }
 
+    fn seals(&self) -> bool {
+        true
+    }
+
     async fn lock(&self, name: &str) -> io::Result<Box<dyn TokenLock>> {
         let guard = self.store.lock_tokens(name).await;
         Ok(Box::new(Locked {
@@ -109,7 +113,11 @@ struct Locked {
 impl TokenLock for Locked {
     async fn read(&self) -> io::Result<String> {
         match self.guard.read().await.map_err(io::Error::other)? {
-            Some(sealed) => self.seal.open(&self.name, &sealed),
+            // Nobody is signed in then. The tokens stay, in case that the key comes back.
+            Some(sealed) => self.seal.open(&self.name, &sealed).map_err(|error| {
+                tracing::warn!(sign_in = self.name, "{error}");
+                io::ErrorKind::NotFound.into()
+            }),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }

@@ -202,7 +202,10 @@ impl Locked<'_> {
                 stored: stored.clone(),
                 server: self.kept.server.clone(),
                 why: format!("{}: {error}", self.kept),
-                aside: put_aside(&text),
+                aside: match self.kept.store.seals() {
+                    true => None,
+                    false => put_aside(&text),
+                },
             })
         })
     }

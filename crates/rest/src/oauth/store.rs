@@ -15,6 +15,11 @@ pub trait TokenStore: Send + Sync + fmt::Debug {
     /// What messages call the place of the tokens of that name.
     fn label(&self, name: &str) -> String;
 
+    /// Whether tokens are encrypted there, so that they may be put nowhere else in clear.
+    fn seals(&self) -> bool {
+        false
+    }
+
     /// Waits until nobody else uses the tokens of that name, and keeps others out until the answer is dropped.
     ///
     /// # Errors
