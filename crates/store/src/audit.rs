@@ -100,13 +100,17 @@ pub(crate) async fn list(
     }))
 }
 
-/// Removes what is too old: entries, and sessions and tokens that ended.
-pub(crate) async fn prune(tx: &mut dyn Transaction, at: DateTime<Utc>) -> Result<()> {
-    let before = values![at - KEPT];
-    tx.execute("DELETE FROM audit WHERE at < ?1", &before)
-        .await?;
+/// Entries that are removed at once.
+const MOST: u64 = 1_000;
+
+/// Removes what is too old: entries, and sessions and tokens that ended. Returns whether there are more.
+pub(crate) async fn prune(tx: &mut dyn Transaction, at: DateTime<Utc>) -> Result<bool> {
+    let sql = format!(
+        "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT {MOST})"
+    );
+    let removed = tx.execute(&sql, &values![at - KEPT]).await?;
     let before = values![at - bucketline_app::people::SESSION_LONGEST];
     tx.execute("DELETE FROM sessions WHERE begun_at < ?1", &before)
         .await?;
-    Ok(())
+    Ok(removed == MOST)
 }

@@ -58,8 +58,10 @@ pub(crate) async fn prune(
                (SELECT min(r.queued_at) FROM runs r WHERE r.job_id = j.id AND r.events > 0), \
                j.deleted_at IS NOT NULL FROM jobs j ORDER BY j.id";
     let rows = tx.rows(sql, &[]).await?;
-    audit::prune(tx, at).await?;
-    let mut pruned = Pruned::default();
+    let mut pruned = Pruned {
+        more: audit::prune(tx, at).await?,
+        ..Pruned::default()
+    };
     for row in rows {
         let job = Candidate::read(row, request, at)?;
         if job.is_deleted && job.runs == 0 {
