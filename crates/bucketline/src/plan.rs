@@ -21,7 +21,7 @@ const LATENCY: Duration = Duration::from_millis(250);
 /// script take effect in the session; nothing else does, and nothing is written.
 pub(crate) async fn plan(session: &Session, script: &str, voice: &Voice) {
     let read = Script::read(script, &session.parameters());
-    let Some(script) = without_mistakes(read, voice) else {
+    let Some(mut script) = without_mistakes(read, voice) else {
         return;
     };
     let started = Instant::now();

@@ -188,7 +188,7 @@ async fn drive(
     mut parameters: Parameters,
     voice: &Voice,
 ) {
-    let Some(script) = without_mistakes(read, voice) else {
+    let Some(mut script) = without_mistakes(read, voice) else {
         return;
     };
     let shared = ScriptRun::new(session.run_options.clone());

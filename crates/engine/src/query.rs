@@ -21,7 +21,6 @@ use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser;
 use futures::StreamExt;
 
 use crate::dialect::{has_table_function, prepared};
@@ -113,17 +112,22 @@ impl PlannedQuery {
         let tables: Vec<NamedTable> = std::iter::zip(&hidden, &resolved)
             .map(|((name, hidden), table)| (name.clone(), visible(&table.schema(), hidden)))
             .collect();
-        let mut tree = spelled.ast().clone();
-        let headings = name_outputs(&mut tree, &query, &tables)?;
-        hide(&mut tree, &hidden);
-        if groups_by_cast(&mut tree) {
-            name_casts(&mut tree);
-        }
-        let statement = prepared(tree.clone(), &spelled)?;
-        let mut planned = state.statement_to_plan(boxed(statement)).await;
-        if planned.as_ref().is_err_and(is_ambiguous_name) && name_casts(&mut tree) {
-            let again = state.statement_to_plan(boxed(prepared(tree, &spelled)?));
-            planned = again.await.or(planned);
+        // Made anew where it is needed again: a long list makes a large tree.
+        let tree = |names: bool| -> Result<(Statement, Headings, bool)> {
+            let mut tree = spelled.ast().clone();
+            let headings = name_outputs(&mut tree, &query, &tables)?;
+            hide(&mut tree, &hidden);
+            let has_named = (names || groups_by_cast(&mut tree)) && name_casts(&mut tree);
+            let statement = Statement::Statement(Box::new(prepared(tree, &spelled)?));
+            Ok((statement, headings, has_named))
+        };
+        let (statement, headings, has_named) = tree(false)?;
+        let mut planned = state.statement_to_plan(statement).await;
+        if planned.as_ref().is_err_and(is_ambiguous_name) && !has_named {
+            let (statement, _, has_named) = tree(true)?;
+            if has_named {
+                planned = state.statement_to_plan(statement).await.or(planned);
+            }
         }
         let plan = planned.map_err(|error| from_datafusion(error, Some(&query)))?;
         Ok(Self {
@@ -245,10 +249,6 @@ impl PlannedQuery {
 }
 
 /// Times in a zone that there is not could be computed with, but not shown.
-fn boxed(statement: sqlparser::ast::Statement) -> Statement {
-    Statement::Statement(Box::new(statement))
-}
-
 fn refuse_unknown_zones(fields: &[Field]) -> Result<()> {
     let zones = fields.iter().filter_map(|field| match field.data_type() {
         DataType::Timestamp(_, zone) => zone.as_deref(),

@@ -49,6 +49,8 @@ pub(crate) struct Stretch {
     pub(crate) start: Position,
     pub(crate) end: usize,
     pub(crate) passed: usize,
+    /// Whether it has parameters that the script computes before it.
+    pub(crate) awaits: bool,
 }
 
 /// Reads a script statement by statement, and holds a few at a time.
@@ -64,12 +66,15 @@ pub(crate) fn parse_each(
                 cuts.retain(|cut| cut.terminated);
             }
             for cut in cuts {
+                let passed = binder.passed();
+                let parsed = parse_cut(cut, binder);
                 let stretch = Stretch {
                     start: cut.lexemes[0].span.start,
                     end: cut.end.end.offset,
-                    passed: binder.passed(),
+                    passed,
+                    awaits: binder.awaits(),
                 };
-                take(parse_cut(cut, binder).map(|located| (located, stretch)));
+                take(parsed.map(|located| (located, stretch)));
             }
             if let Some(error) = error {
                 take(Err(error));
@@ -78,13 +83,12 @@ pub(crate) fn parse_each(
     });
 }
 
-/// Reads one statement of a script again.
+/// Reads one statement of a script again, of which this is the text.
 pub(crate) fn parse_stretch(
-    text: &str,
+    written: &str,
     stretch: &Stretch,
     binder: &mut Binder<'_>,
 ) -> Result<Located, Error> {
-    let written = &text[stretch.start.offset..stretch.end];
     let mut parsed = None;
     nesting::with_stack(|| {
         tokenize_in_parts(written, stretch.start, |lexemes, _| {
