@@ -115,3 +115,66 @@ impl Script {
         Some(parse_stretch(self.written(stretch), stretch, &mut binder))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Script;
+    use crate::{Parameters, code, parse_script_with};
+
+    /// Of 300 statements, with comments, line breaks of all kinds, `?` and addresses with semicolons.
+    fn long() -> (String, Parameters) {
+        let mut text = String::new();
+        let mut parameters = Parameters::new();
+        for number in 0..100 {
+            let line = number * 2 + 1;
+            text.push_str(&format!(
+                "-- {number}\r\nSELECT 'ö\r\n', ?, {number};;SELECT /* ; */ ?\rFROM csv://x.csv;delimiter=tab;\n"
+            ));
+            text.push_str(&format!("SELECT {number} INTO csv://x.csv;header=no;"));
+            parameters = parameters
+                .numbered(line, line.to_string())
+                .numbered(line + 1, (line + 1).to_string());
+        }
+        (text, parameters)
+    }
+
+    #[test]
+    fn a_statement_that_is_read_again_is_the_same_at_the_same_place() {
+        let (text, parameters) = long();
+        let (mut script, mistakes) = Script::read(&text, &parameters);
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+        let whole = parse_script_with(&text, &parameters);
+        assert_eq!((script.len(), whole.len()), (300, 300));
+        for (index, once) in whole.into_iter().enumerate() {
+            let once = once.unwrap();
+            let again = script.statement(index, &parameters).unwrap().unwrap();
+            assert_eq!(again.span, once.span, "{index}");
+            assert_eq!(again.statement, once.statement, "{index}");
+        }
+        assert!(script.statement(300, &parameters).is_none());
+    }
+
+    #[test]
+    fn what_is_set_has_its_value_when_the_statement_is_read_again() {
+        let text = "SET @n = (SELECT 2); SELECT 1 LIMIT @n; SELECT 2 LIMIT @n";
+        let (mut script, mistakes) = Script::read(text, &Parameters::new());
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+        script.statement(0, &Parameters::new()).unwrap().unwrap();
+        let unset = script.statement(1, &Parameters::new()).unwrap();
+        assert_eq!(unset.unwrap_err().code(), code::UNBOUND);
+        let drafted = script.draft(1, &Parameters::new()).unwrap().unwrap();
+        assert_eq!(drafted.statement.to_string(), "SELECT 1 LIMIT @n");
+        let set = Parameters::new().named("n", 3);
+        let read = script.statement(2, &set).unwrap().unwrap();
+        assert_eq!(read.span.start.offset, 40);
+    }
+
+    #[test]
+    fn mistakes_come_in_their_order_and_the_rest_is_there() {
+        let (script, mistakes) =
+            Script::read("SELECT 1; SELCT 2; SELECT 3; SELECT 'a", &Parameters::new());
+        assert_eq!(script.len(), 2);
+        let codes: Vec<_> = mistakes.iter().map(|mistake| mistake.code()).collect();
+        assert_eq!(codes, [code::UNKNOWN_STATEMENT, code::UNTERMINATED]);
+    }
+}
