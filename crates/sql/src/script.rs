@@ -118,6 +118,8 @@ impl Script {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::Script;
     use crate::{Parameters, code, parse_script_with};
 
