@@ -14,7 +14,7 @@ use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, EmitTo, Expr, ExprSchemable,
     GroupsAccumulator, ReversedUDAF, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
-    cast,
+    cast, lit,
 };
 
 use super::call::{as_value, quoted};
@@ -105,11 +105,40 @@ pub(super) fn settled(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
                     let read = read_decimal(value, *precision, *scale, is_tried);
                     Ok(Transformed::yes(read))
                 }
+                DataType::Decimal256(_, scale) if from.is_floating() => {
+                    let scale = i64::from(*scale);
+                    rounded_first(part, scale)
+                }
                 _ => Ok(Transformed::no(part)),
             }
         }
         _ => Ok(Transformed::no(part)),
     }
+}
+
+/// A cast of a float to a decimal of more than 38 digits goes by the digits that the float is written with, as ROUND does.
+fn rounded_first(part: Expr, scale: i64) -> Result<Transformed<Expr>, DataFusionError> {
+    let Some(round) = find("round").and_then(super::scalar) else {
+        return Ok(Transformed::no(part));
+    };
+    let rounded = |inner: Box<Expr>| {
+        let arguments = vec![*inner, lit(scale)];
+        Box::new(Expr::ScalarFunction(ScalarFunction::new_udf(
+            Arc::new(round),
+            arguments,
+        )))
+    };
+    Ok(Transformed::yes(match part {
+        Expr::Cast(Cast { expr, field }) => Expr::Cast(Cast {
+            expr: rounded(expr),
+            field,
+        }),
+        Expr::TryCast(TryCast { expr, field }) => Expr::TryCast(TryCast {
+            expr: rounded(expr),
+            field,
+        }),
+        other => other,
+    }))
 }
 
 /// A float that was read from a text. One that is out of range is an error, or NULL if that was only tried.
