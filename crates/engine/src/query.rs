@@ -117,7 +117,7 @@ impl PlannedQuery {
             let mut tree = spelled.ast().clone();
             let headings = name_outputs(&mut tree, &query, &tables)?;
             hide(&mut tree, &hidden);
-            let has_named = (names || groups_by_cast(&mut tree)) && name_casts(&mut tree);
+            let has_named = (names || groups_by_cast(&tree)) && name_casts(&mut tree);
             let statement = Statement::Statement(Box::new(prepared(tree, &spelled)?));
             Ok((statement, headings, has_named))
         };

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    GroupByExpr, Ident, ObjectName, Query, SetExpr, VisitMut, VisitorMut,
+    GroupByExpr, Ident, ObjectName, Query, SetExpr, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 /// No query can have typed it without quotes.
@@ -26,16 +26,16 @@ pub(crate) fn name_casts(query: &mut Query) -> bool {
 }
 
 /// Whether a query groups by a value and by a cast of it. The planner takes that, and the optimizer does not.
-pub(crate) fn groups_by_cast(query: &mut Query) -> bool {
-    VisitMut::visit(query, &mut Grouping).is_break()
+pub(crate) fn groups_by_cast(query: &Query) -> bool {
+    Visit::visit(query, &mut Grouping).is_break()
 }
 
 struct Grouping;
 
-impl VisitorMut for Grouping {
+impl Visitor for Grouping {
     type Break = ();
 
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let SetExpr::Select(select) = query.body.as_ref() else {
             return ControlFlow::Continue(());
         };
