@@ -13,11 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bucketline_core::{Error, Result, code};
 
-use crate::ConnectionId;
-
 use self::file::KeyFile;
 pub(crate) use self::key::random;
 pub use self::key::{Key, KeyId, Place};
+use crate::ConnectionId;
 
 /// Stands for a secret that is stored, wherever a connection is shown. Given back, it keeps what is stored.
 pub const KEPT: &str = bucketline_secret::MASK;

@@ -17,7 +17,8 @@ use bucketline_core::code::session as code;
 use bucketline_destination::Destination;
 use bucketline_engine::{Connection as Registered, PropertyFact};
 use bucketline_replicate::DestinationCatalog;
-use bucketline_rest::{BudgetStore, Claimant, Opener};
+use bucketline_rest::{BudgetStore, Claimant, Opener, TokenStore};
+use bucketline_secret::Reference;
 use bucketline_source::Source;
 use bucketline_sql::{ConnectionString, Statement, is_sensitive, mask_source, nearest};
 use secrecy::SecretString;
@@ -25,8 +26,6 @@ use secrecy::SecretString;
 pub(crate) use self::account::Account;
 pub use self::destination::DestinationSetting;
 use crate::{Access, Error, Result, secret};
-use bucketline_rest::TokenStore;
-use bucketline_secret::Reference;
 
 /// A kind of connection. A later source is one more of them.
 struct Kind {
@@ -413,36 +412,35 @@ impl ConnectionProperties {
 
     /// The properties that its kind has under no name: mistyped, most likely.
     pub fn unknown(&self) -> Vec<String> {
+        let others = self.others().into_iter();
+        let unknown = others.filter(|(_, idle)| idle.is_none());
+        unknown.map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// The properties that change nothing here, each with what is known of it.
+    fn others(&self) -> Vec<(&str, Option<&'static Idle>)> {
         let Some(kind) = self.kind() else {
             return Vec::new();
         };
-        let is_known = |name: &str| {
-            let is_idle = |idle: &Idle| idle.names.iter().any(|known| same(known, name));
-            same(name, TYPE)
-                || kind.properties.iter().any(|known| known.is_called(name))
-                || kind.idle.iter().any(is_idle)
+        let names = self.pairs.iter().map(|(name, _)| name.as_str());
+        let others = names.filter(|name| {
+            !same(name, TYPE) && !kind.properties.iter().any(|known| known.is_called(name))
+        });
+        let idle = |name: &str| {
+            let is_meant = |idle: &&Idle| idle.names.iter().any(|known| same(known, name));
+            kind.idle.iter().find(is_meant)
         };
-        let names = self.pairs.iter().map(|(name, _)| name);
-        names.filter(|name| !is_known(name)).cloned().collect()
+        others.map(|name| (name, idle(name))).collect()
     }
 
     /// The properties that change nothing here, each with the reason, or with the nearest that does.
     pub fn without_effect(&self) -> Vec<String> {
-        let Some(kind) = self.kind() else {
-            return Vec::new();
-        };
         let known = || {
-            kind.properties
-                .iter()
-                .flat_map(|known| known.names)
-                .copied()
+            let names = self.known().iter().flat_map(|known| known.names);
+            names.copied()
         };
-        let others = self.pairs.iter().filter(|(name, _)| {
-            !same(name, TYPE) && !kind.properties.iter().any(|known| known.is_called(name))
-        });
-        let told = others.filter_map(|(name, _)| {
-            let is_meant = |idle: &&Idle| idle.names.iter().any(|known| same(known, name));
-            match (kind.idle.iter().find(is_meant), nearest(name, known())) {
+        let told = self.others().into_iter().filter_map(|(name, idle)| {
+            match (idle, nearest(name, known())) {
                 (Some(idle), _) => idle
                     .why
                     .map(|why| format!("{name} changes nothing here: {why}")),
